@@ -1,0 +1,47 @@
+"""Condition types and reasons: the closed vocabulary in which the operator says how a resource stands.
+
+`Ready`, `Reconciling` and `Stalled` follow kstatus (sigs.k8s.io/cli-utils, pkg/kstatus), so `kubectl wait`, Flux and
+Argo CD read them without configuration.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """What a condition is about."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    ADMITTED = "Admitted"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+class Reason(StrEnum):
+    """Why a condition has its status; one CamelCase word, as metav1.Condition asks."""
+
+    AS_WANTED = "AsWanted"
+    IN_PROGRESS = "InProgress"
+    DELETING = "Deleting"
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    TASK_FAILED = "TaskFailed"
+    CANCELLED = "Cancelled"
+    TIMED_OUT = "TimedOut"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    WITHIN_QUOTA = "WithinQuota"
+
+    INVALID_SPEC = "InvalidSpec"
+    DEPENDENCY_CYCLE = "DependencyCycle"
+    INVALID_SCHEDULE = "InvalidSchedule"
+    NOTHING_TO_RUN = "NothingToRun"
+    JOB_NOT_FOUND = "JobNotFound"
+    FLAVOR_NOT_FOUND = "FlavorNotFound"
+    WORKSPACE_NOT_FOUND = "WorkspaceNotFound"
+    NAMESPACE_TAKEN = "NamespaceTaken"
+    OBJECT_STORE_UNAVAILABLE = "ObjectStoreUnavailable"

@@ -1,0 +1,179 @@
+"""What there is to run, as Jobs declare it and Runs fix it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from .meta import Model
+
+MAX_TASKS = 100
+MAX_DEPENDENCIES = 25
+MAX_RETRIES = 20
+
+ShortText = Annotated[str, Field(max_length=253)]
+Command = Annotated[str, Field(min_length=1, max_length=32768)]
+TaskKey = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")]
+
+
+class KeySelector(Model):
+    """One key of a Secret or a ConfigMap in the workspace's namespace."""
+
+    name: Annotated[str, Field(description="Name of the Secret or ConfigMap.", max_length=253)]
+    key: Annotated[str, Field(description="Key in it.", max_length=253)]
+
+
+class EnvVarSource(Model):
+    """Where a variable's value comes from when it is not written down."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+                    "message": "give either secretKeyRef or configMapKeyRef",
+                }
+            ]
+        }
+    )
+
+    secret_key_ref: Annotated[KeySelector | None, Field(description="A key of a Secret.")] = None
+    config_map_key_ref: Annotated[KeySelector | None, Field(description="A key of a ConfigMap.")] = None
+
+
+class EnvVar(Model):
+    """One environment variable, as in a container."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!(has(self.value) && has(self.valueFrom))",
+                    "message": "give either value or valueFrom, not both",
+                }
+            ]
+        }
+    )
+
+    name: Annotated[
+        str, Field(description="Name of the variable.", max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    ]
+    value: Annotated[str | None, Field(description="Its value.", max_length=32768)] = None
+    value_from: Annotated[EnvVarSource | None, Field(description="Where its value comes from.")] = None
+
+
+class File(Model):
+    """A small text file laid into the working directory before the command starts."""
+
+    path: Annotated[
+        str,
+        Field(
+            description="Path below the working directory, such as ingest.py or lib/util.py.",
+            max_length=253,
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
+        ),
+    ]
+    content: Annotated[str, Field(description="The file's text.", max_length=262144)]
+
+
+class Task(Model):
+    """One node of a job's DAG."""
+
+    key: Annotated[TaskKey, Field(description="Name of the task, unique in its job.")]
+    command: Annotated[Command, Field(description="What runs, under `sh -c`, in the task's image.")]
+    depends_on: Annotated[
+        list[TaskKey],
+        Field(
+            description="Keys of the tasks that must succeed before this one starts.",
+            max_length=MAX_DEPENDENCIES,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = []
+    image: Annotated[ShortText | None, Field(description="Container image; the job's when absent.")] = None
+    flavor: Annotated[ShortText | None, Field(description="Name of a Flavor; the job's when absent.")] = None
+    env: Annotated[
+        list[EnvVar],
+        Field(
+            description="Environment variables; they win over the job's.",
+            max_length=100,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    max_retries: Annotated[
+        int | None,
+        Field(description="How often a failed task is tried again; the job's when absent.", ge=0, le=MAX_RETRIES),
+    ] = None
+    timeout_seconds: Annotated[
+        int | None, Field(description="Longest time one attempt may take, in seconds.", ge=1, le=31_536_000)
+    ] = None
+
+
+_KNOWN_DEPENDENCIES = {
+    "rule": "self.all(t, !has(t.dependsOn) || t.dependsOn.all(d, self.exists(o, o.key == d)))",
+    "message": "dependsOn names a task that does not exist",
+}
+_NO_SELF_DEPENDENCY = {
+    "rule": "self.all(t, !has(t.dependsOn) || !(t.key in t.dependsOn))",
+    "message": "a task cannot depend on itself",
+}
+
+
+class Execution(Model):
+    """What runs, and how: the fields that a Job declares and a Run fixes once.
+
+    A Run that names only a job gets these from the job, at first sight, into status.snapshot.
+    """
+
+    command: Annotated[
+        Command | None, Field(description="What runs, under `sh -c`, when there is a single command and no DAG.")
+    ] = None
+    tasks: Annotated[
+        list[Task] | None,
+        Field(
+            description="The DAG: tasks and what each depends on.",
+            max_length=MAX_TASKS,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["key"],
+                "x-kubernetes-validations": [_KNOWN_DEPENDENCIES, _NO_SELF_DEPENDENCY],
+            },
+        ),
+    ] = None
+    image: Annotated[
+        ShortText | None,
+        Field(description="Container image; the platform's runtime (Python, Polars, DuckDB, PyArrow) when absent."),
+    ] = None
+    flavor: Annotated[
+        ShortText | None, Field(description="Name of the Flavor that sizes each task; the workspace's when absent.")
+    ] = None
+    env: Annotated[
+        list[EnvVar],
+        Field(
+            description="Environment variables of every task.",
+            max_length=100,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    files: Annotated[
+        list[File],
+        Field(
+            description="Text files laid into every task's working directory.",
+            max_length=50,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
+        ),
+    ] = []
+    params: Annotated[
+        dict[str, Annotated[str, Field(max_length=32768)]],
+        Field(
+            description="Parameters: each reaches the tasks as PARAM_<NAME>, and all as JSON in ICEFIELD_PARAMS.",
+            max_length=100,
+        ),
+    ] = {}
+    timeout_seconds: Annotated[
+        int | None, Field(description="Longest time the whole run may take, in seconds.", ge=1, le=31_536_000)
+    ] = None
+    max_retries: Annotated[
+        int | None,
+        Field(description="How often a failed task is tried again, where the task says nothing.", ge=0, le=MAX_RETRIES),
+    ] = None

@@ -1,0 +1,82 @@
+"""Job: a template of runs, a single command or a DAG of tasks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from .execution import Execution
+from .meta import Model, Resource, Status, Time
+
+
+class ConcurrencyPolicy(StrEnum):
+    """What a schedule does when the run before is still going, as in a CronJob."""
+
+    ALLOW = "Allow"
+    FORBID = "Forbid"
+    REPLACE = "Replace"
+
+
+class JobSpec(Execution):
+    """A command or a DAG, and when it runs by itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "has(self.command) != has(self.tasks)", "message": "a job has either a command or tasks"}
+            ]
+        }
+    )
+
+    display_name: Annotated[str | None, Field(description="Name shown to people.", max_length=253)] = None
+    description: Annotated[str | None, Field(description="What the job is for.", max_length=4096)] = None
+    schedule: Annotated[
+        str | None,
+        Field(description="When runs start by themselves, as a cron expression of five fields.", max_length=253),
+    ] = None
+    time_zone: Annotated[
+        str | None,
+        Field(description="Time zone of the schedule, such as Europe/Paris; UTC when absent.", max_length=64),
+    ] = None
+    suspend: Annotated[bool, Field(description="Whether the schedule rests.")] = False
+    concurrency_policy: Annotated[
+        ConcurrencyPolicy,
+        Field(description="Allow, Forbid or Replace a scheduled run while an earlier one is not finished."),
+    ] = ConcurrencyPolicy.ALLOW
+
+
+class LastRun(Model):
+    """The newest run of a job."""
+
+    name: Annotated[str, Field(description="Name of the Run.")]
+    phase: Annotated[str, Field(description="Its status.")]
+
+
+class JobStatus(Status):
+    """How the job stands."""
+
+    last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
+    active_runs: Annotated[int, Field(description="How many runs are pending or running.", ge=0)] = 0
+    last_schedule_time: Annotated[
+        Time | None, Field(description="The last time for which the schedule started a run.")
+    ] = None
+    next_schedule_time: Annotated[Time | None, Field(description="When the schedule starts the next run.")] = None
+
+
+class Job(Resource[JobSpec, JobStatus]):
+    """A template of runs: a single command, or a DAG of tasks, optionally on a schedule."""
+
+    KIND: ClassVar[str] = "Job"
+    PLURAL: ClassVar[str] = "jobs"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("ijob",)
+    ID_PREFIX: ClassVar[str] = "job"
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"name": "Schedule", "type": "string", "jsonPath": ".spec.schedule"},
+        {"name": "Active", "type": "integer", "jsonPath": ".status.activeRuns"},
+        {"name": "Last Run", "type": "string", "jsonPath": ".status.lastRun.name"},
+        {"name": "Last Status", "type": "string", "jsonPath": ".status.lastRun.phase"},
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    )

@@ -1,0 +1,38 @@
+"""The labels children carry, and the selectors built of them.
+
+Children get these and nothing else: a copied user label makes a GitOps controller prune the child
+(fluxcd/kustomize-controller#410).
+"""
+
+from __future__ import annotations
+
+from .names import FIELD_MANAGER, GROUP
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+COMPONENT = "app.kubernetes.io/component"
+WORKSPACE = f"{GROUP}/workspace"
+JOB = f"{GROUP}/job"
+RUN = f"{GROUP}/run"
+TASK = f"{GROUP}/task"
+ATTEMPT = f"{GROUP}/attempt"
+
+TASK_COMPONENT = "task"
+
+
+def of_workspace_child(workspace: str) -> dict[str, str]:
+    """Return the labels of what a Workspace owns."""
+    return {MANAGED_BY: FIELD_MANAGER, WORKSPACE: workspace}
+
+
+def of_run_child(workspace: str, run: str) -> dict[str, str]:
+    """Return the labels of what a Run owns besides its pods."""
+    return {**of_workspace_child(workspace), RUN: run}
+
+
+def of_task_pod(workspace: str, run: str, task_key: str, attempt: int) -> dict[str, str]:
+    """Return the labels of the pod of one task attempt (counted from 0)."""
+    return {**of_run_child(workspace, run), COMPONENT: TASK_COMPONENT, TASK: task_key, ATTEMPT: str(attempt)}
+
+
+TASK_POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT}={TASK_COMPONENT}"
+CHILD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"

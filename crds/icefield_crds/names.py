@@ -1,0 +1,101 @@
+"""Every name that more than one room must agree on.
+
+Names of children are deterministic: a retried reconcile finds what it already made instead of making it twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+GROUP = "icefield.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+SYSTEM_NAMESPACE = "icefield-system"
+NAMESPACE_PREFIX = "icefield-"
+FIELD_MANAGER = "icefield-operator"
+
+WORKSPACE_FINALIZER = f"{GROUP}/workspace-cleanup"
+"""The one finalizer there is: a Workspace owns things outside the cluster (bucket prefix, credentials)."""
+
+OBJECT_STORE_SECRET = "icefield-object-store"  # noqa: S105 - the name of a Secret, not a secret
+CA_BUNDLE_CONFIG_MAP = "icefield-ca"
+CA_BUNDLE_KEY = "ca-bundle.crt"
+IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
+PLATFORM_ADMIN_USER = "icefield:platform:admin"
+PERSON_EXTRA = "icefield.dev/person"
+
+SINGLE_COMMAND_KEY = "main"
+"""The task key of a run that has a command and no tasks."""
+
+MAX_NAME_LENGTH = 63
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+def namespace_of(workspace: str) -> str:
+    """Return the namespace that belongs to the workspace with this slug."""
+    return NAMESPACE_PREFIX + workspace
+
+
+def workspace_of(namespace: str) -> str | None:
+    """Return the slug of the workspace that owns a namespace, or None for any other namespace."""
+    if namespace == SYSTEM_NAMESPACE or not namespace.startswith(NAMESPACE_PREFIX):
+        return None
+    return namespace.removeprefix(NAMESPACE_PREFIX)
+
+
+def impersonated_user(workspace: str, role: str) -> str:
+    """Return the Kubernetes user that stands for a role (viewer, editor, admin) in a workspace."""
+    return f"icefield:{workspace}:{role}"
+
+
+def public_id(prefix: str, uid: str) -> str:
+    """Return the public id of a resource: the kind's prefix and the first 12 hex digits of metadata.uid."""
+    return f"{prefix}_{uid.replace('-', '')[:12]}"
+
+
+def slugify(display_name: str, max_length: int = 50) -> str:
+    """Return the metadata.name for a display name: lower case, ASCII letters, digits and dashes, at most max_length.
+
+    Raises:
+        ValueError: nothing of the display name can stand in a Kubernetes name.
+    """
+    ascii_name = unicodedata.normalize("NFKD", display_name).encode("ascii", "ignore").decode().lower()
+    slug = _NOT_SLUG.sub("-", ascii_name).strip("-")[:max_length].rstrip("-")
+    if not slug:
+        raise ValueError(f"{display_name!r} has no letter or digit to make a name of")
+    return slug
+
+
+def pod_name(run: str, task_key: str, attempt: int) -> str:
+    """Return the name of the pod that runs one attempt (counted from 0) of a run's task.
+
+    The digest keeps run "a-b" with task "c" apart from run "a" with task "b-c".
+    """
+    digest = hashlib.sha256(f"{run}/{task_key}".encode()).hexdigest()[:8]
+    key = _NOT_SLUG.sub("-", task_key.lower()).strip("-")
+    return f"{_cut(run, 28)}-{_cut(key, 18)}-{digest}-{attempt}"
+
+
+def run_token_secret(run: str) -> str:
+    """Return the name of the Secret that holds a run's own token under the key `token`."""
+    return _child(run, "token")
+
+
+def run_files_config_map(run: str) -> str:
+    """Return the name of the ConfigMap that holds a run's inline files."""
+    return _child(run, "files")
+
+
+def _child(owner: str, suffix: str) -> str:
+    name = f"{owner}-{suffix}"
+    if len(name) <= MAX_NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(owner.encode()).hexdigest()[:8]
+    return f"{_cut(owner, MAX_NAME_LENGTH - len(suffix) - 10)}-{digest}-{suffix}"
+
+
+def _cut(name: str, length: int) -> str:
+    return name.replace(".", "-")[:length].rstrip("-")

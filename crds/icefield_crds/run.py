@@ -1,0 +1,185 @@
+"""Run: one execution of a job's tasks, or of a command of its own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from .execution import MAX_RETRIES, MAX_TASKS, Execution
+from .meta import Model, Resource, Status, Time
+
+
+class DesiredState(StrEnum):
+    """What the owner of a run wants of it."""
+
+    RUNNING = "running"
+    CANCELLED = "cancelled"
+
+
+class RunPhase(StrEnum):
+    """How a run stands (API reference, "Runs & tasks")."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run has ended, whichever way."""
+        return self in (RunPhase.SUCCESS, RunPhase.FAILED, RunPhase.CANCELLED)
+
+
+class TaskPhase(StrEnum):
+    """How a task, or one attempt of it, stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the task has ended, whichever way."""
+        return self not in (TaskPhase.PENDING, TaskPhase.RUNNING)
+
+
+class JobReference(Model):
+    """The Job, in the same namespace, that a run executes."""
+
+    name: Annotated[str, Field(description="Name of the Job.", min_length=1, max_length=253)]
+
+
+def _immutable(field: str) -> JsonDict:
+    return {
+        "rule": f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        "message": f"{field} of a run cannot be changed; only desiredState can",
+    }
+
+
+class RunSpec(Execution):
+    """What one run executes; fixed when the Run is created, except desiredState."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!(has(self.command) && has(self.tasks))",
+                    "message": "a run has either a command or tasks, not both",
+                },
+                {
+                    "rule": "has(self.jobRef) || has(self.command) || has(self.tasks)",
+                    "message": "a run needs a jobRef, a command or tasks",
+                },
+                {
+                    "rule": "self.desiredState == oldSelf.desiredState || oldSelf.desiredState != 'cancelled'",
+                    "message": "a cancelled run cannot be set going again; create a new one",
+                },
+                *(_immutable(name) for name in ("jobRef", *(f.alias or n for n, f in Execution.model_fields.items()))),
+            ]
+        }
+    )
+
+    job_ref: Annotated[
+        JobReference | None,
+        Field(
+            description="The Job this run belongs to; when nothing else is given, also what it runs.",
+        ),
+    ] = None
+    desired_state: Annotated[DesiredState, Field(description="running, or cancelled to stop the run for good.")] = (
+        DesiredState.RUNNING
+    )
+
+
+class AttemptStatus(Model):
+    """One attempt of a task: one pod."""
+
+    attempt: Annotated[int, Field(description="Number of the attempt, from 0.", ge=0, le=MAX_RETRIES)]
+    pod_name: Annotated[str, Field(description="Name of the pod.")]
+    pod_uid: Annotated[str | None, Field(description="uid of the pod.")] = None
+    status: Annotated[TaskPhase, Field(description="How the attempt stands.")]
+    start_time: Annotated[Time | None, Field(description="When its process started.")] = None
+    completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
+    exit_code: Annotated[int | None, Field(description="Exit code of its process.")] = None
+    error: Annotated[str | None, Field(description="Why it failed or waits.", max_length=4096)] = None
+    logs_archived: Annotated[bool, Field(description="Whether its whole log is in the object store.")] = False
+
+
+class TaskStatus(Model):
+    """How one task of the run stands."""
+
+    key: Annotated[str, Field(description="Key of the task.", max_length=63)]
+    status: Annotated[
+        TaskPhase, Field(description="pending, running, success, failed, cancelled or skipped (upstream failed).")
+    ]
+    retry_count: Annotated[int, Field(description="How often it was tried again.", ge=0)] = 0
+    start_time: Annotated[Time | None, Field(description="When its first attempt started.")] = None
+    completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
+    exit_code: Annotated[int | None, Field(description="Exit code of the last attempt.")] = None
+    error: Annotated[str | None, Field(description="Why it failed, or what it waits for.", max_length=4096)] = None
+    attempts: Annotated[
+        list[AttemptStatus],
+        Field(
+            description="Its attempts, oldest first.",
+            max_length=MAX_RETRIES + 1,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["attempt"]},
+        ),
+    ] = []
+
+
+class RunStatus(Status):
+    """How the run stands."""
+
+    phase: Annotated[RunPhase, Field(description="pending, running, success, failed or cancelled.")] = RunPhase.PENDING
+    start_time: Annotated[Time | None, Field(description="When the first task was started.")] = None
+    completion_time: Annotated[Time | None, Field(description="When the run ended.")] = None
+    progress: Annotated[str | None, Field(description="Tasks that ended, of all tasks, such as 1/2.")] = None
+    error: Annotated[str | None, Field(description="Why the run failed, or what it waits for.", max_length=4096)] = None
+    tasks: Annotated[
+        list[TaskStatus],
+        Field(
+            description="How each task stands; a run of a single command has one, called main.",
+            max_length=MAX_TASKS,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]},
+        ),
+    ] = []
+    snapshot: Annotated[
+        Execution | None,
+        Field(description="What runs, copied from the job at first sight when spec names only a job."),
+    ] = None
+
+
+class Run(Resource[RunSpec, RunStatus]):
+    """One execution: of a job's tasks, or of a command or tasks of its own."""
+
+    KIND: ClassVar[str] = "Run"
+    PLURAL: ClassVar[str] = "runs"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("irun",)
+    ID_PREFIX: ClassVar[str] = "run"
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"name": "Job", "type": "string", "jsonPath": ".spec.jobRef.name"},
+        {"name": "Status", "type": "string", "jsonPath": ".status.phase"},
+        {"name": "Tasks", "type": "string", "jsonPath": ".status.progress"},
+        {"name": "Started", "type": "date", "jsonPath": ".status.startTime"},
+        {"name": "Finished", "type": "date", "jsonPath": ".status.completionTime"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "Error", "type": "string", "jsonPath": ".status.error", "priority": 1},
+    )
+
+    @property
+    def phase(self) -> RunPhase:
+        """How the run stands; pending before the operator first saw it."""
+        return self.status.phase if self.status else RunPhase.PENDING
+
+    @property
+    def execution(self) -> Execution | None:
+        """What the run executes: its own spec, else the snapshot of its job; None before that was taken."""
+        if self.spec.command is not None or self.spec.tasks is not None:
+            return self.spec
+        return self.status.snapshot if self.status else None

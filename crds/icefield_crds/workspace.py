@@ -1,0 +1,105 @@
+"""Workspace: a tenant of the platform; it becomes a namespace with everything in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from .meta import Model, Resource, Status
+from .names import namespace_of
+
+DEFAULT_FLAVOR = "cpu.1"
+
+
+class Role(StrEnum):
+    """What a member may do in a workspace; each role includes the ones before it."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+
+class Member(Model):
+    """A person's role in the workspace."""
+
+    user: Annotated[str, Field(description="The person's e-mail address.", min_length=3, max_length=253)]
+    role: Annotated[Role, Field(description="viewer, editor or admin.")]
+
+
+class Quotas(Model):
+    """Ceilings of the workspace."""
+
+    max_running_runs: Annotated[
+        int, Field(description="How many runs may be running at once; further ones wait.", ge=0, le=10000)
+    ] = 10
+
+
+class ObjectStoreCredentials(Model):
+    """The workspace's own object store keys, for stores whose users the operator cannot manage."""
+
+    credentials_secret: Annotated[
+        str,
+        Field(
+            description="Secret in icefield-system with accessKeyId and secretAccessKey that open only "
+            "the prefix workspaces/<name> of the platform's bucket.",
+            min_length=1,
+            max_length=253,
+        ),
+    ]
+
+
+class WorkspaceSpec(Model):
+    """What the platform team decides of a workspace."""
+
+    display_name: Annotated[str | None, Field(description="Name shown to people.", max_length=253)] = None
+    members: Annotated[
+        list[Member],
+        Field(
+            description="Who may do what here.",
+            max_length=500,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["user"]},
+        ),
+    ] = []
+    quotas: Annotated[Quotas, Field(description="Ceilings of the workspace.")] = Quotas()
+    default_flavor: Annotated[str, Field(description="Flavor of what names none.", min_length=1, max_length=253)] = (
+        DEFAULT_FLAVOR
+    )
+    object_store: Annotated[
+        ObjectStoreCredentials | None,
+        Field(description="Own object store keys; made by the operator when absent and the store allows it."),
+    ] = None
+
+
+class WorkspaceStatus(Status):
+    """How the workspace stands."""
+
+    namespace: Annotated[str | None, Field(description="The namespace that belongs to the workspace.")] = None
+
+
+class Workspace(Resource[WorkspaceSpec, WorkspaceStatus]):
+    """A tenant: a namespace with RBAC, a service account, quotas, members and a prefix of the object store."""
+
+    KIND: ClassVar[str] = "Workspace"
+    PLURAL: ClassVar[str] = "workspaces"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("ws",)
+    NAMESPACED: ClassVar[bool] = False
+    ID_PREFIX: ClassVar[str] = "ws"
+    PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"name": "Namespace", "type": "string", "jsonPath": ".status.namespace"},
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Max Runs", "type": "integer", "jsonPath": ".spec.quotas.maxRunningRuns"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+            "priority": 1,
+        },
+    )
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that belongs to this workspace."""
+        return namespace_of(self.metadata.name)
