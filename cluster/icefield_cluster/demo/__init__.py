@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.table import Table
 
 from . import pipeline
-from .api import Api, DemoFailed, RunView
+from .api import Api, DemoError, RunView
 from .data import WorkspaceStore
 from .kubectl import run_with_kubectl
 
-__all__ = ["DemoFailed", "DemoTarget", "run"]
+__all__ = ["DemoError", "DemoTarget", "run"]
 
 _RUN_TIMEOUT_SECONDS = 600
 _COLOURS = {"success": "green", "failed": "red", "running": "cyan", "cancelled": "yellow", "skipped": "yellow"}
@@ -44,7 +44,7 @@ def run(target: DemoTarget, console: Console) -> None:
     """Upload the data, run the pipeline through REST and through kubectl, and show everything on the way.
 
     Raises:
-        DemoFailed: a step did not do what it should.
+        DemoError: a step did not do what it should.
     """
     api = Api(target.api_url, target.token, target.ca_file)
     store = WorkspaceStore.open(target.kubectl, pipeline.WORKSPACE)
@@ -75,7 +75,7 @@ def _follow(api: Api, run_id: str, console: Console) -> None:
         for view in api.watch_run(run_id, _RUN_TIMEOUT_SECONDS):
             live.update(_task_table(view))
     if view.run["status"] != "success":
-        raise DemoFailed(f"run {run_id} ended {view.run['status']}: {view.run.get('error')}")
+        raise DemoError(f"run {run_id} ended {view.run['status']}: {view.run.get('error')}")
 
 
 def _task_table(view: RunView) -> Table:

@@ -14,7 +14,7 @@ _ENDED = frozenset({"success", "failed", "cancelled"})
 _POLL_SECONDS = 0.3
 
 
-class DemoFailed(RuntimeError):
+class DemoError(RuntimeError):
     """The demo cannot go on; the message says why."""
 
 
@@ -48,7 +48,8 @@ class Api:
         answer = self._client.post("/jobs", json=body)
         if answer.status_code == httpx.codes.CONFLICT:
             answer = self._client.put(f"/jobs/{body['name']}", json=body)
-        return _checked(answer)
+        job: dict[str, Any] = _checked(answer)
+        return job
 
     def start_run(self, job_id: str) -> str:
         """Trigger a run of the job and return its id."""
@@ -59,7 +60,7 @@ class Api:
         """Yield the run again and again until it has ended.
 
         Raises:
-            DemoFailed: it did not end in time.
+            DemoError: it did not end in time.
         """
         deadline = monotonic() + timeout_seconds
         while True:
@@ -69,7 +70,7 @@ class Api:
             if view.ended:
                 return
             if monotonic() > deadline:
-                raise DemoFailed(f"run {run_id} did not end within {timeout_seconds:.0f} s")
+                raise DemoError(f"run {run_id} did not end within {timeout_seconds:.0f} s")
             sleep(_POLL_SECONDS)
 
     def logs(self, run_id: str, task_key: str) -> list[dict[str, Any]]:
@@ -80,7 +81,7 @@ class Api:
 
 def _checked(answer: httpx.Response) -> Any:
     if answer.is_error:
-        raise DemoFailed(
+        raise DemoError(
             f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}"
         )
     return answer.json()

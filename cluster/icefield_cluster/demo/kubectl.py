@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from .api import DemoFailed
+from .api import DemoError
 from .pipeline import WORKSPACE, custom_resources
 
 _WAIT_SECONDS = 600
@@ -39,7 +39,7 @@ def _show(console: Console, kubectl: tuple[str, ...], *arguments: str) -> str:
     done = subprocess.run((*kubectl, *arguments), capture_output=True, text=True, timeout=_WAIT_SECONDS + 30)
     console.print(done.stdout.rstrip(), highlight=False, markup=False, soft_wrap=True)
     if done.returncode:
-        raise DemoFailed(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
+        raise DemoError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout
 
 

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from pathlib import Path
 
 import boto3
 import polars as pl
@@ -18,4 +19,4 @@ print(f"read {flights.height:,} flights with {flights.width} columns")
 
 flights.write_parquet("flights.parquet")
 store.upload_file("flights.parquet", bucket, f"{prefix}/flights/flights.parquet")
-print(f"wrote s3://{bucket}/{prefix}/flights/flights.parquet ({os.path.getsize('flights.parquet'):,} bytes)")
+print(f"wrote s3://{bucket}/{prefix}/flights/flights.parquet ({Path('flights.parquet').stat().st_size:,} bytes)")
