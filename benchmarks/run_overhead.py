@@ -1,0 +1,97 @@
+"""What Icefield adds to bare pods: to the start of one task, and to a chain of ten.
+
+Both sides of each pair run one after the other, interleaved, on the same cluster with an identical pod spec, and what
+counts is the ratio: `eval "$(icefield env)"; python benchmarks/run_overhead.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from statistics import median
+from typing import Any
+
+from platform_under_test import Platform
+from rich.console import Console
+from rich.table import Table
+
+PRINT_TIME = "date +%s%N"
+CHAIN_LENGTH = 10
+
+
+def start_through_icefield(platform: Platform, job_id: str) -> tuple[float, str]:
+    """Return the seconds from sending POST run to the time the task prints, and the name of its pod."""
+    sent = time.time_ns()
+    run = platform.wait_for_run(platform.start_run(job_id))
+    pod = run["status"]["tasks"][0]["attempts"][0]["podName"]
+    return (int(platform.log_of(pod)) - sent) / 1e9, pod
+
+
+def start_bare(platform: Platform, manifest: dict[str, Any]) -> float:
+    """Return the seconds from sending `create pod` to the time its process prints."""
+    sent = time.time_ns()
+    pod = platform.create_pod(manifest)
+    platform.wait_for_pod(pod)
+    printed = int(platform.log_of(pod))
+    platform.delete_pod(pod)
+    return (printed - sent) / 1e9
+
+
+def chain_through_icefield(platform: Platform, job_id: str) -> float:
+    """Return the seconds from sending POST run until a watching client sees the chain's end."""
+    sent = time.monotonic()
+    platform.wait_for_run(platform.start_run(job_id))
+    return time.monotonic() - sent
+
+
+def chain_bare(platform: Platform, manifest: dict[str, Any]) -> float:
+    """Return the seconds a script takes that watches each bare pod end and creates the next."""
+    sent = time.monotonic()
+    for _ in range(CHAIN_LENGTH):
+        pod = platform.create_pod(manifest)
+        platform.wait_for_pod(pod)
+        platform.delete_pod(pod)
+    return time.monotonic() - sent
+
+
+def measure_start(platform: Platform, rounds: int) -> tuple[list[float], list[float]]:
+    """Return the seconds to the start of a task, through Icefield and bare, one pair a round."""
+    job_id = platform.create_job([{"key": "noop", "command": PRINT_TIME}])
+    _, pod = start_through_icefield(platform, job_id)
+    manifest = platform.pod_manifest(pod)
+    start_bare(platform, manifest)
+    pairs = [(start_through_icefield(platform, job_id)[0], start_bare(platform, manifest)) for _ in range(rounds)]
+    return [ours for ours, _ in pairs], [bare for _, bare in pairs]
+
+
+def measure_chain(platform: Platform, rounds: int) -> tuple[list[float], list[float]]:
+    """Return the seconds a chain takes, through Icefield and bare, one pair a round."""
+    chain = [{"key": f"t{n}", "command": "true", "depends_on": [f"t{n - 1}"] if n else []} for n in range(CHAIN_LENGTH)]
+    job_id = platform.create_job(chain)
+    first = platform.wait_for_run(platform.start_run(job_id))
+    manifest = platform.pod_manifest(first["status"]["tasks"][0]["attempts"][0]["podName"])
+    pairs = [(chain_through_icefield(platform, job_id), chain_bare(platform, manifest)) for _ in range(rounds)]
+    return [ours for ours, _ in pairs], [bare for _, bare in pairs]
+
+
+def main() -> None:
+    """Measure both and print one table."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--start-rounds", type=int, default=20)
+    arguments.add_argument("--chain-rounds", type=int, default=5)
+    chosen = arguments.parse_args()
+    platform = Platform()
+    table = Table(title="Overhead of a run against bare pods (medians)")
+    for column in ("measure", "n", "Icefield s", "bare s", "ratio", "bar"):
+        table.add_column(column)
+    for name, bar, (ours, bare) in (
+        ("POST run to process start", 1.25, measure_start(platform, chosen.start_rounds)),
+        (f"chain of {CHAIN_LENGTH}, POST to end seen", 1.15, measure_chain(platform, chosen.chain_rounds)),
+    ):
+        ratio = median(ours) / median(bare)
+        table.add_row(name, str(len(ours)), f"{median(ours):.3f}", f"{median(bare):.3f}", f"{ratio:.3f}", f"<= {bar}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
