@@ -1,0 +1,40 @@
+"""Prometheus metrics of the server, at /metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.types import Scope
+
+REQUESTS = Counter(
+    "icefield_apiserver_requests_total", "Requests answered, by route and status.", ("method", "route", "status")
+)
+LATENCY = Histogram(
+    "icefield_apiserver_request_seconds",
+    "Time until a request was answered whole.",
+    ("method", "route"),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+router = APIRouter()
+
+
+def observe(scope: Scope, status: int, seconds: float) -> None:
+    """Count one request under its route's template: a label per path would never end.
+
+    Args:
+        scope: the request's ASGI scope, after routing.
+        status: the HTTP status answered; 0 when the client left before there was one.
+        seconds: how long it took.
+    """
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    route = getattr(scope.get("route"), "path", "unknown")
+    REQUESTS.labels(method, route, str(status)).inc()
+    LATENCY.labels(method, route).observe(seconds)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def read_metrics() -> Response:
+    """Return all metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,71 @@
+"""What surrounds every request: an id, a bounded body, metrics, and an answer for whatever nobody caught.
+
+Plain ASGI, because Starlette's BaseHTTPMiddleware would buffer between us and a client that follows a log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import metrics
+from .errors import BadRequest, error_response
+
+log = logging.getLogger(__name__)
+
+
+class RequestMiddleware:
+    """Give each request an id, count it, bound its body, and answer 500 where an exception got through.
+
+    Args:
+        app: the application.
+        max_body_bytes: longest body that is read; a longer one is answered 400.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, self._bounded(receive), send_with_id)
+        except Exception:
+            log.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
+            if status:
+                raise  # the answer has begun; only breaking it off tells the client
+            answer = error_response(500, f"Something went wrong here; the log has it as request {request_id}.")
+            await answer(scope, receive, send_with_id)
+        finally:
+            metrics.observe(scope, status, time.perf_counter() - started)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        total = 0
+
+        async def bounded() -> Message:
+            nonlocal total
+            message = await receive()
+            if message["type"] == "http.request":
+                total += len(message.get("body", b""))
+                if total > self._max_body_bytes:
+                    raise BadRequest(f"The body is longer than {self._max_body_bytes} bytes.")
+            return message
+
+        return bounded

@@ -1,0 +1,1 @@
+"""One module per section of the API reference; each route parses, authorizes, calls a repository, shapes the answer."""
