@@ -1,0 +1,83 @@
+"""The operator is killed again and again; nothing is lost and nothing runs twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.e2e.scenarios import Scenario
+
+pytestmark = pytest.mark.chaos
+
+RUNS, KILLS = 20, 10
+SYSTEM = "icefield-system"
+MARK = """
+import os, boto3
+key = "/".join((os.environ["ICEFIELD_PREFIX"], "chaos", os.environ["POLNOR_RUN_ID"], os.environ["POLNOR_TASK_KEY"],
+                os.environ["ICEFIELD_POD_UID"] + "-" + os.environ["ICEFIELD_ATTEMPT"]))
+boto3.client("s3").put_object(Bucket=os.environ["ICEFIELD_BUCKET"], Key=key, Body=b"")
+for n in range(20):
+    print(os.environ["POLNOR_TASK_KEY"], n, flush=True)
+"""
+LIST = """
+import os, boto3
+pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(
+    Bucket=os.environ["ICEFIELD_BUCKET"], Prefix=os.environ["ICEFIELD_PREFIX"] + "/chaos/")
+for page in pages:
+    for found in page.get("Contents", []):
+        print(found["Key"].removeprefix(os.environ["ICEFIELD_PREFIX"] + "/chaos/"))
+"""
+TASKS = [
+    {"key": "a", "command": "python mark.py"},
+    {"key": "b", "command": "python mark.py", "depends_on": ["a"]},
+    {"key": "c", "command": "python mark.py", "depends_on": ["a"]},
+]
+
+
+def _operator_processes(cluster: str) -> list[psutil.Process]:
+    """The operator's processes of this cluster, told from another cluster's by their cgroup."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if "icefield_operator" in " ".join(process.info["cmdline"] or ()):
+            with open(f"/proc/{process.pid}/cgroup") as groups:
+                if f"/{cluster}/" in groups.read():
+                    found.append(process)
+    return found
+
+
+def _kill_operator(scenario: Scenario) -> None:
+    """End the operator without a warning, then replace its pod, or the kubelet would wait ever longer to restart it."""
+    for process in _operator_processes(scenario.platform.name):
+        process.kill()
+    pods = ["delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/name=icefield-operator"]
+    scenario.kubectl(*pods, "--grace-period=0", "--force")
+
+
+def test_every_run_ends_and_every_task_runs_once_while_the_operator_dies(platform: Any) -> None:
+    scenario = Scenario(platform)
+    patch = ["patch", "workspaces.icefield.dev", "demo", "--type=merge", "-p"]
+    scenario.kubectl(*patch, json.dumps({"spec": {"quotas": {"maxRunningRuns": RUNS}}}))
+    job = scenario.job(files={"mark.py": MARK}, tasks=TASKS)
+    runs = []
+    for n in range(RUNS):
+        runs.append(scenario.run_of(job["id"]))
+        if n % (RUNS // KILLS) == 0:
+            _kill_operator(scenario)
+            time.sleep(2)
+    scenario.kubectl("-n", SYSTEM, "rollout", "status", "deployment/icefield-operator", "--timeout=120s")
+
+    assert {scenario.wait(run_id, timeout=600)["status"] for run_id in runs} == {"success"}
+    for run_id in runs:
+        assert {task["retry_count"] for task in scenario.tasks(run_id).values()} == {0}
+        for key in "abc":
+            assert scenario.messages(run_id, key) == [f"{key} {n}" for n in range(20)], (run_id, key)
+
+    listing = scenario.start(files={"list.py": LIST}, tasks=[{"key": "list", "command": "python list.py"}])
+    assert scenario.wait(listing)["status"] == "success"
+    markers = [line.split("/") for line in scenario.messages(listing, "list")]
+    started = sorted((run_id, key) for run_id, key, _ in markers if run_id in runs)
+    assert started == sorted((run_id, key) for run_id in runs for key in "abc")
