@@ -1,0 +1,85 @@
+"""Roles grant what they are for, and not more."""
+
+from collections.abc import Iterator
+
+from icefield_crds import names
+
+from tests.unit.manifests.rendering import Manifest, of_kind
+
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+
+
+def _role(name: str) -> list[Manifest]:
+    (role,) = (role for role in of_kind("production", "ClusterRole") if role["metadata"]["name"] == name)
+    rules: list[Manifest] = role.get("rules", [])
+    return rules
+
+
+def _ours(name: str) -> dict[str, set[str]]:
+    granted: dict[str, set[str]] = {}
+    for rule in _role(name):
+        if names.GROUP in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                granted.setdefault(resource, set()).update(rule["verbs"])
+    return granted
+
+
+def _namespaced() -> set[str]:
+    definitions = of_kind("production", "CustomResourceDefinition")
+    return {d["spec"]["names"]["plural"] for d in definitions if d["spec"]["scope"] == "Namespaced"}
+
+
+def _rules() -> Iterator[Manifest]:
+    for role in of_kind("production", "ClusterRole"):
+        yield from role.get("rules", [])
+
+
+def test_nothing_is_granted_by_wildcard() -> None:
+    for rule in _rules():
+        assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
+
+
+def test_workspace_roles_cover_every_namespaced_kind_and_no_status() -> None:
+    for role in ("icefield-viewer", "icefield-editor", "icefield-admin"):
+        assert _ours(role).keys() == _namespaced(), role
+    for kind in _namespaced():
+        assert not _ours("icefield-viewer")[kind] & WRITES
+        assert _ours("icefield-viewer")[kind] < _ours("icefield-editor")[kind] < _ours("icefield-admin")[kind]
+
+
+def test_the_api_server_writes_only_by_impersonation() -> None:
+    for rule in _role("icefield-apiserver"):
+        assert not set(rule["verbs"]) - {"get", "list", "watch"}
+        assert "secrets" not in rule["resources"]
+
+
+def test_the_impersonator_role_leaves_its_rules_to_the_operator() -> None:
+    (role,) = (
+        role
+        for role in of_kind("production", "ClusterRole")
+        if role["metadata"]["name"] == names.IMPERSONATOR_CLUSTER_ROLE
+    )
+    assert "rules" not in role
+
+
+def test_the_operator_never_writes_a_spec_of_jobs_and_runs() -> None:
+    granted = _ours("icefield-operator")
+    assert not granted["jobs"] & WRITES
+    assert granted["runs"] & WRITES == {"create", "delete"}
+    assert not granted["flavors"] & WRITES
+
+
+def test_binding_and_escalation_are_limited_by_name() -> None:
+    for rule in _role("icefield-operator"):
+        if {"bind", "escalate", "impersonate"} & set(rule["verbs"]):
+            assert rule["resourceNames"]
+
+
+def test_platform_administrators_are_one_user() -> None:
+    (binding,) = (
+        binding
+        for binding in of_kind("production", "ClusterRoleBinding")
+        if binding["metadata"]["name"] == "icefield-platform-admin"
+    )
+    assert [subject["name"] for subject in binding["subjects"]] == [names.PLATFORM_ADMIN_USER]
+    assert _ours("icefield-platform-admin").keys() == {"workspaces", "flavors"}
