@@ -1,0 +1,38 @@
+"""Where things lie in the platform's one bucket.
+
+    workspaces/<slug>/…                                     what the workspace's own credentials open
+    logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, opened by the platform's credentials only
+    logs/<slug>/<run uid>/<task>/<attempt>/_complete        written once the attempt's log is whole: {"parts": n}
+
+A line of a log is a JSON object with timestamp (RFC 3339, nanoseconds), message, task and attempt.
+"""
+
+from __future__ import annotations
+
+LOG_PART_SUFFIX = ".jsonl.gz"
+LOG_COMPLETE = "_complete"
+
+
+def workspace_prefix(workspace: str) -> str:
+    """Return the prefix that belongs to a workspace, without a slash at its end (ICEFIELD_PREFIX in its pods)."""
+    return f"workspaces/{workspace}"
+
+
+def logs_prefix(workspace: str) -> str:
+    """Return the prefix of all archived logs of a workspace, without a slash at its end."""
+    return f"logs/{workspace}"
+
+
+def attempt_log_prefix(workspace: str, run_uid: str, task_key: str, attempt: int) -> str:
+    """Return the prefix of the archived log of one attempt (counted from 0), without a slash at its end."""
+    return f"{logs_prefix(workspace)}/{run_uid}/{task_key}/{attempt}"
+
+
+def log_part_key(attempt_prefix: str, part: int) -> str:
+    """Return the key of one part (counted from 0) of an attempt's log; keys sort in the order of the parts."""
+    return f"{attempt_prefix}/{part:06d}{LOG_PART_SUFFIX}"
+
+
+def log_complete_key(attempt_prefix: str) -> str:
+    """Return the key of the marker that says that an attempt's log is whole."""
+    return f"{attempt_prefix}/{LOG_COMPLETE}"

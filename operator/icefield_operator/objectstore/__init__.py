@@ -1,0 +1,1 @@
+"""The platform's bucket and who may open what of it."""

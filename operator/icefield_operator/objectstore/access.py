@@ -1,0 +1,140 @@
+"""Who gives a workspace its object store credentials: the operator (versitygw) or the platform team (static)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from .config import Credentials, CredentialsMissingError, ObjectStoreConfig, Provider
+from .policy import bucket_policy, user_of
+from .store import ObjectStore
+from .versitygw import VersityAdmin
+
+ACCESS_KEY_ID = "accessKeyId"
+SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105 - the key of a Secret, not a secret
+
+ReadSecret = Callable[[str], Awaitable[Mapping[str, str] | None]]
+"""Reads a Secret of icefield-system by name: its decoded keys, or None when there is none."""
+
+
+class Users(Protocol):
+    """Makes the object store's users, one per workspace."""
+
+    async def ensure(self, workspace: str, held: Credentials | None) -> Credentials:
+        """Return the credentials of a workspace; what it already holds stays valid."""
+        ...
+
+    async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
+        """Open to each of the workspaces its own prefix, and to nobody else anything."""
+        ...
+
+    async def remove(self, workspace: str) -> None:
+        """Take a workspace's credentials away; without effect when there are none."""
+        ...
+
+
+class VersityUsers:
+    """Users that the operator makes itself, and the bucket policy that opens them their prefixes."""
+
+    def __init__(self, admin: VersityAdmin, store: ObjectStore) -> None:
+        """Keep users through `admin` and the policy of the bucket that `store` opens."""
+        self._admin = admin
+        self._store = store
+        # Users and policy are one state: a policy computed before another workspace's user came would take it away.
+        self._lock = asyncio.Lock()
+
+    async def ensure(self, workspace: str, held: Credentials | None) -> Credentials:
+        """Make the workspace's user, or set its secret back to the one that the workspace holds.
+
+        Raises:
+            ObjectStoreError: the store is away or refuses.
+        """
+        user = user_of(workspace)
+        wanted = held.secret_access_key if held and held.access_key_id == user else None
+        async with self._lock:
+            known = (await self._admin.users()).get(user)
+            credentials = Credentials(user, wanted or known or secrets.token_urlsafe(30))
+            if known is None:
+                await self._admin.create_user(credentials)
+            elif known != credentials.secret_access_key:
+                await self._admin.set_secret(credentials)
+        return credentials
+
+    async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
+        """Write the bucket's policy unless it already is the one for these workspaces.
+
+        Args:
+            workspaces: tells the slugs as of now; asked once it is this call's turn.
+
+        Raises:
+            ObjectStoreError: the store is away or refuses.
+        """
+        async with self._lock:
+            users = await self._admin.users()
+            wanted = bucket_policy(self._store.config.bucket, [w for w in workspaces() if user_of(w) in users])
+            if await self._store.policy() != wanted:
+                await self._store.put_policy(wanted)
+
+    async def remove(self, workspace: str) -> None:
+        """Delete the workspace's user.
+
+        Raises:
+            ObjectStoreError: the store is away or refuses.
+        """
+        async with self._lock:
+            await self._admin.delete_user(user_of(workspace))
+
+
+class StaticUsers:
+    """No users of our own: the store's administrators make them and hand them over as Secrets."""
+
+    async def ensure(self, workspace: str, held: Credentials | None) -> Credentials:
+        """Refuse: this store's users are not ours to make.
+
+        Raises:
+            CredentialsMissingError: always.
+        """
+        raise CredentialsMissingError(
+            "the users of this object store are not managed by Icefield: make one that opens only "
+            f"workspaces/{workspace}/ and name its Secret in spec.objectStore.credentialsSecret"
+        )
+
+    async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
+        """Do nothing: the store's administrators keep its policies."""
+
+    async def remove(self, workspace: str) -> None:
+        """Do nothing: the user belongs to the store's administrators."""
+
+
+async def supplied_credentials(name: str, read_secret: ReadSecret) -> Credentials:
+    """Return the credentials that the platform team supplied for a workspace.
+
+    Args:
+        name: of the Secret in icefield-system (Workspace.spec.objectStore.credentialsSecret).
+        read_secret: reads it.
+
+    Raises:
+        CredentialsMissingError: there is no such Secret, or it lacks a key.
+    """
+    data = await read_secret(name)
+    if data is None:
+        raise CredentialsMissingError(f"there is no Secret {name} in icefield-system with object store credentials")
+    if missing := [key for key in (ACCESS_KEY_ID, SECRET_ACCESS_KEY) if not data.get(key)]:
+        raise CredentialsMissingError(f"Secret {name} in icefield-system lacks {' and '.join(missing)}")
+    return Credentials(data[ACCESS_KEY_ID], data[SECRET_ACCESS_KEY])
+
+
+@asynccontextmanager
+async def open_users(config: ObjectStoreConfig, store: ObjectStore) -> AsyncIterator[Users]:
+    """Open what makes users for the configured provider."""
+    if config.provider is Provider.STATIC:
+        yield StaticUsers()
+        return
+    admin = VersityAdmin(config)
+    try:
+        yield VersityUsers(admin, store)
+    finally:
+        await admin.aclose()

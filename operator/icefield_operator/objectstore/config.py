@@ -1,0 +1,40 @@
+"""How the operator reaches the platform's object store, and what a workspace gets to reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Provider(StrEnum):
+    """Who makes the users of the object store."""
+
+    VERSITYGW = "versitygw"
+    STATIC = "static"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """One user of the object store."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ObjectStoreConfig:
+    """The platform's bucket and the platform's own credentials, which open all of it."""
+
+    provider: Provider
+    endpoint: str
+    region: str
+    bucket: str
+    credentials: Credentials
+
+
+class ObjectStoreError(Exception):
+    """The object store did not do what it was asked; trying again later may help. The text is fit for a condition."""
+
+
+class CredentialsMissingError(ObjectStoreError):
+    """Nobody supplied the credentials of a workspace, and the operator cannot make them. Somebody has to act."""
