@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -40,13 +41,12 @@ TASKS = [
 
 def _operator_processes(cluster: str) -> list[psutil.Process]:
     """The operator's processes of this cluster, told from another cluster's by their cgroup."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if "icefield_operator" in " ".join(process.info["cmdline"] or ()):
-            with open(f"/proc/{process.pid}/cgroup") as groups:
-                if f"/{cluster}/" in groups.read():
-                    found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "icefield_operator" in " ".join(process.info["cmdline"] or ())
+        and f"/{cluster}/" in Path(f"/proc/{process.pid}/cgroup").read_text()
+    ]
 
 
 def _kill_operator(scenario: Scenario) -> None:
