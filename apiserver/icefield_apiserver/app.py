@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 
 from . import health, metrics
 from .db import Database
 from .errors import ERROR_RESPONSES, install_error_handlers
 from .middleware import RequestMiddleware
+from .openapi import install_openapi, operation_id
 from .settings import Settings
 
 API_PREFIX = "/api/v1"
@@ -20,15 +21,17 @@ ROUTERS: tuple[APIRouter, ...] = ()
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; nothing outside is touched before its lifespan begins."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Icefield",
+        redoc_url=None,
         lifespan=_lifespan,
-        generate_unique_id_function=_operation_id,
+        generate_unique_id_function=operation_id,
         redirect_slashes=False,
     )
     app.state.settings = settings
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
     install_error_handlers(app)
+    install_openapi(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX, responses=ERROR_RESPONSES)
     app.include_router(health.router)
@@ -49,8 +52,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             Database.open(settings.database_url.get_secret_value(), settings.database_pool_size)
         )
         yield
-
-
-def _operation_id(route: APIRoute) -> str:
-    """A generated client's method is called as the route's function is."""
-    return route.name

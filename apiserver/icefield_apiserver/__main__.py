@@ -1,0 +1,48 @@
+"""`python -m icefield_apiserver`: migrate the database, then serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from pathlib import Path
+
+import uvicorn
+
+from .db.migrate import upgrade
+from .settings import Settings
+
+GRACE_SECONDS = 20
+"""Less than the 30 s that Kubernetes gives a pod to end."""
+
+BACKLOG = 512
+
+
+def main() -> None:
+    """Run the server; `--reload` starts it anew whenever a source file changes."""
+    parser = argparse.ArgumentParser(prog="icefield_apiserver", description="Icefield's REST API.")
+    parser.add_argument("--reload", action="store_true", help="start anew when a source file changes")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings()
+    asyncio.run(upgrade(settings.database_url.get_secret_value()))
+    host, _, port = settings.bind.rpartition(":")
+    uvicorn.run(
+        "icefield_apiserver.app:from_environment",
+        factory=True,
+        host=host.strip("[]"),
+        port=int(port),
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+        log_config=None,
+        access_log=False,
+        reload=arguments.reload,
+        reload_dirs=[str(Path(__file__).parent)] if arguments.reload else None,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""From a bearer token to the caller: whose token is it, and in which workspace does the request act?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jwt
+from icefield_crds import Workspace
+
+from icefield_apiserver.db import Database
+from icefield_apiserver.db.models import User
+from icefield_apiserver.errors import NotFound, Unauthorized
+
+from . import api_keys, membership
+from .membership import RunDirectory, WorkspaceDirectory
+from .principal import Caller
+from .run_tokens import RunTokens
+from .session_tokens import SessionTokens
+
+REFUSED = "The token is not valid, or no longer."
+
+
+class Authenticator:
+    """Tells who calls. Nothing is remembered between requests: what was revoked is refused at once.
+
+    Args:
+        db: users and keys.
+        sessions: reads log-in tokens.
+        run_tokens: reads the tokens of runs.
+        workspaces: the Workspaces, for membership.
+        runs: the Runs, whose tokens die with them.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sessions: SessionTokens,
+        run_tokens: RunTokens,
+        workspaces: WorkspaceDirectory,
+        runs: RunDirectory,
+    ) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._run_tokens = run_tokens
+        self._workspaces = workspaces
+        self._runs = runs
+
+    async def authenticate(self, token: str, workspace: str | None) -> Caller:
+        """Return the caller.
+
+        Args:
+            token: the bearer token.
+            workspace: slug or id of the workspace asked for (X-Workspace-Slug); None to take the token's own.
+
+        Raises:
+            Unauthorized: the token is not good.
+            NotFound: the workspace does not exist, or is not the caller's.
+        """
+        if token.startswith(api_keys.PREFIX):
+            return await self._by_api_key(token, workspace)
+        if _algorithm(token) == "EdDSA":
+            return self._by_run_token(token, workspace)
+        return await self._by_session(token, workspace)
+
+    async def _by_session(self, token: str, workspace: str | None) -> Caller:
+        if (session := self._sessions.read(token)) is None:
+            raise Unauthorized(REFUSED)
+        async with self._db.session() as transaction:
+            user = await transaction.get(User, session.user_id)
+        if user is None or not user.is_active or user.session_epoch != session.epoch:
+            raise Unauthorized(REFUSED)
+        caller = Caller(
+            person=user.email,
+            kind="user",
+            name=user.name,
+            user_id=user.id,
+            is_platform_admin=user.is_platform_admin,
+            session_started=session.started,
+        )
+        if workspace is not None:
+            return self._inside(caller, workspace, is_platform_admin=user.is_platform_admin)
+        own = membership.workspaces_of(self._workspaces, user.email, is_platform_admin=user.is_platform_admin)
+        if not own:
+            return caller
+        return replace(caller, workspace=own[0][0], role=own[0][1])
+
+    async def _by_api_key(self, key: str, workspace: str | None) -> Caller:
+        async with self._db.session() as transaction:
+            found = await api_keys.verify(transaction, key)
+        if found is None:
+            raise Unauthorized(REFUSED)
+        record, user = found
+        caller = Caller(person=user.email, kind="api_key", name=user.name, user_id=user.id)
+        bound = self._bound_to(record.workspace, workspace)
+        if bound is None or bound.metadata.uid != record.workspace_uid:
+            raise Unauthorized(REFUSED)
+        role = membership.role_in(bound, user.email, is_platform_admin=user.is_platform_admin)
+        if role is None:
+            raise Unauthorized(REFUSED)
+        return replace(caller, workspace=bound, role=role)
+
+    def _by_run_token(self, token: str, workspace: str | None) -> Caller:
+        if (claims := self._run_tokens.read(token)) is None:
+            raise Unauthorized(REFUSED)
+        run = self._runs.by_uid(claims.run_uid)
+        bound = self._bound_to(claims.workspace, workspace)
+        if run is None or run.phase.is_terminal or bound is None or run.metadata.namespace != bound.namespace:
+            raise Unauthorized(REFUSED)
+        return Caller(
+            person=f"run:{run.metadata.name}",
+            kind="run",
+            name=run.metadata.name,
+            run_uid=claims.run_uid,
+            workspace=bound,
+            role=claims.role,
+        )
+
+    def _inside(self, caller: Caller, slug: str, *, is_platform_admin: bool) -> Caller:
+        workspace = membership.find(self._workspaces, slug)
+        if workspace is None:
+            raise _no_workspace(slug)
+        role = membership.role_in(workspace, caller.person, is_platform_admin=is_platform_admin)
+        if role is None:
+            raise _no_workspace(slug)
+        return replace(caller, workspace=workspace, role=role)
+
+    def _bound_to(self, slug: str, asked_for: str | None) -> Workspace | None:
+        """Return the workspace to which a token is bound; any other that is asked for does not exist for it."""
+        workspace = self._workspaces.get(slug)
+        if asked_for is not None and asked_for != slug and (workspace is None or asked_for != workspace.public_id):
+            raise _no_workspace(asked_for)
+        return workspace
+
+
+def _no_workspace(slug: str) -> NotFound:
+    return NotFound(f"There is no workspace called {slug}.")
+
+
+def _algorithm(token: str) -> str | None:
+    """Return which kind of token this claims to be; each kind is then verified with its own key and algorithm only."""
+    try:
+        return jwt.get_unverified_header(token).get("alg")
+    except jwt.InvalidTokenError:
+        return None

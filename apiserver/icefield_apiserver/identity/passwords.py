@@ -1,0 +1,65 @@
+"""Passwords: argon2id, computed beside the event loop, a bounded number at a time (each takes 64 MiB for a moment)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from anyio import CapacityLimiter, to_thread
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from icefield_apiserver.errors import QuotaExceeded
+
+AT_ONCE = 4
+WAITING = 64
+MIN_LENGTH = 10
+MAX_LENGTH = 512
+
+_hasher = PasswordHasher()
+
+
+@cache
+def _nobody() -> str:
+    """A hash that no password matches, so that an unknown user costs what a known one does."""
+    return _hasher.hash("no password is this long: " + "x" * MAX_LENGTH)
+
+
+class Passwords:
+    """Hashes and verifies passwords without blocking the event loop."""
+
+    def __init__(self) -> None:
+        self._limiter = CapacityLimiter(AT_ONCE)
+
+    async def hash(self, password: str) -> str:
+        """Return the hash to store."""
+        self._refuse_a_crowd()
+        return await to_thread.run_sync(_hasher.hash, password, limiter=self._limiter)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Say whether the password is the one that was hashed; it takes as long when there is no hash.
+
+        Args:
+            stored: the hash; None for a user who does not exist.
+            password: what the caller claims.
+
+        Raises:
+            QuotaExceeded: too many log-ins are waiting already.
+        """
+        self._refuse_a_crowd()
+        return await to_thread.run_sync(_matches, stored, password, limiter=self._limiter)
+
+    def _refuse_a_crowd(self) -> None:
+        if self._limiter.statistics().tasks_waiting >= WAITING:
+            raise QuotaExceeded(f"Too many log-ins at once: max_waiting={WAITING}, current={WAITING}.", retry_after=5)
+
+
+def is_outdated(stored: str) -> bool:
+    """Say whether the hash was made with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+def _matches(stored: str | None, password: str) -> bool:
+    try:
+        return _hasher.verify(stored or _nobody(), password) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
