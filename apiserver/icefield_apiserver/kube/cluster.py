@@ -1,0 +1,131 @@
+"""The cluster as the API server sees it: a watch cache per kind to read from, and writes made as the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self, TypeVar, cast
+
+from icefield_crds import Flavor, Job, Run, Workspace
+from icefield_crds.meta import Resource
+from kubernetes.aio.client.exceptions import ApiException
+
+from . import orders
+from .cache import WatchCache
+from .client import KubeClient
+from .impersonation import Impersonation
+from .refusals import in_words
+from .store import Store
+
+R = TypeVar("R", bound=Resource[Any, Any])
+
+MAX_SILENCE_SECONDS = 90.0
+"""From here on what the caches say may be too old to be served."""
+
+
+class Workspaces:
+    """The Workspaces there are (identity.membership.WorkspaceDirectory)."""
+
+    def __init__(self, store: Store[Workspace]) -> None:
+        self._store = store
+
+    def get(self, slug: str) -> Workspace | None:
+        """Return the workspace of this name."""
+        return self._store.get(None, slug)
+
+    def all(self) -> Iterable[Workspace]:
+        """Return every workspace."""
+        return self._store.all()
+
+
+class Cluster:
+    """Reads from watch caches, writes as the caller.
+
+    Args:
+        client: the process's own identity; it reads everything and impersonates to write.
+    """
+
+    def __init__(self, client: KubeClient) -> None:
+        self.client = client
+        self.workspaces = WatchCache(client, Workspace, orders.WORKSPACES)
+        self.flavors = WatchCache(client, Flavor, orders.FLAVORS)
+        self.jobs = WatchCache(client, Job, orders.JOBS)
+        self.runs = WatchCache(client, Run, orders.RUNS)
+        self._caches: dict[type[Resource[Any, Any]], WatchCache[Any]] = {
+            cache.model: cache for cache in (self.workspaces, self.flavors, self.jobs, self.runs)
+        }
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[Self]:
+        """Connect and keep the caches true for as long as the context lasts; see `wait_until_synced`."""
+        client = await KubeClient.connect()
+        cluster = cls(client)
+        watches = [asyncio.create_task(cache.run()) for cache in cluster._caches.values()]
+        try:
+            yield cluster
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+            await client.close()
+
+    @property
+    def workspace_directory(self) -> Workspaces:
+        """The Workspaces, as identity asks for them."""
+        return Workspaces(self.workspaces.store)
+
+    @property
+    def run_directory(self) -> Store[Run]:
+        """The Runs, as identity asks for them."""
+        return self.runs.store
+
+    async def wait_until_synced(self) -> None:
+        """Return once every cache was filled."""
+        for cache in self._caches.values():
+            await cache.wait_until_synced()
+
+    def problem(self) -> str | None:
+        """Say in a sentence why the caches cannot be relied on, or return None."""
+        for cache in self._caches.values():
+            if not cache.is_synced:
+                return f"The list of {cache.model.PLURAL} was not read yet."
+            if (silence := cache.silence_seconds) > MAX_SILENCE_SECONDS:
+                return f"Kubernetes was not heard of about {cache.model.PLURAL} for {silence:.0f} seconds."
+        return None
+
+    async def create(self, resource: R, impersonation: Impersonation) -> R:
+        """Create a resource as somebody; it can be read here at once.
+
+        Raises:
+            ApiError: Kubernetes refused, in words for the caller.
+        """
+        meta = resource.metadata
+        with in_words(type(resource), "create", meta.namespace, meta.name, impersonation):
+            created = await self.client.create(resource, impersonation)
+        self._cache(type(resource)).store.put(created)
+        return created
+
+    async def patch(self, resource: R, patch: Mapping[str, Any], impersonation: Impersonation) -> R:
+        """Apply a JSON merge patch (RFC 7386) as somebody; it can be read here at once."""
+        meta, model = resource.metadata, type(resource)
+        with in_words(model, "update", meta.namespace, meta.name, impersonation):
+            patched = await self.client.patch(model, meta.namespace, meta.name, patch, impersonation)
+        self._cache(model).store.put(patched)
+        return patched
+
+    async def delete(self, resource: R, impersonation: Impersonation) -> None:
+        """Delete a resource as somebody, and in the background what it owns. One that is gone already is no error."""
+        meta, model = resource.metadata, type(resource)
+        with in_words(model, "delete", meta.namespace, meta.name, impersonation):
+            try:
+                await self.client.delete(model, meta.namespace, meta.name, meta.uid, impersonation)
+            except ApiException as error:
+                if error.status != 404:
+                    raise
+        if not meta.finalizers:
+            self._cache(model).store.remove(meta.uid)
+
+    def _cache(self, model: type[R]) -> WatchCache[R]:
+        return cast(WatchCache[R], self._caches[model])

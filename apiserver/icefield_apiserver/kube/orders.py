@@ -1,0 +1,38 @@
+"""In which order each kind is listed, and the further lists that are kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from icefield_crds import Flavor, Job, Run, Workspace
+
+from .store import Order
+
+
+def job_group(namespace: str, job: str) -> str:
+    """Return the group of a job's runs."""
+    return f"{namespace}/job/{job}"
+
+
+def unfinished_group(namespace: str) -> str:
+    """Return the group of a namespace's runs that have not ended."""
+    return f"{namespace}/unfinished"
+
+
+def _newest_first(run: Run) -> tuple[int]:
+    created = run.metadata.creation_timestamp
+    return (-int(created.timestamp()) if created else 0,)
+
+
+def _groups_of_run(run: Run) -> Iterator[str]:
+    namespace = run.metadata.namespace or ""
+    if run.spec.job_ref:
+        yield job_group(namespace, run.spec.job_ref.name)
+    if not run.phase.is_terminal:
+        yield unfinished_group(namespace)
+
+
+WORKSPACES: Order[Workspace] = Order(key=lambda workspace: (workspace.metadata.name,))
+FLAVORS: Order[Flavor] = Order(key=lambda flavor: (flavor.metadata.name,))
+JOBS: Order[Job] = Order(key=lambda job: (job.metadata.name,))
+RUNS: Order[Run] = Order(key=_newest_first, groups=_groups_of_run)
