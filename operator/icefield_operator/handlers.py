@@ -1,0 +1,56 @@
+"""The only module with kopf's decorators. A handler only says: this may have changed.
+
+kopf's `on.event` sees every event of the watch and keeps no state on the object: no annotation, no finalizer, nothing
+that a GitOps tool would see. Everything else (order, retries, deadlines) is the queue's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+from icefield_crds.labels import TASK_POD_SELECTOR
+from icefield_crds.names import GROUP, VERSION
+
+from .cluster import Cluster
+from .controllers import Controllers
+from .world import MODELS, Kind, Manifest
+
+WATCH_SECONDS = 300
+"""After so long a watch is begun anew from where it was: a connection may have died unnoticed."""
+
+
+def registry_for(controllers: Controllers, cluster: Cluster) -> kopf.OperatorRegistry:
+    """Return kopf's registry with one handler per watched kind, each feeding these controllers."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(**(await cluster.credentials())._asdict())
+
+    kopf.on.startup(registry=registry)(_configure)
+
+    def seen(kind: Kind, event: Any) -> None:
+        # kopf lists without the kind in each item, as the API server serves lists.
+        manifest: Manifest = {**event["object"], "kind": kind.value}
+        controllers.handle(event["type"], manifest)
+
+    for kind, model in MODELS.items():
+
+        @kopf.on.event(GROUP, VERSION, model.PLURAL, registry=registry, id=f"{model.PLURAL}-changed", param=kind)
+        async def resource_changed(event: Any, param: Any = None, **_: Any) -> None:
+            seen(param, event)
+
+    @kopf.on.event("v1", "pods", registry=registry)
+    async def pod_changed(event: Any, **_: Any) -> None:
+        seen(Kind.POD, event)
+
+    return registry
+
+
+async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.label_selectors["v1", "pods"] = TASK_POD_SELECTOR
+    settings.networking.request_timeout = 30

@@ -1,0 +1,16 @@
+"""What Prometheus may ask of the operator."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+QUEUE_DEPTH = Gauge("icefield_operator_queue_depth", "Keys waiting for a worker.")
+RECONCILE_SECONDS = Histogram("icefield_operator_reconcile_seconds", "Duration of one reconcile.", ["kind"])
+RECONCILE_ERRORS = Counter("icefield_operator_reconcile_errors_total", "Reconciles that failed.", ["kind", "error"])
+WATCH_AGE = Gauge("icefield_operator_watch_age_seconds", "Seconds since the watch of a kind proved to live.", ["kind"])
+RUNS = Gauge("icefield_runs", "Runs by phase.", ["phase"])
+RUN_START_SECONDS = Histogram(
+    "icefield_run_start_seconds",
+    "From the creation of a run until its first task's process started.",
+    buckets=(0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
+)
