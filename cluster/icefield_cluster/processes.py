@@ -1,0 +1,152 @@
+"""Long-lived programs that outlive the command that started them, known by pid and start time.
+
+A pid alone is not an identity, because the kernel gives it to somebody else later; together with the start time it is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from icefield_cluster.commands import Argument
+from icefield_cluster.errors import ClusterError
+
+
+@dataclass(frozen=True)
+class Process:
+    """A started program: pid, the kernel's start time in clock ticks since boot, and its command line."""
+
+    name: str
+    pid: int
+    start_ticks: int
+    argv: tuple[str, ...]
+
+    @property
+    def alive(self) -> bool:
+        """Whether exactly this process still runs; a zombie does not."""
+        return start_ticks(self.pid) == self.start_ticks
+
+
+def start_ticks(pid: int) -> int | None:
+    """A process's start time in clock ticks since boot; None when there is none or it is a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def spawn(name: str, argv: Sequence[Argument], *, log: Path, env: Mapping[str, str] | None = None) -> Process:
+    """Start a program in a session of its own, its output appended to a log.
+
+    Args:
+        name: what it is called in the state.
+        argv: program and arguments.
+        log: file for stdout and stderr.
+        env: variables added to ours.
+
+    Raises:
+        ClusterError: it could not be started.
+    """
+    words = tuple(str(word) for word in argv)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as sink:
+        try:
+            child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd="/",
+                env={**os.environ, **(env or {})},
+            )
+        except OSError as error:
+            raise ClusterError(f"{name} could not be started: {error.strerror}", log=log) from error
+    return Process(name, child.pid, start_ticks(child.pid) or 0, words)
+
+
+def stop(processes: Iterable[Process], *, grace: float = 10.0) -> None:
+    """End processes: SIGTERM, and SIGKILL for those that are still there after `grace` seconds."""
+    stop_pids({process.pid for process in processes if process.alive}, grace=grace)
+
+
+def stop_pids(pids: Iterable[int], *, grace: float) -> None:
+    """End processes by pid; with a grace of 0 seconds they are killed at once."""
+    found = []
+    for pid in pids:
+        try:
+            found.append(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            continue
+    if grace > 0:
+        for process in found:
+            _signal(process, terminate=True)
+        _, found = psutil.wait_procs(found, timeout=grace)
+    for process in found:
+        _signal(process, terminate=False)
+    psutil.wait_procs(found, timeout=10)
+
+
+def _signal(process: psutil.Process, *, terminate: bool) -> None:
+    try:
+        process.terminate() if terminate else process.kill()
+    except psutil.NoSuchProcess:
+        return
+
+
+def pids_in_network(namespace: Path) -> list[int]:
+    """Every process whose network namespace is the one mounted at `namespace`; none when that is not there."""
+    try:
+        wanted = _identity(namespace)
+    except OSError:
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if _identity(entry / "ns/net") == wanted:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def _identity(namespace: Path) -> tuple[int, int]:
+    status = namespace.stat()
+    return status.st_dev, status.st_ino
+
+
+def wait_until(
+    what: str, ready: Sequence[Process], check: Callable[[], bool], *, timeout: float, log: Path | None = None
+) -> None:
+    """Poll until `check()` is true.
+
+    Args:
+        what: subject of the error sentence.
+        ready: processes that have to stay alive meanwhile.
+        check: a callable without arguments; its truth ends the wait.
+        timeout: seconds.
+        log: shown with a failure.
+
+    Raises:
+        ClusterError: time is up, or one of the processes ended.
+    """
+    deadline = time.monotonic() + timeout
+    pause = 0.05
+    while not check():
+        for process in ready:
+            if not process.alive:
+                raise ClusterError(f"{process.name} ended while {what} was awaited", log=log)
+        if time.monotonic() > deadline:
+            raise ClusterError(f"{what} was not ready after {timeout:.0f} s", log=log)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)

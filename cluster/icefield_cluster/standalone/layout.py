@@ -1,0 +1,74 @@
+"""Where a standalone cluster's parts live and listen: names only, nothing is done here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+NODE_NAME = "icefield"
+SERVICE_SUBNET = "10.96.0.0/16"
+DNS_SERVICE_ADDRESS = "10.96.0.10"
+POD_SUBNET = "10.244.0.0/16"
+DNS_DOMAIN = "cluster.local"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The TCP ports of the control plane; free to choose, because several may share a network."""
+
+    apiserver: int = 6443
+    etcd: int = 2379
+    etcd_peer: int = 2380
+    controller_manager: int = 10257
+    scheduler: int = 10259
+
+
+@dataclass(frozen=True)
+class ControlPlaneLayout:
+    """A control plane's place.
+
+    Args:
+        root: folder for keys, configuration, data and logs.
+        address: the IPv4 address the API server listens on and is called by.
+        ports: the TCP ports of its parts.
+        enter: a command prefix that starts a program in the cluster's network; empty for the host's.
+        cri_socket: the container runtime's socket, as kubeadm wants to know it.
+        durable: whether etcd waits for the disk; False only for data that nobody will miss.
+    """
+
+    root: Path
+    address: str
+    ports: Ports = Ports()
+    enter: tuple[str, ...] = ()
+    cri_socket: Path = Path("/run/containerd/containerd.sock")
+    durable: bool = True
+
+    @property
+    def advertised(self) -> str:
+        """What the Service `kubernetes` points to; a loopback address is refused there, so TEST-NET stands in for it."""
+        return "192.0.2.1" if self.address.startswith("127.") else self.address
+
+    @property
+    def pki(self) -> Path:
+        """Folder of certificates and keys."""
+        return self.root / "pki"
+
+    @property
+    def kubeconfigs(self) -> Path:
+        """Folder of the components' kubeconfig files."""
+        return self.root / "kubernetes"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """The administrator's kubeconfig (group kubeadm:cluster-admins)."""
+        return self.kubeconfigs / "admin.conf"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the programs' logs."""
+        return self.root / "logs"
+
+    @property
+    def url(self) -> str:
+        """The API server's URL."""
+        return f"https://{self.address}:{self.ports.apiserver}"

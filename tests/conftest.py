@@ -1,0 +1,16 @@
+"""Fixtures that several layers of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controlplane import ControlPlane, running_control_plane
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A real kube-apiserver with etcd and the controller manager; see tests/controlplane.py."""
+    with running_control_plane() as plane:
+        yield plane
