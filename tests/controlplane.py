@@ -1,15 +1,17 @@
-"""A real etcd, kube-apiserver and kube-controller-manager for tests: no node, so pods stay pending and a test plays the kubelet.
+"""A real etcd, kube-apiserver and kube-controller-manager for tests.
+
+There is no node, so pods stay pending and a test plays the kubelet.
 
 As a fixture (session-scoped, in tests/conftest.py), for tests marked `integration`:
 
     @pytest.mark.integration
     def test_something(control_plane: ControlPlane) -> None:
-        control_plane.apply_crds()                      # idempotent; the CRDs of crds/*.yaml, waits until they are served
+        control_plane.apply_crds()                      # idempotent; waits until they are served
         control_plane.kubectl("apply", "-f", "-", stdin=yaml_text)
         client = something(control_plane.kubeconfig)    # path of an administrator's kubeconfig
 
-As a context manager, for a control plane of one's own (nothing else in it): `with running_control_plane() as control_plane: …`.
-Starts in about 6 s once the programs are in the cache (the first use builds them), and leaves nothing behind.
+As a context manager, for a control plane of one's own: `with running_control_plane() as control_plane: …`.
+Starts in about 10 s once the programs are in the cache (the first use builds them), and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icefield_cluster import processes
-from icefield_cluster.commands import output
+from icefield_cluster.commands import Argument, output
 from icefield_cluster.standalone import binaries, controlplane, etcd, pki
 from icefield_cluster.standalone.layout import ControlPlaneLayout, Ports
 from icefield_cluster.standalone.versions import ETCD, KUBERNETES
@@ -40,7 +42,7 @@ class ControlPlane:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> str:
         """Run kubectl as administrator and return its stdout; raises CommandError with its stderr."""
-        argv = [binaries.find("kubectl"), "--kubeconfig", self.kubeconfig, *arguments]
+        argv: list[Argument] = [binaries.find("kubectl"), "--kubeconfig", self.kubeconfig, *arguments]
         return output(argv, stdin=stdin, timeout=timeout)
 
     def apply_crds(self) -> None:

@@ -11,8 +11,8 @@ from icefield_cluster.commands import Argument, run
 from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, POD_SUBNET, SERVICE_SUBNET, ControlPlaneLayout
 
-# The API server reads logs and opens exec sessions as kube-apiserver-kubelet-client, and the administrator's kubeconfig is
-# in the group kubeadm:cluster-admins; kubeadm binds both in a phase that expects static pods.
+# The API server reads logs and opens exec sessions as kube-apiserver-kubelet-client, and the administrator's kubeconfig
+# is in the group kubeadm:cluster-admins; kubeadm binds both in a phase that expects static pods.
 ROLES = textwrap.dedent(
     """\
     apiVersion: rbac.authorization.k8s.io/v1

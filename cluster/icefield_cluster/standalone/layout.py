@@ -45,7 +45,7 @@ class ControlPlaneLayout:
 
     @property
     def advertised(self) -> str:
-        """What the Service `kubernetes` points to; a loopback address is refused there, so TEST-NET stands in for it."""
+        """What the Service `kubernetes` points to; a loopback address is refused there: TEST-NET stands in."""
         return "192.0.2.1" if self.address.startswith("127.") else self.address
 
     @property

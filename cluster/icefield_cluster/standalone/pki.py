@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from icefield_cluster.commands import output, run
+from icefield_cluster.commands import Argument, output, run
 from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.layout import (
     DNS_DOMAIN,
@@ -56,13 +56,13 @@ def ensure(layout: ControlPlaneLayout) -> None:
     kubeadm, log = binaries.find("kubeadm"), layout.logs / "kubeadm.log"
     run([kubeadm, "init", "phase", "certs", "all", "--config", config], log=log, timeout=60)
     for name in KUBECONFIGS:
-        target = ["--kubeconfig-dir", layout.kubeconfigs, "--config", config]
+        target: list[Argument] = ["--kubeconfig-dir", layout.kubeconfigs, "--config", config]
         run([kubeadm, "init", "phase", "kubeconfig", name, *target], log=log, timeout=60)
         # kubeadm sends the controllers to the advertised address, which is not always the one that listens.
         kubeconfig = layout.kubeconfigs / f"{name}.conf"
         text = kubeconfig.read_text(encoding="utf-8")
         kubeconfig.write_text(text.replace(f"//{layout.advertised}:", f"//{layout.address}:"), encoding="utf-8")
-    user = ["--client-name", "system:kube-proxy", "--config", config]
+    user: list[Argument] = ["--client-name", "system:kube-proxy", "--config", config]
     text = output([kubeadm, "kubeconfig", "user", *user], timeout=60)
     # Written last and renamed: its presence says that all of it is there.
     partial = proxy.with_suffix(".partial")

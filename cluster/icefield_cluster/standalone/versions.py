@@ -1,6 +1,7 @@
 """The one place that pins what a standalone cluster is made of.
 
-Kubernetes stays on 1.34: 1.35 refuses cgroup v1 unless told otherwise, and 1.36 refuses containerd 1.x, which Debian 12 ships.
+Kubernetes stays on 1.34: 1.35 refuses cgroup v1 unless told otherwise, and 1.36 refuses containerd 1.x, which is what
+Debian 12 ships.
 """
 
 from __future__ import annotations
