@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from icefield_cluster.standalone.binaries import folder_of
-from icefield_cluster.standalone.versions import KUBERNETES
+from icefield_cluster.standalone import binaries
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 OVERLAYS = ("standalone", "kind", "production")
@@ -25,7 +24,7 @@ def kubectl() -> str:
     Raises:
         FileNotFoundError: there is neither.
     """
-    built = folder_of(KUBERNETES) / "kubectl"
+    built = binaries.find("kubectl")
     found = str(built) if built.exists() else shutil.which("kubectl")
     if found is None:
         raise FileNotFoundError("no kubectl: `make test` builds one, or put one on PATH")

@@ -1,0 +1,201 @@
+"""The overlays against a real API server: they apply, their pods are admitted, and their roles hold."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from icefield_cluster.commands import CommandError
+from icefield_crds import names
+
+from tests.controlplane import ControlPlane, running_control_plane
+from tests.unit.manifests.rendering import OVERLAYS, overlay
+
+pytestmark = pytest.mark.integration
+
+SYSTEM = names.SYSTEM_NAMESPACE
+SERVICE_ACCOUNT = f"system:serviceaccount:{SYSTEM}:"
+IMPERSONATOR = f"""
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {names.IMPERSONATOR_CLUSTER_ROLE}
+rules:
+  - apiGroups: [""]
+    resources: [users]
+    verbs: [impersonate]
+    resourceNames: ["icefield:demo:editor", "icefield:demo:viewer"]
+  - apiGroups: [authentication.k8s.io]
+    resources: [userextras/{names.PERSON_EXTRA}]
+    verbs: [impersonate]
+"""
+JOB = {
+    "apiVersion": names.API_VERSION,
+    "kind": "Job",
+    "metadata": {"name": "hello"},
+    "spec": {"command": "true"},
+}
+
+
+def eventually(what: str, holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for at most half a minute."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, f"still not so: {what}"
+        time.sleep(0.2)
+
+
+def refused(plane: ControlPlane, user: str, *arguments: str, stdin: str | None = None) -> str:
+    """Return why a user is refused something; an empty string when it would be allowed."""
+    try:
+        plane.kubectl("--as", user, *arguments, "--dry-run=server", stdin=stdin)
+    except CommandError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[ControlPlane]:
+    """A control plane of its own: the standalone overlay, and a namespace made by the operator's account."""
+    with running_control_plane() as plane:
+        plane.apply_crds()
+        for _ in range(2):  # the second time must not change who owns what
+            plane.kubectl("apply", "--server-side", "-k", str(overlay("standalone")))
+        operator = ("--as", SERVICE_ACCOUNT + "icefield-operator")
+        eventually(
+            "the write boundary is active",
+            lambda: "writes only" in refused(plane, operator[1], "create", "namespace", "elsewhere"),
+        )
+        plane.kubectl(*operator, "create", "namespace", "icefield-demo")
+        for role in ("viewer", "editor"):
+            name, user = f"icefield-{role}", names.impersonated_user("demo", role)
+            binding = ("create", "rolebinding", name, f"--clusterrole={name}", f"--user={user}")
+            plane.kubectl(*operator, "--namespace", "icefield-demo", *binding)
+        plane.kubectl(*operator, *_as_operator_applies(), stdin=IMPERSONATOR)
+        yield plane
+
+
+def _as_operator_applies() -> tuple[str, ...]:
+    return ("apply", "--server-side", f"--field-manager={names.FIELD_MANAGER}", "--filename=-")
+
+
+class ApiServerAccount:
+    """Speaks to Kubernetes with the service account of Icefield's API server."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        cluster = yaml.safe_load(Path(plane.kubeconfig).read_text())["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        token = plane.kubectl("--namespace", SYSTEM, "create", "token", "icefield-apiserver").strip()
+        self._client = httpx.Client(
+            base_url=plane.url,
+            verify=ssl.create_default_context(cadata=authority),
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+            trust_env=False,
+        )
+
+    def create_job(self, **impersonate: str) -> int:
+        """Try to create a job, without keeping it; return the status code."""
+        return self._client.post(
+            f"/apis/{names.API_VERSION}/namespaces/icefield-demo/jobs?dryRun=All",
+            json=JOB,
+            headers={f"Impersonate-{key.capitalize()}": value for key, value in impersonate.items()}
+            | {f"Impersonate-Extra-{names.PERSON_EXTRA.replace('/', '%2F')}": "ada@example.com"},
+        ).status_code
+
+    def get(self, path: str) -> int:
+        """Read as itself; return the status code."""
+        return self._client.get(path).status_code
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_passes_a_server_side_dry_run(control_plane: ControlPlane, name: str) -> None:
+    control_plane.apply_crds()
+    namespace = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {SYSTEM}\n"
+    control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=namespace)
+    answer = control_plane.kubectl("apply", "--server-side", "--dry-run=server", "-k", str(overlay(name)))
+    assert answer.count("serverside-applied (server dry run)") == len(answer.splitlines()) > 30
+
+
+def test_every_workload_gets_its_pod(installed: ControlPlane) -> None:
+    """Pod Security admits them: a pod refused by it would never be made."""
+    expected = {"icefield-operator", "icefield-apiserver", "icefield-postgres", "icefield-object-store"}
+    path = r"jsonpath={.items[*].metadata.labels.app\.kubernetes\.io/name}"
+
+    def made() -> set[str]:
+        return set(installed.kubectl("--namespace", SYSTEM, "get", "pods", "--output", path).split())
+
+    eventually("four pods", lambda: made() == expected)
+
+
+def test_claims_are_bound_to_the_hosts_folders(installed: ControlPlane) -> None:
+    path = "jsonpath={range .items[*]}{.metadata.name}={.spec.volumeName}={.status.phase} {end}"
+
+    def claims() -> set[str]:
+        return set(installed.kubectl("--namespace", SYSTEM, "get", "pvc", "--output", path).split())
+
+    expected = {f"data-{name}-0={name}=Bound" for name in ("icefield-postgres", "icefield-object-store")}
+    eventually("both claims bound", lambda: claims() == expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("create", "namespace", "elsewhere"), "writes only in namespaces of workspaces"),
+        (("delete", "namespace", "icefield-system"), "writes only in namespaces of workspaces"),
+        (("create", "configmap", "x", "--namespace=icefield-system"), "writes only in namespaces of workspaces"),
+        (("create", "secret", "generic", "x", "--namespace=default"), "writes only in namespaces of workspaces"),
+        (
+            ("create", "rolebinding", "x", "--namespace=icefield-demo", "--clusterrole=cluster-admin", "--user=x"),
+            "attempting to grant RBAC permissions not currently held",
+        ),
+        (("create", "clusterrole", "x", "--verb=get", "--resource=pods"), "cannot create resource"),
+        (("create", "configmap", "x", "--namespace=icefield-demo"), ""),
+    ],
+)
+def test_the_operator_stays_in_workspaces(installed: ControlPlane, arguments: tuple[str, ...], why: str) -> None:
+    answer = refused(installed, SERVICE_ACCOUNT + "icefield-operator", *arguments)
+    assert why in answer
+    assert bool(why) == bool(answer)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("resources: [users]", "resources: [users, groups]"),
+        ('"icefield:demo:editor"', "system:admin"),
+        ("verbs: [impersonate]", "verbs: ['*']"),
+        ("userextras/icefield.dev/person", "secrets"),
+        ('    resourceNames: ["icefield:demo:editor", "icefield:demo:viewer"]\n', ""),
+    ],
+)
+def test_the_operators_role_allows_impersonation_of_our_users_only(installed: ControlPlane, old: str, new: str) -> None:
+    widened = IMPERSONATOR.replace(old, new)
+    assert widened != IMPERSONATOR
+    operator = SERVICE_ACCOUNT + "icefield-operator"
+    assert "may allow only the impersonation" in refused(installed, operator, *_as_operator_applies(), stdin=widened)
+
+
+def test_applying_again_leaves_the_operators_rules(installed: ControlPlane) -> None:
+    installed.kubectl("apply", "--server-side", "-k", str(overlay("standalone")))
+    role = installed.kubectl("get", "clusterrole", names.IMPERSONATOR_CLUSTER_ROLE, "--output", "yaml")
+    assert "icefield:demo:editor" in role
+
+
+def test_the_api_server_acts_only_as_those_it_may_impersonate(installed: ControlPlane) -> None:
+    account = ApiServerAccount(installed)
+    # RBAC learns of a new binding through a watch of its own.
+    eventually("editors create jobs", lambda: account.create_job(user="icefield:demo:editor") == httpx.codes.CREATED)
+    assert account.create_job(user="icefield:demo:viewer") == httpx.codes.FORBIDDEN
+    assert account.create_job(user="icefield:other:editor") == httpx.codes.FORBIDDEN
+    assert account.create_job(user="icefield:demo:editor", group="system:masters") == httpx.codes.FORBIDDEN
+    assert account.create_job(user="kubernetes-admin") == httpx.codes.FORBIDDEN
+    # The first read of a kind may be told to come again (429) while its watch cache fills.
+    eventually("it reads runs", lambda: account.get(f"/apis/{names.API_VERSION}/runs") == httpx.codes.OK)
+    assert account.get("/api/v1/secrets") == httpx.codes.FORBIDDEN
