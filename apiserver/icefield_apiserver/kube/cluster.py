@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar, cast
 
-from icefield_crds import Flavor, Job, Run, Workspace
+from icefield_crds import ConditionType, Flavor, Job, Run, Workspace
 from icefield_crds.meta import Resource
+from icefield_crds.names import workspace_of
 from kubernetes.aio.client.exceptions import ApiException
+
+from icefield_apiserver.errors import Forbidden, Unavailable
 
 from . import orders
 from .cache import WatchCache
@@ -101,8 +104,7 @@ class Cluster:
         Raises:
             ApiError: Kubernetes refused, in words for the caller.
         """
-        meta = resource.metadata
-        with in_words(type(resource), "create", meta.namespace, meta.name, impersonation):
+        with self._in_words(resource, "create", impersonation):
             created = await self.client.create(resource, impersonation)
         self._cache(type(resource)).store.put(created)
         return created
@@ -110,7 +112,7 @@ class Cluster:
     async def patch(self, resource: R, patch: Mapping[str, Any], impersonation: Impersonation) -> R:
         """Apply a JSON merge patch (RFC 7386) as somebody; it can be read here at once."""
         meta, model = resource.metadata, type(resource)
-        with in_words(model, "update", meta.namespace, meta.name, impersonation):
+        with self._in_words(resource, "update", impersonation):
             patched = await self.client.patch(model, meta.namespace, meta.name, patch, impersonation)
         self._cache(model).store.put(patched)
         return patched
@@ -118,7 +120,7 @@ class Cluster:
     async def delete(self, resource: R, impersonation: Impersonation) -> None:
         """Delete a resource as somebody, and in the background what it owns. One that is gone already is no error."""
         meta, model = resource.metadata, type(resource)
-        with in_words(model, "delete", meta.namespace, meta.name, impersonation):
+        with self._in_words(resource, "delete", impersonation):
             try:
                 await self.client.delete(model, meta.namespace, meta.name, meta.uid, impersonation)
             except ApiException as error:
@@ -126,6 +128,20 @@ class Cluster:
                     raise
         if not meta.finalizers:
             self._cache(model).store.remove(meta.uid)
+
+    @contextmanager
+    def _in_words(self, resource: Resource[Any, Any], verb: str, impersonation: Impersonation) -> Iterator[None]:
+        meta = resource.metadata
+        try:
+            with in_words(type(resource), verb, meta.namespace, meta.name, impersonation):
+                yield
+        except Forbidden as error:
+            slug = workspace_of(meta.namespace or "")
+            workspace = self.workspaces.store.get(None, slug) if slug else None
+            if workspace and workspace.status and not workspace.status.is_true(ConditionType.READY):
+                # Its role bindings may not be there yet: the role has not been asked.
+                raise Unavailable(f"Workspace {slug} is still being set up; try again shortly.") from error
+            raise
 
     def _cache(self, model: type[R]) -> WatchCache[R]:
         return cast(WatchCache[R], self._caches[model])

@@ -14,6 +14,11 @@ def job_group(namespace: str, job: str) -> str:
     return f"{namespace}/job/{job}"
 
 
+def named_group(namespace: str, display_name: str) -> str:
+    """Return the group of the jobs that people gave this name."""
+    return f"{namespace}/name/{display_name}"
+
+
 def unfinished_group(namespace: str) -> str:
     """Return the group of a namespace's runs that have not ended."""
     return f"{namespace}/unfinished"
@@ -32,7 +37,12 @@ def _groups_of_run(run: Run) -> Iterator[str]:
         yield unfinished_group(namespace)
 
 
+def _groups_of_job(job: Job) -> Iterator[str]:
+    if job.spec.display_name:
+        yield named_group(job.metadata.namespace or "", job.spec.display_name)
+
+
 WORKSPACES: Order[Workspace] = Order(key=lambda workspace: (workspace.metadata.name,))
 FLAVORS: Order[Flavor] = Order(key=lambda flavor: (flavor.metadata.name,))
-JOBS: Order[Job] = Order(key=lambda job: (job.metadata.name,))
+JOBS: Order[Job] = Order(key=lambda job: (job.metadata.name,), groups=_groups_of_job)
 RUNS: Order[Run] = Order(key=_newest_first, groups=_groups_of_run)

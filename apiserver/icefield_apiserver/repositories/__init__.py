@@ -1,0 +1,1 @@
+"""What routes ask for: one class per kind, over the caches and the writes of `kube`."""

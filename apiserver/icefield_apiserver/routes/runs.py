@@ -1,0 +1,82 @@
+"""Runs and their tasks (API reference, "Runs & tasks")."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from icefield_crds import RunPhase
+
+from icefield_apiserver.errors import NotFound
+from icefield_apiserver.identity.principal import CurrentPrincipal
+from icefield_apiserver.pagination import CurrentWindow, Page
+from icefield_apiserver.repositories.dependencies import Jobs, Runs
+from icefield_apiserver.repositories.job_spec import run_of_its_own
+from icefield_apiserver.schemas.runs import Lineage, RunRead, RunSubmit, TaskRunRead, run_of, tasks_of
+
+router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
+
+
+@router.get("", summary="List runs")
+async def list_runs(
+    principal: CurrentPrincipal,
+    window: CurrentWindow,
+    jobs: Jobs,
+    runs: Runs,
+    job: Annotated[str | None, Query(description="Only runs of this job, by id or name.")] = None,
+    status: Annotated[RunPhase | None, Query(description="Only runs that stand so.")] = None,
+) -> Page[RunRead]:
+    """Return the workspace's runs, newest first."""
+    of_job = await jobs.get(principal, job) if job else None
+    return runs.page(principal, window, lambda run: run_of(run, *runs.job_of(run)), of_job, status)
+
+
+@router.post("", status_code=201, summary="Start a run without a job")
+async def submit_run(principal: CurrentPrincipal, body: RunSubmit, jobs: Jobs, runs: Runs) -> RunRead:
+    """Run a command or a DAG once. The same quota holds as for runs of jobs."""
+    spec = run_of_its_own(body)
+    await jobs.check_flavors(spec)
+    run = await runs.submit(principal, spec, body.name)
+    return run_of(run, None, None)
+
+
+@router.get("/{id}", summary="Read a run")
+async def read_run(principal: CurrentPrincipal, id: str, runs: Runs) -> RunRead:  # noqa: A002 - as the reference has it
+    """Return a run's status (pending, running, success, failed, cancelled) and timing."""
+    run = await runs.get(principal, id)
+    return run_of(run, *runs.job_of(run))
+
+
+@router.delete("/{id}", status_code=204, summary="Delete a run")
+async def delete_run(principal: CurrentPrincipal, id: str, runs: Runs) -> None:  # noqa: A002
+    """Delete a run that has ended."""
+    await runs.delete(principal, id)
+
+
+@router.get("/{id}/tasks", summary="List a run's tasks")
+async def list_tasks(principal: CurrentPrincipal, id: str, runs: Runs) -> list[TaskRunRead]:  # noqa: A002
+    """Return one row per task; none for a single command."""
+    return tasks_of(await runs.get(principal, id))
+
+
+@router.get("/{id}/tasks/{key}", summary="Read a task of a run")
+async def read_task(principal: CurrentPrincipal, id: str, key: str, runs: Runs) -> TaskRunRead:  # noqa: A002
+    """Return one task's row."""
+    for task in tasks_of(await runs.get(principal, id)):
+        if task.key == key:
+            return task
+    raise NotFound(f"Run {id} has no task {key}.")
+
+
+@router.get("/{id}/lineage", summary="Read a run's lineage")
+async def read_lineage(principal: CurrentPrincipal, id: str, runs: Runs) -> Lineage:  # noqa: A002
+    """Return the tables that the run read and wrote."""
+    await runs.get(principal, id)
+    return Lineage()
+
+
+@router.post("/{id}/cancel", summary="Cancel a run")
+async def cancel_run(principal: CurrentPrincipal, id: str, runs: Runs) -> RunRead:  # noqa: A002
+    """Ask for a run to be stopped: pending tasks at once, running ones by SIGTERM, then SIGKILL. Idempotent."""
+    run = await runs.cancel(principal, id)
+    return run_of(run, *runs.job_of(run))

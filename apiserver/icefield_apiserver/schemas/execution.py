@@ -1,0 +1,185 @@
+"""What runs, as REST says it: snake_case, and maps where Kubernetes has lists of named things."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from icefield_crds import EnvVar, EnvVarSource, Execution, File, KeySelector, Task
+from icefield_crds.execution import MAX_RETRIES, MAX_TASKS, Command, TaskKey
+from pydantic import BaseModel, BeforeValidator, Field
+
+Optional = BeforeValidator(lambda value: None if value == "" else value)
+"""An empty string says nothing, as clients with typed fields send it."""
+
+Retries = Annotated[int | None, Field(ge=0, le=MAX_RETRIES)]
+Seconds = Annotated[int | None, Field(ge=1, le=31_536_000)]
+OptionalText = Annotated[str | None, Optional]
+OptionalCommand = Annotated[Command | None, Optional]
+
+
+class KeyReference(BaseModel):
+    """One key of a Secret or ConfigMap in the workspace's namespace."""
+
+    name: str
+    key: str
+
+
+class EnvReference(BaseModel):
+    """Where a variable's value comes from when it is not written down."""
+
+    secret_key_ref: KeyReference | None = None
+    config_map_key_ref: KeyReference | None = None
+
+
+EnvVars = dict[str, str | bool | int | float | EnvReference]
+Params = dict[str, Any]
+
+
+class TaskWrite(BaseModel):
+    """One node of a DAG."""
+
+    key: TaskKey = Field(description="Name of the task, unique in its job.")
+    command: Command = Field(description="What runs, under `sh -c`.")
+    depends_on: list[TaskKey] | None = Field(default=None, description="Keys of tasks that must succeed before.")
+    image: OptionalText = Field(default=None, description="Container image; the job's when absent.")
+    flavor: OptionalText = Field(default=None, description="Flavor; the job's when absent.")
+    env_vars: EnvVars | None = Field(default=None, description="Environment variables; they win over the job's.")
+    max_retries: Retries = Field(default=None, description="How often it is tried again when it fails.")
+    timeout_seconds: Seconds = Field(default=None, description="Longest time one attempt may take.")
+
+    def to_task(self) -> Task:
+        """Return the task as Kubernetes stores it."""
+        return Task(
+            key=self.key,
+            command=self.command,
+            depends_on=list(dict.fromkeys(self.depends_on or ())),
+            image=self.image,
+            flavor=self.flavor,
+            env=to_env(self.env_vars),
+            max_retries=self.max_retries,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+
+class TaskRead(BaseModel):
+    """One node of a DAG, as it is declared."""
+
+    key: str
+    command: str
+    depends_on: list[str]
+    image: str | None
+    flavor: str | None
+    env_vars: EnvVars
+    max_retries: int | None
+    timeout_seconds: int | None
+
+    @classmethod
+    def of(cls, task: Task) -> TaskRead:
+        """Return the task as REST shows it."""
+        fields = {name: getattr(task, name) for name in Task.model_fields if name != "env"}
+        return cls(**fields, env_vars=from_env(task.env))
+
+
+class ExecutionWrite(BaseModel):
+    """What runs, and how; when both tasks and a command are given, tasks win."""
+
+    command: OptionalCommand = Field(default=None, description="What runs, under `sh -c`, when there is no DAG.")
+    tasks: list[TaskWrite] | None = Field(default=None, max_length=MAX_TASKS, description="The DAG.")
+    image: OptionalText = Field(default=None, description="Container image; the platform's runtime when absent.")
+    flavor: OptionalText = Field(default=None, description="Flavor of each task; the workspace's when absent.")
+    env_vars: EnvVars | None = Field(default=None, description="Environment variables of every task.")
+    files: dict[str, str] | None = Field(
+        default=None, description="Text files laid into every task's working directory: path to text."
+    )
+    params: Params | None = Field(
+        default=None, description="Parameters: PARAM_<NAME> in a task; what is no string becomes JSON."
+    )
+    timeout_seconds: Seconds = Field(default=None, description="Longest time a whole run may take.")
+    max_retries: Retries = Field(default=None, description="How often a failed task is tried again by default.")
+
+    def execution_fields(self, *, only_given: bool = False) -> dict[str, Any]:
+        """Return the fields of an Execution except command and tasks.
+
+        Args:
+            only_given: leave out what the request did not mention.
+        """
+        fields = {
+            "image": ("image", self.image),
+            "flavor": ("flavor", self.flavor),
+            "env": ("env_vars", to_env(self.env_vars)),
+            "files": ("files", [File(path=path, content=text) for path, text in (self.files or {}).items()]),
+            "params": ("params", to_params(self.params)),
+            "timeout_seconds": ("timeout_seconds", self.timeout_seconds),
+            "max_retries": ("max_retries", self.max_retries),
+        }
+        given = self.model_fields_set
+        return {name: value for name, (field, value) in fields.items() if not only_given or field in given}
+
+    def task_list(self) -> list[Task] | None:
+        """Return the tasks as Kubernetes stores them; None when the request has none."""
+        return None if self.tasks is None else [task.to_task() for task in self.tasks]
+
+
+class ExecutionRead(BaseModel):
+    """What runs, and how, as it is declared."""
+
+    command: str | None
+    tasks: list[TaskRead] | None
+    image: str | None
+    flavor: str | None
+    env_vars: EnvVars
+    params: dict[str, str]
+    timeout_seconds: int | None
+    max_retries: int | None
+
+
+def execution_of(spec: Execution) -> dict[str, Any]:
+    """Return the fields of ExecutionRead for what Kubernetes stores."""
+    return {
+        "command": spec.command,
+        "tasks": None if spec.tasks is None else [TaskRead.of(task) for task in spec.tasks],
+        "image": spec.image,
+        "flavor": spec.flavor,
+        "env_vars": from_env(spec.env),
+        "params": spec.params,
+        "timeout_seconds": spec.timeout_seconds,
+        "max_retries": spec.max_retries,
+    }
+
+
+def to_env(env_vars: EnvVars | None) -> list[EnvVar]:
+    """Return a map of variables as a container's list of them; what is no string becomes JSON."""
+    return [_variable(name, value) for name, value in (env_vars or {}).items()]
+
+
+def from_env(env: list[EnvVar]) -> EnvVars:
+    """Return a container's list of variables as a map."""
+    return {
+        v.name: EnvReference.model_validate(v.value_from.model_dump()) if v.value_from else v.value or "" for v in env
+    }
+
+
+def to_params(params: Params | None) -> dict[str, str]:
+    """Return parameters as the strings that tasks get; what is no string becomes JSON."""
+    return {name: as_text(value) for name, value in (params or {}).items()}
+
+
+def as_text(value: Any) -> str:
+    """Return a string as it is and any other JSON value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _variable(name: str, value: str | bool | int | float | EnvReference) -> EnvVar:
+    if not isinstance(value, EnvReference):
+        return EnvVar(name=name, value=as_text(value))
+    return EnvVar(
+        name=name,
+        value_from=EnvVarSource(
+            secret_key_ref=_selector(value.secret_key_ref), config_map_key_ref=_selector(value.config_map_key_ref)
+        ),
+    )
+
+
+def _selector(reference: KeyReference | None) -> KeySelector | None:
+    return KeySelector(name=reference.name, key=reference.key) if reference else None

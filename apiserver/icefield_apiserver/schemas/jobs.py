@@ -1,0 +1,131 @@
+"""Jobs as REST says them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from icefield_crds import ConcurrencyPolicy, ConditionType, Job, Run, RunPhase
+from pydantic import BaseModel, BeforeValidator, Field
+
+from .execution import ExecutionRead, ExecutionWrite, OptionalText, execution_of
+
+Policy = Annotated[
+    ConcurrencyPolicy, BeforeValidator(lambda value: value.capitalize() if isinstance(value, str) else value)
+]
+Name = Annotated[str, Field(min_length=1, max_length=253, description="Unique in the workspace.")]
+
+
+class JobWrite(ExecutionWrite):
+    """What may be said of a job besides its name."""
+
+    description: OptionalText = Field(default=None, max_length=4096, description="What the job is for.")
+    schedule: OptionalText = Field(default=None, description="When runs start by themselves: cron, five fields.")
+    time_zone: OptionalText = Field(default=None, description="Time zone of the schedule; UTC when absent.")
+    suspend: bool | None = Field(default=None, description="Whether the schedule rests.")
+    concurrency_policy: Policy | None = Field(
+        default=None, description="What a schedule does while an earlier run goes on: Allow, Forbid or Replace."
+    )
+
+    def job_fields(self, *, only_given: bool = False) -> dict[str, Any]:
+        """Return the fields of a JobSpec except its names, command and tasks.
+
+        Args:
+            only_given: leave out what the request did not mention.
+        """
+        fields = {
+            "description": self.description,
+            "schedule": self.schedule,
+            "time_zone": self.time_zone,
+            "suspend": bool(self.suspend),
+            "concurrency_policy": self.concurrency_policy or ConcurrencyPolicy.ALLOW,
+        }
+        given = self.model_fields_set
+        own = {name: value for name, value in fields.items() if not only_given or name in given}
+        return {**own, **self.execution_fields(only_given=only_given)}
+
+
+class JobCreate(JobWrite):
+    """A new job: a command, or tasks; when both are given, tasks win."""
+
+    name: Name
+
+
+class JobUpdate(JobWrite):
+    """A change of a job.
+
+    What is absent stays. `tasks: null` leaves the DAG intact and `tasks: []` clears it; null clears any other field.
+    A job that keeps its DAG ignores `command`: where there are tasks, they win.
+    """
+
+    name: Name | None = None
+
+
+class LastRun(BaseModel):
+    """The newest run of a job."""
+
+    id: str
+    name: str
+    status: RunPhase
+    created_at: datetime | None
+
+
+class JobSummary(ExecutionRead):
+    """A job in a list; its files are left out, for they may be large."""
+
+    id: str = Field(examples=["job_0f3b2c9d81aa"])
+    name: str
+    description: str | None
+    schedule: str | None
+    time_zone: str | None
+    suspend: bool
+    concurrency_policy: ConcurrencyPolicy
+    created_at: datetime | None
+    next_run_at: datetime | None = Field(description="When the schedule starts the next run.")
+    last_run: LastRun | None
+    error: str | None = Field(description="Why the job cannot run, where that is so.")
+
+
+class JobRead(JobSummary):
+    """A job."""
+
+    files: dict[str, str]
+
+
+def name_of(job: Job) -> str:
+    """Return the name people gave a job."""
+    return job.spec.display_name or job.metadata.name
+
+
+def summary_of(job: Job, last_run: Run | None) -> JobSummary:
+    """Return a job as lists show it."""
+    return JobSummary(**_fields(job, last_run))
+
+
+def job_of(job: Job, last_run: Run | None) -> JobRead:
+    """Return a job as REST shows it."""
+    return JobRead(**_fields(job, last_run), files={file.path: file.content for file in job.spec.files})
+
+
+def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
+    stalled = job.status.condition(ConditionType.STALLED) if job.status else None
+    return {
+        **execution_of(job.spec),
+        "id": job.public_id,
+        "name": name_of(job),
+        "description": job.spec.description,
+        "schedule": job.spec.schedule,
+        "time_zone": job.spec.time_zone,
+        "suspend": job.spec.suspend,
+        "concurrency_policy": job.spec.concurrency_policy,
+        "created_at": job.metadata.creation_timestamp,
+        "next_run_at": job.status.next_schedule_time if job.status else None,
+        "last_run": last_run and _last(last_run),
+        "error": stalled.message if stalled and stalled.status == "True" else None,
+    }
+
+
+def _last(run: Run) -> LastRun:
+    return LastRun(
+        id=run.public_id, name=run.metadata.name, status=run.phase, created_at=run.metadata.creation_timestamp
+    )
