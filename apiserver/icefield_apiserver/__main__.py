@@ -16,6 +16,7 @@ GRACE_SECONDS = 20
 """Less than the 30 s that Kubernetes gives a pod to end."""
 
 BACKLOG = 512
+DATABASE_SECONDS = 90
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings()
-    asyncio.run(upgrade(settings.database_url.get_secret_value()))
+    asyncio.run(upgrade(settings.database_url.get_secret_value(), DATABASE_SECONDS))
     host, _, port = settings.bind.rpartition(":")
     uvicorn.run(
         "icefield_apiserver.app:from_environment",

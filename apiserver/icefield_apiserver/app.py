@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,12 +12,21 @@ from fastapi_offline import FastAPIOffline
 from . import health, metrics
 from .db import Database
 from .errors import ERROR_RESPONSES, install_error_handlers
+from .identity.authentication import Authenticator
+from .identity.login import Logins
+from .identity.passwords import Passwords
+from .identity.run_tokens import RunTokens
+from .identity.session_tokens import SessionTokens
+from .identity.users import ensure_first_administrator
+from .kube import Cluster
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
+from .routes import auth, flavors, users, workspaces
 from .settings import Settings
 
 API_PREFIX = "/api/v1"
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (auth.router, users.router, workspaces.router, flavors.router)
+SYNC_SECONDS = 60
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -46,9 +56,33 @@ def from_environment() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Connect to everything, last of all say ready; what fails here ends the process, and Kubernetes starts it anew."""
     settings: Settings = app.state.settings
+    state = app.state
     async with AsyncExitStack() as stack:
-        app.state.db = await stack.enter_async_context(
+        state.db = await stack.enter_async_context(
             Database.open(settings.database_url.get_secret_value(), settings.database_pool_size)
         )
+        state.cluster = await stack.enter_async_context(Cluster.open())
+        _install_identity(app, settings)
+        if settings.admin_email and settings.admin_password:
+            await ensure_first_administrator(
+                state.db, state.passwords, settings.admin_email, settings.admin_password.get_secret_value()
+            )
+        async with asyncio.timeout(SYNC_SECONDS):
+            await state.cluster.wait_until_synced()
         yield
+
+
+def _install_identity(app: FastAPI, settings: Settings) -> None:
+    state = app.state
+    sessions = SessionTokens(settings.session_key.get_secret_value(), settings.session_lifetime_seconds)
+    state.passwords = Passwords()
+    state.logins = Logins(state.db, sessions, state.passwords, settings.session_renewable_seconds)
+    state.authenticator = Authenticator(
+        state.db,
+        sessions,
+        RunTokens.from_file(settings.run_token_public_key_file),
+        state.cluster.workspace_directory,
+        state.cluster.run_directory,
+    )

@@ -113,6 +113,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(ApiException, _on_kubernetes_refusal)
+    app.add_exception_handler(sql.DataError, _on_unstorable)
     for kind in (sql.OperationalError, sql.InterfaceError, sql.TimeoutError, aiohttp.ClientError, TimeoutError):
         app.add_exception_handler(kind, _on_unavailable)
 
@@ -145,6 +146,10 @@ def _on_kubernetes_refusal(request: Request, error: Exception) -> JSONResponse:
 def _on_unavailable(request: Request, error: Exception) -> JSONResponse:
     log.error("a dependency is away: %s: %s", type(error).__name__, error)
     return error_response(503, UNAVAILABLE)
+
+
+def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
+    return error_response(400, "A text holds something that cannot be stored, such as a NUL character.")
 
 
 _SOURCES = {"query": "Query parameter", "path": "Path parameter", "header": "Header", "cookie": "Cookie"}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from .errors import Error, Unavailable
+from .kube import Cluster
 
 PING_SECONDS = 5
 
@@ -40,4 +41,7 @@ async def read_readiness(request: Request) -> Health:
             await request.app.state.db.ping()
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise Unavailable("The database cannot be reached.") from error
+    cluster: Cluster = request.app.state.cluster
+    if problem := cluster.problem():
+        raise Unavailable(problem)
     return Health(status="ok")

@@ -75,7 +75,7 @@ class Authenticator:
             name=user.name,
             user_id=user.id,
             is_platform_admin=user.is_platform_admin,
-            session_started=session.started,
+            session=session,
         )
         if workspace is not None:
             return self._inside(caller, workspace, is_platform_admin=user.is_platform_admin)

@@ -38,34 +38,34 @@ class FailedLogins:
         self._clock = clock
         self._windows: OrderedDict[tuple[str, ...], _Window] = OrderedDict()
 
-    def check(self, email: str, address: str) -> None:
-        """Let an attempt through.
+    def attempt(self, email: str, address: str) -> None:
+        """Let an attempt begin, counted as failed until `succeeded` says otherwise: many at once are still counted.
 
         Raises:
             QuotaExceeded: there were too many failures; it says the limit and carries Retry-After.
         """
+        now = self._clock()
         for key, ceiling in _ceilings(email, address):
             window = self._windows.get(key)
-            if window and window.ends > self._clock() and window.failures >= ceiling:
+            if window and window.ends > now and window.failures >= ceiling:
                 raise QuotaExceeded(
                     f"Too many failed log-ins: max_failed_logins={ceiling}, current={window.failures}.",
-                    retry_after=math.ceil(window.ends - self._clock()),
+                    retry_after=math.ceil(window.ends - now),
                 )
-
-    def record(self, email: str, address: str) -> None:
-        """Count one failure; the oldest windows are forgotten when there are too many."""
         for key, _ in _ceilings(email, address):
             window = self._windows.get(key)
-            if window is None or window.ends <= self._clock():
-                window = self._windows[key] = _Window(self._clock() + WINDOW_SECONDS)
+            if window is None or window.ends <= now:
+                window = self._windows[key] = _Window(now + WINDOW_SECONDS)
             self._windows.move_to_end(key)
             window.failures += 1
         while len(self._windows) > REMEMBERED:
             self._windows.popitem(last=False)
 
-    def forget(self, email: str, address: str) -> None:
-        """Begin anew for a person who got it right."""
+    def succeeded(self, email: str, address: str) -> None:
+        """Take back the attempt of a person who got it right, and begin anew for them."""
         self._windows.pop((email, address), None)
+        if window := self._windows.get((address,)):
+            window.failures = max(0, window.failures - 1)
 
 
 def _ceilings(email: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:

@@ -16,6 +16,8 @@ from icefield_crds import Role, Workspace
 
 from icefield_apiserver.errors import Forbidden, Unauthorized
 
+from .session_tokens import Session
+
 if TYPE_CHECKING:
     from .authentication import Authenticator
 
@@ -58,9 +60,8 @@ class Caller:
     Attributes:
         user_id: id of the user; None for a run's own token.
         name: name shown to people.
-        token_id: id of the API key, where it is one.
         workspace: where the request acts; None for a user who is a member of none.
-        session_started: when the log-in happened (seconds since the epoch), where the token is one of a log-in.
+        session: what the token says, where it is one of a log-in.
     """
 
     person: str
@@ -71,7 +72,7 @@ class Caller:
     run_uid: str | None = None
     workspace: Workspace | None = None
     role: Role | None = None
-    session_started: int | None = None
+    session: Session | None = None
 
     @property
     def principal(self) -> Principal | None:
@@ -154,4 +155,16 @@ async def require_platform_admin(caller: CurrentCaller) -> Caller:
     raise Forbidden("This needs a platform administrator.")
 
 
+async def require_login(caller: CurrentCaller) -> Caller:
+    """Admit people who logged in: a key must not beget keys that outlive it.
+
+    Raises:
+        Forbidden: the token is an API key's or a run's.
+    """
+    if caller.kind != "user":
+        raise Forbidden("This needs a log-in with e-mail address and password; no other token will do.")
+    return caller
+
+
+LoggedIn = Annotated[Caller, Depends(require_login)]
 PlatformAdmin = Annotated[Caller, Depends(require_platform_admin)]
