@@ -1,0 +1,111 @@
+"""All followers: which attempts' logs are being archived, and which are whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from prometheus_client import Gauge
+
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.world import Manifest
+
+from .archive import Archive
+from .attempt import Attempt, ContainerState, container_state
+from .follower import Follower, LogSource
+
+log = logging.getLogger(__name__)
+
+MAX_FOLLOWERS = 400
+"""Logs followed at once: each holds a connection to the API server and up to a part (1 MiB) in memory."""
+MAX_UPLOADS = 8
+REMEMBERED = 20_000
+"""How many complete logs are kept in mind; a forgotten one is looked up in the object store when it is observed."""
+
+FOLLOWERS = Gauge("icefield_operator_log_followers", "Attempts whose logs are being archived.")
+
+
+class _Key(NamedTuple):
+    run_uid: str
+    task: str
+    attempt: int
+
+
+class LogArchiver:
+    """Archives the log of every task pod that it is told of."""
+
+    def __init__(self, store: ObjectStore, source: LogSource, on_complete: Callable[[str, str], None]) -> None:
+        """Make one; it begins with the first `observe` and ends with `run`.
+
+        Args:
+            store: where logs are archived.
+            source: where logs come from, `Cluster.pod_log`.
+            on_complete: called with namespace and name of the Run whenever one more log is whole.
+        """
+        self._store = store
+        self._source = source
+        self._on_complete = on_complete
+        self._slots = asyncio.Semaphore(MAX_FOLLOWERS)
+        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+        self._followers: dict[_Key, tuple[Follower, asyncio.Task[None]]] = {}
+        self._complete: OrderedDict[_Key, None] = OrderedDict()
+
+    def observe(self, pod: Manifest) -> None:
+        """Take in a task pod as it stands; idempotent, so call it on every event of the pod and on every resync."""
+        attempt = Attempt.of(pod)
+        state = container_state(pod)
+        if attempt is not None and state is not ContainerState.NOT_STARTED:
+            self._follow(attempt, state)
+
+    def observe_gone(self, attempt: Attempt) -> None:
+        """Take in that an attempt's pod is no more: what is archived of its log is all there will be."""
+        self._follow(attempt, ContainerState.ENDED)
+
+    def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
+        """Say whether this attempt's log is known to be whole.
+
+        After a restart it is known only some time after the attempt's pod was observed again; `on_complete` tells when.
+        """
+        return _Key(run_uid, task, attempt) in self._complete
+
+    async def run(self) -> None:
+        """Wait until cancelled, then stop all followers; what they had not archived is read again after a start."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            tasks = [task for _, task in self._followers.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _follow(self, attempt: Attempt, state: ContainerState) -> None:
+        key = _Key(attempt.run_uid, attempt.task, attempt.attempt)
+        if key in self._complete:
+            return
+        if present := self._followers.get(key):
+            present[0].observe(state)
+            return
+        archive = Archive(self._store, attempt.prefix)
+        follower = Follower(attempt, archive, self._source, self._uploads, state)
+        self._followers[key] = (follower, asyncio.create_task(self._archive(key, follower)))
+        FOLLOWERS.set(len(self._followers))
+
+    async def _archive(self, key: _Key, follower: Follower) -> None:
+        attempt = follower.attempt
+        try:
+            async with self._slots:
+                await follower.follow()
+            self._complete[key] = None
+            if len(self._complete) > REMEMBERED:
+                self._complete.popitem(last=False)
+        except Exception:
+            # Observed again at the next resync, it is followed again.
+            log.exception("Archiving the log of %s/%s ended unexpectedly", attempt.namespace, attempt.pod)
+            return
+        finally:
+            del self._followers[key]
+            FOLLOWERS.set(len(self._followers))
+        self._on_complete(attempt.namespace, attempt.run)

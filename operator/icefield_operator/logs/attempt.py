@@ -1,0 +1,76 @@
+"""Whose log it is, and how far its container has come, as read from the pod."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from icefield_crds import labels, object_store
+
+TASK_CONTAINER = "task"
+
+
+class ContainerState(Enum):
+    """What there is to read of a container's log."""
+
+    NOT_STARTED = auto()
+    """Nothing yet."""
+    STARTED = auto()
+    """A log that still grows."""
+    ENDED = auto()
+    """A log that is whole."""
+    NEVER_STARTED = auto()
+    """Nothing, and there never will be."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt (counted from 0) of a run's task, and the pod that is it."""
+
+    namespace: str
+    pod: str
+    workspace: str
+    run: str
+    run_uid: str
+    task: str
+    attempt: int
+
+    @property
+    def prefix(self) -> str:
+        """Where its log is archived."""
+        return object_store.attempt_log_prefix(self.workspace, self.run_uid, self.task, self.attempt)
+
+    @classmethod
+    def of(cls, pod: Mapping[str, Any]) -> Attempt | None:
+        """Return the attempt that a pod is, or None when it is no task pod of a Run."""
+        metadata = pod["metadata"]
+        marks = metadata.get("labels") or {}
+        owner = next((o for o in metadata.get("ownerReferences") or [] if o["kind"] == "Run"), None)
+        if owner is None or not {labels.WORKSPACE, labels.TASK, labels.ATTEMPT} <= marks.keys():
+            return None
+        return cls(
+            namespace=metadata["namespace"],
+            pod=metadata["name"],
+            workspace=marks[labels.WORKSPACE],
+            run=owner["name"],
+            run_uid=owner["uid"],
+            task=marks[labels.TASK],
+            attempt=int(marks[labels.ATTEMPT]),
+        )
+
+
+def container_state(pod: Mapping[str, Any]) -> ContainerState:
+    """Return how far the task's container has come."""
+    status = pod.get("status") or {}
+    over = status.get("phase") in ("Succeeded", "Failed")
+    containers = status.get("containerStatuses") or []
+    container: Mapping[str, Any] = next((c for c in containers if c["name"] == TASK_CONTAINER), {})
+    state = container.get("state") or {}
+    # A container that never ran is called terminated too, without an id, once its pod was given up.
+    if "terminated" in state and (state["terminated"] or {}).get("containerID"):
+        return ContainerState.ENDED
+    if "running" in state:
+        return ContainerState.ENDED if over else ContainerState.STARTED
+    return ContainerState.NEVER_STARTED if over or "terminated" in state else ContainerState.NOT_STARTED

@@ -1,0 +1,91 @@
+"""From the kubelet's stream of bytes to archived lines, and back: pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+MAX_MESSAGE = 256 * 1024
+"""Bytes of one record's message; a longer line goes on in further records of the same timestamp."""
+
+_TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$")
+_HEAD = b'{"timestamp":"'
+
+
+class Splitter:
+    """Cuts chunks into lines, however the stream was cut into chunks; the memory it needs is bounded.
+
+    A line longer than `limit` is handed out in pieces: each but the first comes without a timestamp.
+    """
+
+    def __init__(self, limit: int = MAX_MESSAGE) -> None:
+        """Make one for the start of a stream."""
+        self._rest = b""
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the lines that this chunk completes, without their newlines."""
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            yield from self._pieces(line)
+        # Cut at fixed offsets of the line, not of the chunk: a second reading must give the same pieces.
+        while len(self._rest) > self._limit:
+            yield self._rest[: self._limit]
+            self._rest = self._rest[self._limit :]
+
+    def end(self) -> Iterator[bytes]:
+        """Yield what is left when the stream ends: a last line without a newline."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield rest
+
+    def _pieces(self, line: bytes) -> Iterator[bytes]:
+        if len(line) <= self._limit:
+            yield line
+            return
+        for start in range(0, len(line), self._limit):
+            yield line[start : start + self._limit]
+
+
+class Encoder:
+    """Turns lines into the records that are archived: one JSON object and a newline each."""
+
+    def __init__(self, task: str, attempt: int) -> None:
+        """Make one for the log of one attempt (counted from 0), from the start of a stream."""
+        self._tail = b',"task":' + json.dumps(task).encode() + b',"attempt":' + str(attempt).encode() + b"}\n"
+        self._timestamp: bytes | None = None
+
+    def encode(self, line: bytes) -> bytes | None:
+        """Return the record of a line that begins with a timestamp and a space.
+
+        A line without one continues the line before; None when there is none before (the stream began inside a line
+        that is archived already).
+        """
+        timestamp, _, message = line.partition(b" ")
+        if _TIMESTAMP.match(timestamp):
+            self._timestamp = timestamp
+        elif self._timestamp is None:
+            return None
+        else:
+            timestamp, message = self._timestamp, line
+        text = json.dumps(message.decode("utf-8", "replace"), ensure_ascii=False)
+        return _HEAD + timestamp + b'","message":' + text.encode("utf-8", "replace") + self._tail
+
+
+def timestamp_of(record: bytes) -> datetime:
+    """Return the time of a record that `Encoder` made (microseconds; the rest is cut off).
+
+    Raises:
+        ValueError: it is no such record.
+    """
+    if not record.startswith(_HEAD):
+        raise ValueError("not a log record")
+    return datetime.fromisoformat(record[len(_HEAD) : record.index(b'"', len(_HEAD))].decode())
+
+
+def newest(records: Iterable[bytes]) -> datetime | None:
+    """Return the latest time among the records; stdout and stderr are merged late, so it need not be the last one's."""
+    return max((timestamp_of(record) for record in records), default=None)
