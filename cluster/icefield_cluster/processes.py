@@ -5,6 +5,7 @@ A pid alone is not an identity, because the kernel gives it to somebody else lat
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -20,12 +21,21 @@ from icefield_cluster.errors import ClusterError
 
 @dataclass(frozen=True)
 class Process:
-    """A started program: pid, the kernel's start time in clock ticks since boot, and its command line."""
+    """A started program.
+
+    Args:
+        name: what it is called in the state.
+        pid: its process id.
+        start_ticks: the kernel's start time in clock ticks since boot.
+        argv: its command line.
+        fingerprint: a hash of everything it was started with; another one means that it has to be started anew.
+    """
 
     name: str
     pid: int
     start_ticks: int
     argv: tuple[str, ...]
+    fingerprint: str = ""
 
     @property
     def alive(self) -> bool:
@@ -43,7 +53,19 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def spawn(name: str, argv: Sequence[Argument], *, log: Path, env: Mapping[str, str] | None = None) -> Process:
+def fingerprint(argv: Sequence[Argument], configuration: str = "") -> str:
+    """A hash of a command line and of the configuration file it names."""
+    return hashlib.sha256("\0".join([*(str(word) for word in argv), configuration]).encode()).hexdigest()[:16]
+
+
+def spawn(
+    name: str,
+    argv: Sequence[Argument],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    configuration: str = "",
+) -> Process:
     """Start a program in a session of its own, its output appended to a log.
 
     Args:
@@ -51,11 +73,13 @@ def spawn(name: str, argv: Sequence[Argument], *, log: Path, env: Mapping[str, s
         argv: program and arguments.
         log: file for stdout and stderr.
         env: variables added to ours.
+        configuration: text of its configuration file, for the fingerprint.
 
     Raises:
         ClusterError: it could not be started.
     """
     words = tuple(str(word) for word in argv)
+    digest = fingerprint(argv, configuration)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as sink:
         try:
@@ -70,7 +94,7 @@ def spawn(name: str, argv: Sequence[Argument], *, log: Path, env: Mapping[str, s
             )
         except OSError as error:
             raise ClusterError(f"{name} could not be started: {error.strerror}", log=log) from error
-    return Process(name, child.pid, start_ticks(child.pid) or 0, words)
+    return Process(name, child.pid, start_ticks(child.pid) or 0, words, digest)
 
 
 def stop(processes: Iterable[Process], *, grace: float = 10.0) -> None:

@@ -68,7 +68,9 @@ def ensure(module: Module, log: Path) -> Path:
 def _build(module: Module, folder: Path, log: Path) -> None:
     go = find_go(log)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
+    for abandoned in folder.parent.glob(f".build-{module.name}-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".build-{module.name}-") as scratch:
         source, target = Path(scratch, "source"), Path(scratch, "bin")
         shutil.copytree(TEMPLATES / module.name, source)
         target.mkdir()

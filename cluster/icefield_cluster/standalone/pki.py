@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import yaml
 
 from icefield_cluster.commands import Argument, output, run
@@ -51,6 +53,9 @@ def ensure(layout: ControlPlaneLayout) -> None:
     proxy = layout.kubeconfigs / "kube-proxy.conf"
     if proxy.exists():
         return
+    # Nothing has used what an interrupted attempt left, and half a key would only be in the way.
+    for folder in (layout.pki, layout.kubeconfigs):
+        shutil.rmtree(folder, ignore_errors=True)
     layout.kubeconfigs.mkdir(parents=True, exist_ok=True, mode=0o700)
     config.write_text(kubeadm_config(layout), encoding="utf-8")
     kubeadm, log = binaries.find("kubeadm"), layout.logs / "kubeadm.log"

@@ -1,0 +1,118 @@
+"""containerd with a root, state and socket of its own, and the pods' network."""
+
+from __future__ import annotations
+
+import json
+
+from icefield_cluster.commands import Argument, CommandError, output
+from icefield_cluster.standalone.layout import POD_SUBNET
+from icefield_cluster.standalone.node import NodeLayout
+
+CONFIG = """\
+version = 2
+root = "{root}"
+state = "{state}"
+# Docker's own containerd reads /etc/containerd; nothing of that is wanted here.
+imports = []
+
+[grpc]
+  address = "{socket}"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{root}/opt"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  # Without it every sandbox dies where the caller may not lower its own score.
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  max_container_log_line_size = 262144
+
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{cni}"
+
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "{snapshotter}"
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        Root = "{state}/runc"
+        SystemdCgroup = false
+"""
+
+
+def config(node: NodeLayout, pause: str) -> str:
+    """containerd's configuration; `pause` is the sandbox image's name with tag."""
+    return CONFIG.format(
+        root=node.containerd_root,
+        state=node.containerd_state,
+        socket=node.cri_socket,
+        pause=pause,
+        cni=node.cni,
+        snapshotter=snapshotter(node),
+    )
+
+
+def snapshotter(node: NodeLayout) -> str:
+    """`overlayfs`, or `native` where the state itself lies on an overlay, as it does inside most containers."""
+    try:
+        return (
+            "native"
+            if output(["stat", "-f", "-c", "%T", node.root], timeout=10).strip() == "overlayfs"
+            else "overlayfs"
+        )
+    except CommandError:
+        return "overlayfs"
+
+
+def network_config(node: NodeLayout) -> str:
+    """The pods' network as a CNI 0.4.0 list, which is what containerd 1.6 speaks.
+
+    Each pod gets a cable of its own to the node (`ptp`), so whatever it sends passes the node's netfilter: services
+    work without the kernel module that a bridge would need for it.
+    """
+    plugins = [
+        {
+            "type": "ptp",
+            "ipMasq": True,
+            "ipam": {
+                "type": "host-local",
+                "dataDir": str(node.root / "addresses"),
+                "ranges": [[{"subnet": POD_SUBNET.replace("/16", "/24")}]],
+                "routes": [{"dst": "0.0.0.0/0"}],
+            },
+        },
+        {"type": "portmap", "capabilities": {"portMappings": True}},
+    ]
+    return json.dumps({"cniVersion": "0.4.0", "name": node.cni_network, "plugins": plugins}, indent=2)
+
+
+def write(node: NodeLayout, pause: str) -> str:
+    """Write both files and return containerd's, which decides whether a running one has to be started anew."""
+    text = config(node, pause)
+    node.cni.mkdir(parents=True, exist_ok=True)
+    (node.cni / "10-icefield.conflist").write_text(network_config(node), encoding="utf-8")
+    (node.root / "containerd.toml").write_text(text, encoding="utf-8")
+    return text
+
+
+def command(node: NodeLayout) -> list[Argument]:
+    """Its command line."""
+    return [*node.enter, "containerd", "--config", node.root / "containerd.toml"]
+
+
+def is_ready(node: NodeLayout) -> bool:
+    """Whether it answers on its socket."""
+    try:
+        output([*ctr(node), "version"], timeout=10)
+    except CommandError:
+        return False
+    return True
+
+
+def ctr(node: NodeLayout) -> list[Argument]:
+    """The beginning of a `ctr` command line for Kubernetes' images and containers."""
+    return ["ctr", "--address", node.cri_socket, "--namespace", "k8s.io"]

@@ -1,0 +1,80 @@
+"""What all clusters of a machine share and change: noted before the first one, put back after the last one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from icefield_cluster.commands import CommandError, output
+from icefield_cluster.paths import locked
+
+HOME = Path("/run/icefield")
+RECORD = HOME / "host.json"
+LOCK = Path("/run/lock/icefield.lock")
+
+# The kubelet sets the first five for the whole machine; the way out of the clusters needs the last.
+SYSCTLS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+    "net/ipv4/ip_forward",
+)
+# Folders that Kubernetes, containerd or the CNI plugins make at fixed places.
+FOLDERS = (
+    "/var/log/containers",
+    "/var/log/pods",
+    "/var/lib/cni/results",
+    "/var/lib/cni",
+    "/run/containerd/s",
+    "/run/containerd/fifo",
+    "/run/containerd",
+    "/opt/containerd",
+    "/run/netns",
+)
+
+
+def enter(cluster_id: str) -> None:
+    """Note how the machine is, unless a cluster runs already, and register this one; then allow forwarding."""
+    with locked(LOCK):
+        HOME.mkdir(mode=0o711, exist_ok=True)
+        if not RECORD.exists():
+            record = {
+                "sysctls": {name: _sysctl(name).read_text().strip() for name in SYSCTLS if _sysctl(name).exists()},
+                "absent": [folder for folder in FOLDERS if not Path(folder).exists()],
+            }
+            RECORD.write_text(json.dumps(record, indent=2), encoding="utf-8")
+        (HOME / cluster_id).mkdir(mode=0o700, exist_ok=True)
+        _sysctl("net/ipv4/ip_forward").write_text("1", encoding="utf-8")
+
+
+def leave() -> None:
+    """Put the machine back once the folder of no cluster is left."""
+    with locked(LOCK):
+        if not RECORD.exists() or any(path.is_dir() for path in HOME.iterdir()):
+            return
+        record = json.loads(RECORD.read_text(encoding="utf-8"))
+        for name, value in record["sysctls"].items():
+            if _sysctl(name).read_text().strip() != value:
+                _sysctl(name).write_text(value, encoding="utf-8")
+        for folder in record["absent"]:
+            _remove_empty(Path(folder))
+        RECORD.unlink()
+        HOME.rmdir()
+    LOCK.unlink(missing_ok=True)
+
+
+def _sysctl(name: str) -> Path:
+    return Path("/proc/sys") / name
+
+
+def _remove_empty(folder: Path) -> None:
+    if folder.name == "netns" and folder.is_dir() and not any(folder.iterdir()):
+        # `ip netns add` mounts the folder onto itself.
+        with contextlib.suppress(CommandError):
+            output(["umount", folder], timeout=10)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,174 @@
+"""A network of its own for each cluster: a namespace, a pair of virtual cards, and a way out through the host.
+
+Ports, pod devices and iptables rules are then the cluster's own; the host reaches it at 10.200.N.2, and removing the
+namespace removes all of it at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from icefield_cluster.commands import CommandError, output
+from icefield_cluster.errors import ClusterError
+
+NAMESPACES = Path("/run/netns")
+
+
+@dataclass(frozen=True)
+class ClusterNetwork:
+    """Names and addresses of a cluster's network.
+
+    Args:
+        cluster_id: what tells this cluster from all others on the machine.
+        number: the N of 10.200.N.0/30.
+    """
+
+    cluster_id: str
+    number: int
+
+    @property
+    def namespace(self) -> str:
+        """The network namespace's name."""
+        return f"icefield-{self.cluster_id}"
+
+    @property
+    def path(self) -> Path:
+        """Where the namespace is mounted."""
+        return NAMESPACES / self.namespace
+
+    @property
+    def device(self) -> str:
+        """The host's end of the pair."""
+        return f"icefield{self.number}"
+
+    @property
+    def subnet(self) -> str:
+        """The addresses between host and cluster."""
+        return f"10.200.{self.number}.0/30"
+
+    @property
+    def host_address(self) -> str:
+        """The host's address."""
+        return f"10.200.{self.number}.1"
+
+    @property
+    def address(self) -> str:
+        """The cluster's address, its node's and its API server's."""
+        return f"10.200.{self.number}.2"
+
+    @property
+    def enter(self) -> tuple[str, ...]:
+        """Starts a program in the namespace; unlike `ip netns exec` it leaves /sys, and so the cgroups, alone."""
+        return ("nsenter", f"--net={self.path}")
+
+    @property
+    def table(self) -> str:
+        """The host's nftables table for the way out."""
+        return f"icefield-{self.number}"
+
+
+def free_number() -> int:
+    """An N whose addresses no route and no device of this machine uses.
+
+    Raises:
+        ClusterError: none is left.
+    """
+    taken = []
+    for route in json.loads(output(["ip", "-json", "-4", "route", "show", "table", "all"], timeout=10)):
+        destination = str(route.get("dst", ""))
+        if destination != "default":
+            taken.append(IPv4Network(destination, strict=False))
+    devices = {link["ifname"] for link in json.loads(output(["ip", "-json", "link"], timeout=10))}
+    for number in range(1, 255):
+        candidate = IPv4Network(f"10.200.{number}.0/30")
+        if f"icefield{number}" not in devices and not any(candidate.overlaps(network) for network in taken):
+            return number
+    raise ClusterError("no network 10.200.N.0/30 is free", fix="take down a cluster that is not needed any more")
+
+
+def exists(network: ClusterNetwork) -> bool:
+    """Whether namespace and devices are there and belong together."""
+    if not network.path.exists():
+        return False
+    try:
+        inner = output([*network.enter, "ip", "-json", "-4", "addr", "show", "dev", "eth0"], timeout=10)
+        output(["ip", "link", "show", "dev", network.device], timeout=10)
+    except CommandError:
+        return False
+    return network.address in inner
+
+
+def create(network: ClusterNetwork) -> None:
+    """Make namespace, devices, addresses, routes and the way out.
+
+    Raises:
+        ClusterError: the kernel refused something.
+    """
+    inside = network.enter
+    output(["ip", "netns", "add", network.namespace], timeout=10)
+    peer = ["peer", "name", "eth0", "netns", network.namespace]
+    output(["ip", "link", "add", network.device, "type", "veth", *peer], timeout=10)
+    output(["ip", "addr", "add", f"{network.host_address}/30", "dev", network.device], timeout=10)
+    output(["ip", "link", "set", network.device, "up"], timeout=10)
+    output([*inside, "ip", "link", "set", "lo", "up"], timeout=10)
+    output([*inside, "ip", "addr", "add", f"{network.address}/30", "dev", "eth0"], timeout=10)
+    output([*inside, "ip", "link", "set", "eth0", "up"], timeout=10)
+    output([*inside, "ip", "route", "add", "default", "via", network.host_address], timeout=10)
+    # /proc/sys/net shows the namespace of whoever opens it, so the program that writes has to be inside.
+    output([*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], timeout=10)
+    open_way_out(network)
+
+
+def open_way_out(network: ClusterNetwork) -> None:
+    """Let the cluster's pods reach what the host reaches; a table of our own, so nobody's rules are touched.
+
+    Raises:
+        ClusterError: the rules were refused.
+    """
+    rules = f"""
+        table ip {network.table}
+        delete table ip {network.table}
+        table ip {network.table} {{
+            chain postrouting {{
+                type nat hook postrouting priority srcnat; policy accept;
+                ip saddr {network.subnet} oifname != "{network.device}" masquerade
+            }}
+        }}
+    """
+    output(["nft", "-f", "-"], stdin=rules, timeout=10)
+    if forwarding_is_refused():
+        for rule in forward_rules(network):
+            output(["iptables", "-w", "10", "-I", "FORWARD", *rule], timeout=20)
+
+
+def forwarding_is_refused() -> bool:
+    """Whether the host's own firewall drops what it would forward, as it does where Docker was started once."""
+    try:
+        return "-P FORWARD DROP" in output(["iptables", "-w", "10", "-S", "FORWARD"], timeout=20)
+    except CommandError:
+        return False
+
+
+def forward_rules(network: ClusterNetwork) -> list[list[str]]:
+    """The two rules that let the cluster through such a firewall; the comment makes them findable."""
+    mark = ["-m", "comment", "--comment", network.table, "-j", "ACCEPT"]
+    return [["-i", network.device, *mark], ["-o", network.device, *mark]]
+
+
+def remove(network: ClusterNetwork) -> None:
+    """Remove everything `create` made; what is gone already is skipped."""
+    attempts: list[list[str]] = [
+        ["nft", "delete", "table", "ip", network.table],
+        ["ip", "link", "delete", network.device],
+        ["ip", "netns", "delete", network.namespace],
+    ]
+    if forwarding_is_refused():
+        attempts += [["iptables", "-w", "10", "-D", "FORWARD", *rule] for rule in forward_rules(network)]
+    for argv in attempts:
+        try:
+            output(argv, timeout=20)
+        except CommandError:
+            continue

@@ -1,0 +1,55 @@
+"""Keeps the programs of a standalone cluster running exactly once, whatever happened to earlier attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from icefield_cluster.commands import Argument
+from icefield_cluster.processes import Process, fingerprint, pids_in_network, spawn, stop, stop_pids
+from icefield_cluster.standalone.node import NodeLayout
+from icefield_cluster.state import ClusterState
+
+
+def ensure(
+    state: ClusterState, node: NodeLayout, name: str, argv: Sequence[Argument], *, configuration: str = ""
+) -> Process:
+    """Start a program unless it runs with this very command line and configuration.
+
+    Args:
+        state: where it is recorded, at once.
+        node: the cluster whose network it runs in.
+        name: what it is called; also its log's name.
+        argv: its command line, with the prefix that enters the network.
+        configuration: text of its configuration file.
+
+    Raises:
+        ClusterError: it could not be started.
+    """
+    known = state.processes.get(name)
+    if known and known.alive and known.fingerprint == fingerprint(argv, configuration):
+        return known
+    if known:
+        stop([known])
+    # An attempt that was killed between starting it and recording it left one nobody knows of.
+    stop_pids(strays(node, Path(argv[len(node.enter)]).name), grace=10)
+    process = spawn(name, argv, log=state.logs / f"{name}.log", configuration=configuration)
+    state.processes[name] = process
+    state.save()
+    return process
+
+
+def strays(node: NodeLayout, program: str) -> list[int]:
+    """Processes in the cluster's network that run a program of this name and belong to no pod.
+
+    Pods have network namespaces of their own, so what is found was started by us.
+    """
+    found = []
+    for pid in pids_in_network(node.network.path):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        except OSError:
+            continue
+        if Path(words[0]).name == program:
+            found.append(pid)
+    return found

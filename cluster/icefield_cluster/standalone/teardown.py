@@ -1,0 +1,72 @@
+"""Ends what belongs to one cluster and to nothing else, found by its network and its cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from icefield_cluster.commands import CommandError, output
+from icefield_cluster.processes import pids_in_network, stop_pids
+from icefield_cluster.standalone import cgroups, network, services
+from icefield_cluster.standalone.node import NodeLayout
+
+
+def stop_everything(node: NodeLayout) -> None:
+    """End the cluster's programs and its pods' processes; data stay.
+
+    The kubelet goes first, because it would start again what ends; then the pods, then everything else in the network.
+    """
+    stop_pids(services.strays(node, "kubelet"), grace=5)
+    cgroups.kill_members(node.cgroup)
+    sockets = _shim_sockets(node)
+    stop_pids(services.strays(node, "containerd"), grace=5)
+    stop_pids(pids_in_network(node.network.path), grace=0)
+    for socket in sockets:
+        socket.unlink(missing_ok=True)
+    _unmount(node.containerd_state, node.kubelet_root, node.root)
+
+
+def remove_everything(node: NodeLayout) -> list[Path]:
+    """Remove network, mounts, cgroup and folders of a cluster that was stopped, and return what would not go."""
+    network.remove(node.network)
+    _unmount(node.run, node.kubelet_root, node.root)
+    left = cgroups.remove(node.cgroup)
+    _remove_links(node)
+    for folder in (node.kubelet_root, node.run, node.root):
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            left.append(folder)
+    for parent in (node.kubelet_root.parent, node.root.parent):
+        if parent.name in ("icefield", ".icefield"):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+    return left
+
+
+def _shim_sockets(node: NodeLayout) -> list[Path]:
+    # containerd's helpers put their sockets into a folder all containerds share, and note where.
+    tasks = node.containerd_state / "io.containerd.runtime.v2.task"
+    found = []
+    for file in tasks.glob("*/*/address"):
+        with contextlib.suppress(OSError):
+            found.append(Path(file.read_text(encoding="utf-8").strip().removeprefix("unix://")))
+    return found
+
+
+def _unmount(*folders: Path) -> None:
+    prefixes = tuple(f"{folder}/" for folder in folders)
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    targets = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    for target in reversed([target for target in targets if target.startswith(prefixes)]):
+        with contextlib.suppress(CommandError):
+            output(["umount", "--lazy", target], timeout=30)
+
+
+def _remove_links(node: NodeLayout) -> None:
+    # The kubelet links every container's log at a fixed place; the CNI library keeps a note per pod at another.
+    for link in Path("/var/log/containers").glob("*.log"):
+        if link.is_symlink() and str(link.readlink()).startswith(f"{node.pod_logs}/"):
+            link.unlink(missing_ok=True)
+    for note in Path("/var/lib/cni/results").glob(f"{node.cni_network}-*"):
+        note.unlink(missing_ok=True)
