@@ -19,13 +19,23 @@ from .identity.run_tokens import RunTokens
 from .identity.session_tokens import SessionTokens
 from .identity.users import ensure_first_administrator
 from .kube import Cluster
+from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
-from .routes import auth, flavors, users, workspaces
+from .repositories import dependencies
+from .routes import auth, flavors, jobs, logs, runs, users, workspaces
 from .settings import Settings
 
 API_PREFIX = "/api/v1"
-ROUTERS: tuple[APIRouter, ...] = (auth.router, users.router, workspaces.router, flavors.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    auth.router,
+    users.router,
+    workspaces.router,
+    flavors.router,
+    jobs.router,
+    runs.router,
+    logs.router,
+)
 SYNC_SECONDS = 60
 
 
@@ -64,6 +74,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             Database.open(settings.database_url.get_secret_value(), settings.database_pool_size)
         )
         state.cluster = await stack.enter_async_context(Cluster.open())
+        archive = await stack.enter_async_context(Archive.open(settings.object_store))
+        dependencies.install(app, state.cluster, archive)
         _install_identity(app, settings)
         if settings.admin_email and settings.admin_password:
             await ensure_first_administrator(

@@ -1,0 +1,118 @@
+"""What a task's pod still holds of its log: the kubelet's newest file of it, through Kubernetes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import aiohttp
+from icefield_crds import Run
+from icefield_crds.names import pod_name
+from kubernetes.aio.client.exceptions import ApiException
+
+from icefield_apiserver.kube import KubeClient
+
+from .entry import Entry, from_pod
+
+CONTAINER = "task"
+CHUNK_BYTES = 64 * 1024
+PIECE_BYTES = 256 * 1024
+"""Longer lines are handed out in pieces, cut where the archive cuts them."""
+SILENCE_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+"""How often a silent follower looks whether the attempt has ended: the kubelet does so every 5 s only."""
+BEHIND_SECONDS = 5.0
+"""How long a follower may lag: the kubelet rotates at most every 10 s, and then the archive is the better source."""
+WAITED_SECONDS = 0.001
+"""A read that takes longer had to wait for the stream, so the reader is level with it."""
+
+_TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d) ")
+
+
+class PodLogs:
+    """Reads the logs of task pods.
+
+    Args:
+        client: the process's own identity; who may read which run was decided before.
+    """
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def entries(
+        self, run: Run, task: str, attempt: int, *, since: str | None, until: Callable[[], bool] | None
+    ) -> AsyncIterator[Entry]:
+        """Yield what the pod of an attempt holds; nothing when there is no pod, or it has not started.
+
+        Args:
+            run: the run.
+            task: key of the task.
+            attempt: number of the attempt, from 0.
+            since: RFC 3339 with whole seconds; what is older is left out.
+            until: follow the log until the container ends, this says so, or the reader lags too far behind; None to
+                read only what is there now.
+        """
+        name = pod_name(run.metadata.name, task, attempt)
+        path = f"/api/v1/namespaces/{run.metadata.namespace}/pods/{name}/log"
+        query = {"container": CONTAINER, "timestamps": "true", "follow": "true" if until else "false"}
+        if since:
+            query["sinceTime"] = since
+        try:
+            async with self._client.stream(path, query, idle_seconds=None) as stream:
+                last: bytes | None = None
+                async for piece in _pieces(stream, until):
+                    if stamp := _TIMESTAMP.match(piece):
+                        last = stamp.group()
+                    elif last is None:
+                        continue  # the kubelet's excuse in place of a log, or the rest of an archived line
+                    else:
+                        piece = last + piece
+                    yield from_pod(piece, task, attempt)
+        except ApiException as error:
+            # 404: no such pod. 400: its container waits to start, or is gone. 5xx: its node does not answer.
+            if error.status not in (400, 404) and (error.status or 500) < 500:
+                raise
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionError):
+            return  # the stream broke off: what it did not say, the next source does
+
+
+async def _pieces(stream: aiohttp.StreamReader, until: Callable[[], bool] | None) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in _chunks(stream, until):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            for piece in _cut(line):
+                yield piece
+        while len(rest) > PIECE_BYTES:
+            yield rest[:PIECE_BYTES]
+            rest = rest[PIECE_BYTES:]
+    for piece in _cut(rest):
+        yield piece
+
+
+async def _chunks(stream: aiohttp.StreamReader, until: Callable[[], bool] | None) -> AsyncIterator[bytes]:
+    level_at = time.monotonic()
+    while True:
+        asked = time.monotonic()
+        if until and asked - level_at > BEHIND_SECONDS:
+            return
+        try:
+            async with asyncio.timeout(LOOK_SECONDS if until else SILENCE_SECONDS):
+                chunk = await stream.read(CHUNK_BYTES)
+        except TimeoutError:
+            if until is None or until():
+                return
+            level_at = time.monotonic()
+            continue
+        if not chunk:
+            return
+        if time.monotonic() - asked > WAITED_SECONDS:
+            level_at = time.monotonic()
+        yield chunk
+
+
+def _cut(line: bytes) -> Iterator[bytes]:
+    for start in range(0, len(line), PIECE_BYTES):
+        yield line[start : start + PIECE_BYTES]
