@@ -7,10 +7,11 @@ step decides on something older than what we did ourselves.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Self
 
@@ -219,6 +220,7 @@ class Cluster:
 
         Raises:
             Conflict: somebody changed the resource meanwhile.
+            NotFound: it is gone.
         """
         wanted = status.to_api()
         present = resource.status.to_api() if resource.status else {}
@@ -226,16 +228,20 @@ class Cluster:
             return False
         gone = {key: None for key in present if key not in wanted}
         metadata = resource.metadata
-        written = await self._request(
-            "PATCH",
-            _path(resource.KIND, metadata.namespace, metadata.name) + "/status",
-            query={"fieldManager": FIELD_MANAGER},
-            body={
-                "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
-                "status": wanted | gone,
-            },
-            content_type="application/merge-patch+json",
-        )
+        try:
+            written = await self._request(
+                "PATCH",
+                _path(resource.KIND, metadata.namespace, metadata.name) + "/status",
+                query={"fieldManager": FIELD_MANAGER},
+                body={
+                    "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
+                    "status": wanted | gone,
+                },
+                content_type="application/merge-patch+json",
+            )
+        except NotFound:
+            self._world.forget(resource.KIND, metadata.namespace, metadata.name, metadata.uid)
+            raise
         self._record(written)
         return True
 
@@ -371,9 +377,19 @@ class Cluster:
             header_params={"Accept": "application/json", "Content-Type": content_type},
             auth_settings=["BearerToken"],
         )
-        answer = await self._client.rest_client.request(verb, url, headers=headers, body=body, _request_timeout=timeout)
+        rest: Any = self._client.rest_client
+        answer = await rest.request(verb, url, headers=headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """Await calls that do not depend on each other, all to their end, and then raise the first error, if any."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 def _path(kind: str, namespace: str | None, name: str | None = None) -> str:

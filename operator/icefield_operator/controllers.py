@@ -10,8 +10,9 @@ A controller is registered once, at start:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
+from typing import Any
 
 from .queue import Key, Reconcile, WorkQueue
 from .world import Kind, Manifest, World, key_of
@@ -19,7 +20,7 @@ from .world import Kind, Manifest, World, key_of
 Relation = Callable[[Manifest], Iterable[Key]]
 """From an object of one kind to the keys of what its change may concern; quick, and without side effects."""
 
-Service = Callable[[], Awaitable[None]]
+Service = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs until cancelled; that it ends or raises ends the operator."""
 
 

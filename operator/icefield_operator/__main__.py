@@ -1,0 +1,34 @@
+"""`python -m icefield_operator`: the operator, in a pod or, with KUBECONFIG, from a checkout."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from .assembly import plug_in_all
+from .cluster import Cluster
+from .controllers import Controllers
+from .lifecycle import Operator
+from .objectstore.store import ObjectStore
+from .settings import ObjectStoreSettings, Settings
+from .world import World
+
+
+async def serve() -> None:
+    """Run one operator until SIGTERM."""
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    world = World()
+    cluster = await Cluster.connect(world)
+    try:
+        async with ObjectStore.open(ObjectStoreSettings().config()) as store:
+            controllers = Controllers(world, settings.workers)
+            plug_in_all(controllers, cluster, settings, store)
+            await Operator(settings, cluster, controllers).run()
+    finally:
+        await cluster.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,1 @@
+"""The Run: one execution of a DAG of tasks, one pod per attempt of a task."""

@@ -1,0 +1,239 @@
+"""Pure: from a Run and its tasks to the manifests of its children."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
+
+from icefield_operator.world import Manifest
+
+from .pods import CONTAINER
+
+USER = 65532
+WORKING_DIRECTORY = "/workspace"
+CA_DIRECTORY = "/etc/icefield/ca"
+TINI_DIRECTORY = "/icefield"
+GRACE_SECONDS = 10
+TOKEN_KEY = "token"  # noqa: S105 - a key in a Secret
+
+_NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9_]")
+_RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_TINI_RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Which images pods are made of."""
+
+    runtime: str
+    """The image of tasks that name none; tini is in it."""
+    tini: str
+    """The image that carries tini into pods of other images."""
+    pull_policy: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is the same for all pods of a run."""
+
+    run: Run
+    execution: Execution
+    workspace: str
+    """The workspace's slug."""
+    api_url: str
+    images: Images
+
+
+def token_secret(run: Run, workspace: str, token: str) -> Manifest:
+    """Return the Secret that holds the run's own token."""
+    metadata = _metadata(run, workspace, names.run_token_secret(run.metadata.name))
+    data = {TOKEN_KEY: base64.b64encode(token.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+
+
+def files_config_map(run: Run, workspace: str, execution: Execution) -> Manifest | None:
+    """Return the ConfigMap with the run's inline files, or None when it has none."""
+    if not execution.files:
+        return None
+    metadata = _metadata(run, workspace, names.run_files_config_map(run.metadata.name))
+    data = {_file_key(number): file.content for number, file in enumerate(execution.files)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def pod(around: Surroundings, task: Task, attempt: int, flavor: Flavor, deadline_seconds: int | None) -> Manifest:
+    """Return the pod that runs one attempt of a task.
+
+    Args:
+        around: the run and its surroundings.
+        task: the task, its defaults filled in.
+        attempt: number of the attempt, from 0.
+        flavor: the size of the container.
+        deadline_seconds: after how long the kubelet ends it.
+    """
+    run, foreign = around.run, task.image is not None and task.image != around.images.runtime
+    metadata = _metadata(run, around.workspace, names.pod_name(run.metadata.name, task.key, attempt))
+    metadata["labels"] = labels.of_task_pod(around.workspace, run.metadata.name, task.key, attempt)
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(around, task, attempt, flavor, foreign)],
+        "volumes": _volumes(around, foreign),
+    }
+    if foreign:
+        spec["initContainers"] = [_tini_container(around.images)]
+    if deadline_seconds is not None:
+        spec["activeDeadlineSeconds"] = deadline_seconds
+    if flavor.spec.node_selector:
+        spec["nodeSelector"] = dict(flavor.spec.node_selector)
+    if flavor.spec.tolerations:
+        spec["tolerations"] = [toleration.to_api() for toleration in flavor.spec.tolerations]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def deadline_seconds(task: Task, run_deadline: datetime | None, now: datetime) -> int | None:
+    """Return after how many seconds the kubelet ends an attempt that starts now: the task's or the run's timeout."""
+    limits = [task.timeout_seconds] if task.timeout_seconds is not None else []
+    if run_deadline is not None:
+        limits.append(max(ceil((run_deadline - now).total_seconds()), 1))
+    return min(limits, default=None)
+
+
+def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, foreign: bool) -> Manifest:
+    tini = f"{TINI_DIRECTORY}/tini" if foreign else "/usr/bin/tini"
+    return {
+        "name": CONTAINER,
+        "image": task.image or around.images.runtime,
+        "imagePullPolicy": around.images.pull_policy,
+        "command": [tini, "-g", "--", "sh", "-c", _literal(task.command)],
+        "workingDir": WORKING_DIRECTORY,
+        "env": _env(around, task, attempt),
+        "envFrom": [{"secretRef": {"name": names.OBJECT_STORE_SECRET}}],
+        "resources": _resources(flavor),
+        "securityContext": _RESTRICTED,
+        "volumeMounts": _mounts(around.execution, foreign),
+    }
+
+
+def _env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
+    """Return the variables; later ones win: ours that may be overridden, the user's, ours that may not."""
+    run = around.run
+    ca_bundle = f"{CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
+    defaults = {
+        "HOME": "/tmp",  # noqa: S108 - inside the container, where the image's own home is not writable
+        "PYTHONUNBUFFERED": "1",
+        "SSL_CERT_FILE": ca_bundle,
+        "REQUESTS_CA_BUNDLE": ca_bundle,
+    }
+    params = around.execution.params
+    parameters = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
+    parameters["ICEFIELD_PARAMS"] = json.dumps(params, sort_keys=True)
+    fixed = {
+        "POLNOR_API_URL": around.api_url,
+        "POLNOR_RUN_ID": run.public_id,
+        "POLNOR_TASK_KEY": task.key,
+        "POLNOR_WORKSPACE_SLUG": around.workspace,
+        "ICEFIELD_ATTEMPT": str(attempt),
+    }
+    token = {"secretKeyRef": {"name": names.run_token_secret(run.metadata.name), "key": TOKEN_KEY}}
+    variables = [
+        *_values(defaults),
+        *(_user_variable(variable) for variable in task.env),
+        *_values(parameters),
+        *_values(fixed),
+        {"name": "POLNOR_TOKEN", "valueFrom": token},
+        {"name": "ICEFIELD_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+    ]
+    return list({variable["name"]: variable for variable in variables}.values())
+
+
+def _values(values: dict[str, str]) -> list[Manifest]:
+    return [{"name": name, "value": _literal(value)} for name, value in values.items()]
+
+
+def _user_variable(variable: EnvVar) -> Manifest:
+    if variable.value_from is not None:
+        return variable.to_api()
+    return {"name": variable.name, "value": _literal(variable.value or "")}
+
+
+def _literal(text: str) -> str:
+    """Return what Kubernetes' own $(NAME) expansion turns back into this very text: `$$` stands for `$`."""
+    return text.replace("$", "$$")
+
+
+def _resources(flavor: Flavor) -> Manifest:
+    limits: dict[str, Any] = {"cpu": flavor.spec.cpu, "memory": flavor.spec.memory}
+    wanted = flavor.spec.requests
+    requests: dict[str, Any] = dict(limits)
+    if wanted:
+        requests |= {name: value for name, value in (("cpu", wanted.cpu), ("memory", wanted.memory)) if value}
+    if flavor.spec.gpu:
+        limits["nvidia.com/gpu"] = requests["nvidia.com/gpu"] = str(flavor.spec.gpu)
+    return {"requests": requests, "limits": limits}
+
+
+def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
+    mounts: list[Manifest] = [
+        {"name": "workspace", "mountPath": WORKING_DIRECTORY},
+        {"name": "ca", "mountPath": CA_DIRECTORY, "readOnly": True},
+    ]
+    for number, file in enumerate(execution.files):
+        path = f"{WORKING_DIRECTORY}/{file.path}"
+        mounts.append({"name": "files", "mountPath": path, "subPath": _file_key(number), "readOnly": True})
+    if foreign:
+        mounts.append({"name": "tini", "mountPath": TINI_DIRECTORY, "readOnly": True})
+    return mounts
+
+
+def _volumes(around: Surroundings, foreign: bool) -> list[Manifest]:
+    volumes: list[Manifest] = [
+        {"name": "workspace", "emptyDir": {}},
+        {"name": "ca", "configMap": {"name": names.CA_BUNDLE_CONFIG_MAP}},
+    ]
+    if around.execution.files:
+        config_map = {"name": names.run_files_config_map(around.run.metadata.name)}
+        volumes.append({"name": "files", "configMap": config_map})
+    if foreign:
+        volumes.append({"name": "tini", "emptyDir": {}})
+    return volumes
+
+
+def _tini_container(images: Images) -> Manifest:
+    return {
+        "name": "tini",
+        "image": images.tini,
+        "imagePullPolicy": images.pull_policy,
+        "args": [f"{TINI_DIRECTORY}/tini"],
+        "resources": _TINI_RESOURCES,
+        "securityContext": _RESTRICTED,
+        "volumeMounts": [{"name": "tini", "mountPath": TINI_DIRECTORY}],
+    }
+
+
+def _metadata(run: Run, workspace: str, name: str) -> Manifest:
+    return {
+        "name": name,
+        "namespace": run.metadata.namespace,
+        "labels": labels.of_run_child(workspace, run.metadata.name),
+        "ownerReferences": [run.owner_reference.to_api()],
+    }
+
+
+def _file_key(number: int) -> str:
+    return f"file-{number}"

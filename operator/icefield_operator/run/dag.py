@@ -1,0 +1,146 @@
+"""Pure: from the tasks and how their attempts stand to what starts now, what ends now, and how the run stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from icefield_crds import AttemptStatus, RunPhase, Task, TaskPhase
+
+FIRST_RETRY_DELAY = timedelta(seconds=10)
+LAST_RETRY_DELAY = timedelta(seconds=300)
+
+Attempts = Mapping[str, Sequence[AttemptStatus]]
+"""The attempts of each task, oldest first, by task key; a task without any may be missing."""
+
+
+class Stop(StrEnum):
+    """Why a run must end before its tasks have."""
+
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed out"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done now, and how the run stands if nothing were done."""
+
+    phase: RunPhase
+    tasks: dict[str, TaskPhase]
+    start: list[tuple[Task, int]] = field(default_factory=list)
+    """(task, number of the attempt) of each attempt that starts now."""
+    end: list[AttemptStatus] = field(default_factory=list)
+    """Attempts that must not go on."""
+    next_deadline: datetime | None = None
+    """When the next retry is due."""
+
+
+def decide(
+    tasks: Sequence[Task],
+    attempts: Attempts,
+    *,
+    now: datetime,
+    stop: Stop | None = None,
+    settled: Mapping[str, TaskPhase] | None = None,
+) -> Decision:
+    """Return what is to be done for a run.
+
+    Args:
+        tasks: the DAG, acyclic, every dependency known, max_retries filled in.
+        attempts: what was tried so far.
+        now: the present.
+        stop: why nothing more may start, if so.
+        settled: how tasks stood when last written down; one that had ended without an attempt stays so.
+    """
+    phases: dict[str, TaskPhase] = {}
+    start: list[tuple[Task, int]] = []
+    due: list[datetime] = []
+    for task in in_order(tasks):
+        tried = attempts.get(task.key, ())
+        before = (settled or {}).get(task.key, TaskPhase.PENDING)
+        phases[task.key] = _phase_of(task, tried, phases, stop) if tried or not before.is_terminal else before
+        if phases[task.key] is TaskPhase.PENDING and stop is None:
+            begin = _next_start(task, tried, phases)
+            if begin is not None and begin <= now:
+                start.append((task, len(tried)))
+            elif begin is not None:
+                due.append(begin)
+    live = [attempt for tried in attempts.values() for attempt in tried if not attempt.status.is_terminal]
+    return Decision(
+        phase=_run_phase(phases, attempts, stop),
+        tasks=phases,
+        start=start,
+        end=live if stop else [],
+        next_deadline=min(due, default=None),
+    )
+
+
+def retry_delay(failures: int) -> timedelta:
+    """Return how long to wait after this many failed attempts (at least 1): 10 s, 20 s, 40 s … up to 300 s."""
+    doublings = min(failures - 1, 10)
+    return min(FIRST_RETRY_DELAY * (1 << doublings), LAST_RETRY_DELAY)
+
+
+def in_order(tasks: Sequence[Task]) -> Iterator[Task]:
+    """Yield every task after all that it depends on; those on a cycle, or behind one, not at all."""
+    waiting = {task.key: set(task.depends_on) for task in tasks}
+    by_key = {task.key: task for task in tasks}
+    while ready := [key for key, upstream in waiting.items() if not upstream]:
+        for key in ready:
+            del waiting[key]
+            yield by_key[key]
+        for upstream in waiting.values():
+            upstream.difference_update(ready)
+
+
+def cycle(tasks: Sequence[Task]) -> list[str] | None:
+    """Return the keys along one cycle of dependencies, its first key again at the end; None when there is none.
+
+    `a -> b` reads: a depends on b.
+    """
+    ordered = {task.key for task in in_order(tasks)}
+    stuck = {task.key: [d for d in task.depends_on if d not in ordered] for task in tasks if task.key not in ordered}
+    if not stuck:
+        return None
+    path = [next(iter(stuck))]
+    while path[-1] not in path[:-1]:
+        path.append(next((d for d in stuck.get(path[-1], ())), path[-1]))
+    return path[path.index(path[-1]) :]
+
+
+def _phase_of(
+    task: Task, tried: Sequence[AttemptStatus], upstream: Mapping[str, TaskPhase], stop: Stop | None
+) -> TaskPhase:
+    if not tried:
+        if any(upstream[d] in (TaskPhase.FAILED, TaskPhase.SKIPPED) for d in task.depends_on):
+            return TaskPhase.SKIPPED
+        return TaskPhase.CANCELLED if stop else TaskPhase.PENDING
+    last = tried[-1]
+    if last.status is TaskPhase.FAILED and not stop and len(tried) <= (task.max_retries or 0):
+        return TaskPhase.PENDING
+    return last.status
+
+
+def _next_start(task: Task, tried: Sequence[AttemptStatus], phases: Mapping[str, TaskPhase]) -> datetime | None:
+    """Return since or from when the next attempt may run; None when something else must happen first."""
+    if not tried:
+        ready = all(phases[d] is TaskPhase.SUCCESS for d in task.depends_on)
+        return _BEGINNING if ready else None
+    last = tried[-1]
+    if last.status is not TaskPhase.FAILED:
+        return None
+    return (last.completion_time or _BEGINNING) + retry_delay(len(tried))
+
+
+def _run_phase(phases: Mapping[str, TaskPhase], attempts: Attempts, stop: Stop | None) -> RunPhase:
+    if all(phase.is_terminal for phase in phases.values()):
+        if phases and all(phase is TaskPhase.SUCCESS for phase in phases.values()):
+            return RunPhase.SUCCESS
+        return RunPhase.CANCELLED if stop is Stop.CANCELLED else RunPhase.FAILED
+    begun = any(attempt.status is not TaskPhase.PENDING for tried in attempts.values() for attempt in tried)
+    return RunPhase.RUNNING if begun else RunPhase.PENDING
+
+
+_BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -1,0 +1,340 @@
+"""The story of a Run: resolve, validate, admit, decide, start and end pods, write the status once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus, Task, TaskPhase, names
+
+from icefield_operator.cluster import Cluster, together
+from icefield_operator.controllers import Controllers
+from icefield_operator.errors import Conflict, Forbidden, Invalid, KubernetesError
+from icefield_operator.logs.attempt import Attempt
+from icefield_operator.metrics import RUN_START_SECONDS
+from icefield_operator.queue import Key
+from icefield_operator.run_token import RunTokenSigner
+from icefield_operator.world import Kind, Manifest
+
+from . import build, dag, pods, resolve, status, validate
+from .admission import Admission, Admissions
+from .dag import Stop
+from .resolve import Facts
+
+log = logging.getLogger(__name__)
+
+PODS_KEPT = timedelta(minutes=10)
+"""How long the pods of a run stay after its end (for `kubectl logs`), their logs being archived."""
+
+REFUSED_AGAIN = timedelta(seconds=15)
+"""When to ask again for a pod that a quota or a policy of the namespace refused."""
+
+
+class PodSettings(NamedTuple):
+    """What every pod gets."""
+
+    images: build.Images
+    api_url: str
+
+
+class Refusals(NamedTuple):
+    """Attempts whose pod the API server did not take."""
+
+    for_good: dict[tuple[str, int], str]
+    for_now: str | None
+
+
+class Logs(Protocol):
+    """What knows of archived logs; logs.archiver.LogArchiver."""
+
+    def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
+        """Say whether the whole log of an attempt is in the object store."""
+        ...
+
+    def observe_gone(self, attempt: Attempt) -> None:
+        """Take in that the pod of an attempt is no more."""
+        ...
+
+
+class RunReconciler:
+    """Reconciles Runs."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        controllers: Controllers,
+        pod_settings: PodSettings,
+        signer: RunTokenSigner,
+        logs: Logs,
+    ) -> None:
+        """Plug into the controllers."""
+        self._cluster = cluster
+        self._controllers = controllers
+        self._world = controllers.world
+        self._pod_settings = pod_settings
+        self._signer = signer
+        self._logs = logs
+        self._admissions = Admissions(self._world)
+        self._furnished: set[str] = set()
+        """uids of the runs whose token and files are there."""
+        controllers.register(Kind.RUN, self.reconcile)
+
+    async def reconcile(self, key: Key) -> timedelta | None:
+        """Make one pass over a Run; return when the next is due though nothing changes."""
+        run = self._world.run(key.namespace, key.name)
+        if run is None:
+            self._leave(key.namespace, key.name)
+            return None
+        if run.metadata.deletion_timestamp:
+            self._leave(key.namespace, key.name)
+            return None
+        if run.phase.is_terminal:
+            return await self._after_end(run)
+        facts = resolve.facts(await self._with_snapshot(run), self._world)
+        now = datetime.now(UTC)
+        problem = validate.first_problem(facts)
+        if problem and problem.final and not self._admissions.holds(run):
+            await self._write(facts, status.failed(facts.run, facts.tasks, problem, now))
+            return None
+        if not self._admissions.holds(run) and run.spec.desired_state is DesiredState.RUNNING:
+            admission = self._ask(facts, problem)
+            if not admission.admitted:
+                await self._write(facts, status.waiting(facts.run, facts.tasks, problem, admission, now))
+                return None
+        return await self._advance(facts, problem, now)
+
+    def _ask(self, facts: Facts, problem: validate.Problem | None) -> Admission:
+        if problem or facts.workspace is None:
+            return Admission(False, problem.reason if problem else Reason.WORKSPACE_NOT_FOUND, "")
+        return self._admissions.ask(facts.run, facts.workspace)
+
+    async def _advance(self, facts: Facts, problem: validate.Problem | None, now: datetime) -> timedelta | None:
+        """Start and end what must be, then say how the run stands."""
+        run = facts.run
+        deadline = status.run_deadline(run, now)
+        stop = _stop(run, deadline, now)
+        await self._find_missing_pods(run)
+        decision, attempts = self._decide(facts, stop, now)
+        start = [] if problem else decision.start
+        doomed, next_doom = self._doomed(run, now)
+        _, refusals = await together(
+            self._end([*doomed, *self._pods_of(run, decision.end)]), self._start(facts, start, deadline, now)
+        )
+        if start or decision.end or doomed:
+            decision, attempts = self._decide(facts, stop, now, refusals)
+        problem = problem or _refusal(refusals)
+        admission = self._standing(run)
+        written = status.of(run, decision, attempts, stop=stop, admission=admission, problem=problem, now=now)
+        await self._write(facts, written)
+        if written.phase.is_terminal:
+            return await self._after_end(self._world.run(run.metadata.namespace or "", run.metadata.name) or run)
+        return _until(now, decision.next_deadline, None if stop else deadline, next_doom, _refused_until(refusals, now))
+
+    def _decide(
+        self, facts: Facts, stop: Stop | None, now: datetime, refusals: Refusals | None = None
+    ) -> tuple[dag.Decision, dict[str, list[AttemptStatus]]]:
+        run_pods = self._world.pods_of(facts.run.metadata.uid)
+        attempts = status.attempts_of(facts.run, facts.tasks, run_pods, stop=stop, now=now)
+        for (key, number), error in (refusals.for_good if refusals else {}).items():
+            attempts[key].append(
+                AttemptStatus(
+                    attempt=number,
+                    pod_name=names.pod_name(facts.run.metadata.name, key, number),
+                    status=TaskPhase.FAILED,
+                    completion_time=now,
+                    error=error,
+                    logs_archived=True,
+                )
+            )
+        return dag.decide(facts.tasks, attempts, now=now, stop=stop, settled=status.settled(facts.run)), attempts
+
+    async def _start(
+        self, facts: Facts, start: list[tuple[Task, int]], deadline: datetime | None, now: datetime
+    ) -> Refusals:
+        """Create the pods of the attempts that start now, after what they need is there."""
+        if not start or facts.execution is None or facts.workspace is None:
+            return Refusals({}, None)
+        await self._furnish(facts, now)
+        around = build.Surroundings(
+            facts.run,
+            facts.execution,
+            facts.workspace.metadata.name,
+            self._pod_settings.api_url,
+            self._pod_settings.images,
+        )
+        manifests = [
+            build.pod(
+                around, task, attempt, facts.flavors[task.flavor or ""], build.deadline_seconds(task, deadline, now)
+            )
+            for task, attempt in start
+        ]
+        answers = await asyncio.gather(
+            *(self._cluster.create_or_adopt(manifest) for manifest in manifests), return_exceptions=True
+        )
+        return _sorted_out(start, answers)
+
+    async def _furnish(self, facts: Facts, now: datetime) -> None:
+        """Make the token and the files of a run, once in the life of this process."""
+        run, workspace, execution = facts.run, facts.workspace, facts.execution
+        if run.metadata.uid in self._furnished or workspace is None or execution is None:
+            return
+        slug = workspace.metadata.name
+        manifests = [build.token_secret(run, slug, self._signer.sign(run, slug, now))]
+        if files := build.files_config_map(run, slug, execution):
+            manifests.append(files)
+        await together(*(self._cluster.apply(manifest) for manifest in manifests))
+        self._furnished.add(run.metadata.uid)
+
+    async def _end(self, run_pods: list[Manifest]) -> None:
+        await together(*(self._cluster.end_pod(pod) for pod in run_pods))
+
+    def _pods_of(self, run: Run, attempts: list[AttemptStatus]) -> list[Manifest]:
+        found = (self._world.pod(run.metadata.namespace or "", attempt.pod_name) for attempt in attempts)
+        return [pod for pod in found if pod is not None and "deletionTimestamp" not in pod["metadata"]]
+
+    def _doomed(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
+        """Return the pods whose container will never start, and when to look again."""
+        times = [(pods.give_up_time(pod), pod) for pod in self._world.pods_of(run.metadata.uid)]
+        doomed = [pod for time, pod in times if time is not None and time <= now]
+        return doomed, min((time for time, _ in times if time is not None and time > now), default=None)
+
+    async def _find_missing_pods(self, run: Run) -> None:
+        """Look for real after pods that should be there: the cache must not make a pod count as deleted."""
+        for attempt in status.unaccounted(run, self._world.pods_of(run.metadata.uid)):
+            found = await self._cluster.get(Kind.POD, run.metadata.namespace, attempt.pod_name)
+            if found is not None and found["metadata"]["uid"] == attempt.pod_uid:
+                self._world.record(found)
+
+    def _standing(self, run: Run) -> Admission:
+        if self._admissions.holds(run):
+            return Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
+        return Admission(False, Reason.CANCELLED, "the run was cancelled before it was admitted")
+
+    async def _with_snapshot(self, run: Run) -> Run:
+        """Fix what a Run executes that names only a job, before anything of it starts."""
+        namespace = run.metadata.namespace or ""
+        job = self._world.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None
+        if run.execution is not None or job is None:
+            return run
+        taken = (run.status or RunStatus()).model_copy(update={"snapshot": resolve.snapshot(run, job)})
+        await self._cluster.write_status(run, taken)
+        return self._world.run(namespace, run.metadata.name) or run
+
+    async def _write(self, facts: Facts, written: RunStatus) -> None:
+        """Write the status; then let others in when the run no longer stands in their way."""
+        run = facts.run
+        namespace, name = run.metadata.namespace or "", run.metadata.name
+        first_start = written.start_time if run.status is None or run.status.start_time is None else None
+        calls = [self._cluster.write_status(run, written)]
+        if written.phase.is_terminal and run.metadata.uid in self._furnished:
+            calls.append(self._unfurnish(facts))
+        await together(*calls)
+        if first_start and run.metadata.creation_timestamp:
+            RUN_START_SECONDS.observe(max((first_start - run.metadata.creation_timestamp).total_seconds(), 0))
+        if written.phase.is_terminal or not self._admissions.holds(run):
+            self._leave(namespace, name, ended=written.phase.is_terminal)
+        await self._give_to_job(facts)
+
+    async def _unfurnish(self, facts: Facts) -> bool:
+        """Delete the token and the files of a run that ended."""
+        run, furniture = facts.run, [("Secret", names.run_token_secret(facts.run.metadata.name))]
+        if facts.execution and facts.execution.files:
+            furniture.append(("ConfigMap", names.run_files_config_map(run.metadata.name)))
+        await together(*(self._cluster.delete(kind, run.metadata.namespace, name) for kind, name in furniture))
+        self._furnished.discard(run.metadata.uid)
+        return True
+
+    async def _give_to_job(self, facts: Facts) -> None:
+        """Have a Run that was applied without an owner go when its Job goes."""
+        run, job = facts.run, facts.job
+        if job is None or any(owner.controller for owner in run.metadata.owner_references):
+            return
+        if not run.metadata.owner_references:
+            try:
+                await self._cluster.apply_owner(run, job)
+            except (Conflict, Forbidden) as error:
+                log.warning(
+                    "Run %s/%s stays without its job as owner: %s", job.metadata.namespace, job.metadata.name, error
+                )
+
+    def _leave(self, namespace: str, name: str, ended: bool = True) -> None:
+        """Let the next runs in, after one that ended, is gone, or cannot start for now."""
+        if ended:
+            self._admissions.release(namespace, name)
+        for run in self._admissions.next_in_line(namespace):
+            if run.metadata.name != name:
+                self._controllers.enqueue(Key(Kind.RUN, namespace, run.metadata.name))
+
+    async def _after_end(self, run: Run) -> timedelta | None:
+        """Note which logs are archived, and delete the pods when nobody needs them any more."""
+        if run.status is None:
+            return None
+        noted = status.with_archives(run.status, run.metadata.uid, self._logs.is_complete)
+        await self._cluster.write_status(run, noted)
+        left = self._world.pods_of(run.metadata.uid)
+        missing = self._unarchived(run, noted, {pod["metadata"]["name"] for pod in left})
+        for attempt in missing:
+            self._logs.observe_gone(attempt)
+        if not left or not all(attempt.logs_archived for task in noted.tasks for attempt in task.attempts):
+            return None
+        now = datetime.now(UTC)
+        until = (noted.completion_time or now) + PODS_KEPT
+        if until > now:
+            return until - now
+        await together(*(self._delete(pod) for pod in left))
+        return None
+
+    def _unarchived(self, run: Run, noted: RunStatus, present: set[str]) -> list[Attempt]:
+        """Return the attempts whose pod went before their log was archived."""
+        namespace = run.metadata.namespace or ""
+        return [
+            Attempt(
+                namespace=namespace,
+                pod=attempt.pod_name,
+                workspace=names.workspace_of(namespace) or "",
+                run=run.metadata.name,
+                run_uid=run.metadata.uid,
+                task=task.key,
+                attempt=attempt.attempt,
+            )
+            for task in noted.tasks
+            for attempt in task.attempts
+            if not attempt.logs_archived and attempt.pod_name not in present
+        ]
+
+    async def _delete(self, pod: Manifest) -> None:
+        metadata = pod["metadata"]
+        await self._cluster.delete(Kind.POD, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+
+
+def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
+    if run.spec.desired_state is DesiredState.CANCELLED:
+        return Stop.CANCELLED
+    return Stop.TIMED_OUT if deadline is not None and deadline <= now else None
+
+
+def _sorted_out(start: list[tuple[Task, int]], answers: list[Manifest | BaseException]) -> Refusals:
+    for_good: dict[tuple[str, int], str] = {}
+    for_now = None
+    for (task, attempt), answer in zip(start, answers, strict=True):
+        if isinstance(answer, Invalid) or (isinstance(answer, KubernetesError) and answer.status == 400):
+            for_good[task.key, attempt] = f"Kubernetes refused the task's pod: {answer}"[:1000]
+        elif isinstance(answer, Forbidden):
+            for_now = f"task {task.key} may not start: {answer}"[:1000]
+        elif isinstance(answer, BaseException):
+            raise answer
+    return Refusals(for_good, for_now)
+
+
+def _refusal(refusals: Refusals) -> validate.Problem | None:
+    return validate.Problem(Reason.PENDING, refusals.for_now, final=False) if refusals.for_now else None
+
+
+def _refused_until(refusals: Refusals, now: datetime) -> datetime | None:
+    return now + REFUSED_AGAIN if refusals.for_now else None
+
+
+def _until(now: datetime, *times: datetime | None) -> timedelta | None:
+    return min((max(time - now, timedelta(0)) for time in times if time is not None), default=None)

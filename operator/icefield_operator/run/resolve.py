@@ -1,0 +1,86 @@
+"""Reads what a pass over a Run needs from the cached snapshot; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from icefield_crds import Execution, Flavor, Job, Run, Task, Workspace
+from icefield_crds.names import SINGLE_COMMAND_KEY
+from icefield_crds.workspace import DEFAULT_FLAVOR
+
+from icefield_operator.world import Manifest, World
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known around a Run."""
+
+    run: Run
+    workspace: Workspace | None
+    job: Job | None
+    """The Job of jobRef, when it exists."""
+    execution: Execution | None
+    """What the run executes; None while it waits for its Job."""
+    tasks: Sequence[Task]
+    """The DAG with every default filled in: the image (None: the runtime image), flavor, env, retries and timeout."""
+    flavors: Mapping[str, Flavor]
+    """The Flavors that the tasks name, as far as they exist."""
+    pods: Sequence[Manifest]
+
+
+def facts(run: Run, world: World) -> Facts:
+    """Return what the snapshot knows around a Run."""
+    namespace = run.metadata.namespace or ""
+    workspace = world.workspace_of_namespace(namespace)
+    execution = run.execution
+    tasks = tasks_of(execution, workspace) if execution else []
+    found = ((name, world.flavor(name)) for name in {task.flavor or DEFAULT_FLAVOR for task in tasks})
+    return Facts(
+        run=run,
+        workspace=workspace,
+        job=world.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None,
+        execution=execution,
+        tasks=tasks,
+        flavors={name: flavor for name, flavor in found if flavor},
+        pods=world.pods_of(run.metadata.uid),
+    )
+
+
+def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
+    """Return the DAG of an execution, with what its tasks leave open filled in from the execution and the workspace."""
+    tasks = execution.tasks
+    if tasks is None:
+        tasks = [Task(key=SINGLE_COMMAND_KEY, command=execution.command or "")]
+    flavor = execution.flavor or (workspace.spec.default_flavor if workspace else DEFAULT_FLAVOR)
+    return [
+        task.model_copy(
+            update={
+                "image": task.image or execution.image,
+                "flavor": task.flavor or flavor,
+                "env": _merged(execution.env, task.env, lambda variable: variable.name),
+                "max_retries": (execution.max_retries or 0) if task.max_retries is None else task.max_retries,
+            }
+        )
+        for task in tasks
+    ]
+
+
+def snapshot(run: Run, job: Job) -> Execution:
+    """Return what a Run that names only a job executes: the job as it is now, with what the Run says itself on top."""
+    own, of_job = run.spec, job.spec
+    merged: dict[str, Any] = {name: getattr(of_job, name) for name in Execution.model_fields}
+    for name in ("image", "flavor", "timeout_seconds", "max_retries"):
+        if getattr(own, name) is not None:
+            merged[name] = getattr(own, name)
+    merged["env"] = _merged(of_job.env, own.env, lambda variable: variable.name)
+    merged["files"] = _merged(of_job.files, own.files, lambda file: file.path)
+    merged["params"] = of_job.params | own.params
+    return Execution.model_construct(**merged)
+
+
+def _merged(under: Iterable[T], over: Iterable[T], key: Callable[[T], str]) -> list[T]:
+    return list({**{key(item): item for item in under}, **{key(item): item for item in over}}.values())

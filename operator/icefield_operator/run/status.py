@@ -1,0 +1,252 @@
+"""Pure: what was seen of a run's pods, and what was written down of them before, to the Run's status and conditions.
+
+Pods may be gone; what the status says of an attempt that ended is final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from icefield_crds import (
+    AttemptStatus,
+    ConditionType,
+    Reason,
+    Run,
+    RunPhase,
+    RunStatus,
+    Task,
+    TaskPhase,
+    TaskStatus,
+    merge_conditions,
+)
+
+from icefield_operator.world import Manifest
+
+from . import pods
+from .admission import NOT_ASKED, Admission
+from .dag import Attempts, Decision, Stop
+from .validate import Problem
+
+Wanted = list[tuple[ConditionType, bool, Reason, str]]
+
+
+def recorded(run: Run) -> dict[str, TaskStatus]:
+    """Return what the status says of each task, by key."""
+    return {task.key: task for task in run.status.tasks} if run.status else {}
+
+
+def settled(run: Run) -> Mapping[str, TaskPhase]:
+    """Return how each task stood when last written down."""
+    return {key: task.status for key, task in recorded(run).items()}
+
+
+def run_deadline(run: Run, now: datetime) -> datetime | None:
+    """Return when its timeout ends an admitted run: the clock runs from its admission, which may be just now."""
+    if run.execution is None or run.execution.timeout_seconds is None:
+        return None
+    admitted = run.status.condition(ConditionType.ADMITTED) if run.status else None
+    since = admitted.last_transition_time if admitted and admitted.status == "True" else now
+    return since + timedelta(seconds=run.execution.timeout_seconds)
+
+
+def attempts_of(
+    run: Run, tasks: Sequence[Task], run_pods: Sequence[Manifest], *, stop: Stop | None, now: datetime
+) -> dict[str, list[AttemptStatus]]:
+    """Return how every attempt of every task stands, oldest first.
+
+    An attempt that was written down, had not ended, and has no pod any more counts as failed: the caller makes sure
+    that `run_pods` misses none that exists.
+    """
+    run_timeout = run.execution.timeout_seconds if run.execution else None
+    seen: dict[tuple[str, int], Manifest] = {pods.attempt_of(pod): pod for pod in run_pods}
+    written = recorded(run)
+    result: dict[str, list[AttemptStatus]] = {}
+    for task in tasks:
+        context = pods.Context(stop, run_timeout, task.timeout_seconds, now)
+        before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
+        numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
+        result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context) for n in numbers]
+    return result
+
+
+def unaccounted(run: Run, run_pods: Sequence[Manifest]) -> list[AttemptStatus]:
+    """Return the attempts that had not ended when last written down, and whose pods are not among these."""
+    present = {pod["metadata"]["name"] for pod in run_pods}
+    return [
+        attempt
+        for task in recorded(run).values()
+        for attempt in task.attempts
+        if not attempt.status.is_terminal and attempt.pod_name not in present
+    ]
+
+
+def with_archives(status: RunStatus, run_uid: str, archived: Callable[[str, str, int], bool]) -> RunStatus:
+    """Return the status, each attempt whose log is archived by now marked so.
+
+    Args:
+        status: the status so far.
+        run_uid: uid of the Run.
+        archived: from (run uid, task key, attempt) to whether the attempt's whole log is in the object store.
+    """
+
+    def marked(key: str, attempt: AttemptStatus) -> AttemptStatus:
+        done = attempt.logs_archived or (attempt.status.is_terminal and archived(run_uid, key, attempt.attempt))
+        return attempt.model_copy(update={"logs_archived": done})
+
+    tasks = [
+        task.model_copy(update={"attempts": [marked(task.key, attempt) for attempt in task.attempts]})
+        for task in status.tasks
+    ]
+    return status.model_copy(update={"tasks": tasks})
+
+
+def of(
+    run: Run,
+    decision: Decision,
+    attempts: Attempts,
+    *,
+    stop: Stop | None,
+    admission: Admission,
+    problem: Problem | None,
+    now: datetime,
+) -> RunStatus:
+    """Return the status of a run.
+
+    Args:
+        run: the Run with its last written status.
+        decision: what dag.py made of it.
+        attempts: what it was made of.
+        stop: why the run is being ended, if it is.
+        admission: whether the quota lets it run.
+        problem: what is wrong with it, if anything.
+        now: the present.
+    """
+    before = run.status or RunStatus()
+    tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
+    begun = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
+    error = _error(decision.phase, tasks, stop, admission, problem, run)
+    wanted = _conditions(decision.phase, stop, admission, problem, error, tasks)
+    ended = decision.phase.is_terminal
+    return RunStatus(
+        observed_generation=run.metadata.generation,
+        conditions=merge_conditions(before.conditions, wanted, generation=run.metadata.generation, now=now),
+        phase=decision.phase,
+        start_time=min(begun, default=None),
+        completion_time=(before.completion_time or now) if ended else None,
+        progress=_progress(tasks) if tasks else None,
+        error=error,
+        tasks=tasks,
+        snapshot=before.snapshot,
+    )
+
+
+def waiting(run: Run, tasks: Sequence[Task], problem: Problem | None, admission: Admission, now: datetime) -> RunStatus:
+    """Return the status of a run that has not started anything: it waits for room, or for what is missing."""
+    decision = Decision(phase=RunPhase.PENDING, tasks={task.key: TaskPhase.PENDING for task in tasks})
+    return of(run, decision, {}, stop=None, admission=admission, problem=problem, now=now)
+
+
+def failed(run: Run, tasks: Sequence[Task], problem: Problem, now: datetime) -> RunStatus:
+    """Return the status of a run that can never start."""
+    decision = Decision(phase=RunPhase.FAILED, tasks={task.key: TaskPhase.CANCELLED for task in tasks})
+    return of(run, decision, {}, stop=None, admission=NOT_ASKED, problem=problem, now=now)
+
+
+def _attempt(before: AttemptStatus | None, pod: Manifest | None, context: pods.Context) -> AttemptStatus:
+    if before is not None and before.status.is_terminal:
+        return before
+    if pod is not None:
+        return pods.observe(pod, before, context)
+    assert before is not None, "an attempt is known by its pod or by the status"  # noqa: S101
+    return pods.vanished(before, context)
+
+
+def _task(key: str, phase: TaskPhase, tried: Sequence[AttemptStatus]) -> TaskStatus:
+    last = tried[-1] if tried else None
+    begun = [attempt.start_time for attempt in tried if attempt.start_time]
+    return TaskStatus(
+        key=key,
+        status=phase,
+        retry_count=max(len(tried) - 1, 0),
+        start_time=min(begun, default=None),
+        completion_time=last.completion_time if last and phase.is_terminal else None,
+        exit_code=last.exit_code if last else None,
+        error=last.error if last else None,
+        attempts=list(tried),
+    )
+
+
+def _progress(tasks: Sequence[TaskStatus]) -> str:
+    return f"{sum(task.status.is_terminal for task in tasks)}/{len(tasks)}"
+
+
+def _error(
+    phase: RunPhase,
+    tasks: Sequence[TaskStatus],
+    stop: Stop | None,
+    admission: Admission,
+    problem: Problem | None,
+    run: Run,
+) -> str | None:
+    if phase in (RunPhase.SUCCESS, RunPhase.CANCELLED):
+        return None
+    if problem:
+        return problem.message
+    if stop is Stop.TIMED_OUT:
+        limit = run.execution.timeout_seconds if run.execution else None
+        return f"the run took longer than its timeout of {limit} s"
+    if phase is RunPhase.PENDING and not admission.admitted:
+        return admission.message
+    culprit = next((t for t in tasks if t.status is TaskPhase.FAILED), None) if phase is RunPhase.FAILED else None
+    culprit = culprit or next((t for t in tasks if t.status is TaskPhase.PENDING and t.error), None)
+    if culprit is None or culprit.error is None:
+        return None
+    return culprit.error if len(tasks) == 1 else f"task {culprit.key}: {culprit.error}"
+
+
+def _conditions(
+    phase: RunPhase,
+    stop: Stop | None,
+    admission: Admission,
+    problem: Problem | None,
+    error: str | None,
+    tasks: Sequence[TaskStatus],
+) -> Wanted:
+    reason = _reason(phase, stop, problem, admission)
+    message = error or _sentence(phase, tasks)
+    good, ended = phase is RunPhase.SUCCESS, phase.is_terminal
+    bad = ended and not good
+    admitted = Reason.WITHIN_QUOTA if admission.admitted else (problem.reason if problem else admission.reason)
+    return [
+        (ConditionType.ADMITTED, admission.admitted, admitted, admission.message if not problem else problem.message),
+        (ConditionType.RECONCILING, not ended, reason, message),
+        (ConditionType.READY, good, reason, message),
+        (ConditionType.COMPLETE, good, reason, message),
+        (ConditionType.FAILED, bad, reason, message),
+        (ConditionType.STALLED, bad, reason, message),
+    ]
+
+
+def _reason(phase: RunPhase, stop: Stop | None, problem: Problem | None, admission: Admission) -> Reason:
+    if phase is RunPhase.SUCCESS:
+        return Reason.SUCCEEDED
+    if phase is RunPhase.CANCELLED:
+        return Reason.CANCELLED
+    if problem:
+        return problem.reason
+    if stop is Stop.TIMED_OUT:
+        return Reason.TIMED_OUT
+    if phase is RunPhase.FAILED:
+        return Reason.TASK_FAILED
+    if not admission.admitted:
+        return admission.reason
+    return Reason.RUNNING if phase is RunPhase.RUNNING else Reason.PENDING
+
+
+def _sentence(phase: RunPhase, tasks: Sequence[TaskStatus]) -> str:
+    if phase is RunPhase.SUCCESS:
+        return "every task succeeded"
+    if phase is RunPhase.CANCELLED:
+        return "the run was cancelled"
+    return f"{_progress(tasks)} tasks ended" if tasks else "nothing is known of the tasks yet"

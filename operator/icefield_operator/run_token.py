@@ -1,0 +1,56 @@
+"""A run's own token: what the SDK inside a task logs in with.
+
+It is a JWT, signed with an Ed25519 key of which the API server knows only the public half. It names one run of one
+workspace; the API server accepts it only while that run lives, so `exp` is merely the outermost bound.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from icefield_crds import Run
+from icefield_crds.names import FIELD_MANAGER
+
+AUDIENCE = "icefield"
+ROLE = "editor"
+LONGEST_LIFE = timedelta(days=366)
+
+
+class RunTokenSigner:
+    """Signs the tokens of runs."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        """Sign with this key."""
+        self._key = private_key
+
+    @classmethod
+    def from_file(cls, path: Path) -> RunTokenSigner:
+        """Read the key from a PKCS 8 PEM file.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is no Ed25519 private key.
+        """
+        key = load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{path} holds no Ed25519 private key")
+        return cls(key)
+
+    def sign(self, run: Run, workspace: str, now: datetime) -> str:
+        """Return the token of a run in the workspace with this slug, valid from now on."""
+        claims = {
+            "iss": FIELD_MANAGER,
+            "aud": AUDIENCE,
+            "sub": f"run:{run.metadata.uid}",
+            "workspace": workspace,
+            "run": run.metadata.name,
+            "run_uid": run.metadata.uid,
+            "role": ROLE,
+            "iat": now,
+            "exp": now + LONGEST_LIFE,
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA")

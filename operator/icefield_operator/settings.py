@@ -1,0 +1,60 @@
+"""What the operator is told by its environment (variables ICEFIELD_…)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .objectstore.config import Credentials, ObjectStoreConfig, Provider
+
+
+class ObjectStoreSettings(BaseSettings):
+    """The platform's object store (variables ICEFIELD_OBJECT_STORE_…)."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_OBJECT_STORE_", extra="ignore", frozen=True)
+
+    provider: Provider = Provider.STATIC
+    endpoint: str
+    """URL as pods reach it."""
+    region: str = "us-east-1"
+    bucket: str
+    access_key_id: str
+    secret_access_key: SecretStr
+
+    def config(self) -> ObjectStoreConfig:
+        """Return what the objectstore package takes."""
+        return ObjectStoreConfig(
+            provider=self.provider,
+            endpoint=self.endpoint,
+            region=self.region,
+            bucket=self.bucket,
+            credentials=Credentials(self.access_key_id, self.secret_access_key.get_secret_value()),
+        )
+
+
+class Settings(BaseSettings):
+    """Everything else; each field is the variable ICEFIELD_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_", extra="ignore", frozen=True)
+
+    runtime_image: str
+    """The image of tasks that name none; it has tini at /usr/bin/tini."""
+    tini_image: str
+    """The image whose tini is copied into pods of any other image."""
+    image_pull_policy: str = "IfNotPresent"
+    api_url: str = "https://icefield-apiserver.icefield-system.svc"
+    """Where tasks find our REST API."""
+    tls_ca_file: Path | None = None
+    """The CA (PEM) that signed the REST API's certificate."""
+    run_token_private_key_file: Path
+    """Ed25519 private key (PKCS 8 PEM) that signs the tokens of runs."""
+    workers: int = Field(default=16, ge=1, le=256)
+    """How many resources are reconciled at once."""
+    resync_seconds: float = Field(default=300.0, gt=0)
+    """How often everything is listed anew and reconciled."""
+    watch_age_limit_seconds: float = Field(default=900.0, gt=0)
+    """For how long a watch may give no sign of life before liveness fails; more than two resyncs."""
+    health_port: int = Field(default=8080, ge=0, le=65535)
+    log_level: str = "INFO"
