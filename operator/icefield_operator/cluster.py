@@ -28,7 +28,8 @@ REQUEST_TIMEOUT = 15.0
 """Seconds that one request may take, connecting included."""
 
 LIST_PAGE = 500
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 512
+"""Each log that is being followed holds one (logs.archiver.MAX_FOLLOWERS)."""
 
 
 class Endpoint(NamedTuple):
