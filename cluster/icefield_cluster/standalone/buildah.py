@@ -37,23 +37,25 @@ def tags(catalogue: Mapping[str, Image]) -> dict[str, str]:
 
 
 def build_all(
-    catalogue: Mapping[str, Image], logs: Path, note: Callable[[str], None], *, needed: Callable[[str], None]
-) -> dict[str, str]:
+    catalogue: Mapping[str, Image],
+    wanted: Mapping[str, str],
+    logs: Path,
+    note: Callable[[str], None],
+    *,
+    needed: Callable[[str], None],
+) -> None:
     """Build every image that has no archive yet.
 
     Args:
         catalogue: the images by name.
+        wanted: their tags by name.
         logs: folder of the builds' logs.
         note: told what is being built.
         needed: called with an image's name as soon as its archive is there; in any order, from several threads.
 
-    Returns:
-        every image's tag by its name.
-
     Raises:
         ClusterError: a build failed.
     """
-    wanted = tags(catalogue)
     missing = [name for name in catalogue if not archive(catalogue[name], wanted[name]).exists()]
     home().mkdir(parents=True, exist_ok=True)
     # Small ones first: they are what the platform itself starts with.
@@ -63,7 +65,7 @@ def build_all(
         needed(name)
     if not missing:
         note("unchanged")
-        return wanted
+        return
     with locked(home() / "build.lock"):
         for abandoned in home().glob(".context-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
@@ -72,7 +74,6 @@ def build_all(
         finally:
             _unmount_storage()
     note(f"built {', '.join(missing)}")
-    return wanted
 
 
 def _build_missing(

@@ -90,16 +90,17 @@ class StandaloneCluster:
             installed = packages.ensure(step.log)
             step.note(f"installed {', '.join(installed)}" if installed else "present")
         catalogue = images.load()
-        pause = catalogue["pause"].reference(buildah.tags(catalogue)["pause"])
+        tags = buildah.tags(catalogue)
+        pause = catalogue["pause"].reference(tags["pause"])
         node = self._network()
         runtime = self._pool.submit(self._start_containerd, node, pause)
-        built = self._pool.submit(self._build_images, catalogue, node, runtime)
+        built = self._pool.submit(self._build_images, catalogue, tags, node, runtime)
         self._build_programs()
         self._start_control_plane(node)
         runtime.result()
         self._start_node(node)
         with self.steps.step("Images") as step:
-            tags = built.result()
+            built.result()
             step.note("in the node")
             for name, done in self._importing.items():
                 if name != LAST_IMAGE:
@@ -190,20 +191,18 @@ class StandaloneCluster:
         )
 
     def _build_images(
-        self, catalogue: dict[str, images.Image], node: NodeLayout, runtime: Future[None]
-    ) -> dict[str, str]:
-        wanted = buildah.tags(catalogue)
-
+        self, catalogue: dict[str, images.Image], tags: dict[str, str], node: NodeLayout, runtime: Future[None]
+    ) -> None:
         def bring_in(name: str) -> None:
             runtime.result()
             if name != "base":
-                self._import(node, catalogue[name], wanted[name])
+                self._import(node, catalogue[name], tags[name])
 
         def announce(name: str) -> None:
             self._importing[name] = self._imports.submit(bring_in, name)
 
         with self.steps.step("Build images") as step:
-            return buildah.build_all(catalogue, self.state.logs, step.note, needed=announce)
+            buildah.build_all(catalogue, tags, self.state.logs, step.note, needed=announce)
 
     def _import(self, node: NodeLayout, image: images.Image, tag: str) -> None:
         reference = image.reference(tag)

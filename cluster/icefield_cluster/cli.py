@@ -1,0 +1,174 @@
+"""The command `icefield`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from icefield_cluster import images as catalogue
+from icefield_cluster import lifecycle, providers
+from icefield_cluster.errors import ClusterError
+from icefield_cluster.progress import Steps, show_error
+from icefield_cluster.standalone import buildah
+from icefield_cluster.state import ClusterState, check_name, default_directory
+
+app = typer.Typer(
+    help="Icefield on your machine: gets a Kubernetes cluster, installs Icefield into it, and takes it down again.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+class ProviderName(StrEnum):
+    """What --provider takes."""
+
+    AUTO = "auto"
+    KIND = "kind"
+    STANDALONE = "standalone"
+    EXISTING = "existing"
+
+
+Name = Annotated[str, typer.Option(help="The cluster's name; several live side by side.", envvar="ICEFIELD_CLUSTER")]
+StateDir = Annotated[Path | None, typer.Option(help="The cluster's folder.", show_default=".icefield/<name>")]
+ProviderOption = Annotated[ProviderName, typer.Option(help="Where the cluster comes from.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing an existing cluster.")]
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn our own errors into a message, the end of a log and a fix."""
+    try:
+        yield
+    except ClusterError as error:
+        show_error(errors, error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("\nstopped; `icefield up` goes on from here, `icefield down` cleans up")
+        raise typer.Exit(130) from None
+
+
+def _directory(name: str, state_dir: Path | None) -> Path:
+    return (state_dir or default_directory(check_name(name))).resolve()
+
+
+def _up(name: str, state_dir: Path | None, provider: ProviderName, yes: bool) -> ClusterState:
+    directory = _directory(name, state_dir)
+    with lifecycle.busy(directory):
+        state = lifecycle.open_or_create(directory, check_name(name), provider)
+        question = lifecycle.confirmation(state)
+        if question and not yes and not typer.confirm(question):
+            raise typer.Exit(1)
+        with Steps(console, state.logs) as steps:
+            lifecycle.up(state, steps)
+    return state
+
+
+@app.command()
+def up(
+    name: Name = "icefield",
+    provider: ProviderOption = ProviderName.AUTO,
+    state_dir: StateDir = None,
+    yes: Yes = False,
+) -> None:
+    """Get a cluster and install Icefield; again: bring it up to date, and start again what died."""
+    with reporting():
+        state = _up(name, state_dir, provider, yes)
+        option = "" if name == "icefield" else f" --name {name}"
+        console.print(f"\nIcefield answers at {state.api_url}/docs", highlight=False)
+        console.print(
+            f'  eval "$(icefield env{option})"   then use curl, kubectl and the Python clients', highlight=False
+        )
+        console.print(f"  icefield down{option}   takes it all away", highlight=False)
+
+
+@app.command()
+def down(name: Name = "icefield", state_dir: StateDir = None) -> None:
+    """Take a cluster away, with everything in it."""
+    with reporting():
+        directory = _directory(name, state_dir)
+        existed = directory.exists()
+        with lifecycle.busy(directory), Steps(console, directory / "logs") as steps:
+            found = lifecycle.down(directory, name, steps)
+        if not found:
+            _forget(directory, existed=existed)
+            console.print(f"There is no cluster {name} here.")
+
+
+def _forget(directory: Path, *, existed: bool) -> None:
+    (directory / "lock").unlink(missing_ok=True)
+    if not existed:
+        directory.rmdir()
+        if directory.parent.name == ".icefield" and not any(directory.parent.iterdir()):
+            directory.parent.rmdir()
+
+
+@app.command()
+def status(name: Name = "icefield", state_dir: StateDir = None) -> None:
+    """Show how a cluster stands; fails when a part of it does not run."""
+    with reporting():
+        state = lifecycle.require(_directory(name, state_dir), name)
+        table = Table("part", "where", "", title=f"{state.name} ({state.provider})", title_justify="left")
+        rows = lifecycle.health(state)
+        for part, where, well in rows:
+            table.add_row(part, where, "[green]runs[/]" if well else "[red]does not run[/]")
+        console.print(table)
+        if not all(well for _, _, well in rows):
+            raise ClusterError("a part of the cluster does not run", fix=f"run `icefield up --name {name}`")
+
+
+@app.command()
+def env(name: Name = "icefield", state_dir: StateDir = None) -> None:
+    """Print what a shell needs: eval "$(icefield env)"."""
+    with reporting():
+        state = lifecycle.require(_directory(name, state_dir), name)
+        for key, value in lifecycle.environment(state).items():
+            # $PATH is for the shell to fill in.
+            quoted = f'"{value}"' if key == "PATH" else shlex.quote(value)
+            typer.echo(f"export {key}={quoted}")
+
+
+@app.command()
+def images() -> None:
+    """Show the images, their keys, and whether they are built."""
+    with reporting():
+        table = Table("image", "tag", "", box=None)
+        known = catalogue.load()
+        for image, tag in buildah.tags(known).items():
+            table.add_row(image, tag, "built" if buildah.archive(known[image], tag).exists() else "")
+        console.print(table)
+
+
+@app.command()
+def demo(
+    name: Name = "icefield",
+    provider: ProviderOption = ProviderName.AUTO,
+    state_dir: StateDir = None,
+    yes: Yes = False,
+) -> None:
+    """Get a cluster, and run a pipeline over real data in it: through REST, then with kubectl."""
+    with reporting():
+        state = _up(name, state_dir, provider, yes)
+        # Its libraries take a second to import, which no other command should wait for.
+        from icefield_cluster import demo as pipeline
+
+        kubectl = providers.BY_NAME[state.provider].kubectl(state)
+        target = pipeline.DemoTarget(
+            api_url=state.api_url,
+            token=state.api_key.read_text(encoding="utf-8").strip(),
+            ca_file=str(state.ca_bundle),
+            kubectl=tuple(str(word) for word in kubectl.argv),
+            directory=state.directory / "demo",
+        )
+        target.directory.mkdir(exist_ok=True)
+        pipeline.run(target, console)

@@ -1,0 +1,82 @@
+"""The few REST calls that an installation makes itself: is it ready, and a key for the administrator."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from icefield_cluster.errors import ClusterError
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API server of one installation.
+
+    Args:
+        url: its URL without /api/v1.
+        ca_bundle: PEM file of the authorities to trust.
+    """
+
+    url: str
+    ca_bundle: Path
+
+    def _client(self) -> httpx.Client:
+        trust = ssl.create_default_context(cafile=str(self.ca_bundle))
+        # Proxies of the environment lead out of the machine, this server is on it.
+        return httpx.Client(base_url=self.url, verify=trust, timeout=15, trust_env=False)
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        try:
+            with self._client() as client:
+                return client.get("/readyz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def accepts(self, key: str) -> bool:
+        """Whether an API key is still good."""
+        with self._client() as client:
+            return client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}"}).is_success
+
+    def create_key(self, email: str, password: str, workspace: str, *, timeout: float = 60) -> str:
+        """Log in and make an API key bound to a workspace.
+
+        Args:
+            email: the administrator's.
+            password: the administrator's.
+            workspace: slug; the server may still be learning of it, so 403 and 404 are tried again.
+            timeout: seconds after which the last answer counts.
+
+        Raises:
+            ClusterError: the server refused.
+        """
+        deadline, pause = time.monotonic() + timeout, 0.2
+        body = {"name": f"icefield-cli@{socket.gethostname()}", "workspace": workspace}
+        while True:
+            answer = self._try_key(email, password, body)
+            if answer.is_success:
+                return str(answer.json()["key"])
+            refused = answer.status_code in (400, 401, 429)
+            if refused or time.monotonic() > deadline:
+                raise ClusterError(f"the API server made no API key: {answer.status_code} {answer.text[:300]}")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+    def _try_key(self, email: str, password: str, body: dict[str, str]) -> httpx.Response:
+        try:
+            with self._client() as client:
+                login = client.post("/api/v1/auth/login", json={"email": email, "password": password})
+                if not login.is_success:
+                    return login
+                headers = {
+                    "Authorization": f"Bearer {login.json()['access_token']}",
+                    "X-Workspace-Slug": body["workspace"],
+                }
+                return client.post("/api/v1/auth/keys", json=body, headers=headers)
+        except httpx.HTTPError as error:
+            return httpx.Response(503, text=str(error))

@@ -1,0 +1,61 @@
+"""A kustomization on top of one of the repository's overlays: this cluster's image tags and volumes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from icefield_cluster.images import REGISTRY
+from icefield_cluster.paths import CHECKOUT
+
+DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini")
+
+
+def write(
+    folder: Path,
+    overlay: str,
+    tags: Mapping[str, str],
+    *,
+    registry: str = REGISTRY,
+    volumes: Path | None = None,
+) -> Path:
+    """Write the kustomization and return its folder.
+
+    Args:
+        folder: where it goes; replaced.
+        overlay: name of the folder below manifests/overlays.
+        tags: image name -> tag, of the images that were built.
+        registry: what the built images' names begin with.
+        volumes: folder of the host that has the volumes' folders; None where the cluster provides volumes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = [
+        f"ICEFIELD_RUNTIME_IMAGE={registry}/icefield/runtime:{tags['runtime']}",
+        f"ICEFIELD_TINI_IMAGE={registry}/icefield/tini:{tags['tini']}",
+    ]
+    content: dict[str, object] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(CHECKOUT / "manifests" / "overlays" / overlay, folder.resolve())],
+        "images": [
+            {"name": f"{REGISTRY}/icefield/{name}", "newName": f"{registry}/icefield/{name}", "newTag": tags[name]}
+            for name in DEPLOYED
+            if name in tags
+        ],
+        "configMapGenerator": [
+            {"name": "icefield-operator", "namespace": "icefield-system", "behavior": "merge", "literals": settings}
+        ],
+    }
+    if volumes:
+        content["patches"] = [_volume(name, volumes / name) for name in ("postgres", "object-store")]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def _volume(name: str, path: Path) -> dict[str, object]:
+    operation = {"op": "replace", "path": "/spec/hostPath/path", "value": str(path)}
+    return {"target": {"kind": "PersistentVolume", "name": f"icefield-{name}"}, "patch": json.dumps([operation])}

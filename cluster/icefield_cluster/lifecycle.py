@@ -1,0 +1,112 @@
+"""What the commands do, without how it looks on a terminal."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from icefield_cluster import providers
+from icefield_cluster.errors import ClusterError
+from icefield_cluster.install.api import Api
+from icefield_cluster.install.installer import WORKSPACE
+from icefield_cluster.paths import locked
+from icefield_cluster.progress import Steps
+from icefield_cluster.providers import existing
+from icefield_cluster.standalone import cluster as standalone_cluster
+from icefield_cluster.state import ClusterState, load
+
+
+def open_or_create(directory: Path, name: str, provider: str) -> ClusterState:
+    """The cluster of a folder, or a new one there.
+
+    Args:
+        directory: the cluster's folder.
+        name: its name.
+        provider: a provider's name or `auto`; a cluster that exists keeps its own.
+
+    Raises:
+        ClusterError: the folder holds something else, or the provider does not fit.
+    """
+    state = load(directory)
+    if state:
+        if provider not in ("auto", state.provider):
+            fix = f"run `icefield down --name {name}` first, or take another --name"
+            raise ClusterError(f"the cluster {name} exists already, with provider {state.provider}", fix=fix)
+        return state
+    # The lock and the logs of an attempt that ended early are ours.
+    if directory.exists() and any(path.name not in ("logs", "lock") for path in directory.iterdir()):
+        raise ClusterError(f"{directory} holds files that are not ours", fix="choose another --state-dir")
+    return ClusterState(directory, name, providers.choose(provider))
+
+
+def busy(directory: Path) -> AbstractContextManager[None]:
+    """Keep two commands from working on one cluster at once."""
+    return locked(directory / "lock")
+
+
+def up(state: ClusterState, steps: Steps) -> None:
+    """Get the cluster and install Icefield; raises ClusterError."""
+    state.save()
+    providers.BY_NAME[state.provider].up(state, steps)
+
+
+def down(directory: Path, name: str, steps: Steps) -> bool:
+    """Take a cluster down, also one whose state file is lost; return whether there was one.
+
+    Raises:
+        ClusterError: something would not go.
+    """
+    state = load(directory)
+    if state is None:
+        number = standalone_cluster.unfinished(directory, name)
+        if number is None:
+            return False
+        state = ClusterState(directory, name, "standalone", number=number)
+    providers.BY_NAME[state.provider].down(state, steps)
+    return True
+
+
+def require(directory: Path, name: str) -> ClusterState:
+    """The cluster of a folder, ready to be used.
+
+    Raises:
+        ClusterError: there is none, or it has not come up.
+    """
+    state = load(directory)
+    if state is None or not state.api_url:
+        raise ClusterError(f"there is no cluster {name} here", fix=f"run `icefield up --name {name}`")
+    return state
+
+
+def health(state: ClusterState) -> list[tuple[str, str, bool]]:
+    """The parts of a cluster: what, detail, whether it is well."""
+    rows = [
+        (process.name, f"pid {process.pid}", process.alive)
+        for process in sorted(state.processes.values(), key=lambda process: process.name)
+    ]
+    if state.api_url:
+        ready = state.ca_bundle.exists() and Api(state.api_url, state.ca_bundle).is_ready()
+        rows.append(("Icefield API", state.api_url, ready))
+    return rows
+
+
+def environment(state: ClusterState) -> dict[str, str]:
+    """What clients read, and what leads kubectl to the cluster."""
+    kubectl = providers.BY_NAME[state.provider].kubectl(state)
+    return {
+        "POLNOR_API_URL": state.api_url,
+        "POLNOR_TOKEN": state.api_key.read_text(encoding="utf-8").strip(),
+        "POLNOR_WORKSPACE_SLUG": WORKSPACE,
+        "REQUESTS_CA_BUNDLE": str(state.ca_bundle),
+        "SSL_CERT_FILE": str(state.ca_bundle),
+        "KUBECONFIG": str(state.kubeconfig),
+        "PATH": f"{kubectl.program.parent}{os.pathsep}$PATH",
+    }
+
+
+def confirmation(state: ClusterState) -> str:
+    """The question to ask before a cluster of somebody else is changed; empty when it is ours."""
+    if state.provider != "existing" or state.context:
+        return ""
+    return f"Install Icefield into the existing cluster {existing.current_context()!r}?"

@@ -1,0 +1,35 @@
+"""A real Kubernetes of our own, on Linux with root, without Docker."""
+
+from __future__ import annotations
+
+from icefield_cluster.install.installer import Installer, Target
+from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.progress import Steps
+from icefield_cluster.standalone import binaries, cluster
+from icefield_cluster.standalone.network import ClusterNetwork
+from icefield_cluster.standalone.node import NodeLayout, cluster_id
+from icefield_cluster.state import ClusterState
+
+why_not = cluster.why_not
+
+
+def kubectl(state: ClusterState) -> Kubectl:
+    """The kubectl of the cluster's own version."""
+    return Kubectl(binaries.find("kubectl"), state.kubeconfig)
+
+
+def up(state: ClusterState, steps: Steps) -> None:
+    """Bring the cluster up and install Icefield; raises ClusterError."""
+
+    def install(tags: dict[str, str]) -> None:
+        network = ClusterNetwork(cluster_id(state.name, state.directory), state.number or 0)
+        volumes = NodeLayout(state.directory, network).volumes
+        target = Target(kubectl(state), network.address, "standalone", volumes=volumes)
+        Installer(state, steps, target).install(tags)
+
+    cluster.StandaloneCluster(state, steps).up(install)
+
+
+def down(state: ClusterState, steps: Steps) -> None:
+    """Take the cluster down; raises ClusterError."""
+    cluster.down(state, steps)
