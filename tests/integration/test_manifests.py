@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from icefield_cluster.commands import CommandError
 from icefield_crds import names
 
 from tests.controlplane import ControlPlane, running_control_plane
-from tests.unit.manifests.rendering import OVERLAYS, overlay
+from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, overlay
 
 pytestmark = pytest.mark.integration
 
@@ -163,6 +164,26 @@ def test_the_operator_stays_in_workspaces(installed: ControlPlane, arguments: tu
     answer = refused(installed, SERVICE_ACCOUNT + "icefield-operator", *arguments)
     assert why in answer
     assert bool(why) == bool(answer)
+
+
+def test_the_operator_writes_metadata_and_no_spec(installed: ControlPlane) -> None:
+    run = {"kind": "Run", "apiVersion": names.API_VERSION, "metadata": {"name": "hello"}, "spec": {"command": "true"}}
+    installed.kubectl("--namespace", "icefield-demo", "apply", "--server-side", "-f", "-", stdin=json.dumps(run))
+    installed.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "manifests" / "examples" / "workspace.yaml"))
+    patch = ("--namespace=icefield-demo", "patch", "--type=merge", "--patch")
+    owner = {
+        "apiVersion": names.API_VERSION,
+        "kind": "Job",
+        "name": "hello",
+        "uid": "8a4a8a4e-0000-4000-8000-000000000000",
+    }
+    operator = SERVICE_ACCOUNT + "icefield-operator"
+    for target in ("run/hello", "workspace/demo"):
+        metadata = json.dumps({"metadata": {"finalizers": [names.WORKSPACE_FINALIZER], "ownerReferences": [owner]}})
+        assert refused(installed, operator, *patch, metadata, target) == ""
+    for target, spec in (("run/hello", {"desiredState": "cancelled"}), ("workspace/demo", {"displayName": "Other"})):
+        answer = refused(installed, operator, *patch, json.dumps({"spec": spec}), target)
+        assert "The operator never writes a spec" in answer
 
 
 @pytest.mark.parametrize(

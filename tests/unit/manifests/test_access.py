@@ -62,11 +62,12 @@ def test_the_impersonator_role_leaves_its_rules_to_the_operator() -> None:
     assert "rules" not in role
 
 
-def test_the_operator_never_writes_a_spec_of_jobs_and_runs() -> None:
+def test_the_operator_writes_no_more_than_it_has_to() -> None:
     granted = _ours("icefield-operator")
     assert not granted["jobs"] & WRITES
-    assert granted["runs"] & WRITES == {"create", "delete"}
     assert not granted["flavors"] & WRITES
+    assert granted["workspaces"] & WRITES == {"patch"}
+    assert granted["runs"] & WRITES == {"create", "patch", "delete"}
 
 
 def test_binding_and_escalation_are_limited_by_name() -> None:

@@ -1,0 +1,68 @@
+"""images/images.yaml says all that a build reads, and the images run as nobody in particular, under an init."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.manifests.rendering import REPOSITORY, Manifest
+
+LIST: list[Manifest] = yaml.safe_load((REPOSITORY / "images" / "images.yaml").read_text())["images"]
+IMAGES = [pytest.param(image, id=image["name"]) for image in LIST]
+UNDER_AN_INIT = {"operator", "apiserver", "runtime", "postgres"}
+
+
+def _instructions(image: Manifest) -> list[tuple[str, str]]:
+    text = (REPOSITORY / "images" / image["name"] / "Dockerfile").read_text().replace("\\\n", " ")
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def _copied(image: Manifest) -> set[str]:
+    copies = (rest for word, rest in _instructions(image) if word in {"COPY", "ADD"} and "--from=" not in rest)
+    return {re.sub(r"--\S+ ", "", rest).split()[0] for rest in copies}
+
+
+def test_every_dockerfile_is_listed() -> None:
+    assert {image["name"] for image in LIST} == {path.parent.name for path in REPOSITORY.glob("images/*/Dockerfile")}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_what_a_build_copies_is_an_input_and_the_other_way_round(image: Manifest) -> None:
+    inputs = {glob.removesuffix("/**") for glob in image.get("inputs", [])}
+    programs = {f"bin/{program}" for program in image.get("programs", [])}
+    assert _copied(image) == inputs | programs | ({"base.tar"} if "debian" in image else set())
+    assert all(Path(REPOSITORY, path).exists() for path in inputs)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_only_images_with_a_base_take_the_argument(image: Manifest) -> None:
+    assert (("ARG", "BASE") in _instructions(image)) == image.get("base", False)
+
+
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id != "base"])
+def test_the_last_user_is_a_number(image: Manifest) -> None:
+    assert [rest for word, rest in _instructions(image) if word == "USER"] == ["65532:65532"]
+
+
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in UNDER_AN_INIT])
+def test_programs_of_ours_run_under_tini(image: Manifest) -> None:
+    (entrypoint,) = (json.loads(rest) for word, rest in _instructions(image) if word == "ENTRYPOINT")
+    assert entrypoint[0] == "/usr/bin/tini"
+
+
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in {"operator", "apiserver"}])
+def test_a_change_of_code_rebuilds_only_what_copies_it(image: Manifest) -> None:
+    copies = _instructions(image)[-2:]
+    assert [word for word, _ in copies] == ["COPY", "COPY"]
+    assert all("icefield_" in rest for _, rest in copies)
+
+
+@pytest.mark.parametrize("name", ["operator", "apiserver", "runtime"])
+def test_every_dependency_is_locked_by_hash(name: str) -> None:
+    lock = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
+    blocks = [block for block in re.split(r"\n(?=[a-z])", lock) if "==" in block]
+    assert blocks
+    assert all("--hash=sha256:" in block for block in blocks)
