@@ -89,6 +89,11 @@ def run_files_config_map(run: str) -> str:
     return _child(run, "files")
 
 
+def scheduled_run(job: str, minute: int) -> str:
+    """Return the name of the Run that a job's schedule starts for a minute since the epoch."""
+    return _child(job, str(minute))
+
+
 def _child(owner: str, suffix: str) -> str:
     name = f"{owner}-{suffix}"
     if len(name) <= MAX_NAME_LENGTH:

@@ -9,6 +9,7 @@ from .assembly import plug_in_all
 from .cluster import Cluster
 from .controllers import Controllers
 from .lifecycle import Operator
+from .objectstore.access import open_users
 from .objectstore.store import ObjectStore
 from .settings import ObjectStoreSettings, Settings
 from .world import World
@@ -22,9 +23,10 @@ async def serve() -> None:
     world = World()
     cluster = await Cluster.connect(world)
     try:
-        async with ObjectStore.open(ObjectStoreSettings().config()) as store:
+        config = ObjectStoreSettings().config()
+        async with ObjectStore.open(config) as store, open_users(config, store) as users:
             controllers = Controllers(world, settings.workers)
-            plug_in_all(controllers, cluster, settings, store)
+            plug_in_all(controllers, cluster, settings, store, users)
             await Operator(settings, cluster, controllers).run()
     finally:
         await cluster.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .cluster import Cluster
 from .controllers import Controllers
+from .job.reconcile import JobReconciler
 from .logs.archiver import LogArchiver
+from .objectstore.access import Users
 from .objectstore.store import ObjectStore
 from .queue import Key
 from .run import relations
@@ -12,12 +14,34 @@ from .run.build import Images
 from .run.reconcile import Logs, PodSettings, RunReconciler
 from .run_token import RunTokenSigner
 from .settings import Settings
+from .workspace.cleanup import Cleanup
+from .workspace.reconcile import WorkspaceReconciler
+from .workspace.shared import Shared
 from .world import Kind
 
 
-def plug_in_all(controllers: Controllers, cluster: Cluster, settings: Settings, store: ObjectStore) -> None:
+def plug_in_all(
+    controllers: Controllers, cluster: Cluster, settings: Settings, store: ObjectStore, users: Users
+) -> None:
     """Plug in every controller of the operator."""
-    plug_in_runs(controllers, cluster, settings, plug_in_logs(controllers, cluster, store))
+    archiver = plug_in_logs(controllers, cluster, store)
+    plug_in_runs(controllers, cluster, settings, archiver)
+    plug_in_workspaces(controllers, cluster, settings, store, users, archiver)
+    JobReconciler(cluster, controllers)
+
+
+def plug_in_workspaces(
+    controllers: Controllers,
+    cluster: Cluster,
+    settings: Settings,
+    store: ObjectStore,
+    users: Users,
+    archiver: LogArchiver,
+) -> None:
+    """Plug in what reconciles Workspaces."""
+    shared = Shared(cluster, controllers.world, users)
+    cleanup = Cleanup(cluster, store, users, shared, archiver)
+    WorkspaceReconciler(cluster, controllers, store, users, cleanup, shared, settings.tls_ca_file)
 
 
 def plug_in_runs(controllers: Controllers, cluster: Cluster, settings: Settings, logs: Logs) -> None:
@@ -28,7 +52,7 @@ def plug_in_runs(controllers: Controllers, cluster: Cluster, settings: Settings,
     relations.register(controllers)
 
 
-def plug_in_logs(controllers: Controllers, cluster: Cluster, store: ObjectStore) -> Logs:
+def plug_in_logs(controllers: Controllers, cluster: Cluster, store: ObjectStore) -> LogArchiver:
     """Plug in what archives the logs of task pods."""
     archiver = LogArchiver(
         store, cluster.pod_log, lambda namespace, run: controllers.enqueue(Key(Kind.RUN, namespace, run))

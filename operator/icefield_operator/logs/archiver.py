@@ -24,6 +24,7 @@ MAX_FOLLOWERS = 400
 MAX_UPLOADS = 8
 REMEMBERED = 20_000
 """How many complete logs are kept in mind; a forgotten one is looked up in the object store when it is observed."""
+AFTER_MISTAKE = 30.0
 
 FOLLOWERS = Gauge("icefield_operator_log_followers", "Attempts whose logs are being archived.")
 
@@ -71,15 +72,17 @@ class LogArchiver:
         """
         return _Key(run_uid, task, attempt) in self._complete
 
+    async def abandon(self, workspace: str) -> None:
+        """Stop archiving logs of a workspace that is being deleted; nothing more is written below its prefix."""
+        tasks = [task for follower, task in self._followers.values() if follower.attempt.workspace == workspace]
+        await _stop(tasks)
+
     async def run(self) -> None:
         """Wait until cancelled, then stop all followers; what they had not archived is read again after a start."""
         try:
             await asyncio.Event().wait()
         finally:
-            tasks = [task for _, task in self._followers.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _stop([task for _, task in self._followers.values()])
 
     def _follow(self, attempt: Attempt, state: ContainerState) -> None:
         key = _Key(attempt.run_uid, attempt.task, attempt.attempt)
@@ -97,15 +100,26 @@ class LogArchiver:
         attempt = follower.attempt
         try:
             async with self._slots:
-                await follower.follow()
+                await self._follow_to_end(follower)
             self._complete[key] = None
             if len(self._complete) > REMEMBERED:
                 self._complete.popitem(last=False)
-        except Exception:
-            # Observed again at the next resync, it is followed again.
-            log.exception("Archiving the log of %s/%s ended unexpectedly", attempt.namespace, attempt.pod)
-            return
         finally:
             del self._followers[key]
             FOLLOWERS.set(len(self._followers))
         self._on_complete(attempt.namespace, attempt.run)
+
+    async def _follow_to_end(self, follower: Follower) -> None:
+        while True:
+            try:
+                return await follower.follow()
+            except Exception:
+                # A mistake of ours in one log must not end the archiving of it, let alone of the others.
+                log.exception("Archiving the log of %s/%s failed", follower.attempt.namespace, follower.attempt.pod)
+                await asyncio.sleep(AFTER_MISTAKE)
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Jobs: templates of runs, some with a schedule."""

@@ -1,0 +1,46 @@
+"""Reads what a pass over a Job needs from the cached snapshot; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from icefield_crds import Job, Run, Workspace
+
+from icefield_operator.world import World
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known around a Job."""
+
+    job: Job
+    workspace: Workspace | None
+    runs: Sequence[Run]
+    """Its runs, oldest first."""
+
+    @property
+    def active(self) -> list[Run]:
+        """Its runs that have not ended and are not being deleted."""
+        return [run for run in self.runs if not run.phase.is_terminal and not run.metadata.deletion_timestamp]
+
+
+def facts(job: Job, world: World) -> Facts:
+    """Return what the snapshot knows around a Job."""
+    namespace = job.metadata.namespace or ""
+    runs = [run for run in world.runs(namespace) if _belongs(run, job)]
+    return Facts(job, world.workspace_of_namespace(namespace), sorted(runs, key=_age))
+
+
+def _age(run: Run) -> tuple[datetime, str]:
+    # Creation has whole seconds: the name decides between equals.
+    return run.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), run.metadata.name
+
+
+def _belongs(run: Run, job: Job) -> bool:
+    if run.spec.job_ref is None or run.spec.job_ref.name != job.metadata.name:
+        return False
+    owner = next((owner for owner in run.metadata.owner_references if owner.controller), None)
+    # A run of an earlier job of the same name is none of this one's.
+    return owner is None or owner.uid == job.metadata.uid

@@ -1,0 +1,94 @@
+"""Pure: when a schedule starts runs, as a CronJob does.
+
+Source: kubernetes/kubernetes v1.34, pkg/controller/cronjob/cronjob_controllerv2.go. As there, of several times that
+were missed only the latest is made up for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+STARTING_DEADLINE = timedelta(hours=1)
+"""How late a scheduled run may still be started: an outage in the night must not cost the nightly run, but one from
+yesterday helps nobody."""
+
+_FIELDS = 5
+_MACROS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+class InvalidScheduleError(ValueError):
+    """The expression or the time zone makes no sense; the text says why."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A cron expression of five fields in a time zone."""
+
+    expression: str
+    zone: ZoneInfo
+
+    @classmethod
+    def parse(cls, expression: str, time_zone: str | None) -> Schedule:
+        """Return the schedule that a job declares.
+
+        Args:
+            expression: five fields (minute, hour, day of month, month, day of week), or a macro such as @daily.
+            time_zone: an IANA name; UTC when None.
+
+        Raises:
+            InvalidScheduleError: it is none, or never comes true.
+        """
+        text = _MACROS.get(expression.strip().lower(), expression.strip())
+        if len(text.split()) != _FIELDS:
+            raise InvalidScheduleError(
+                f"schedule {expression!r} is no cron expression of five fields: minute, hour, day of month, month, "
+                "day of week"
+            )
+        schedule = cls(text, _zone(time_zone))
+        try:
+            upcoming = schedule.after(datetime.now(UTC))
+        except CronSimError as error:
+            raise InvalidScheduleError(f"schedule {expression!r} is no cron expression: {error}") from error
+        if upcoming is None:
+            raise InvalidScheduleError(f"schedule {expression!r} never comes true")
+        return schedule
+
+    def after(self, moment: datetime) -> datetime | None:
+        """Return the first time after a moment, in UTC; None when there is none in the next fifty years."""
+        found = next(CronSim(self.expression, moment.astimezone(self.zone)), None)
+        return found.astimezone(UTC) if found else None
+
+    def names(self, moment: datetime) -> bool:
+        """Say whether a moment (a whole minute) is one of the schedule's times."""
+        return self.after(moment - timedelta(seconds=1)) == moment
+
+    def latest(self, now: datetime) -> datetime | None:
+        """Return the last time up to now, in UTC; None when there was none in the last fifty years."""
+        # Backwards from the next minute: what falls into this one counts as now.
+        moment = now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+        found = next(CronSim(self.expression, moment.astimezone(self.zone), reverse=True), None)
+        return found.astimezone(UTC) if found else None
+
+
+def minute_of(moment: datetime) -> int:
+    """Return the minutes since the epoch: what tells the runs of a schedule apart."""
+    return int(moment.timestamp()) // 60
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidScheduleError(f"time zone {name!r} is unknown") from error

@@ -1,0 +1,52 @@
+"""Pure: from what was found around a Job to its status and conditions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from icefield_crds import ConditionType, JobStatus, LastRun, Reason, merge_conditions
+
+from .resolve import Facts
+from .validate import Problem
+
+
+def of(
+    facts: Facts,
+    problem: Problem | None,
+    *,
+    last_schedule: datetime | None,
+    next_schedule: datetime | None,
+    now: datetime,
+) -> JobStatus:
+    """Return how a Job stands.
+
+    Args:
+        facts: what is known around it.
+        problem: what is wrong with it, if anything.
+        last_schedule: the last time for which its schedule started a run.
+        next_schedule: the next time for which it will.
+        now: the transition time of what changes.
+    """
+    job = facts.job
+    before = job.status or JobStatus()
+    generation = job.metadata.generation
+    reason = problem.reason if problem else Reason.AS_WANTED
+    message = problem.message if problem else "the job can run"
+    newest = facts.runs[-1] if facts.runs else None
+    return JobStatus(
+        observed_generation=generation,
+        conditions=merge_conditions(
+            before.conditions,
+            [
+                (ConditionType.READY, problem is None, reason, message),
+                (ConditionType.RECONCILING, False, reason, message),
+                (ConditionType.STALLED, problem is not None, reason, message),
+            ],
+            generation=generation,
+            now=now,
+        ),
+        last_run=LastRun(name=newest.metadata.name, phase=newest.phase) if newest else None,
+        active_runs=len(facts.active),
+        last_schedule_time=last_schedule,
+        next_schedule_time=next_schedule,
+    )

@@ -1,0 +1,1 @@
+"""Workspaces: a namespace each, with roles, object store credentials and a wall around it."""

@@ -1,0 +1,166 @@
+"""Pure: from a Workspace to the objects of its namespace."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from icefield_crds import Role, Workspace, labels, names, object_store
+
+from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig
+from icefield_operator.world import Manifest
+
+TASK_SERVICE_ACCOUNT = "icefield-task"
+NETWORK_POLICY = "icefield-workspace"
+METADATA_SERVICES = ("169.254.169.254/32", "fd00:ec2::254/128")
+"""Where clouds hand out the credentials of the node to whoever asks."""
+
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def namespace(workspace: Workspace) -> Manifest:
+    """Return the namespace; its pods must meet the restricted Pod Security level."""
+    level = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+    manifest = _child(workspace, "v1", "Namespace", workspace.namespace)
+    del manifest["metadata"]["namespace"]
+    manifest["metadata"]["labels"] |= level
+    return manifest
+
+
+def children(workspace: Workspace, ca_bundle: str) -> list[Manifest]:
+    """Return what every namespace has, whatever the object store does.
+
+    Args:
+        workspace: whose.
+        ca_bundle: PEM of all certificate authorities that its pods trust.
+    """
+    return [
+        *(_service_account(workspace, name) for name in (TASK_SERVICE_ACCOUNT, "default")),
+        *(_role_binding(workspace, role) for role in Role),
+        _network_policy(workspace),
+        {
+            **_child(workspace, "v1", "ConfigMap", names.CA_BUNDLE_CONFIG_MAP),
+            "data": {names.CA_BUNDLE_KEY: ca_bundle},
+        },
+    ]
+
+
+def object_store_secret(workspace: Workspace, config: ObjectStoreConfig, credentials: Credentials) -> Manifest:
+    """Return the Secret that pods take as their environment."""
+    variables = {
+        "AWS_ENDPOINT_URL": config.endpoint,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_REGION": config.region,
+        "ICEFIELD_BUCKET": config.bucket,
+        "ICEFIELD_PREFIX": object_store.workspace_prefix(workspace.metadata.name),
+    }
+    return {
+        **_child(workspace, "v1", "Secret", names.OBJECT_STORE_SECRET),
+        "type": "Opaque",
+        # Not stringData: server-side apply would not see what was changed behind it.
+        "data": {name: base64.b64encode(value.encode()).decode() for name, value in variables.items()},
+    }
+
+
+def impersonator(workspaces: list[str]) -> Manifest:
+    """Return the one ClusterRole that says as whom the API server may act.
+
+    Args:
+        workspaces: slugs of all workspaces.
+    """
+    users = [names.impersonated_user(slug, role) for slug in sorted(workspaces) for role in Role]
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": names.IMPERSONATOR_CLUSTER_ROLE},
+        "rules": [
+            {
+                "apiGroups": [""],
+                "resources": ["users"],
+                "verbs": ["impersonate"],
+                "resourceNames": [names.PLATFORM_ADMIN_USER, *users],
+            },
+            {
+                "apiGroups": ["authentication.k8s.io"],
+                "resources": [f"userextras/{names.PERSON_EXTRA}"],
+                "verbs": ["impersonate"],
+            },
+        ],
+    }
+
+
+def cleanup_event(workspace: Workspace, message: str, now: str) -> Manifest:
+    """Return the event that tells what a deleted Workspace left behind; it lives where those of cluster kinds do."""
+    metadata = workspace.metadata
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata.name}.{metadata.uid[:8]}.cleanup", "namespace": "default"},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": workspace.KIND,
+            "name": metadata.name,
+            "uid": metadata.uid,
+        },
+        "type": "Warning",
+        "reason": "CleanupIncomplete",
+        "message": message[:1024],
+        "source": {"component": names.FIELD_MANAGER},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
+
+
+def _child(workspace: Workspace, api_version: str, kind: str, name: str) -> Manifest:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": workspace.namespace,
+            "labels": labels.of_workspace_child(workspace.metadata.name),
+            "ownerReferences": [workspace.owner_reference.to_api()],
+        },
+    }
+
+
+def _service_account(workspace: Workspace, name: str) -> Manifest:
+    manifest = _child(workspace, "v1", "ServiceAccount", name)
+    if name == "default":
+        # Made by Kubernetes in every namespace: ours is only that nothing gets its token.
+        del manifest["metadata"]["ownerReferences"], manifest["metadata"]["labels"]
+    return {**manifest, "automountServiceAccountToken": False}
+
+
+def _role_binding(workspace: Workspace, role: Role) -> Manifest:
+    members = [member.user for member in workspace.spec.members if member.role is role]
+    users = [names.impersonated_user(workspace.metadata.name, role), *sorted(members)]
+    return {
+        **_child(workspace, f"{_RBAC}/v1", "RoleBinding", f"icefield-{role}"),
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": f"icefield-{role}"},
+        "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user} for user in users],
+    }
+
+
+def _network_policy(workspace: Workspace) -> Manifest:
+    v4, v6 = METADATA_SERVICES
+    egress: list[dict[str, Any]] = [
+        # Pods by selector as well as by address: to some network plugins an address block means outside the cluster.
+        {"namespaceSelector": {}},
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": [v4]}},
+        {"ipBlock": {"cidr": "::/0", "except": [v6]}},
+    ]
+    return {
+        **_child(workspace, "networking.k8s.io/v1", "NetworkPolicy", NETWORK_POLICY),
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            # Tasks are called by nobody.
+            "ingress": [],
+            # Out: name service, object store, our API and the internet. The Kubernetes API is within reach, but no
+            # pod has a token for it; the pods of other workspaces refuse.
+            "egress": [{"to": egress}],
+        },
+    }

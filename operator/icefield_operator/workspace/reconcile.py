@@ -1,0 +1,131 @@
+"""The story of a Workspace: resolve, validate, build, apply, say how it stands; cleanup.py tells its end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from icefield_crds import Reason, Workspace
+from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
+
+from icefield_operator.cluster import Cluster, together
+from icefield_operator.controllers import Controllers
+from icefield_operator.errors import AlreadyExists
+from icefield_operator.objectstore.access import Users, supplied_credentials
+from icefield_operator.objectstore.config import CredentialsMissingError, ObjectStoreError
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.queue import Key
+from icefield_operator.world import Kind
+
+from . import build, ca_bundle, resolve, status, validate
+from .cleanup import Cleanup
+from .resolve import Facts
+from .shared import Shared
+from .validate import Problem
+
+LOOK_AGAIN = timedelta(seconds=10)
+"""When to look again at what no watch tells of: a namespace that goes away, a store that is away, a supplied Secret."""
+
+
+class WorkspaceReconciler:
+    """Reconciles Workspaces."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        controllers: Controllers,
+        store: ObjectStore,
+        users: Users,
+        cleanup: Cleanup,
+        shared: Shared,
+        own_ca: Path | None,
+    ) -> None:
+        """Plug into the controllers.
+
+        Args:
+            cluster: where namespaces are made.
+            controllers: what to plug into.
+            store: the platform's bucket.
+            users: who makes object store users.
+            cleanup: what a deleted workspace leaves behind.
+            shared: what is computed from all workspaces.
+            own_ca: PEM file of the CA behind our REST API, when it is none of the system's.
+        """
+        self._cluster = cluster
+        self._world = controllers.world
+        self._store = store
+        self._users = users
+        self._cleanup = cleanup
+        self._shared = shared
+        self._own_ca = own_ca
+        controllers.register(Kind.WORKSPACE, self.reconcile)
+
+    async def reconcile(self, key: Key) -> timedelta | None:
+        """Make one pass over a Workspace; return when the next is due though nothing changes."""
+        workspace = self._world.workspace(key.name)
+        if workspace is None:
+            await self._shared.settle_roles()
+            return None
+        if workspace.metadata.deletion_timestamp:
+            return await self._cleanup.advance(workspace)
+        facts = await resolve.facts(workspace, self._cluster)
+        problem = validate.first_problem(facts)
+        if problem is None:
+            # First of all: what is made below lies outside the cluster too, and must not be forgotten.
+            workspace = await self._with_finalizer(workspace)
+            problem = await self._build_up(facts)
+        now = datetime.now(UTC)
+        standing = status.held_up(workspace, problem, now) if problem else status.ready(workspace, now)
+        await self._cluster.write_status(workspace, standing)
+        return LOOK_AGAIN if problem else None
+
+    async def _build_up(self, facts: Facts) -> Problem | None:
+        workspace = facts.workspace
+        if facts.namespace is None:
+            try:
+                await self._cluster.create(build.namespace(workspace))
+            except AlreadyExists:
+                # Made by somebody else meanwhile: the next pass sees whose it is.
+                return Problem(Reason.IN_PROGRESS, f"looking at namespace {workspace.namespace} again", stalled=False)
+        else:
+            await self._cluster.apply(build.namespace(workspace))
+        bundle = await asyncio.to_thread(ca_bundle.read, self._own_ca)
+        await together(
+            self._shared.settle_roles(),
+            *(self._cluster.apply(child) for child in build.children(workspace, bundle)),
+        )
+        try:
+            await self._open_object_store(workspace)
+        except CredentialsMissingError as error:
+            return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), stalled=True)
+        except ObjectStoreError as error:
+            return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), stalled=False)
+        return None
+
+    async def _open_object_store(self, workspace: Workspace) -> None:
+        await self._store.ensure_bucket()
+        if supplied := workspace.spec.object_store:
+            credentials = await supplied_credentials(
+                supplied.credentials_secret,
+                lambda name: resolve.read_secret(self._cluster, SYSTEM_NAMESPACE, name),
+            )
+        else:
+            held = await resolve.held_credentials(workspace, self._cluster)
+            credentials = await self._users.ensure(workspace.metadata.name, held)
+        await self._shared.settle_policy()
+        await self._cluster.apply(build.object_store_secret(workspace, self._store.config, credentials))
+
+    async def _with_finalizer(self, workspace: Workspace) -> Workspace:
+        metadata = workspace.metadata
+        if WORKSPACE_FINALIZER in metadata.finalizers:
+            return workspace
+        patch = {
+            "metadata": {
+                "uid": metadata.uid,
+                "resourceVersion": metadata.resource_version,
+                "finalizers": [*metadata.finalizers, WORKSPACE_FINALIZER],
+            }
+        }
+        await self._cluster.merge_patch(Kind.WORKSPACE, None, metadata.name, patch)
+        return self._world.workspace(metadata.name) or workspace

@@ -1,0 +1,57 @@
+"""Pure: from what was found around a Workspace to its status and conditions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from icefield_crds import ConditionType, Reason, Workspace, WorkspaceStatus, merge_conditions
+
+from .validate import Problem
+
+
+def ready(workspace: Workspace, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace that has everything."""
+    message = f"namespace {workspace.namespace} is ready"
+    return _status(workspace, now, Reason.AS_WANTED, message, is_ready=True)
+
+
+def held_up(workspace: Workspace, problem: Problem, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace that something keeps from being ready."""
+    return _status(
+        workspace, now, problem.reason, problem.message, stalled=problem.stalled, reconciling=not problem.stalled
+    )
+
+
+def deleting(workspace: Workspace, message: str, now: datetime) -> WorkspaceStatus:
+    """Return the status of a workspace that is being deleted."""
+    return _status(workspace, now, Reason.DELETING, message, reconciling=True)
+
+
+def _status(
+    workspace: Workspace,
+    now: datetime,
+    reason: Reason,
+    message: str,
+    *,
+    is_ready: bool = False,
+    reconciling: bool = False,
+    stalled: bool = False,
+) -> WorkspaceStatus:
+    before = workspace.status or WorkspaceStatus()
+    generation = workspace.metadata.generation
+    conditions = merge_conditions(
+        before.conditions,
+        [
+            (ConditionType.READY, is_ready, reason, message),
+            (ConditionType.RECONCILING, reconciling, reason, message),
+            (ConditionType.STALLED, stalled, reason, message),
+        ],
+        generation=generation,
+        now=now,
+    )
+    owned = reason is not Reason.NAMESPACE_TAKEN
+    return WorkspaceStatus(
+        observed_generation=generation,
+        conditions=conditions,
+        namespace=workspace.namespace if owned else None,
+    )
