@@ -125,14 +125,14 @@ class WatchCache(Generic[R]):
                 return found
             hexes = public_id.rpartition("_")[2]
             async for page in self._pages(namespace, accept=_METADATA_ONLY):
-                for item in page["items"]:
+                for item in page["items"] or ():
                     if item["metadata"]["uid"].replace("-", "").startswith(hexes):
                         return await self.read(namespace, item["metadata"]["name"])
         return None
 
     async def list_live(self, namespace: str) -> list[R]:
         """Return what Kubernetes itself has in a namespace now, and take it in."""
-        found = [r async for page in self._pages(namespace) for item in page["items"] if (r := self._parse(item))]
+        found = [r async for page in self._pages(namespace) for item in page["items"] or () if (r := self._parse(item))]
         for resource in found:
             self.store.put(resource)
         return found
@@ -142,7 +142,7 @@ class WatchCache(Generic[R]):
         version = ""
         async for page in self._pages(None):
             version = page["metadata"]["resourceVersion"]  # the same on every page of one list
-            found.extend(resource for item in page["items"] if (resource := self._parse(item)))
+            found.extend(resource for item in page["items"] or () if (resource := self._parse(item)))
         self.store.replace(found, int(version))
         self._heard = time.monotonic()
         self._synced.set()

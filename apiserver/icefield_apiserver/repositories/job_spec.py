@@ -30,7 +30,7 @@ def new_job(request: JobCreate, namespace: str) -> Job:
         raise BadRequest(f"Field name: {error}.") from error
 
     def build() -> Job:
-        tasks = request.task_list()
+        tasks = request.task_specs()
         has_tasks = bool(tasks) or (tasks is not None and request.command is None)
         spec = JobSpec(
             display_name=request.name if request.name != name else None,
@@ -61,7 +61,7 @@ def changed(job: Job, request: JobUpdate) -> JobSpec:
 
 
 def _work_after(spec: JobSpec, request: JobUpdate) -> dict[str, Any]:
-    tasks = request.task_list()
+    tasks = request.task_specs()
     if tasks:
         return {"command": None, "tasks": tasks}
     if tasks is None and spec.tasks is not None:
@@ -105,7 +105,7 @@ def run_of_its_own(request: RunSubmit) -> RunSpec:
     return _checked(
         lambda: RunSpec(
             command=None if request.tasks else request.command,
-            tasks=request.task_list() if request.tasks else None,
+            tasks=request.task_specs() if request.tasks else None,
             **request.execution_fields(),
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from icefield_crds import EnvVar, EnvVarSource, Execution, File, KeySelector, Task
+from icefield_crds import EnvVar, Execution, Task
 from icefield_crds.execution import MAX_RETRIES, MAX_TASKS, Command, TaskKey
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -34,6 +34,7 @@ class EnvReference(BaseModel):
 
 EnvVars = dict[str, str | bool | int | float | EnvReference]
 Params = dict[str, Any]
+_SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "timeout_seconds")
 
 
 class TaskWrite(BaseModel):
@@ -48,18 +49,13 @@ class TaskWrite(BaseModel):
     max_retries: Retries = Field(default=None, description="How often it is tried again when it fails.")
     timeout_seconds: Seconds = Field(default=None, description="Longest time one attempt may take.")
 
-    def to_task(self) -> Task:
-        """Return the task as Kubernetes stores it."""
-        return Task(
-            key=self.key,
-            command=self.command,
-            depends_on=list(dict.fromkeys(self.depends_on or ())),
-            image=self.image,
-            flavor=self.flavor,
-            env=to_env(self.env_vars),
-            max_retries=self.max_retries,
-            timeout_seconds=self.timeout_seconds,
-        )
+    def to_spec(self) -> dict[str, Any]:
+        """Return the fields of a Task; they are checked when what they are part of is built."""
+        return {
+            **{name: getattr(self, name) for name in _SAME_IN_TASK},
+            "depends_on": list(dict.fromkeys(self.depends_on or ())),
+            "env": to_env(self.env_vars),
+        }
 
 
 class TaskRead(BaseModel):
@@ -108,7 +104,7 @@ class ExecutionWrite(BaseModel):
             "image": ("image", self.image),
             "flavor": ("flavor", self.flavor),
             "env": ("env_vars", to_env(self.env_vars)),
-            "files": ("files", [File(path=path, content=text) for path, text in (self.files or {}).items()]),
+            "files": ("files", [{"path": path, "content": text} for path, text in (self.files or {}).items()]),
             "params": ("params", to_params(self.params)),
             "timeout_seconds": ("timeout_seconds", self.timeout_seconds),
             "max_retries": ("max_retries", self.max_retries),
@@ -116,9 +112,9 @@ class ExecutionWrite(BaseModel):
         given = self.model_fields_set
         return {name: value for name, (field, value) in fields.items() if not only_given or field in given}
 
-    def task_list(self) -> list[Task] | None:
-        """Return the tasks as Kubernetes stores them; None when the request has none."""
-        return None if self.tasks is None else [task.to_task() for task in self.tasks]
+    def task_specs(self) -> list[dict[str, Any]] | None:
+        """Return the fields of each Task; None when the request has no tasks."""
+        return None if self.tasks is None else [task.to_spec() for task in self.tasks]
 
 
 class ExecutionRead(BaseModel):
@@ -148,9 +144,14 @@ def execution_of(spec: Execution) -> dict[str, Any]:
     }
 
 
-def to_env(env_vars: EnvVars | None) -> list[EnvVar]:
-    """Return a map of variables as a container's list of them; what is no string becomes JSON."""
-    return [_variable(name, value) for name, value in (env_vars or {}).items()]
+def to_env(env_vars: EnvVars | None) -> list[dict[str, Any]]:
+    """Return a map of variables as the fields of a list of EnvVar; what is no string becomes JSON."""
+    return [
+        {"name": name, "value_from": value.model_dump()}
+        if isinstance(value, EnvReference)
+        else {"name": name, "value": as_text(value)}
+        for name, value in (env_vars or {}).items()
+    ]
 
 
 def from_env(env: list[EnvVar]) -> EnvVars:
@@ -168,18 +169,3 @@ def to_params(params: Params | None) -> dict[str, str]:
 def as_text(value: Any) -> str:
     """Return a string as it is and any other JSON value as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _variable(name: str, value: str | bool | int | float | EnvReference) -> EnvVar:
-    if not isinstance(value, EnvReference):
-        return EnvVar(name=name, value=as_text(value))
-    return EnvVar(
-        name=name,
-        value_from=EnvVarSource(
-            secret_key_ref=_selector(value.secret_key_ref), config_map_key_ref=_selector(value.config_map_key_ref)
-        ),
-    )
-
-
-def _selector(reference: KeyReference | None) -> KeySelector | None:
-    return KeySelector(name=reference.name, key=reference.key) if reference else None
