@@ -1,0 +1,124 @@
+"""Jobs: what is wrong, what their schedules start, and how they stand, without a cluster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from icefield_crds import ConditionType, Job, Reason, Run, RunSpec, Workspace
+from icefield_operator.job import build, resolve, status, validate
+from icefield_operator.job.resolve import Facts
+from icefield_operator.world import World
+
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+WORKSPACE = Workspace.model_validate({"metadata": {"name": "demo"}, "spec": {}})
+CHAIN = [{"key": "a", "command": "a"}, {"key": "b", "command": "b", "dependsOn": ["a"]}]
+CYCLE = [{"key": "a", "command": "a", "dependsOn": ["b"]}, {"key": "b", "command": "b", "dependsOn": ["a"]}]
+
+
+def job(**spec: Any) -> Job:
+    """Return a Job as the API serves it."""
+    metadata = {"name": "etl", "namespace": "icefield-demo", "uid": "uid-etl", "generation": 2}
+    return Job.model_validate({"metadata": metadata, "spec": spec})
+
+
+def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "etl", owner: str = "") -> dict[str, Any]:
+    """Return a Run of a job, created so many minutes after ten."""
+    owners = [{"apiVersion": "v", "kind": "Job", "name": job_name, "uid": owner, "controller": True}] if owner else []
+    return {
+        "kind": "Run",
+        "metadata": {
+            "name": name,
+            "namespace": "icefield-demo",
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "creationTimestamp": f"2026-03-01T10:{created:02}:00Z",
+            "ownerReferences": owners,
+        },
+        "spec": {"jobRef": {"name": job_name}},
+        "status": {"phase": phase},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "workspace", "reason"),
+    [
+        ({"command": "true"}, WORKSPACE, None),
+        ({"tasks": CHAIN, "schedule": "@hourly", "timeZone": "Asia/Tokyo"}, WORKSPACE, None),
+        ({"command": "true"}, None, Reason.WORKSPACE_NOT_FOUND),
+        ({"tasks": []}, WORKSPACE, Reason.NOTHING_TO_RUN),
+        ({"tasks": CYCLE}, WORKSPACE, Reason.DEPENDENCY_CYCLE),
+        ({"command": "true", "schedule": "soon"}, WORKSPACE, Reason.INVALID_SCHEDULE),
+        ({"command": "true", "schedule": "@daily", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
+    ],
+)
+def test_what_is_wrong(spec: dict[str, Any], workspace: Workspace | None, reason: Reason | None) -> None:
+    problem = validate.first_problem(Facts(job(**spec), workspace, []))
+    assert (problem.reason if problem else None) is reason
+
+
+def test_a_cycle_is_named() -> None:
+    problem = validate.first_problem(Facts(job(tasks=CYCLE), WORKSPACE, []))
+    assert problem
+    assert "a -> b -> a" in problem.message
+
+
+def test_a_scheduled_run_is_the_job_fixed() -> None:
+    template = job(
+        tasks=CHAIN, env=[{"name": "A", "value": "1"}], params={"day": "x"}, schedule="@daily", maxRetries=2, image="i"
+    )
+    manifest = build.scheduled_run(template, "demo", datetime(2026, 3, 1, tzinfo=UTC))
+    assert manifest["metadata"]["name"] == "etl-29538720"
+    assert manifest["metadata"]["ownerReferences"][0]["uid"] == "uid-etl"
+    assert manifest["metadata"]["labels"]["icefield.dev/job"] == "etl"
+    spec = RunSpec.model_validate(manifest["spec"])
+    assert spec.job_ref
+    assert spec.job_ref.name == "etl"
+    assert (spec.tasks, spec.env, spec.params, spec.max_retries, spec.image) == (
+        template.spec.tasks,
+        template.spec.env,
+        {"day": "x"},
+        2,
+        "i",
+    )
+    assert "schedule" not in manifest["spec"]
+    assert "command" not in manifest["spec"]
+
+
+def test_a_long_name_stays_a_name() -> None:
+    template = job(command="true")
+    long = template.model_copy(update={"metadata": template.metadata.model_copy(update={"name": "x" * 63})})
+    names = {
+        build.scheduled_run(long, "demo", datetime(2026, 3, day, tzinfo=UTC))["metadata"]["name"] for day in (1, 2)
+    }
+    assert len(names) == 2
+    assert all(len(name) <= 63 for name in names)
+
+
+def test_runs_of_a_job_are_its_own() -> None:
+    world = World()
+    for manifest in (
+        run_manifest("second", "running", created=2, owner="uid-etl"),
+        run_manifest("first", "success", created=1),
+        run_manifest("of-an-earlier-etl", "running", owner="uid-before"),
+        run_manifest("other", "running", job_name="report"),
+    ):
+        world.record(manifest)
+    facts = resolve.facts(job(command="true"), world)
+    assert [run.metadata.name for run in facts.runs] == ["first", "second"]
+    assert [run.metadata.name for run in facts.active] == ["second"]
+
+
+def test_the_status_tells_of_runs_and_problems() -> None:
+    runs = [Run.model_validate(run_manifest("one", "success")), Run.model_validate(run_manifest("two", "running"))]
+    facts = Facts(job(command="true"), WORKSPACE, runs)
+    told = status.of(facts, None, last_schedule=None, next_schedule=NOW, now=NOW)
+    assert told.last_run
+    assert (told.last_run.name, told.last_run.phase, told.active_runs) == ("two", "running", 1)
+    assert told.is_true(ConditionType.READY)
+    problem = validate.Problem(Reason.INVALID_SCHEDULE, "no")
+    told = status.of(facts, problem, last_schedule=None, next_schedule=None, now=NOW)
+    assert told.is_true(ConditionType.STALLED)
+    assert not told.is_true(ConditionType.READY)
+    assert told.to_api()["observedGeneration"] == 2

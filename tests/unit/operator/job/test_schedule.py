@@ -1,0 +1,63 @@
+"""Schedules: cron expressions, time zones, and what is made up for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from icefield_operator.job.schedule import InvalidScheduleError, Schedule, minute_of
+
+
+def at(text: str) -> datetime:
+    """Return a moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_times_are_those_of_the_time_zone() -> None:
+    paris = Schedule.parse("0 9 * * *", "Europe/Paris")
+    assert paris.after(at("2026-01-10T12:00")) == at("2026-01-11T08:00")
+    assert paris.after(at("2026-07-10T12:00")) == at("2026-07-11T07:00")
+    assert Schedule.parse("@daily", None).after(at("2026-01-10T12:00")) == at("2026-01-11T00:00")
+
+
+def test_a_day_without_that_hour_runs_just_after_and_a_day_with_two_runs_once() -> None:
+    nightly = Schedule.parse("30 2 * * *", "Europe/Paris")
+    assert nightly.after(at("2026-03-28T12:00")) == at("2026-03-29T01:00")
+    assert nightly.after(at("2026-10-24T12:00")) == at("2026-10-25T00:30")
+    assert nightly.after(at("2026-10-25T00:30")) == at("2026-10-26T01:30")
+
+
+def test_the_latest_time_includes_this_minute() -> None:
+    hourly = Schedule.parse("15 * * * *", None)
+    assert hourly.latest(at("2026-01-10T12:15:00")) == at("2026-01-10T12:15")
+    assert hourly.latest(at("2026-01-10T12:15:59")) == at("2026-01-10T12:15")
+    assert hourly.latest(at("2026-01-10T12:14:59")) == at("2026-01-10T11:15")
+
+
+def test_which_moments_a_schedule_names() -> None:
+    hourly = Schedule.parse("15 * * * *", None)
+    assert hourly.names(at("2026-01-10T12:15"))
+    assert not hourly.names(at("2026-01-10T12:16"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "complaint"),
+    [
+        ("* * * *", None, "five fields"),
+        ("* * * * * *", None, "five fields"),
+        ("", None, "five fields"),
+        ("@reboot", None, "five fields"),
+        ("61 * * * *", None, "Bad minute"),
+        ("0 0 30 2 *", None, "Bad day-of-month"),
+        ("0 0 * * *", "Mars/Olympus", "time zone 'Mars/Olympus' is unknown"),
+        ("0 0 * * *", "../etc/passwd", "is unknown"),
+        ("0 0 * * *", "Europe", "is unknown"),
+    ],
+)
+def test_nonsense_is_told_in_a_sentence(expression: str, zone: str | None, complaint: str) -> None:
+    with pytest.raises(InvalidScheduleError, match=complaint):
+        Schedule.parse(expression, zone)
+
+
+def test_minutes_tell_times_apart() -> None:
+    assert minute_of(at("1970-01-01T00:02:59")) == 2

@@ -1,0 +1,154 @@
+"""Workspaces: what is built, what is wrong, and how it stands, without a cluster."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from icefield_crds import ConditionType, Reason, Workspace
+from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
+from icefield_operator.workspace import build, status, validate
+from icefield_operator.workspace.resolve import Facts
+
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+LATER = datetime(2026, 3, 1, 11, tzinfo=UTC)
+
+
+def workspace(name: str = "demo", **spec: Any) -> Workspace:
+    """Return a Workspace as the API serves it."""
+    return Workspace.model_validate({"metadata": {"name": name, "uid": f"uid-{name}", "generation": 3}, "spec": spec})
+
+
+MEMBERS = [
+    {"user": "zoe@example.org", "role": "editor"},
+    {"user": "ada@example.org", "role": "editor"},
+    {"user": "eve@example.org", "role": "viewer"},
+]
+
+
+def test_the_namespace_is_restricted_and_owned() -> None:
+    metadata = build.namespace(workspace())["metadata"]
+    assert metadata["name"] == "icefield-demo"
+    assert "namespace" not in metadata
+    assert metadata["labels"] == {
+        "app.kubernetes.io/managed-by": "icefield-operator",
+        "icefield.dev/workspace": "demo",
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/warn": "restricted",
+        "pod-security.kubernetes.io/audit": "restricted",
+    }
+    assert metadata["ownerReferences"][0]["uid"] == "uid-demo"
+
+
+def test_each_role_is_bound_to_its_user_and_its_members() -> None:
+    children = build.children(workspace(members=MEMBERS), "PEM")
+    subjects = {
+        child["roleRef"]["name"]: [subject["name"] for subject in child["subjects"]]
+        for child in children
+        if child["kind"] == "RoleBinding"
+    }
+    assert subjects == {
+        "icefield-viewer": ["icefield:demo:viewer", "eve@example.org"],
+        "icefield-editor": ["icefield:demo:editor", "ada@example.org", "zoe@example.org"],
+        "icefield-admin": ["icefield:demo:admin"],
+    }
+
+
+def test_no_service_account_hands_out_tokens() -> None:
+    accounts = [child for child in build.children(workspace(), "PEM") if child["kind"] == "ServiceAccount"]
+    assert [account["metadata"]["name"] for account in accounts] == ["icefield-task", "default"]
+    assert all(account["automountServiceAccountToken"] is False for account in accounts)
+
+
+def test_every_child_is_in_the_namespace() -> None:
+    children = build.children(workspace(), "PEM")
+    assert {child["metadata"]["namespace"] for child in children} == {"icefield-demo"}
+    names = [(child["kind"], child["metadata"]["name"]) for child in children]
+    assert len(names) == len(set(names))
+    ca = next(child for child in children if child["kind"] == "ConfigMap")
+    assert (ca["metadata"]["name"], ca["data"]) == ("icefield-ca", {"ca-bundle.crt": "PEM"})
+
+
+def test_nobody_calls_a_task_and_no_task_asks_the_cloud_who_the_node_is() -> None:
+    policy = next(child for child in build.children(workspace(), "") if child["kind"] == "NetworkPolicy")["spec"]
+    assert policy["ingress"] == []
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    blocks = [peer["ipBlock"] for peer in policy["egress"][0]["to"] if "ipBlock" in peer]
+    assert {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]} in blocks
+
+
+def test_the_object_store_secret_is_an_environment() -> None:
+    config = ObjectStoreConfig(Provider.STATIC, "http://s3:7070", "eu-1", "lake", Credentials("root", "root"))
+    secret = build.object_store_secret(workspace(), config, Credentials("icefield-demo", "s3cr3t"))
+    assert {name: base64.b64decode(value).decode() for name, value in secret["data"].items()} == {
+        "AWS_ENDPOINT_URL": "http://s3:7070",
+        "AWS_ACCESS_KEY_ID": "icefield-demo",
+        "AWS_SECRET_ACCESS_KEY": "s3cr3t",
+        "AWS_REGION": "eu-1",
+        "ICEFIELD_BUCKET": "lake",
+        "ICEFIELD_PREFIX": "workspaces/demo",
+    }
+
+
+def test_the_impersonator_may_be_the_roles_of_workspaces_and_nobody_else() -> None:
+    role = build.impersonator(["lab", "demo"])
+    assert role == build.impersonator(["demo", "lab"])
+    users, extras = role["rules"]
+    assert users["resourceNames"] == [
+        "icefield:platform:admin",
+        *(f"icefield:{slug}:{name}" for slug in ("demo", "lab") for name in ("viewer", "editor", "admin")),
+    ]
+    assert (users["apiGroups"], users["resources"], users["verbs"]) == ([""], ["users"], ["impersonate"])
+    assert extras["apiGroups"] == ["authentication.k8s.io"]
+    assert extras["resources"] == ["userextras/icefield.dev/person"]
+
+
+def namespace(uid: str | None, **metadata: Any) -> dict[str, Any]:
+    """Return a namespace owned by the Workspace with this uid, or by nobody."""
+    owners = [{"uid": uid}] if uid else []
+    return {"metadata": {"name": "icefield-demo", "ownerReferences": owners, **metadata}}
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "stalled"),
+    [
+        (None, None, None),
+        (namespace("uid-demo"), None, None),
+        (namespace(None), Reason.NAMESPACE_TAKEN, True),
+        (namespace("uid-of-a-namesake"), Reason.NAMESPACE_TAKEN, True),
+        (namespace(None, labels={"icefield.dev/workspace": "demo"}), Reason.NAMESPACE_TAKEN, True),
+        (namespace("uid-of-a-namesake", deletionTimestamp="2026-03-01T10:00:00Z"), Reason.IN_PROGRESS, False),
+    ],
+)
+def test_a_namespace_that_is_not_ours_is_never_adopted(
+    found: dict[str, Any] | None, reason: Reason | None, stalled: bool | None
+) -> None:
+    problem = validate.first_problem(Facts(workspace(), found))
+    assert (problem.reason if problem else None, problem.stalled if problem else None) == (reason, stalled)
+
+
+def test_the_status_tells_how_it_stands_and_since_when() -> None:
+    problem = validate.Problem(Reason.OBJECT_STORE_UNAVAILABLE, "the store is away", stalled=False)
+    held_up = status.held_up(workspace(), problem, NOW)
+    assert held_up.namespace == "icefield-demo"
+    assert not held_up.is_true(ConditionType.READY)
+    assert held_up.is_true(ConditionType.RECONCILING)
+    assert not held_up.is_true(ConditionType.STALLED)
+    again = status.held_up(workspace().model_copy(update={"status": held_up}), problem, LATER)
+    assert again == held_up
+    ready = status.ready(workspace().model_copy(update={"status": held_up}), LATER)
+    assert ready.is_true(ConditionType.READY)
+    stalled = ready.condition(ConditionType.STALLED)
+    assert stalled
+    assert stalled.last_transition_time == NOW
+    assert ready.observed_generation == 3
+
+
+def test_a_taken_namespace_is_not_called_the_workspaces_own() -> None:
+    taken = validate.first_problem(Facts(workspace(), namespace(None)))
+    assert taken
+    told = status.held_up(workspace(), taken, NOW)
+    assert told.namespace is None
+    assert told.is_true(ConditionType.STALLED)
