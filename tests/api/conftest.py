@@ -1,0 +1,193 @@
+"""The application against a real kube-apiserver and an SQLite database of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from fastapi import FastAPI
+from icefield_apiserver.app import create_app
+from icefield_apiserver.db.migrate import upgrade
+from icefield_apiserver.settings import ObjectStoreSettings, Settings
+
+from tests.controlplane import REPOSITORY, ControlPlane
+
+ADMIN = "admin@icefield.local"
+PASSWORD = "correct horse battery"
+
+SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
+AddUser = Callable[[str], Awaitable[dict[str, Any]]]
+MakeClient = Callable[..., Awaitable[httpx.AsyncClient]]
+MakeWorkspace = Callable[..., Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class RunTokenKey:
+    """The operator's key pair for run tokens, as PEM."""
+
+    private: str
+    public: str
+
+
+@pytest.fixture(scope="session")
+def run_token_key() -> RunTokenKey:
+    """A fresh Ed25519 key pair."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return RunTokenKey(private.decode(), public.decode())
+
+
+@pytest.fixture
+def settings(tmp_path: Path, run_token_key: RunTokenKey) -> Settings:
+    """Settings of a server with an empty database; no test of these fixtures reaches the object store."""
+    public_key = tmp_path / "public.pem"
+    public_key.write_text(run_token_key.public)
+    return Settings(
+        database_url=f"sqlite+aiosqlite:///{tmp_path / 'icefield.db'}",
+        session_key=secrets.token_urlsafe(32),
+        run_token_public_key_file=public_key,
+        admin_email=ADMIN,
+        admin_password=PASSWORD,
+        object_store=ObjectStoreSettings(
+            endpoint="http://127.0.0.1:9", bucket="icefield", access_key_id="icefield", secret_access_key="icefield"
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster_with_roles(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with our kinds and the roles of manifests/base/access."""
+    control_plane.apply_crds()
+    control_plane.kubectl("apply", "--server-side", "-k", str(REPOSITORY / "manifests/base/access"))
+    return control_plane
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
+    """Run an application's lifespan; its database is migrated already."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest_asyncio.fixture
+async def app(
+    settings: Settings, cluster_with_roles: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[FastAPI]:
+    """A running application."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster_with_roles.kubeconfig))
+    await upgrade(settings.database_url.get_secret_value())
+    async with serving(settings) as app:
+        yield app
+
+
+@pytest_asyncio.fixture
+async def clients(app: FastAPI) -> AsyncIterator[MakeClient]:
+    """Make clients of the application: `await clients(token, workspace)`; both may be left out."""
+    async with AsyncExitStack() as stack:
+
+        async def make(token: str | None = None, workspace: str | None = None) -> httpx.AsyncClient:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            headers |= {"X-Workspace-Slug": workspace} if workspace else {}
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://icefield/api/v1", headers=headers
+            )
+            return await stack.enter_async_context(client)
+
+        yield make
+
+
+@pytest_asyncio.fixture
+async def anonymous(clients: MakeClient) -> httpx.AsyncClient:
+    """A client without a token."""
+    return await clients()
+
+
+@pytest.fixture
+def sign_in(clients: MakeClient, anonymous: httpx.AsyncClient) -> SignIn:
+    """Return a client with a log-in token: `await sign_in(email, password=..., workspace=...)`."""
+
+    async def sign_in(email: str, password: str = PASSWORD, workspace: str | None = None) -> httpx.AsyncClient:
+        answer = await anonymous.post("/auth/login", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
+        return await clients(answer.json()["access_token"], workspace)
+
+    return sign_in
+
+
+@pytest_asyncio.fixture
+async def admin(sign_in: SignIn) -> httpx.AsyncClient:
+    """The platform administrator, logged in."""
+    return await sign_in(ADMIN)
+
+
+@pytest_asyncio.fixture
+async def add_user(admin: httpx.AsyncClient) -> AddUser:
+    """Create a user with the usual password."""
+
+    async def add_user(email: str) -> dict[str, Any]:
+        answer = await admin.post("/users", json={"email": email, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        user: dict[str, Any] = answer.json()
+        return user
+
+    return add_user
+
+
+@pytest_asyncio.fixture
+async def make_workspace(admin: httpx.AsyncClient, cluster_with_roles: ControlPlane) -> AsyncIterator[MakeWorkspace]:
+    """Create a workspace, its namespace and role bindings as the operator would, and return its slug.
+
+    `await make_workspace("a", {"you@acme.eu": "editor"})`; the slug gets a random tail, for the cluster is shared.
+    """
+    made: list[str] = []
+
+    async def make(prefix: str = "w", members: dict[str, str] | None = None, **fields: Any) -> str:
+        slug = f"{prefix}-{secrets.token_hex(3)}"
+        body = {
+            "name": prefix.title(),
+            "slug": slug,
+            "members": [{"user": user, "role": role} for user, role in (members or {}).items()],
+        }
+        answer = await admin.post("/workspaces", json=body | fields)
+        assert answer.status_code == 201, answer.text
+        made.append(slug)
+        cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(_children_of(slug)))
+        return slug
+
+    yield make
+    for slug in made:
+        cluster_with_roles.kubectl(
+            "delete", f"workspace/{slug}", f"namespace/icefield-{slug}", "--wait=false", "--ignore-not-found"
+        )
+
+
+def _children_of(slug: str) -> dict[str, Any]:
+    namespace = f"icefield-{slug}"
+    items: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}]
+    items += [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": f"icefield-{role}", "namespace": namespace},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": f"icefield-{role}",
+            },
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": f"icefield:{slug}:{role}"}],
+        }
+        for role in ("viewer", "editor", "admin")
+    ]
+    return {"apiVersion": "v1", "kind": "List", "items": items}

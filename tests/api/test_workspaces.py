@@ -1,0 +1,160 @@
+"""Workspaces, their members, and flavors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.controlplane import ControlPlane
+
+from .conftest import AddUser, MakeWorkspace, SignIn
+
+pytestmark = pytest.mark.integration
+
+
+async def test_create_read_change_delete(admin: httpx.AsyncClient, make_workspace: MakeWorkspace) -> None:
+    slug = await make_workspace("acme", quotas={"max_running_runs": 3})
+    workspace = (await admin.get(f"/workspaces/{slug}")).json()
+    assert workspace["id"].startswith("ws_")
+    assert {name: workspace[name] for name in ("slug", "name", "namespace", "role", "status", "error", "quotas")} == {
+        "slug": slug,
+        "name": "Acme",
+        "namespace": f"icefield-{slug}",
+        "role": "admin",
+        "status": "pending",
+        "error": None,
+        "quotas": {"max_running_runs": 3},
+    }
+    assert (await admin.get(f"/workspaces/{workspace['id']}")).json() == workspace
+    change = {"name": "Acme Inc.", "default_flavor": "cpu.2"}
+    changed = await admin.patch(f"/workspaces/{slug}", json=change)
+    assert changed.json() == workspace | change
+    assert (await admin.delete(f"/workspaces/{slug}")).status_code == 204
+
+
+async def test_slug_is_made_of_the_name(admin: httpx.AsyncClient) -> None:
+    answer = await admin.post("/workspaces", json={"name": "Données & Café"})
+    assert answer.status_code == 201
+    assert answer.json()["slug"] == "donnees-cafe"
+    assert (await admin.delete("/workspaces/donnees-cafe")).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"name": "x", "slug": "platform"}, 400, "reserved"),
+        ({"name": "x", "slug": "1x"}, 400, "begins with a letter"),
+        ({"name": "…"}, 400, "no letter or digit"),
+        ({"name": "x", "quotas": {"max_running_runs": -1}}, 400, "quotas.max_running_runs"),
+        ({"name": "x", "members": [{"user": "a@b", "role": "owner"}]}, 400, "members[0].role"),
+        ({}, 400, "name"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_words(
+    admin: httpx.AsyncClient, body: dict[str, object], status: int, words: str
+) -> None:
+    answer = await admin.post("/workspaces", json=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+async def test_slug_is_taken_only_once(admin: httpx.AsyncClient, make_workspace: MakeWorkspace) -> None:
+    slug = await make_workspace()
+    assert (await admin.post("/workspaces", json={"name": "x", "slug": slug})).status_code == 409
+
+
+async def test_people_see_their_own_workspaces(
+    make_workspace: MakeWorkspace, add_user: AddUser, sign_in: SignIn
+) -> None:
+    await add_user("ed@acme.eu")
+    own = await make_workspace("aa", {"ed@acme.eu": "viewer"})
+    other = await make_workspace("bb")
+    ed = await sign_in("ed@acme.eu")
+    listed = (await ed.get("/workspaces")).json()["data"]
+    assert [(w["slug"], w["role"]) for w in listed] == [(own, "viewer")]
+    assert (await ed.get(f"/workspaces/{other}")).status_code == 404
+    assert (await ed.get(f"/workspaces/{other}/members")).status_code == 404
+    assert (await ed.get(f"/workspaces/{own}/members")).status_code == 403
+    assert (await ed.patch(f"/workspaces/{own}", json={"name": "mine"})).status_code == 403
+    assert (await ed.delete(f"/workspaces/{own}")).status_code == 403
+
+
+async def test_workspace_admins_read_members_and_platform_admins_change_them(
+    admin: httpx.AsyncClient, make_workspace: MakeWorkspace, add_user: AddUser, sign_in: SignIn
+) -> None:
+    ed = await add_user("ed@acme.eu")
+    slug = await make_workspace("aa", {"Ann@acme.eu": "admin"})
+    await add_user("ann@acme.eu")
+    ann = await sign_in("ann@acme.eu")
+    put = await admin.put(f"/workspaces/{slug}/members/{ed['id']}", json={"role": "editor"})
+    assert (put.status_code, put.json()) == (200, {"user": "ed@acme.eu", "role": "editor"})
+    members = f"/workspaces/{slug}/members"
+    assert (await ann.get(members)).json()["data"] == [
+        {"user": "ann@acme.eu", "role": "admin"},
+        {"user": "ed@acme.eu", "role": "editor"},
+    ]
+    assert (await ann.put(f"{members}/ed@acme.eu", json={"role": "admin"})).status_code == 403
+    assert (await admin.put(f"{members}/ANN@acme.eu", json={"role": "viewer"})).status_code == 200
+    assert (await ann.get(members)).status_code == 403
+    assert (await admin.delete(f"{members}/ann@acme.eu")).status_code == 204
+    assert (await admin.delete(f"{members}/ann@acme.eu")).status_code == 404
+
+
+async def test_members_added_at_once_are_all_there(admin: httpx.AsyncClient, make_workspace: MakeWorkspace) -> None:
+    slug = await make_workspace()
+    people = [f"p{n}@acme.eu" for n in range(4)]
+    answers = await asyncio.gather(
+        *(admin.put(f"/workspaces/{slug}/members/{person}", json={"role": "viewer"}) for person in people)
+    )
+    assert [answer.status_code for answer in answers] == [200] * 4
+    listed = (await admin.get(f"/workspaces/{slug}/members")).json()["data"]
+    assert [member["user"] for member in listed] == people
+
+
+async def test_what_kubectl_writes_counts(
+    app: FastAPI,
+    admin: httpx.AsyncClient,
+    make_workspace: MakeWorkspace,
+    add_user: AddUser,
+    sign_in: SignIn,
+    cluster_with_roles: ControlPlane,
+) -> None:
+    await add_user("ed@acme.eu")
+    slug = await make_workspace()
+    ed = await sign_in("ed@acme.eu", workspace=slug)
+    assert (await ed.get("/auth/me")).status_code == 404
+    patch = json.dumps({"spec": {"members": [{"user": "ed@acme.eu", "role": "editor"}]}})
+    cluster_with_roles.kubectl("patch", f"workspace/{slug}", "--type=merge", "-p", patch)
+    async with asyncio.timeout(10):
+        while (answer := await ed.get("/auth/me")).status_code == 404:  # noqa: ASYNC110 - a client has nothing to wait on
+            await asyncio.sleep(0.02)
+    assert answer.json()["role"] == "editor"
+
+
+async def test_flavors_are_listed_and_read(
+    app: FastAPI, admin: httpx.AsyncClient, cluster_with_roles: ControlPlane
+) -> None:
+    manifest = {
+        "apiVersion": "icefield.dev/v1alpha1",
+        "kind": "Flavor",
+        "metadata": {"name": "test.1"},
+        "spec": {"cpu": 1, "memory": "1Gi", "pricePerHour": 0.05},
+    }
+    cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    flavor = (await admin.get("/flavors/test.1")).json()
+    assert flavor == {
+        "id": flavor["id"],
+        "name": "test.1",
+        "cpu": "1",
+        "memory": "1Gi",
+        "gpu": 0,
+        "price_per_hour": 0.05,
+    }
+    assert (await admin.get(f"/flavors/{flavor['id']}")).json() == flavor
+    assert flavor in (await admin.get("/flavors")).json()["data"]
+    missing = await admin.get("/flavors/no.such")
+    assert (missing.status_code, missing.json()) == (404, {"error": "There is no flavor called no.such."})
