@@ -48,6 +48,12 @@ def test_the_last_user_is_a_number(image: Manifest) -> None:
 
 
 @pytest.mark.parametrize("image", [image for image in IMAGES if image.id in UNDER_AN_INIT])
+def test_the_user_has_a_name(image: Manifest) -> None:
+    """Where it has none, getpass.getuser() raises, and with it whatever asks who is running it."""
+    assert any("icefield:x:65532:65532:" in rest and "/etc/passwd" in rest for _, rest in _instructions(image))
+
+
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in UNDER_AN_INIT])
 def test_programs_of_ours_run_under_tini(image: Manifest) -> None:
     (entrypoint,) = (json.loads(rest) for word, rest in _instructions(image) if word == "ENTRYPOINT")
     assert entrypoint[0] == "/usr/bin/tini"
