@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -45,12 +46,10 @@ class Platform:
 
     def wait_for_run(self, run_id: str) -> dict[str, Any]:
         """Watch Runs until the one with this id has ended, and return it."""
-        for run in self._watch_runs():
-            if f"run_{run['metadata']['uid'].replace('-', '')[:12]}" == run_id and _ended(run):
-                if run["status"]["phase"] != "success":
-                    raise RuntimeError(f"{run_id} ended {run['status']['phase']}: {run['status'].get('error')}")
-                return run
-        raise TimeoutError(f"{run_id} did not end within {WATCH_SECONDS} s")
+        run = self._wait(run_id, lambda run: run.get("status", {}).get("phase") in ("success", "failed", "cancelled"))
+        if run["status"]["phase"] != "success":
+            raise RuntimeError(f"{run_id} ended {run['status']['phase']}: {run['status'].get('error')}")
+        return run
 
     def wait_for_pod(self, name: str) -> None:
         """Watch a pod until it has succeeded."""
@@ -65,21 +64,30 @@ class Platform:
                 return
         raise TimeoutError(f"pod {name} did not succeed within {WATCH_SECONDS} s")
 
-    def pod_manifest(self, pod_name: str) -> dict[str, Any]:
-        """Return the spec of an existing pod, ready to be created again under another name."""
-        pod = self.core.read_namespaced_pod(pod_name, NAMESPACE)
-        pod.spec.node_name = None
-        return {
+    @contextmanager
+    def pod_spec(self) -> Iterator[dict[str, Any]]:
+        """Yield the spec of a task's pod, while the Secret that it refers to exists: that dies with its run."""
+        run_id = self.start_run(self.create_job([{"key": "holder", "command": "sleep 86400"}]))
+        try:
+            run = self._wait(run_id, lambda run: run.get("status", {}).get("phase") == "running")
+            pod = self.core.read_namespaced_pod(run["status"]["tasks"][0]["attempts"][0]["podName"], NAMESPACE)
+            pod.spec.node_name = None
+            spec: dict[str, Any] = client.ApiClient().sanitize_for_serialization(pod.spec)
+            yield spec
+        finally:
+            self.rest.post(f"/runs/{run_id}/cancel").raise_for_status()
+
+    def create_pod(self, spec: dict[str, Any], command: str) -> str:
+        """Create a pod of this spec that runs a shell command instead, under a name of its own; return the name."""
+        name = f"bench-{secrets.token_hex(4)}"
+        container = {**spec["containers"][0], "command": [*spec["containers"][0]["command"][:-1], command]}
+        pod = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": ""},
-            "spec": client.ApiClient().sanitize_for_serialization(pod.spec),
+            "metadata": {"name": name},
+            "spec": {**spec, "containers": [container]},
         }
-
-    def create_pod(self, manifest: dict[str, Any]) -> str:
-        """Create a pod from the manifest with a name of its own and return the name."""
-        name = f"bench-{secrets.token_hex(4)}"
-        self.core.create_namespaced_pod(NAMESPACE, {**manifest, "metadata": {"name": name}})
+        self.core.create_namespaced_pod(NAMESPACE, pod)
         return name
 
     def delete_pod(self, name: str) -> None:
@@ -91,7 +99,7 @@ class Platform:
         text: str = self.core.read_namespaced_pod_log(pod_name, NAMESPACE)
         return text
 
-    def _watch_runs(self) -> Iterator[dict[str, Any]]:
+    def _wait(self, run_id: str, is_reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         events = watch.Watch().stream(
             self.custom.list_namespaced_custom_object,
             GROUP,
@@ -100,8 +108,8 @@ class Platform:
             "runs",
             timeout_seconds=WATCH_SECONDS,
         )
-        return (event["object"] for event in events)
-
-
-def _ended(run: dict[str, Any]) -> bool:
-    return run.get("status", {}).get("phase") in ("success", "failed", "cancelled")
+        for event in events:
+            run: dict[str, Any] = event["object"]
+            if f"run_{run['metadata']['uid'].replace('-', '')[:12]}" == run_id and is_reached(run):
+                return run
+        raise TimeoutError(f"{run_id} did not get there within {WATCH_SECONDS} s")

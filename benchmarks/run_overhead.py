@@ -19,18 +19,17 @@ PRINT_TIME = "date +%s%N"
 CHAIN_LENGTH = 10
 
 
-def start_through_icefield(platform: Platform, job_id: str) -> tuple[float, str]:
-    """Return the seconds from sending POST run to the time the task prints, and the name of its pod."""
+def start_through_icefield(platform: Platform, job_id: str) -> float:
+    """Return the seconds from sending POST run to the time the task prints."""
     sent = time.time_ns()
     run = platform.wait_for_run(platform.start_run(job_id))
-    pod = run["status"]["tasks"][0]["attempts"][0]["podName"]
-    return (int(platform.log_of(pod)) - sent) / 1e9, pod
+    return (int(platform.log_of(run["status"]["tasks"][0]["attempts"][0]["podName"])) - sent) / 1e9
 
 
-def start_bare(platform: Platform, manifest: dict[str, Any]) -> float:
+def start_bare(platform: Platform, spec: dict[str, Any]) -> float:
     """Return the seconds from sending `create pod` to the time its process prints."""
     sent = time.time_ns()
-    pod = platform.create_pod(manifest)
+    pod = platform.create_pod(spec, PRINT_TIME)
     platform.wait_for_pod(pod)
     printed = int(platform.log_of(pod))
     platform.delete_pod(pod)
@@ -44,34 +43,34 @@ def chain_through_icefield(platform: Platform, job_id: str) -> float:
     return time.monotonic() - sent
 
 
-def chain_bare(platform: Platform, manifest: dict[str, Any]) -> float:
+def chain_bare(platform: Platform, spec: dict[str, Any]) -> float:
     """Return the seconds a script takes that watches each bare pod end and creates the next."""
     sent = time.monotonic()
+    pods = []
     for _ in range(CHAIN_LENGTH):
-        pod = platform.create_pod(manifest)
-        platform.wait_for_pod(pod)
+        pods.append(platform.create_pod(spec, "true"))
+        platform.wait_for_pod(pods[-1])
+    took = time.monotonic() - sent
+    for pod in pods:
         platform.delete_pod(pod)
-    return time.monotonic() - sent
+    return took
 
 
-def measure_start(platform: Platform, rounds: int) -> tuple[list[float], list[float]]:
-    """Return the seconds to the start of a task, through Icefield and bare, one pair a round."""
+def measure_start(platform: Platform, rounds: int) -> list[tuple[float, float]]:
+    """Return the seconds to the start of a task, through Icefield and bare, one pair a round after one to warm up."""
     job_id = platform.create_job([{"key": "noop", "command": PRINT_TIME}])
-    _, pod = start_through_icefield(platform, job_id)
-    manifest = platform.pod_manifest(pod)
-    start_bare(platform, manifest)
-    pairs = [(start_through_icefield(platform, job_id)[0], start_bare(platform, manifest)) for _ in range(rounds)]
-    return [ours for ours, _ in pairs], [bare for _, bare in pairs]
+    with platform.pod_spec() as spec:
+        pairs = [(start_through_icefield(platform, job_id), start_bare(platform, spec)) for _ in range(rounds + 1)]
+    return pairs[1:]
 
 
-def measure_chain(platform: Platform, rounds: int) -> tuple[list[float], list[float]]:
+def measure_chain(platform: Platform, rounds: int) -> list[tuple[float, float]]:
     """Return the seconds a chain takes, through Icefield and bare, one pair a round."""
-    chain = [{"key": f"t{n}", "command": "true", "depends_on": [f"t{n - 1}"] if n else []} for n in range(CHAIN_LENGTH)]
-    job_id = platform.create_job(chain)
-    first = platform.wait_for_run(platform.start_run(job_id))
-    manifest = platform.pod_manifest(first["status"]["tasks"][0]["attempts"][0]["podName"])
-    pairs = [(chain_through_icefield(platform, job_id), chain_bare(platform, manifest)) for _ in range(rounds)]
-    return [ours for ours, _ in pairs], [bare for _, bare in pairs]
+    job_id = platform.create_job(
+        [{"key": f"t{n}", "command": "true", "depends_on": [f"t{n - 1}"] if n else []} for n in range(CHAIN_LENGTH)]
+    )
+    with platform.pod_spec() as spec:
+        return [(chain_through_icefield(platform, job_id), chain_bare(platform, spec)) for _ in range(rounds)]
 
 
 def main() -> None:
@@ -84,12 +83,12 @@ def main() -> None:
     table = Table(title="Overhead of a run against bare pods (medians)")
     for column in ("measure", "n", "Icefield s", "bare s", "ratio", "bar"):
         table.add_column(column)
-    for name, bar, (ours, bare) in (
+    for name, bar, pairs in (
         ("POST run to process start", 1.25, measure_start(platform, chosen.start_rounds)),
         (f"chain of {CHAIN_LENGTH}, POST to end seen", 1.15, measure_chain(platform, chosen.chain_rounds)),
     ):
-        ratio = median(ours) / median(bare)
-        table.add_row(name, str(len(ours)), f"{median(ours):.3f}", f"{median(bare):.3f}", f"{ratio:.3f}", f"<= {bar}")
+        ours, bare = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+        table.add_row(name, str(len(pairs)), f"{ours:.3f}", f"{bare:.3f}", f"{ours / bare:.3f}", f"<= {bar}")
     Console().print(table)
 
 
