@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from anyio import CapacityLimiter, to_thread
@@ -29,11 +31,16 @@ class Passwords:
 
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(AT_ONCE)
+        self._inside = 0
 
     async def hash(self, password: str) -> str:
-        """Return the hash to store."""
-        self._refuse_a_crowd()
-        return await to_thread.run_sync(_hasher.hash, password, limiter=self._limiter)
+        """Return the hash to store.
+
+        Raises:
+            QuotaExceeded: too many are waiting already.
+        """
+        with self._place():
+            return await to_thread.run_sync(_hasher.hash, password, limiter=self._limiter)
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Say whether the password is the one that was hashed; it takes as long when there is no hash.
@@ -43,14 +50,23 @@ class Passwords:
             password: what the caller claims.
 
         Raises:
-            QuotaExceeded: too many log-ins are waiting already.
+            QuotaExceeded: too many are waiting already.
         """
-        self._refuse_a_crowd()
-        return await to_thread.run_sync(_matches, stored, password, limiter=self._limiter)
+        with self._place():
+            return await to_thread.run_sync(_matches, stored, password, limiter=self._limiter)
 
-    def _refuse_a_crowd(self) -> None:
-        if self._limiter.statistics().tasks_waiting >= WAITING:
-            raise QuotaExceeded(f"Too many log-ins at once: max_waiting={WAITING}, current={WAITING}.", retry_after=5)
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        ceiling = AT_ONCE + WAITING
+        if self._inside >= ceiling:
+            raise QuotaExceeded(
+                f"Too many log-ins at once: max_concurrent_logins={ceiling}, current={self._inside}.", retry_after=5
+            )
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
 
 def is_outdated(stored: str) -> bool:
