@@ -86,8 +86,10 @@ class Cluster:
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
             kubernetes_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            load = kubernetes_config.load_kube_config
-            await load(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
+            # The client reads KUBECONFIG when it is imported, which may be too early.
+            await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
+                os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
+            )
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
         return cls(kubernetes_client.ApiClient(configuration), world)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 import kopf
 from icefield_crds.labels import TASK_POD_SELECTOR
@@ -45,7 +46,8 @@ class Operator:
         health = Health(self._world, self._settings.watch_age_limit_seconds, self._ready.is_set)
         parts = [asyncio.create_task(health.serve(self._settings.health_port), name="health")]
         try:
-            await self._first_sync()
+            if not await self._first_sync():
+                return
             self._controllers.enqueue_all()
             watches = asyncio.create_task(self._watch(), name="watches")
             works = [self._controllers.queue.run(), self._resync(), *(serve() for serve in self._controllers.services)]
@@ -66,21 +68,35 @@ class Operator:
         self._stop.set()
 
     async def _watch(self) -> None:
-        await kopf.operator(
+        # Not kopf.operator(): at its end that cancels every task of the loop which began after it, ours too.
+        tasks = await kopf.spawn_tasks(
             registry=registry_for(self._controllers, self._cluster),
             standalone=True,
             clusterwide=True,
             stop_flag=self._stop,
             ready_flag=self._ready,
         )
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
-    async def _first_sync(self) -> None:
-        while True:
+    async def _first_sync(self) -> bool:
+        """List the cluster, however long it takes to be there; return whether that was not cut short by `stop`."""
+        while not self._stop.is_set():
             try:
-                return await self._sync()
+                await self._sync()
             except KubernetesError as error:
                 log.warning("Cannot list the cluster yet: %s", error)
-                await asyncio.sleep(RETRY)
+            else:
+                return True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), RETRY)
+        return False
 
     async def _resync(self) -> None:
         await asyncio.sleep(min(FIRST_RESYNC, self._settings.resync_seconds))

@@ -1,0 +1,198 @@
+"""An operator in this process, against a real API server, with runs as its only controller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from icefield_crds import Run
+from icefield_crds.names import API_VERSION, pod_name
+from icefield_operator.assembly import plug_in_runs
+from icefield_operator.cluster import Cluster
+from icefield_operator.controllers import Controllers
+from icefield_operator.lifecycle import Operator
+from icefield_operator.logs.attempt import Attempt
+from icefield_operator.settings import Settings
+from icefield_operator.world import Manifest, World
+
+from tests.controlplane import ControlPlane
+
+from .kubelet import Kubelet
+
+PATIENCE = 30.0
+
+
+@dataclass
+class NotedLogs:
+    """Which logs a test declares archived."""
+
+    complete: set[tuple[str, str, int]] = field(default_factory=set)
+    gone: list[Attempt] = field(default_factory=list)
+
+    def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
+        return (run_uid, task, attempt) in self.complete
+
+    def observe_gone(self, attempt: Attempt) -> None:
+        self.gone.append(attempt)
+
+
+@dataclass
+class RunningOperator:
+    """One operator, its view of the cluster, and what it was given."""
+
+    world: World
+    controllers: Controllers
+    logs: NotedLogs
+    operator: Operator
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
+    """Return the first truthy answer; fail after a while."""
+    give_up = time.monotonic() + patience
+    while not (answer := await check()):
+        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
+        await asyncio.sleep(0.05)
+    return answer
+
+
+@dataclass
+class Place:
+    """A workspace of a test's own, and hands to work in it."""
+
+    cluster: Cluster
+    kubelet: Kubelet
+    workspace: str
+    namespace: str
+
+    async def create(self, kind: str, spec: Manifest, name: str = "", **metadata: Any) -> Manifest:
+        """Create a custom resource of ours."""
+        named = {"name": name} if name else {"generateName": "run-"}
+        body = {"namespace": self.namespace, **named, **metadata}
+        return await self.cluster.create({"apiVersion": API_VERSION, "kind": kind, "metadata": body, "spec": spec})
+
+    async def run(self, name: str) -> Run:
+        """Return a Run as it is now."""
+        return Run.model_validate(await self.cluster.get("Run", self.namespace, name))
+
+    async def until(self, name: str, check: Callable[[Run], Any]) -> Run:
+        """Return a Run once it satisfies the check."""
+
+        async def satisfied() -> Run | None:
+            run = await self.run(name)
+            return run if check(run) else None
+
+        found: Run = await eventually(satisfied)
+        return found
+
+    async def phase(self, name: str, phase: str) -> Run:
+        """Return a Run once it has this phase."""
+        return await self.until(name, lambda run: run.phase == phase)
+
+    async def pod(self, run: str, task: str = "main", attempt: int = 0) -> Manifest:
+        """Return the pod of an attempt once it exists."""
+        name = pod_name(run, task, attempt)
+        found: Manifest = await eventually(lambda: self.cluster.get("Pod", self.namespace, name))
+        return found
+
+    async def pods(self) -> list[str]:
+        """Return the names of all pods here."""
+        return sorted(pod["metadata"]["name"] for pod in (await self.cluster.list("Pod", self.namespace))[0])
+
+    async def started(self, run: str, task: str = "main", attempt: int = 0) -> str:
+        """Let the kubelet start an attempt; return the pod's name."""
+        name: str = (await self.pod(run, task, attempt))["metadata"]["name"]
+        await self.kubelet.start(self.namespace, name)
+        return name
+
+    async def finished(self, run: str, task: str = "main", attempt: int = 0, exit_code: int = 0) -> str:
+        """Let the kubelet end an attempt; return the pod's name."""
+        name: str = (await self.pod(run, task, attempt))["metadata"]["name"]
+        await self.kubelet.finish(self.namespace, name, exit_code)
+        return name
+
+    async def cancel(self, run: str) -> None:
+        """Say that a run is not wanted any more."""
+        await self.cluster.merge_patch("Run", self.namespace, run, {"spec": {"desiredState": "cancelled"}})
+
+
+@pytest.fixture(scope="session")
+def private_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key that signs run tokens."""
+    path = tmp_path_factory.mktemp("key") / "private.pem"
+    path.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
+
+
+@pytest.fixture
+async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    """The test's own client."""
+    control_plane.apply_crds()
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    client = await Cluster.connect(World())
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def place(cluster: Cluster) -> Place:
+    """A workspace with its namespace and the flavor cpu.1."""
+    slug = f"t{uuid.uuid4().hex[:8]}"
+    await make_workspace(cluster, slug)
+    flavor = {"cpu": "1", "memory": "1Gi", "requests": {"cpu": "10m", "memory": "16Mi"}}
+    metadata = {"name": "cpu.1"}
+    await cluster.apply({"apiVersion": API_VERSION, "kind": "Flavor", "metadata": metadata, "spec": flavor})
+    return Place(cluster, Kubelet(cluster), slug, f"icefield-{slug}")
+
+
+async def make_workspace(cluster: Cluster, slug: str, **spec: Any) -> None:
+    """Make a Workspace and, as nobody else does here, its namespace."""
+    await cluster.apply({"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": spec})
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"icefield-{slug}"}})
+    account = {"name": "default", "namespace": f"icefield-{slug}"}
+    await cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+
+
+@pytest.fixture
+async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callable[[], Any]]:
+    """A maker of operators: `async with operators() as operator`."""
+    settings = Settings(
+        runtime_image="localhost/icefield/runtime:test",
+        tini_image="localhost/icefield/tini:test",
+        run_token_private_key_file=private_key,
+        health_port=0,
+    )
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[RunningOperator]:
+        async with AsyncExitStack() as stack:
+            world = World()
+            own = await Cluster.connect(world)
+            stack.push_async_callback(own.close)
+            controllers, logs = Controllers(world, settings.workers), NotedLogs()
+            plug_in_runs(controllers, own, settings, logs)
+            operator = Operator(settings, own, controllers)
+            task = asyncio.create_task(operator.run())
+            try:
+                await eventually(lambda: asyncio.sleep(0, operator._ready.is_set() or task.done()))
+                yield RunningOperator(world, controllers, logs, operator)
+            finally:
+                operator.stop()
+                await task
+
+    yield make
+
+
+@pytest.fixture
+async def operator(operators: Callable[[], Any]) -> AsyncIterator[RunningOperator]:
+    """A running operator."""
+    async with operators() as running:
+        yield running

@@ -1,0 +1,79 @@
+"""Plays the kubelet and the scheduler where there is no node: binds pods and writes their status, as envtest does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from icefield_crds import format_time
+from icefield_operator.cluster import Cluster
+from icefield_operator.world import Manifest
+
+NODE = "played-node"
+
+
+class Kubelet:
+    """Does by hand to single pods what a node would do."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def bind(self, namespace: str, name: str) -> None:
+        """Schedule a pod."""
+        pod = await self._cluster.get("Pod", namespace, name)
+        assert pod is not None
+        if "nodeName" in pod["spec"]:
+            return
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/binding"
+        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+        await self._cluster._request("POST", path, body=body)
+
+    async def start(self, namespace: str, name: str) -> None:
+        """Let the container of a pod run."""
+        await self.bind(namespace, name)
+        state = {"running": {"startedAt": _now()}}
+        await self._write(namespace, name, {"phase": "Running", **_status(state)})
+
+    async def finish(self, namespace: str, name: str, exit_code: int = 0, *, oom: bool = False) -> None:
+        """Let the container of a pod end by itself."""
+        await self.bind(namespace, name)
+        reason = "OOMKilled" if oom else "Completed" if exit_code == 0 else "Error"
+        ended = {"exitCode": exit_code, "reason": reason, "startedAt": _now(), "finishedAt": _now()}
+        phase = "Succeeded" if exit_code == 0 else "Failed"
+        await self._write(namespace, name, {"phase": phase, **_status({"terminated": ended})})
+
+    async def wait(self, namespace: str, name: str, reason: str, message: str) -> None:
+        """Let the container of a pod be kept from starting."""
+        await self.bind(namespace, name)
+        state = {"waiting": {"reason": reason, "message": message}}
+        await self._write(namespace, name, {"phase": "Pending", **_status(state)})
+
+    async def enforce_deadline(self, namespace: str, name: str, *, ran: bool = True) -> None:
+        """End a pod whose activeDeadlineSeconds are over."""
+        ended: dict[str, Any] = {"exitCode": 143, "reason": "Error", "startedAt": _now(), "finishedAt": _now()}
+        if not ran:
+            ended = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None}
+        status = {"phase": "Failed", "reason": "DeadlineExceeded", **_status({"terminated": ended})}
+        await self._write(namespace, name, status)
+
+    async def _write(self, namespace: str, name: str, status: Manifest) -> None:
+        await self._cluster.merge_patch("Pod", namespace, f"{name}/status", {"status": status})
+
+
+def _status(state: Manifest) -> Manifest:
+    container = {
+        "name": "task",
+        "state": state,
+        "image": "x",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "started": "running" in state,
+    }
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": _now()}
+    return {"startTime": _now(), "conditions": [scheduled], "containerStatuses": [container]}
+
+
+def _now() -> str:
+    return format_time(datetime.now(UTC))
