@@ -8,7 +8,7 @@ from pathlib import Path
 
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.images import REGISTRY
-from icefield_cluster.install import certificates, generated, overlay
+from icefield_cluster.install import certificates, generated, overlay, rollout
 from icefield_cluster.install.api import Api
 from icefield_cluster.install.generated import NAMESPACE, Values
 from icefield_cluster.install.kubectl import Kubectl
@@ -20,13 +20,6 @@ from icefield_cluster.state import ClusterState, write_private
 WORKSPACE = "demo"
 API_NODE_PORT = 30443
 OBJECT_STORE_NODE_PORT = 30070
-WORKLOADS = (
-    "statefulset/icefield-postgres",
-    "statefulset/icefield-object-store",
-    "deployment/icefield-apiserver",
-    "deployment/icefield-operator",
-)
-LOOK = 'see what the pods say: eval "$(icefield env)"; kubectl -n icefield-system get pods,events'
 
 
 @dataclass(frozen=True)
@@ -113,19 +106,13 @@ class Installer:
 
     def _wait(self) -> None:
         with self.steps.step("Rollout") as step:
-            for workload in WORKLOADS:
-                step.note(workload)
-                namespace = f"--namespace={NAMESPACE}"
-                self.kubectl.run(
-                    "rollout", "status", workload, namespace, "--timeout=300s", log=step.log, timeout=320, fix=LOOK
-                )
-            step.note("")
+            rollout.wait(self.kubectl, NAMESPACE, step.log, step.note, timeout=300)
         with self.steps.step("API") as step:
             api = Api(self.api_url, self.state.ca_bundle)
             try:
                 wait_until("the API server", [], api.is_ready, timeout=120)
             except ClusterError as error:
-                error.fix = LOOK
+                error.fix = rollout.FIX
                 raise
             self.state.api_url = self.api_url
             self.state.save()
@@ -135,7 +122,7 @@ class Installer:
         with self.steps.step("Workspace and API key") as step:
             self._server_side("-f", CHECKOUT / "manifests" / "examples" / "workspace.yaml", log=step.log)
             ready = ["--for=condition=Ready", "--timeout=120s", f"workspaces.icefield.dev/{WORKSPACE}"]
-            self.kubectl.run("wait", *ready, log=step.log, timeout=140, fix=LOOK)
+            self.kubectl.run("wait", *ready, log=step.log, timeout=140, fix=rollout.FIX)
             api, file = Api(self.api_url, self.state.ca_bundle), self.state.api_key
             if file.exists() and api.accepts(file.read_text(encoding="utf-8").strip()):
                 step.note("kept")

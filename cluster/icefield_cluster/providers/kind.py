@@ -84,8 +84,18 @@ def _create(state: ClusterState, log: Path) -> None:
     state.save()
     file = state.directory / "kind-config.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    # The user's own kubeconfig, and so the current context, stays as it is.
-    argv: list[Argument] = ["kind", "create", "cluster", "--name", cluster_name(state), "--config", file, "--wait", "180s"]
+    # With a file of its own the user's kubeconfig, and so the current context, stays as it is.
+    argv: list[Argument] = [
+        "kind",
+        "create",
+        "cluster",
+        "--name",
+        cluster_name(state),
+        "--config",
+        file,
+        "--wait",
+        "180s",
+    ]
     run([*argv, "--kubeconfig", state.kubeconfig], log=log, timeout=900, fix="see what `docker ps` and the log say")
 
 

@@ -1,0 +1,97 @@
+"""Waits until the platform's pods run, and says at once when one of them cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from icefield_cluster.commands import CommandError
+from icefield_cluster.errors import ClusterError
+from icefield_cluster.install.kubectl import Kubectl
+
+FIX = 'see what the pods say: eval "$(icefield env)"; kubectl -n icefield-system get pods,events'
+# A container that waits for another one may fail at first; one that failed this often will not recover by itself.
+RESTARTS_TOLERATED = 4
+HOPELESS = frozenset({"ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"})
+# The kubelet may not have seen a new Secret or image yet.
+HOPELESS_AFTER = 30.0
+
+
+def wait(kubectl: Kubectl, namespace: str, log: Path, note: Callable[[str], None], *, timeout: float) -> None:
+    """Wait until every Deployment and StatefulSet of a namespace runs what was applied last.
+
+    Args:
+        kubectl: reaches the cluster.
+        namespace: where they are.
+        log: gets the logs of a pod that does not come up.
+        note: told what is still waited for.
+        timeout: seconds.
+
+    Raises:
+        ClusterError: a pod cannot come up, or time is up; the log says why.
+    """
+    started = time.monotonic()
+    while waiting := unfinished(_items(kubectl, namespace, "deployments,statefulsets")):
+        note(f"waiting for {', '.join(waiting)}")
+        pods = _items(kubectl, namespace, "pods")
+        elapsed = time.monotonic() - started
+        broken = next(filter(None, (problem(pod, patient=elapsed < HOPELESS_AFTER) for pod in pods)), None)
+        if broken or elapsed > timeout:
+            _collect_logs(kubectl, namespace, pods, log)
+            raise ClusterError(broken or f"{', '.join(waiting)} did not come up in {timeout:.0f} s", fix=FIX, log=log)
+        time.sleep(0.5)
+    note("")
+
+
+def unfinished(workloads: Iterable[dict[str, Any]]) -> list[str]:
+    """Names of the workloads whose pods are not all new and available."""
+    return [item["metadata"]["name"] for item in workloads if not _is_finished(item)]
+
+
+def _is_finished(item: dict[str, Any]) -> bool:
+    wanted, status = item["spec"].get("replicas", 1), item.get("status", {})
+    counts = (status.get(f"{kind}Replicas", 0) for kind in ("updated", "available"))
+    seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
+    return seen and status.get("replicas", 0) == wanted and all(count == wanted for count in counts)
+
+
+def problem(pod: dict[str, Any], *, patient: bool) -> str:
+    """Why a pod will not come up by itself; empty as long as it may.
+
+    Args:
+        pod: the pod.
+        patient: whether reasons that can pass are forgiven.
+    """
+    status = pod.get("status", {})
+    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        waiting = container.get("state", {}).get("waiting", {})
+        reason, name = waiting.get("reason", ""), pod["metadata"]["name"]
+        if reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= RESTARTS_TOLERATED:
+            return f"the container {container['name']} of {name} ends again and again"
+        if reason in HOPELESS and not patient:
+            return f"{name}: {reason}: {waiting.get('message', '')}"
+    return ""
+
+
+def _items(kubectl: Kubectl, namespace: str, kinds: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = kubectl.get(kinds, f"--namespace={namespace}").get("items", [])
+    return items
+
+
+def _collect_logs(kubectl: Kubectl, namespace: str, pods: Iterable[dict[str, Any]], log: Path) -> None:
+    place = f"--namespace={namespace}"
+    # The newest last, and the containers that fail at the very end: that is the part a person is shown.
+    kubectl_calls: list[tuple[str, ...]] = [("get", "pods", place, "--output=wide"), ("get", "events", place)]
+    for pod in pods:
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            if not container.get("ready", False):
+                which = (pod["metadata"]["name"], f"--container={container['name']}", place, "--tail=40")
+                previous = ("--previous",) if container.get("restartCount", 0) else ()
+                kubectl_calls.append(("logs", *which, *previous))
+    for arguments in kubectl_calls:
+        try:
+            kubectl.run(*arguments, log=log, timeout=30)
+        except CommandError:
+            continue
