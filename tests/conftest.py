@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.controlplane import ControlPlane, running_control_plane
-from tests.object_store import RunningObjectStore, running_object_store
+from tests.platform import Platform, running_platform
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def control_plane() -> Iterator[ControlPlane]:
 
 
 @pytest.fixture(scope="session")
-def object_store() -> Iterator[RunningObjectStore]:
-    """A real S3 server, versitygw; see tests/object_store.py."""
-    with running_object_store() as store:
-        yield store
+def platform() -> Iterator[Platform]:
+    """A whole cluster with Icefield in it; see tests/platform.py."""
+    with running_platform() as running:
+        yield running

@@ -39,19 +39,19 @@ TASKS = [
 ]
 
 
-def _operator_processes(cluster: str) -> list[psutil.Process]:
+def _operator_processes(cgroup: str) -> list[psutil.Process]:
     """The operator's processes of this cluster, told from another cluster's by their cgroup."""
     return [
         process
         for process in psutil.process_iter(["cmdline"])
         if "icefield_operator" in " ".join(process.info["cmdline"] or ())
-        and f"/{cluster}/" in Path(f"/proc/{process.pid}/cgroup").read_text()
+        and f"/{cgroup}/" in Path(f"/proc/{process.pid}/cgroup").read_text()
     ]
 
 
 def _kill_operator(scenario: Scenario) -> None:
     """End the operator without a warning, then replace its pod, or the kubelet would wait ever longer to restart it."""
-    for process in _operator_processes(scenario.platform.name):
+    for process in _operator_processes(scenario.platform.cgroup):
         process.kill()
     pods = ["delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/name=icefield-operator"]
     scenario.kubectl(*pods, "--grace-period=0", "--force")

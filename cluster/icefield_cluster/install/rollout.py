@@ -35,7 +35,7 @@ def wait(kubectl: Kubectl, namespace: str, log: Path, note: Callable[[str], None
     started = time.monotonic()
     while waiting := unfinished(_items(kubectl, namespace, "deployments,statefulsets")):
         note(f"waiting for {', '.join(waiting)}")
-        pods = _items(kubectl, namespace, "pods")
+        pods = _new_pods(kubectl, namespace)
         elapsed = time.monotonic() - started
         broken = next(filter(None, (problem(pod, patient=elapsed < HOPELESS_AFTER) for pod in pods)), None)
         if broken or elapsed > timeout:
@@ -73,6 +73,26 @@ def problem(pod: dict[str, Any], *, patient: bool) -> str:
         if reason in HOPELESS and not patient:
             return f"{name}: {reason}: {waiting.get('message', '')}"
     return ""
+
+
+def _new_pods(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
+    # Pods of an earlier version may be the very ones that are being replaced because they fail.
+    objects = _items(kubectl, namespace, "pods,replicasets,statefulsets")
+    hashes = {item["status"].get("updateRevision") for item in objects if item["kind"] == "StatefulSet"}
+    newest: dict[str, tuple[int, str]] = {}
+    for item in objects:
+        if item["kind"] == "ReplicaSet":
+            revision = int(item["metadata"]["annotations"].get("deployment.kubernetes.io/revision", 0))
+            owner = item["metadata"]["ownerReferences"][0]["name"]
+            label = item["metadata"]["labels"]["pod-template-hash"]
+            newest[owner] = max(newest.get(owner, (0, "")), (revision, label))
+    hashes.update(label for _, label in newest.values())
+    return [item for item in objects if item["kind"] == "Pod" and _revision(item) in hashes]
+
+
+def _revision(pod: dict[str, Any]) -> str:
+    labels = pod["metadata"].get("labels", {})
+    return str(labels.get("pod-template-hash") or labels.get("controller-revision-hash"))
 
 
 def _items(kubectl: Kubectl, namespace: str, kinds: str) -> list[dict[str, Any]]:

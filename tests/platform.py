@@ -1,0 +1,114 @@
+"""A whole cluster with Icefield in it for tests: real kubelet, containers, Postgres and object store, through `icefield up`.
+
+As a fixture (session-scoped, in tests/conftest.py) for tests marked `e2e`, `conformance` or `chaos`:
+
+    @pytest.mark.e2e
+    def test_something(platform: Platform) -> None: ...
+
+With ICEFIELD_TEST_KEEP=1 the cluster stays afterwards, and the next session uses and updates it instead of a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from icefield_cluster import providers
+from icefield_cluster.images import REGISTRY
+from icefield_cluster.install.generated import ADMIN_EMAIL
+from icefield_cluster.standalone.node import cluster_id
+from icefield_cluster.state import ClusterState, load
+
+NAME = "test"
+KEPT = Path(tempfile.gettempdir()) / "icefield-test-kept"
+UP_TIMEOUT_SECONDS = 3600
+DOWN_TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running installation, as an administrator with a key for one workspace sees it.
+
+    Args:
+        state: what `icefield` remembers of it.
+        name: the cluster's name.
+        cgroup: name of the cgroup that all of its pods live under (standalone).
+        kubeconfig: the cluster administrator's kubeconfig.
+        kubectl: path of a kubectl of the cluster's version.
+        runtime_image: the image tasks run in unless they name another.
+        foreign_image: an image in the cluster that is not the runtime image.
+        api_url: URL of the API server, without /api/v1.
+        api_key: the platform administrator's key, bound to `workspace`.
+        ca_bundle: PEM file of the authorities to trust.
+        admin_email: the first administrator's email.
+        admin_password: the first administrator's password.
+        workspace: the workspace's slug.
+    """
+
+    state: ClusterState
+    name: str
+    cgroup: str
+    kubeconfig: Path
+    kubectl: Path
+    runtime_image: str
+    foreign_image: str
+    api_url: str
+    api_key: str
+    ca_bundle: Path
+    admin_email: str
+    admin_password: str
+    workspace: str = "demo"
+
+
+def icefield(*arguments: str | Path, timeout: float = UP_TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run the `icefield` command of this environment; its output goes to the result."""
+    program = Path(sys.executable).with_name("icefield")
+    return subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False, cwd="/"
+    )
+
+
+@contextmanager
+def running_platform() -> Iterator[Platform]:
+    """Bring a cluster up and take it down again, unless it shall be kept."""
+    keep = os.environ.get("ICEFIELD_TEST_KEEP") == "1"
+    # Short, because sockets lie below it.
+    directory = KEPT if keep else Path(tempfile.mkdtemp(prefix="icefield-test-"))
+    place = ("--name", NAME, "--state-dir", str(directory))
+    try:
+        done = icefield("up", *place)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+        yield of(directory)
+    finally:
+        if not keep:
+            down = icefield("down", *place, timeout=DOWN_TIMEOUT_SECONDS)
+            shutil.rmtree(directory, ignore_errors=True)
+            assert down.returncode == 0, down.stdout[-4000:] + down.stderr[-4000:]
+
+
+def of(directory: Path) -> Platform:
+    """The installation whose state is in a folder."""
+    state = load(directory)
+    assert state is not None
+    kubectl = providers.BY_NAME[state.provider].kubectl(state)
+    return Platform(
+        state=state,
+        name=state.name,
+        cgroup=f"icefield-{cluster_id(state.name, directory)}",
+        kubeconfig=state.kubeconfig,
+        kubectl=kubectl.program,
+        runtime_image=f"{REGISTRY}/icefield/runtime:{state.images['runtime']}",
+        foreign_image=f"{REGISTRY}/icefield/operator:{state.images['operator']}",
+        api_url=state.api_url,
+        api_key=state.api_key.read_text(encoding="utf-8").strip(),
+        ca_bundle=state.ca_bundle,
+        admin_email=ADMIN_EMAIL,
+        admin_password=state.admin_password.read_text(encoding="utf-8").strip(),
+    )
