@@ -96,9 +96,7 @@ async def _answer(run: Run, task: str | None, asked: LogQuery, runs: RunReposito
     if asked.follow:
         lines = logs.follow(run, now, task, asked.tail)
         # No wait for a first line here: it may come in an hour.
-        return EventSourceResponse(
-            _events(lines, run, task, runs), ping=HEARTBEAT_SECONDS, send_timeout=SEND_SECONDS, sep="\n"
-        )
+        return EventSourceResponse(_events(lines, run, task, runs), ping=HEARTBEAT_SECONDS, send_timeout=SEND_SECONDS)
     lines = await _begun(logs.read(run, now, task, asked.tail))
     if asked.as_text:
         return StreamingResponse(_in_chunks(_text(lines)), media_type="text/plain; charset=utf-8")
