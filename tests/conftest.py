@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.controlplane import ControlPlane, running_control_plane
+from tests.object_store import RunningObjectStore, running_object_store
 from tests.platform import Platform, running_platform
 
 
@@ -15,6 +16,13 @@ def control_plane() -> Iterator[ControlPlane]:
     """A real kube-apiserver with etcd and the controller manager; see tests/controlplane.py."""
     with running_control_plane() as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[RunningObjectStore]:
+    """A real S3 server, versitygw; see tests/object_store.py."""
+    with running_object_store() as store:
+        yield store
 
 
 @pytest.fixture(scope="session")
