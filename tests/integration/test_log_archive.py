@@ -91,7 +91,7 @@ class _Body:
         text, self._cut = self._cut, b""
         if text:
             return text
-        batch = []
+        batch: list[str] = []
         while self._left and self._next < len(self._kubelet.lines) and len(batch) < 500:
             at, line = self._kubelet.lines[self._next]
             self._next += 1

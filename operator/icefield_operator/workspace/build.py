@@ -156,9 +156,8 @@ def _network_policy(workspace: Workspace) -> Manifest:
         **_child(workspace, "networking.k8s.io/v1", "NetworkPolicy", NETWORK_POLICY),
         "spec": {
             "podSelector": {},
+            # In: nobody, as there is no rule. (An empty list is not stored, so it would be written anew every time.)
             "policyTypes": ["Ingress", "Egress"],
-            # Tasks are called by nobody.
-            "ingress": [],
             # Out: name service, object store, our API and the internet. The Kubernetes API is within reach, but no
             # pod has a token for it; the pods of other workspaces refuse.
             "egress": [{"to": egress}],

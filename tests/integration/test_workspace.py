@@ -1,0 +1,369 @@
+"""Workspaces against a real API server and a real object store: made whole, kept apart, and removed without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from icefield_crds import ConditionType, Workspace
+from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
+from icefield_operator.cluster import Cluster
+from icefield_operator.controllers import Controllers
+from icefield_operator.lifecycle import Operator
+from icefield_operator.logs.archiver import LogArchiver
+from icefield_operator.objectstore.access import Users, open_users
+from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.settings import Settings
+from icefield_operator.workspace.cleanup import Cleanup
+from icefield_operator.workspace.reconcile import WorkspaceReconciler
+from icefield_operator.workspace.shared import Shared
+from icefield_operator.world import Manifest, World
+
+from tests.controlplane import ControlPlane
+from tests.object_store import REGION, RunningObjectStore
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class Site:
+    """A control plane with a running operator that knows Workspaces, and its bucket."""
+
+    cluster: Cluster
+    plane: ControlPlane
+    store: ObjectStore
+    users: Users
+    slug: str
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the test's workspace."""
+        return f"icefield-{self.slug}"
+
+    async def apply(self, slug: str = "", **spec: Any) -> None:
+        """Apply a Workspace as its owner does: with another field manager than the operator's."""
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": "Workspace",
+            "metadata": {"name": slug or self.slug},
+            "spec": spec,
+        }
+        await asyncio.to_thread(self.plane.kubectl, "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(manifest))
+
+    async def workspace(self) -> Workspace | None:
+        """Return the test's Workspace as it is now."""
+        found = await self.cluster.get("Workspace", None, self.slug)
+        return Workspace.model_validate(found) if found else None
+
+    async def until(self, condition: ConditionType, slug: str = "") -> Workspace:
+        """Return the Workspace once a condition is true of its present generation."""
+
+        async def satisfied() -> Workspace | None:
+            found = Workspace.model_validate(await self.cluster.get("Workspace", None, slug or self.slug))
+            told = found.status.condition(condition) if found.status else None
+            up_to_date = told and told.observed_generation == found.metadata.generation
+            return found if told and up_to_date and told.status == "True" else None
+
+        found: Workspace = await eventually(satisfied)
+        return found
+
+    async def delete(self) -> None:
+        """Delete the Workspace and wait until it is gone."""
+        await self.cluster.delete("Workspace", None, self.slug)
+        await eventually(lambda: self._is_gone(), patience=240)
+
+    async def _is_gone(self) -> bool:
+        return await self.workspace() is None
+
+    async def environment(self) -> dict[str, str]:
+        """Return what the workspace's pods get from its object store Secret."""
+        secret = await self.cluster.get("Secret", self.namespace, "icefield-object-store")
+        assert secret
+        return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:
+    """Return the first truthy answer; fail after a while."""
+    give_up = time.monotonic() + patience
+    while not (answer := await check()):
+        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
+        await asyncio.sleep(0.05)
+    return answer
+
+
+@asynccontextmanager
+async def running_operator(
+    config: ObjectStoreConfig, own_ca: Path, limit: timedelta = timedelta(minutes=30)
+) -> AsyncIterator[tuple[Cluster, ObjectStore, Users]]:
+    """Run an operator that knows Workspaces only."""
+    async with AsyncExitStack() as stack:
+        world = World()
+        cluster = await Cluster.connect(world)
+        stack.push_async_callback(cluster.close)
+        store = await stack.enter_async_context(ObjectStore.open(config))
+        users = await stack.enter_async_context(open_users(config, store))
+        settings = Settings(
+            runtime_image="runtime", tini_image="tini", run_token_private_key_file=own_ca, health_port=0
+        )
+        controllers = Controllers(world)
+        archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
+        controllers.serve(archiver.run)
+        shared = Shared(cluster, world, users)
+        cleanup = Cleanup(cluster, store, users, shared, archiver, limit)
+        WorkspaceReconciler(cluster, controllers, store, users, cleanup, shared, own_ca)
+        operator = Operator(settings, cluster, controllers)
+        task = asyncio.create_task(operator.run())
+        try:
+            yield cluster, store, users
+        finally:
+            operator.stop()
+            await task
+
+
+@pytest.fixture
+def own_ca(tmp_path: Path) -> Path:
+    """The CA behind our REST API."""
+    path = tmp_path / "ca.crt"
+    path.write_text("-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
+    return path
+
+
+def config_of(server: RunningObjectStore, provider: Provider = Provider.VERSITYGW) -> ObjectStoreConfig:
+    """Return the platform's configuration, with a bucket that nobody made yet."""
+    credentials = Credentials(server.access_key_id, server.secret_access_key)
+    return ObjectStoreConfig(provider, server.url, REGION, f"lake-{uuid.uuid4().hex[:8]}", credentials)
+
+
+@pytest.fixture
+def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
+    """The control plane, with our kinds, as the one that clients find."""
+    control_plane.apply_crds()
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    return control_plane
+
+
+Sites = Callable[[], AbstractAsyncContextManager[Site]]
+
+
+@pytest.fixture
+def sites(plane: ControlPlane, object_store: RunningObjectStore, own_ca: Path) -> Sites:
+    """A maker of a running operator and the name of a workspace that nobody has.
+
+    No fixture holds it open: kopf, when it ends, cancels every task that began after it, a fixture's end included.
+    """
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Site]:
+        async with running_operator(config_of(object_store), own_ca) as (cluster, store, users):
+            yield Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+
+    return make
+
+
+async def test_a_workspace_gets_everything(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply(members=[{"user": "ada@example.org", "role": "editor"}])
+        workspace = await site.until(ConditionType.READY)
+        assert workspace.status
+        assert workspace.status.namespace == site.namespace
+        assert workspace.metadata.finalizers == [WORKSPACE_FINALIZER]
+
+        namespace = await site.cluster.get("Namespace", None, site.namespace)
+        assert namespace
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        bundle = await site.cluster.get("ConfigMap", site.namespace, "icefield-ca")
+        assert bundle
+        assert bundle["data"]["ca-bundle.crt"].count("BEGIN CERTIFICATE") > 50
+        assert bundle["data"]["ca-bundle.crt"].endswith("\nours\n-----END CERTIFICATE-----\n")
+        for kind, name in (
+            ("ServiceAccount", "icefield-task"),
+            ("ServiceAccount", "default"),
+            ("NetworkPolicy", "icefield-workspace"),
+            ("RoleBinding", "icefield-viewer"),
+            ("RoleBinding", "icefield-editor"),
+            ("RoleBinding", "icefield-admin"),
+        ):
+            assert await site.cluster.get(kind, site.namespace, name), name
+
+        environment = await site.environment()
+        credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+        own = ObjectStoreConfig(
+            Provider.STATIC, environment["AWS_ENDPOINT_URL"], REGION, site.store.config.bucket, credentials
+        )
+        async with ObjectStore.open(own) as store:
+            await store.put(f"{environment['ICEFIELD_PREFIX']}/mine", b"1")
+            assert [key async for key in store.keys(f"{environment['ICEFIELD_PREFIX']}/")] == [
+                f"workspaces/{site.slug}/mine"
+            ]
+
+
+async def test_a_further_pass_brings_back_what_is_missing_and_writes_nothing_else(sites: Sites) -> None:
+    async with sites() as site:
+        kinds = ("ConfigMap", "RoleBinding", "NetworkPolicy", "ServiceAccount")
+
+        async def versions() -> dict[str, str]:
+            found = [item for kind in kinds for item in (await site.cluster.list(kind, site.namespace))[0]]
+            found += [await site.cluster.get("Namespace", None, site.namespace) or {}]
+            ours = [item for item in found if item["metadata"]["name"] != "kube-root-ca.crt"]
+            return {f"{item['kind']} {item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in ours}
+
+        async def further_pass(mark: str) -> dict[str, str]:
+            # The Secret is the last that a pass writes, so what comes before has been gone over when it is back.
+            await site.cluster.delete("Secret", site.namespace, "icefield-object-store")
+            await site.cluster.merge_patch("Workspace", None, site.slug, {"metadata": {"annotations": {"mark": mark}}})
+            await eventually(lambda: site.cluster.get("Secret", site.namespace, "icefield-object-store"))
+            return await versions()
+
+        await site.apply()
+        await site.until(ConditionType.READY)
+        environment = await site.environment()
+        # Kubernetes itself has its say about the default service account first.
+        before = await further_pass("first")
+        assert len(before) == 8
+        assert await further_pass("second") == before
+        assert await site.environment() == environment
+
+
+async def test_a_namespace_of_somebody_else_is_left_alone(sites: Sites) -> None:
+    async with sites() as site:
+        mine: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": site.namespace}}
+        before = await site.cluster.create(mine)
+        await site.apply()
+        workspace = await site.until(ConditionType.STALLED)
+        assert workspace.status
+        told = workspace.status.condition(ConditionType.STALLED)
+        assert told
+        assert told.reason == "NamespaceTaken"
+        assert workspace.metadata.finalizers == []
+        await site.delete()
+        after = await site.cluster.get("Namespace", None, site.namespace)
+        assert after
+        assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+        assert await site.cluster.list("Secret", site.namespace) == (
+            [],
+            (await site.cluster.list("Secret", site.namespace))[1],
+        )
+
+
+async def test_a_deleted_workspace_leaves_nothing(sites: Sites) -> None:
+    async with sites() as site:
+        other = f"{site.slug}x"
+        await site.apply()
+        await site.apply(other)
+        await site.until(ConditionType.READY)
+        await site.until(ConditionType.READY, other)
+        environment = await site.environment()
+        for slug in (site.slug, other):
+            await site.store.put(f"workspaces/{slug}/table/data", b"1")
+            await site.store.put(f"logs/{slug}/run/main/0/000000.jsonl.gz", b"1")
+        await asyncio.gather(*(site.store.put(f"workspaces/{site.slug}/many/{n}", b"") for n in range(1100)))
+        await site.delete()
+        assert await site.cluster.get("Namespace", None, site.namespace) is None
+        left = [key async for key in site.store.keys("")]
+        assert left == [f"logs/{other}/run/main/0/000000.jsonl.gz", f"workspaces/{other}/table/data"]
+        assert site.slug not in (await site.store.policy() or "").replace(other, "")
+        role = await site.cluster.get("ClusterRole", None, "icefield-impersonator")
+        assert role
+        assert f"icefield:{site.slug}:viewer" not in role["rules"][0]["resourceNames"]
+        assert f"icefield:{other}:viewer" in role["rules"][0]["resourceNames"]
+        # A namesake gets credentials of its own.
+        await site.apply()
+        await site.until(ConditionType.READY)
+        assert (await site.environment())["AWS_SECRET_ACCESS_KEY"] != environment["AWS_SECRET_ACCESS_KEY"]
+
+
+async def test_a_store_that_is_away_delays_a_workspace_and_cannot_hold_back_its_end(
+    plane: ControlPlane, own_ca: Path
+) -> None:
+    away = ObjectStoreConfig(Provider.VERSITYGW, "http://127.0.0.1:1", REGION, "lake", Credentials("a", "b"))
+    async with running_operator(away, own_ca, timedelta(seconds=3)) as (cluster, store, users):
+        site = Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        await site.apply()
+        workspace = await site.until(ConditionType.RECONCILING)
+        assert workspace.status
+        told = workspace.status.condition(ConditionType.READY)
+        assert told
+        assert told.reason == "ObjectStoreUnavailable"
+        await site.delete()
+        events, _ = await cluster.list("Event", "default")
+        told_left = [event for event in events if event["involvedObject"].get("name") == site.slug]
+        assert [event["reason"] for event in told_left] == ["CleanupIncomplete"]
+
+
+async def test_supplied_credentials_are_passed_on(
+    plane: ControlPlane, object_store: RunningObjectStore, own_ca: Path
+) -> None:
+    config = config_of(object_store, Provider.STATIC)
+    async with running_operator(config, own_ca) as (cluster, store, users):
+        site = Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        await site.apply()
+        workspace = await site.until(ConditionType.STALLED)
+        assert workspace.status
+        told = workspace.status.condition(ConditionType.STALLED)
+        assert told
+        assert "credentialsSecret" in told.message
+        system: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+        await cluster.apply(system)
+        supplied: Manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"keys-{site.slug}", "namespace": SYSTEM_NAMESPACE},
+            "stringData": {"accessKeyId": "their-id", "secretAccessKey": "their-key"},
+        }
+        await cluster.create(supplied)
+        await site.apply(objectStore={"credentialsSecret": f"keys-{site.slug}"})
+        await site.until(ConditionType.READY)
+        environment = await site.environment()
+        assert (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]) == ("their-id", "their-key")
+        await site.delete()
+
+
+async def test_the_api_server_may_act_as_the_roles_of_workspaces_and_as_nobody_else(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply()
+        await site.until(ConditionType.READY)
+        account = f"api-{site.slug}"
+        kubectl = site.plane.kubectl
+        kubectl("create", "serviceaccount", account, "-n", "default")
+        kubectl(
+            "create",
+            "clusterrolebinding",
+            account,
+            "--clusterrole=icefield-impersonator",
+            f"--serviceaccount=default:{account}",
+        )
+        token = kubectl("create", "token", account, "-n", "default").strip()
+
+        def answer(**impersonated: str) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {token}"}
+            headers |= {f"Impersonate-{name.replace('_', '-')}": value for name, value in impersonated.items()}
+            review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+            url = f"{site.plane.url}/apis/authentication.k8s.io/v1/selfsubjectreviews"
+            return httpx.post(url, json=review, headers=headers, verify=False)  # noqa: S501 - a server on the loopback device
+
+        editor = f"icefield:{site.slug}:editor"
+        person = {"Extra_icefield.dev%2Fperson": "ada@example.org"}
+        accepted = answer(User=editor, **person)
+        assert accepted.status_code == 201, accepted.text
+        user = accepted.json()["status"]["userInfo"]
+        assert user["username"] == editor
+        assert user["extra"] == {"icefield.dev/person": ["ada@example.org"]}
+        assert answer(User="icefield:platform:admin", **person).status_code == 201
+        assert answer(User=editor, Group="system:masters").status_code == 403
+        assert answer(User=editor, Extra_other="x").status_code == 403
+        assert answer(User=editor, Uid="1").status_code == 403
+        assert answer(User="system:admin").status_code == 403
+        assert answer(User="icefield:nowhere:editor").status_code == 403
+        assert answer(User="ada@example.org").status_code == 403
