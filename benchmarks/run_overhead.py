@@ -1,7 +1,7 @@
 """What Icefield adds to bare pods: to the start of one task, and to a chain of ten.
 
 Both sides of each pair run one after the other, interleaved, on the same cluster with an identical pod spec, and what
-counts is the ratio: `eval "$(icefield env)"; python benchmarks/run_overhead.py`.
+counts is the ratio: `eval "$(icefield env)"; python -m benchmarks.run_overhead`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 from statistics import median
 from typing import Any
 
-from platform_under_test import Platform
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.platform_under_test import Platform
 
 PRINT_TIME = "date +%s%N"
 CHAIN_LENGTH = 10
