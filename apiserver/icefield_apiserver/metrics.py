@@ -7,12 +7,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from starlette.types import Scope
 
 REQUESTS = Counter(
-    "icefield_apiserver_requests_total", "Requests answered, by route and status.", ("method", "route", "status")
+    "icefield_apiserver_requests_total",
+    "Requests answered, by operation and status.",
+    ("method", "operation", "status"),
 )
 LATENCY = Histogram(
     "icefield_apiserver_request_seconds",
     "Time until a request was answered whole.",
-    ("method", "route"),
+    ("method", "operation"),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -21,7 +23,7 @@ router = APIRouter()
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
-    """Count one request under its route's template: a label per path would never end.
+    """Count one request under its OpenAPI operation: a label per path would never end.
 
     Args:
         scope: the request's ASGI scope, after routing.
@@ -29,9 +31,9 @@ def observe(scope: Scope, status: int, seconds: float) -> None:
         seconds: how long it took.
     """
     method = scope["method"] if scope["method"] in METHODS else "other"
-    route = getattr(scope.get("route"), "path", "unknown")
-    REQUESTS.labels(method, route, str(status)).inc()
-    LATENCY.labels(method, route).observe(seconds)
+    operation = getattr(scope.get("route"), "name", "unknown")
+    REQUESTS.labels(method, operation, str(status)).inc()
+    LATENCY.labels(method, operation).observe(seconds)
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -33,7 +33,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "model": list[LogLine],
         "description": "Lines by time: a JSON list, plain text as `Accept` asks, or events with `follow`.",
-        "content": {"text/plain": {}, "text/event-stream": {}},
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/event-stream")},
     }
 }
 

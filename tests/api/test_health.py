@@ -1,0 +1,52 @@
+"""Probes and metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from icefield_apiserver.db import Database
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def root(app: FastAPI) -> httpx.AsyncClient:
+    """A client of what lies outside /api/v1."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://icefield")
+
+
+async def test_probes_answer(root: httpx.AsyncClient) -> None:
+    for path in ("/livez", "/healthz", "/readyz"):
+        answer = await root.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_a_server_without_its_database_lives_but_is_not_ready(
+    app: FastAPI, root: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    async with Database.open(f"sqlite+aiosqlite:///{tmp_path}/no/such/directory.db") as away:
+        app.state.db = away
+        ready = await root.get("/readyz")
+        assert (ready.status_code, ready.json()) == (503, {"error": "The database cannot be reached."})
+        assert (await root.get("/livez")).status_code == 200
+
+
+async def test_a_server_whose_caches_are_old_is_not_ready(
+    app: FastAPI, root: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.state.cluster.jobs, "_heard", -1e9)
+    ready = await root.get("/readyz")
+    assert ready.status_code == 503
+    assert "jobs" in ready.json()["error"]
+
+
+async def test_requests_are_counted_by_operation_not_by_path(root: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+    await admin.get("/workspaces/no-such-one")
+    await admin.get("/no/such/path")
+    text = (await root.get("/metrics")).text
+    assert 'method="GET",operation="read_workspace",status="404"' in text
+    assert 'method="GET",operation="unknown",status="404"' in text
+    assert "no-such-one" not in text

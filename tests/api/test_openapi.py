@@ -1,0 +1,86 @@
+"""The OpenAPI document and its page are complete, and need nothing from outside."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from fastapi.routing import APIRoute
+from icefield_apiserver.app import ROUTERS, create_app
+from icefield_apiserver.settings import Settings
+
+METHODS = ("get", "put", "post", "patch", "delete")
+OPEN = {("post", "/api/v1/auth/login"), ("get", "/livez"), ("get", "/readyz")}
+
+
+@pytest_asyncio.fixture
+async def document(settings: Settings) -> dict[str, Any]:
+    """The document as served; the lifespan need not run for it."""
+    transport = httpx.ASGITransport(create_app(settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://icefield") as client:
+        served: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return served
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (method, path, operation) of everything documented."""
+    return [
+        (method, path, item[method]) for path, item in document["paths"].items() for method in METHODS if method in item
+    ]
+
+
+async def test_operation_ids_are_readable_and_unique(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in ids)
+
+
+async def test_every_error_is_documented_in_our_shape(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        if not path.startswith("/api/v1"):
+            continue
+        responses = operation["responses"]
+        assert "422" not in responses
+        for status in ("400", "401", "403", "404", "409", "429"):
+            schema = responses[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Error"}, (method, path, status)
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+async def test_every_answer_has_a_schema(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        (success,) = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        if success.get("content"):
+            assert all(content.get("schema") for content in success["content"].values()), (method, path)
+        else:
+            assert "204" in operation["responses"], (method, path)
+
+
+async def test_everything_else_asks_for_a_bearer_token(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for method, path, operation in operations(document):
+        assert ("security" in operation) is ((method, path) not in OPEN), (method, path)
+
+
+async def test_every_operation_is_described(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        assert operation.get("summary"), (method, path)
+
+
+async def test_document_names_no_path_twice_and_every_route() -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    keys = [(method, route.path) for route in routes for method in route.methods]
+    assert len(keys) == len(set(keys))
+
+
+async def test_docs_page_loads_nothing_from_elsewhere(settings: Settings) -> None:
+    transport = httpx.ASGITransport(create_app(settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://icefield") as client:
+        page = (await client.get("/docs")).text
+        assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
+        loaded = re.findall(r"""(?:src|href)=["'](/[^"']+)""", page)
+        assert loaded
+        for path in loaded:
+            assert (await client.get(path)).status_code == 200

@@ -1,0 +1,132 @@
+"""The schema on a real Postgres: replicas take turns, the models agree with it, and texts it cannot hold are 400."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from icefield_apiserver.db import Database
+from icefield_apiserver.db.migrate import ADVISORY_LOCK, configuration, upgrade
+from icefield_apiserver.db.models import Base
+from icefield_apiserver.db.session import create_engine
+from icefield_apiserver.errors import Conflict
+from icefield_apiserver.identity import users
+from icefield_apiserver.identity.passwords import Passwords
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+pytestmark = pytest.mark.integration
+
+MIGRATE = "import asyncio, sys; from icefield_apiserver.db.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
+
+
+@pytest_asyncio.fixture
+async def empty(postgres_url: str) -> AsyncIterator[str]:
+    """An empty schema."""
+    engine = create_engine(postgres_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP SCHEMA public CASCADE"))
+        await connection.execute(text("CREATE SCHEMA public"))
+    await engine.dispose()
+    yield postgres_url
+
+
+async def test_replicas_that_start_together_migrate_once(empty: str) -> None:
+    replicas = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, empty, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    async with asyncio.timeout(60):
+        errors = [(await replica.communicate())[1] for replica in replicas]
+    assert [replica.returncode for replica in replicas] == [0] * 4, errors
+
+
+async def test_a_replica_waits_for_the_one_that_migrates(empty: str) -> None:
+    engine = create_engine(empty)
+    async with engine.connect() as other:
+        await other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        waiting = asyncio.create_task(upgrade(empty))
+        async with asyncio.timeout(30):
+            while not await _someone_waits(empty):  # noqa: ASYNC110 - the lock is in another process
+                await asyncio.sleep(0.05)
+        assert not waiting.done()
+        await other.rollback()
+    async with asyncio.timeout(30):
+        await waiting
+    await engine.dispose()
+
+
+async def _someone_waits(url: str) -> bool:
+    engine = create_engine(url)
+    async with engine.connect() as connection:
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        waiting = (await connection.execute(text(query))).scalar_one()
+    await engine.dispose()
+    return bool(waiting)
+
+
+async def test_models_and_migrations_agree_on_postgres(empty: str) -> None:
+    await _check_agreement(empty)
+
+
+async def test_models_and_migrations_agree_on_sqlite(tmp_path: Path) -> None:
+    await _check_agreement(f"sqlite+aiosqlite:///{tmp_path}/icefield.db")
+
+
+async def _check_agreement(url: str) -> None:
+    await upgrade(url)
+    engine = create_engine(url)
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), Base.metadata)
+        )
+    await engine.dispose()
+    assert differences == []
+
+
+async def test_migrations_can_be_taken_back(empty: str) -> None:
+    await upgrade(empty)
+    engine = create_engine(empty)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "base"))
+    await engine.dispose()
+    await upgrade(empty)
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = "postgresql+psycopg://postgres@127.0.0.1:9/postgres"
+    with pytest.raises(DBAPIError):
+        await upgrade(nowhere, patience_seconds=1)
+    assert caplog.text.count("cannot be reached yet") >= 2
+
+
+async def test_the_same_person_is_created_once_and_the_last_administrator_stays(empty: str) -> None:
+    await upgrade(empty)
+    async with Database.open(empty) as db:
+        passwords = Passwords()
+        await asyncio.gather(
+            *(users.ensure_first_administrator(db, passwords, "Admin@acme.eu", "a long password") for _ in range(3))
+        )
+        async with db.session() as session:
+            (admin,) = await users.page(session, after=None, limit=10)
+            await users.create(session, email="b@acme.eu", name="b", password_hash="x", is_platform_admin=True)
+        assert admin.email == "admin@acme.eu"
+
+        async def demote(email: str) -> None:
+            async with db.session() as session:
+                user = await users.find(session, email)
+                await users.refuse_to_lose_the_last_administrator(session, user)
+                user.is_platform_admin = False
+
+        outcomes = await asyncio.gather(demote("admin@acme.eu"), demote("b@acme.eu"), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes if outcome] == [Conflict]
+        async with db.session() as session:
+            assert sum(user.is_platform_admin for user in await users.page(session, after=None, limit=10)) == 1
