@@ -9,7 +9,7 @@ import pytest
 from icefield_crds import ConditionType
 from icefield_crds.names import run_token_secret
 
-from .conftest import Place, RunningOperator, eventually
+from .conftest import Place, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
 

@@ -1,0 +1,129 @@
+"""The operator as a process: restarts, repeated events, many runs, and the pods it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from icefield_crds import RunStatus
+from icefield_operator.queue import Key
+from icefield_operator.run import reconcile
+from icefield_operator.world import Kind
+
+from .conftest import Place, RunningOperator, eventually, make_workspace
+
+pytestmark = pytest.mark.integration
+
+CHAIN = {
+    "tasks": [
+        {"key": "a", "command": "true"},
+        {"key": "b", "command": "true", "dependsOn": ["a"]},
+        {"key": "c", "command": "true", "dependsOn": ["b"]},
+    ]
+}
+
+
+async def test_a_new_operator_goes_on_where_the_last_one_was(place: Place, operators: Callable[[], Any]) -> None:
+    async with operators():
+        await place.create("Run", CHAIN, "on")
+        await place.started("on", "a")
+        await place.phase("on", "running")
+    uid = (await place.pod("on", "a"))["metadata"]["uid"]
+    await place.finished("on", "a")
+    async with operators():
+        await place.finished("on", "b")
+    async with operators():
+        await place.finished("on", "c")
+        run = await place.phase("on", "success")
+    assert [len(task.attempts) for task in run.status.tasks] == [1, 1, 1]
+    assert run.status.tasks[0].attempts[0].pod_uid == uid
+
+
+async def test_a_pod_whose_status_was_never_written_down_is_found_again(
+    place: Place, operators: Callable[[], Any]
+) -> None:
+    async with operators():
+        await place.create("Run", {"command": "true"}, "lost")
+        uid = (await place.pod("lost"))["metadata"]["uid"]
+        await place.until("lost", lambda run: run.status and run.status.tasks)
+    run = await place.run("lost")
+    await place.cluster.write_status(run, RunStatus())
+    async with operators():
+        await place.finished("lost")
+        run = await place.phase("lost", "success")
+    assert [attempt.pod_uid for attempt in run.status.tasks[0].attempts] == [uid]
+
+
+async def test_events_that_repeat_themselves_change_nothing(place: Place, operator: RunningOperator) -> None:
+    await place.create("Run", CHAIN, "calm")
+    await place.started("calm", "a")
+    await place.phase("calm", "running")
+    version = (await place.run("calm")).metadata.resource_version
+    for _ in range(50):
+        operator.controllers.enqueue_all()
+        operator.controllers.enqueue(Key(Kind.RUN, place.namespace, "calm"))
+        await asyncio.sleep(0)
+    await eventually(lambda: asyncio.sleep(0, len(operator.controllers.queue) == 0))
+    assert (await place.run("calm")).metadata.resource_version == version
+    assert len(await place.pods()) == 1
+
+
+async def test_pods_go_when_their_logs_are_archived_and_not_before(
+    place: Place, operator: RunningOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "PODS_KEPT", timedelta(seconds=0))
+    uid = (await place.create("Run", {"command": "true"}, "kept"))["metadata"]["uid"]
+    await place.finished("kept")
+    await place.phase("kept", "success")
+    operator.controllers.enqueue_all()
+    await eventually(lambda: asyncio.sleep(0, len(operator.controllers.queue) == 0))
+    assert len(await place.pods()) == 1
+
+    operator.logs.complete.add((uid, "main", 0))
+    operator.controllers.enqueue(Key(Kind.RUN, place.namespace, "kept"))
+
+    async def are_gone() -> bool:
+        pods, _ = await place.cluster.list("Pod", place.namespace)
+        return all("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+    await eventually(are_gone)
+    run = await place.until("kept", lambda run: run.status.tasks[0].attempts[0].logs_archived)
+    assert run.phase == "success"
+
+
+async def test_two_hundred_runs(place: Place, operator: RunningOperator) -> None:
+    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 20})
+    await asyncio.gather(*(place.create("Run", {"command": "true"}, f"many-{n:03}") for n in range(200)))
+    ended: set[str] = set()
+    most = 0
+
+    async def all_ended() -> bool:
+        nonlocal most
+        pods, _ = await place.cluster.list("Pod", place.namespace)
+        live = [pod["metadata"]["name"] for pod in pods if pod["metadata"]["name"] not in ended]
+        most = max(most, len(live))
+        await asyncio.gather(*(place.kubelet.finish(place.namespace, name) for name in live))
+        ended.update(live)
+        return len(ended) == 200
+
+    await eventually(all_ended, patience=120)
+    runs = operator.world.runs
+
+    async def all_succeeded() -> bool:
+        return Counter(run.phase.value for run in runs(place.namespace)) == {"success": 200}
+
+    await eventually(all_succeeded, patience=60)
+    assert most <= 20
+    assert all(len(task.attempts) == 1 for run in runs(place.namespace) for task in run.status.tasks)
+
+
+async def test_the_watches_prove_that_they_live(place: Place, operator: RunningOperator) -> None:
+    await place.create("Run", {"command": "true"}, "sign")
+    await place.pod("sign")
+    await asyncio.sleep(1)
+    assert {kind: operator.world.watch_age(kind) < 30 for kind in Kind} == dict.fromkeys(Kind, True)
+    assert not any(operator.world._awaited.values()), "the watch delivered every version that we wrote"
