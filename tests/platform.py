@@ -1,4 +1,4 @@
-"""A whole cluster with Icefield in it for tests: real kubelet, containers, Postgres and object store, through `icefield up`.
+"""A whole cluster with Icefield in it, for tests: real kubelet, containers, Postgres, object store; by `icefield up`.
 
 As a fixture (session-scoped, in tests/conftest.py) for tests marked `e2e`, `conformance` or `chaos`:
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from icefield_cluster import dev as development
 from icefield_cluster import images as catalogue
 from icefield_cluster import lifecycle, providers
 from icefield_cluster.errors import ClusterError
@@ -42,6 +43,7 @@ class ProviderName(StrEnum):
 Name = Annotated[str, typer.Option(help="The cluster's name; several live side by side.", envvar="ICEFIELD_CLUSTER")]
 StateDir = Annotated[Path | None, typer.Option(help="The cluster's folder.", show_default=".icefield/<name>")]
 ProviderOption = Annotated[ProviderName, typer.Option(help="Where the cluster comes from.")]
+Port = Annotated[int, typer.Option(help="TCP port of the API server on this machine.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing an existing cluster.")]
 
 
@@ -147,6 +149,15 @@ def images() -> None:
         for image, tag in buildah.tags(known).items():
             table.add_row(image, tag, "built" if buildah.archive(known[image], tag).exists() else "")
         console.print(table)
+
+
+@app.command()
+def dev(name: Name = "icefield", state_dir: StateDir = None, port: Port = 8443) -> None:
+    """Run operator and API server from the checkout against the running cluster, reloading on change."""
+    with reporting():
+        state = lifecycle.require(_directory(name, state_dir), name)
+        kubectl = providers.BY_NAME[state.provider].kubectl(state)
+        development.run(state, kubectl, console, port=port)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from icefield_cluster.install import certificates, generated, overlay, rollout
 from icefield_cluster.install.api import Api
 from icefield_cluster.install.generated import NAMESPACE, Values
 from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.install.node import node_address, our_address
 from icefield_cluster.paths import CHECKOUT
 from icefield_cluster.processes import wait_until
 from icefield_cluster.progress import Steps
@@ -78,7 +79,9 @@ class Installer:
     def _secrets(self) -> dict[str, Values]:
         with self.steps.step("Secrets") as step:
             self._server_side("-f", CHECKOUT / "manifests" / "base" / "namespace.yaml", log=step.log)
-            hosts = generated.api_hosts(self.target.address)
+            # The last one is for `icefield dev`, whose API server runs on this machine.
+            node = node_address(self.kubectl)
+            hosts = generated.api_hosts(self.target.address, node, our_address(node))
             store = f"http://{self.target.address}:{self.target.object_store_port}"
             values = generated.ensure(self.kubectl, generated.generators(store, hosts), hosts, step.log)
             ca = values["icefield-tls"]["ca.crt"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from icefield_cluster.errors import ClusterError
 from icefield_cluster.install.generated import NAMESPACE
 from icefield_cluster.install.installer import Installer, Target
 from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.install.node import node_address
 from icefield_cluster.progress import Steps
 from icefield_cluster.providers import docker
 from icefield_cluster.state import ClusterState, write_private
@@ -58,7 +58,7 @@ def up(state: ClusterState, steps: Steps) -> None:
             write_private(state.kubeconfig, text)
             state.context = current_context()
             state.save()
-        address = _node_address(kubectl(state))
+        address = node_address(kubectl(state))
         step.note(f"{state.context}, {address}")
     catalogue = images.load()
     with steps.step("Build images") as step:
@@ -82,13 +82,3 @@ def down(state: ClusterState, steps: Steps) -> None:
             client.run("delete", "-k", overlay, *wait, log=step.log, timeout=300)
         client.run("delete", "namespace", NAMESPACE, *wait, log=step.log, timeout=200)
     shutil.rmtree(state.directory)
-
-
-def _node_address(client: Kubectl) -> str:
-    nodes = json.loads(client.output("get", "nodes", "--output=json"))["items"]
-    for kind in ("ExternalIP", "InternalIP"):
-        for node in nodes:
-            for address in node["status"].get("addresses", []):
-                if address["type"] == kind:
-                    return str(address["address"])
-    raise ClusterError("no node of the cluster has an address")

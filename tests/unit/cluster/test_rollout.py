@@ -1,0 +1,49 @@
+"""What a rollout waits for, and when it gives up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from icefield_cluster.install.rollout import problem, unfinished
+
+
+def workload(**status: int) -> dict[str, Any]:
+    done = {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1}
+    return {"metadata": {"name": "x", "generation": 2}, "spec": {"replicas": 1}, "status": {**done, **status}}
+
+
+@pytest.mark.parametrize(
+    ("status", "waits"),
+    [
+        ({}, False),
+        ({"observedGeneration": 1}, True),
+        ({"updatedReplicas": 0}, True),
+        ({"availableReplicas": 0}, True),
+        ({"replicas": 2}, True),
+    ],
+)
+def test_a_workload_is_finished_when_only_new_pods_are_there_and_available(status: dict[str, int], waits: bool) -> None:
+    assert bool(unfinished([workload(**status)])) == waits
+
+
+def pod(reason: str, restarts: int = 0) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": "why"}}
+    return {
+        "metadata": {"name": "p"},
+        "status": {"containerStatuses": [{"name": "c", "state": state, "restartCount": restarts}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "patient", "says"),
+    [
+        (pod("ContainerCreating"), False, ""),
+        (pod("CrashLoopBackOff", 1), False, ""),
+        (pod("CrashLoopBackOff", 4), True, "the container c of p ends again and again"),
+        (pod("ImagePullBackOff"), True, ""),
+        (pod("ImagePullBackOff"), False, "p: ImagePullBackOff: why"),
+    ],
+)
+def test_a_pod_that_cannot_come_up_is_named(given: dict[str, Any], patient: bool, says: str) -> None:
+    assert problem(given, patient=patient) == says

@@ -1,0 +1,77 @@
+"""Names, command lines and configuration of a standalone cluster."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from icefield_cluster.standalone import binaries, containerd, controlplane, coredns, kubelet, pki, toolchain
+from icefield_cluster.standalone.layout import ControlPlaneLayout
+from icefield_cluster.standalone.network import ClusterNetwork
+from icefield_cluster.standalone.node import NodeLayout, cluster_id
+from icefield_cluster.standalone.versions import GO_AT_LEAST, KUBERNETES, MODULES
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> NodeLayout:
+    return NodeLayout(tmp_path, ClusterNetwork("t-012345", 7))
+
+
+def test_clusters_of_one_name_in_two_places_are_told_apart(tmp_path: Path) -> None:
+    assert cluster_id("a", tmp_path / "1") != cluster_id("a", tmp_path / "2")
+
+
+def test_sockets_stay_short_however_deep_the_state_is(node: NodeLayout, tmp_path: Path) -> None:
+    deep = NodeLayout(tmp_path / ("x" * 100), node.network)
+    assert all(len(str(path)) < 64 for path in (deep.cri_socket, deep.kubelet_root))
+
+
+def test_containerd_keeps_to_its_own_places(node: NodeLayout) -> None:
+    config = tomllib.loads(containerd.config(node, "localhost/icefield/pause:1"))
+    cri = config["plugins"]["io.containerd.grpc.v1.cri"]
+    assert cri["sandbox_image"] == "localhost/icefield/pause:1"
+    assert cri["restrict_oom_score_adj"] and cri["netns_mounts_under_state_dir"]
+    own = (str(node.root), str(node.run))
+    assert all(path.startswith(own) for path in (config["root"], config["state"], config["grpc"]["address"]))
+    assert json.loads(containerd.network_config(node))["cniVersion"] == "0.4.0"
+
+
+def test_the_kubelet_limits_processes_and_stays_below_its_cgroup(node: NodeLayout) -> None:
+    config = yaml.safe_load(kubelet.kubelet_config(node))
+    assert (config["podPidsLimit"], config["cgroupRoot"]) == (1024, "/icefield-t-012345")
+    assert yaml.safe_load(kubelet.kube_proxy_config(node))["conntrack"]["maxPerCore"] == 0
+
+
+def test_names_outside_are_asked_only_where_there_is_somebody_to_ask(node: NodeLayout) -> None:
+    assert "forward" in coredns.corefile(node, upstream=True)
+    assert "forward" not in coredns.corefile(node, upstream=False)
+
+
+def test_a_control_plane_on_the_loopback_device_advertises_another_address(tmp_path: Path) -> None:
+    layout = ControlPlaneLayout(tmp_path, "127.0.0.1")
+    assert "--advertise-address=192.0.2.1" in controlplane.apiserver(layout)
+    init, cluster = yaml.safe_load_all(pki.kubeadm_config(layout))
+    assert init["localAPIEndpoint"]["advertiseAddress"] == "192.0.2.1"
+    assert cluster["kubernetesVersion"] == KUBERNETES.version
+
+
+def test_every_module_has_its_sums_and_asks_for_no_newer_go() -> None:
+    for module in MODULES:
+        folder = binaries.TEMPLATES / module.name
+        text = (folder / "go.mod").read_text()
+        go = next(line.split()[1] for line in text.splitlines() if line.startswith("go "))
+        assert tuple(int(part) for part in go.split(".")[:2]) <= GO_AT_LEAST, module.name
+        assert f" {module.version}" in text
+        assert all(f"tool {package}" in text for package in module.packages)
+        assert (folder / "go.sum").stat().st_size > 0
+
+
+def test_an_old_go_is_not_taken(tmp_path: Path) -> None:
+    old = tmp_path / "go"
+    old.write_text("#!/bin/sh\necho go1.19.8\n")
+    old.chmod(0o755)
+    assert toolchain.version_of(old) == (1, 19)
+    assert toolchain.version_of(tmp_path / "none") == (0, 0)
