@@ -7,6 +7,7 @@ reasons), pkg/kubelet/active_deadline.go (DeadlineExceeded), pkg/kubelet/evictio
 from __future__ import annotations
 
 import re
+import signal
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,10 +181,10 @@ def _run_timeout(context: Context) -> str:
 
 
 def _exit_message(terminated: Manifest) -> str:
-    code, signal = terminated.get("exitCode"), terminated.get("signal")
-    if signal:
-        return f"the command was killed by signal {signal}"
-    return f"the command failed with exit code {code}"
+    """A shell, and tini, report a process that a signal killed as 128 + the signal's number."""
+    code = terminated.get("exitCode", 0)
+    killed = next((f" (killed by {s.name})" for s in signal.Signals if code == 128 + s), "")
+    return f"the command failed with exit code {code}{killed}"
 
 
 def _init_failure(status: Manifest) -> str | None:

@@ -1,0 +1,72 @@
+"""The DAG, without a cluster: tasks and attempts in, one step, what starts out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from icefield_crds import AttemptStatus, Task, TaskPhase
+from icefield_operator.run import dag
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CASES = yaml.safe_load((Path(__file__).parent / "dag_cases.yaml").read_text())
+
+
+def _tasks(spec: dict[str, Any]) -> list[Task]:
+    return [
+        Task(key=key, command="true", depends_on=task.get("after", []), max_retries=task.get("retries", 0))
+        for key, task in spec.items()
+    ]
+
+
+def _attempts(case: dict[str, Any]) -> dict[str, list[AttemptStatus]]:
+    ended = NOW - timedelta(seconds=case.get("ended", 0))
+    return {
+        key: [
+            AttemptStatus(attempt=n, pod_name=f"{key}-{n}", status=phase, completion_time=ended)
+            for n, phase in enumerate(phases)
+        ]
+        for key, phases in case.get("attempts", {}).items()
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_one_step(case: dict[str, Any]) -> None:
+    decision = dag.decide(
+        _tasks(case["tasks"]),
+        _attempts(case),
+        now=NOW,
+        stop=dag.Stop(case["stop"]) if "stop" in case else None,
+        settled={key: TaskPhase(phase) for key, phase in case.get("settled", {}).items()},
+    )
+    expect = case["expect"]
+    assert decision.phase == expect["run"]
+    assert decision.tasks == expect["tasks"]
+    assert [f"{task.key}/{attempt}" for task, attempt in decision.start] == expect.get("start", [])
+    assert [attempt.pod_name.replace("-", "/") for attempt in decision.end] == expect.get("end", [])
+    soon = (decision.next_deadline - NOW).total_seconds() if decision.next_deadline else None
+    assert soon == expect.get("next")
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        ({"a": [], "b": ["a"]}, None),
+        ({"a": ["b"], "b": ["a"]}, ["a", "b", "a"]),
+        ({"a": ["a"]}, ["a", "a"]),
+        ({"x": ["a"], "a": ["b"], "b": ["c"], "c": ["a"], "y": []}, ["a", "b", "c", "a"]),
+        ({"behind": ["b"], "b": ["ok", "c"], "c": ["b"], "ok": []}, ["b", "c", "b"]),
+        ({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}, None),
+    ],
+)
+def test_cycles_are_found_and_named(graph: dict[str, list[str]], found: list[str] | None) -> None:
+    assert dag.cycle(_tasks({key: {"after": after} for key, after in graph.items()})) == found
+
+
+def test_a_hundred_tasks_in_a_row_are_put_in_order() -> None:
+    keys = [f"t{n}" for n in range(100)]
+    tasks = _tasks({key: {"after": keys[n - 1 : n] if n else []} for n, key in enumerate(keys)})
+    assert [task.key for task in dag.in_order(list(reversed(tasks)))] == keys

@@ -1,0 +1,220 @@
+"""What a pod says, in the words that a run's owner reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from icefield_crds import AttemptStatus, TaskPhase, labels
+from icefield_operator.run import pods
+from icefield_operator.run.dag import Stop
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+BEGUN, ENDED = "2026-01-01T11:00:00Z", "2026-01-01T11:00:09Z"
+
+
+def _pod(status: dict[str, Any], deadline: int | None = None) -> dict[str, Any]:
+    container = {"name": "task", "image": "acme/tool:1", "resources": {"limits": {"memory": "512Mi"}}}
+    return {
+        "metadata": {
+            "name": "p",
+            "uid": "u",
+            "creationTimestamp": "2026-01-01T11:58:00Z",
+            "labels": labels.of_task_pod("demo", "run", "main", 0),
+        },
+        "spec": {"containers": [container], **({"activeDeadlineSeconds": deadline} if deadline else {})},
+        "status": status,
+    }
+
+
+def _ended(phase: str, code: int, **more: Any) -> dict[str, Any]:
+    terminated = {"exitCode": code, "startedAt": BEGUN, "finishedAt": ENDED, **more.pop("terminated", {})}
+    container = {"name": "task", "state": {"terminated": terminated}}
+    return {"phase": phase, "startTime": BEGUN, "containerStatuses": [container], **more}
+
+
+def _waiting(reason: str, message: str = "") -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"phase": "Pending", "containerStatuses": [{"name": "task", "state": state}]}
+
+
+NEVER_RAN = {"terminated": {"startedAt": None, "finishedAt": None, "reason": "ContainerStatusUnknown"}}
+UNSCHEDULABLE = {
+    "phase": "Pending",
+    "conditions": [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available",
+        }
+    ],
+}
+PULL = "image acme/tool:1 cannot be pulled"
+
+CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
+    ("new", {}, {}, "pending", None),
+    ("creating", _waiting("ContainerCreating"), {}, "pending", None),
+    (
+        "running",
+        {"phase": "Running", "containerStatuses": [{"name": "task", "state": {"running": {"startedAt": BEGUN}}}]},
+        {},
+        "running",
+        None,
+    ),
+    ("succeeded", _ended("Succeeded", 0), {}, "success", None),
+    ("process ended, phase behind", _ended("Running", 0), {}, "success", None),
+    ("process failed, phase behind", _ended("Running", 3), {}, "running", None),
+    ("ended by the deadline, phase behind", _ended("Running", 0), {"deadline": 9}, "running", None),
+    ("exit code", _ended("Failed", 3), {}, "failed", "the command failed with exit code 3"),
+    ("signal", _ended("Failed", 137), {}, "failed", "the command failed with exit code 137 (killed by SIGKILL)"),
+    (
+        "memory",
+        _ended("Failed", 137, terminated={"reason": "OOMKilled"}),
+        {},
+        "failed",
+        "the task ran out of memory (limit 512Mi)",
+    ),
+    (
+        "task timeout",
+        _ended("Failed", 143, reason="DeadlineExceeded"),
+        {"deadline": 9, "task_timeout": 9},
+        "failed",
+        "the task took longer than its timeout of 9 s",
+    ),
+    (
+        "run timeout, the kubelet being first",
+        _ended("Failed", 143, reason="DeadlineExceeded"),
+        {"deadline": 5, "task_timeout": 9, "run_timeout": 60},
+        "failed",
+        "the run took longer than its timeout of 60 s",
+    ),
+    (
+        "run timeout",
+        _ended("Failed", 143, reason="DeadlineExceeded"),
+        {"deadline": 1, "run_timeout": 60, "stop": Stop.TIMED_OUT},
+        "failed",
+        "the run took longer than its timeout of 60 s",
+    ),
+    (
+        "cancelled",
+        _ended("Failed", 143, reason="DeadlineExceeded"),
+        {"deadline": 1, "stop": Stop.CANCELLED},
+        "cancelled",
+        None,
+    ),
+    ("cancelled too late", _ended("Succeeded", 0), {"deadline": 1, "stop": Stop.CANCELLED}, "success", None),
+    (
+        "never started within its timeout",
+        _ended("Failed", 137, reason="DeadlineExceeded", **NEVER_RAN),
+        {"deadline": 9, "task_timeout": 9},
+        "failed",
+        "the task could not be started within its timeout",
+    ),
+    (
+        "given up",
+        _ended("Failed", 137, reason="DeadlineExceeded", **NEVER_RAN),
+        {"deadline": 1, "told": PULL},
+        "failed",
+        PULL,
+    ),
+    (
+        "evicted",
+        _ended("Failed", 137, reason="Evicted", message="The node was low on resource: memory."),
+        {},
+        "failed",
+        "the pod was ended by the cluster (Evicted): The node was low on resource: memory.",
+    ),
+    (
+        "drained",
+        _ended("Failed", 143, conditions=[{"type": "DisruptionTarget", "status": "True", "message": "taint manager"}]),
+        {},
+        "failed",
+        "the pod was ended by the cluster: taint manager",
+    ),
+    (
+        "pull backs off",
+        _waiting(
+            "ImagePullBackOff",
+            'Back-off pulling image "acme/tool:1": ErrImagePull: rpc error: code = NotFound desc = gone',
+        ),
+        {},
+        "pending",
+        f"{PULL}: gone",
+    ),
+    ("pull fails", _waiting("ErrImagePull", "rpc error: code = NotFound desc = gone"), {}, "pending", f"{PULL}: gone"),
+    (
+        "pull backs off, older kubelets",
+        _waiting("ImagePullBackOff", 'Back-off pulling image "acme/tool:1"'),
+        {},
+        "pending",
+        PULL,
+    ),
+    ("image name", _waiting("InvalidImageName"), {}, "pending", '"acme/tool:1" is not a valid image name'),
+    (
+        "missing secret",
+        _waiting("CreateContainerConfigError", 'secret "keys" not found'),
+        {},
+        "pending",
+        'the container cannot be started: secret "keys" not found',
+    ),
+    (
+        "no room",
+        UNSCHEDULABLE,
+        {},
+        "pending",
+        "waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient cpu.",
+    ),
+]
+
+
+def _context(given: dict[str, Any]) -> pods.Context:
+    return pods.Context(given.get("stop"), given.get("run_timeout"), given.get("task_timeout"), NOW)
+
+
+@pytest.mark.parametrize(("status", "given", "phase", "error"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_what_a_pod_says(status: dict[str, Any], given: dict[str, Any], phase: str, error: str | None) -> None:
+    told = given.get("told")
+    before = AttemptStatus(attempt=0, pod_name="p", status=TaskPhase.PENDING, error=told) if told else None
+    attempt = pods.observe(_pod(status, given.get("deadline")), before, _context(given))
+    assert (attempt.status.value, attempt.error) == (phase, error)
+    assert attempt.status.is_terminal == (attempt.completion_time is not None)
+    assert attempt.pod_uid == "u"
+
+
+def test_times_and_exit_code_are_those_of_the_process() -> None:
+    attempt = pods.observe(_pod(_ended("Failed", 3)), None, _context({}))
+    assert attempt.to_api()["startTime"] == BEGUN
+    assert attempt.to_api()["completionTime"] == ENDED
+    assert attempt.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, None),
+        (_waiting("ContainerCreating"), None),
+        (UNSCHEDULABLE, None),
+        (_waiting("InvalidImageName"), NOW - timedelta(minutes=2)),
+        (_waiting("ImagePullBackOff"), NOW + timedelta(minutes=3)),
+        (_waiting("CreateContainerConfigError"), NOW + timedelta(minutes=3)),
+        (_ended("Failed", 1), None),
+    ],
+)
+def test_when_to_give_up(status: dict[str, Any], expected: datetime | None) -> None:
+    assert pods.give_up_time(_pod(status)) == expected
+
+
+@pytest.mark.parametrize(
+    ("stop", "phase", "error"),
+    [
+        (None, "failed", "the pod was deleted while the task was running"),
+        (Stop.CANCELLED, "cancelled", None),
+        (Stop.TIMED_OUT, "failed", "the run took longer than its timeout of 60 s"),
+    ],
+)
+def test_a_pod_that_vanished(stop: Stop | None, phase: str, error: str | None) -> None:
+    before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING)
+    attempt = pods.vanished(before, _context({"stop": stop, "run_timeout": 60}))
+    assert (attempt.status.value, attempt.error, attempt.completion_time) == (phase, error, NOW)

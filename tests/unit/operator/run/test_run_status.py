@@ -1,0 +1,143 @@
+"""How a run stands, from its tasks, as status and conditions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task
+from icefield_operator.run import dag, status
+from icefield_operator.run.admission import Admission
+from icefield_operator.run.validate import Problem
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ADMITTED = Admission(True, Reason.WITHIN_QUOTA, "ok")
+FULL = Admission(False, Reason.QUOTA_EXCEEDED, "max_running_runs=1, current=1")
+TASKS = [Task(key="a", command="true"), Task(key="b", command="true", depends_on=["a"])]
+
+
+def _run(before: RunStatus | None = None, **spec: Any) -> Run:
+    metadata = {"name": "r", "namespace": "icefield-demo", "uid": "u", "generation": 2}
+    tasks = [task.to_api() for task in TASKS]
+    run = Run.model_validate({"metadata": metadata, "spec": {"tasks": tasks, **spec}})
+    return run.model_copy(update={"status": before})
+
+
+def _attempt(phase: str, **more: Any) -> AttemptStatus:
+    return AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=phase, **more)
+
+
+def _of(attempts: dict[str, list[AttemptStatus]], run: Run | None = None, **given: Any) -> RunStatus:
+    decision = dag.decide(TASKS, attempts, now=NOW, stop=given.get("stop"))
+    return status.of(
+        run or _run(),
+        decision,
+        attempts,
+        stop=given.get("stop"),
+        admission=given.get("admission", ADMITTED),
+        problem=given.get("problem"),
+        now=NOW,
+    )
+
+
+BAD = _attempt("failed", error="the command failed with exit code 1", completion_time=NOW)
+GOOD = _attempt("success", completion_time=NOW)
+
+CASES: list[tuple[str, dict[str, list[AttemptStatus]], dict[str, Any], str, Reason, str | None]] = [
+    ("waits for room", {}, {"admission": FULL}, "pending", Reason.QUOTA_EXCEEDED, FULL.message),
+    ("pod is being made", {"a": [_attempt("pending")]}, {}, "pending", Reason.PENDING, None),
+    (
+        "pod waits",
+        {"a": [_attempt("pending", error="no room")]},
+        {},
+        "pending",
+        Reason.PENDING,
+        "task a: no room",
+    ),
+    ("runs", {"a": [_attempt("running")]}, {}, "running", Reason.RUNNING, None),
+    ("failed", {"a": [BAD]}, {}, "failed", Reason.TASK_FAILED, "task a: the command failed with exit code 1"),
+    ("succeeded", {"a": [GOOD], "b": [GOOD]}, {}, "success", Reason.SUCCEEDED, None),
+    ("cancelled", {}, {"stop": dag.Stop.CANCELLED}, "cancelled", Reason.CANCELLED, None),
+    (
+        "timed out",
+        {"a": [BAD]},
+        {"stop": dag.Stop.TIMED_OUT, "run": _run(timeoutSeconds=60)},
+        "failed",
+        Reason.TIMED_OUT,
+        "the run took longer than its timeout of 60 s",
+    ),
+    (
+        "misses a flavor",
+        {"a": [GOOD]},
+        {"problem": Problem(Reason.FLAVOR_NOT_FOUND, "flavor x does not exist", False)},
+        "running",
+        Reason.FLAVOR_NOT_FOUND,
+        "flavor x does not exist",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "given", "phase", "reason", "error"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_phase_error_and_conditions(
+    attempts: dict[str, list[AttemptStatus]], given: dict[str, Any], phase: str, reason: Reason, error: str | None
+) -> None:
+    found = _of(attempts, **given)
+    assert (found.phase.value, found.error) == (phase, error)
+    ended, good = phase in ("success", "failed", "cancelled"), phase == "success"
+    expected = {
+        ConditionType.RECONCILING: not ended,
+        ConditionType.READY: good,
+        ConditionType.COMPLETE: good,
+        ConditionType.FAILED: ended and not good,
+        ConditionType.STALLED: ended and not good,
+    }
+    assert {type_: found.is_true(type_) for type_ in expected} == expected
+    assert {found.condition(type_).reason for type_ in expected} == {reason.value}  # type: ignore[union-attr]
+    assert (found.completion_time is not None) == ended
+    assert {condition.observed_generation for condition in found.conditions} == {2}
+
+
+def test_nothing_new_makes_the_same_status_again() -> None:
+    first = _of({"a": [_attempt("running", start_time=NOW)]})
+    later = status.of(
+        _run(first),
+        dag.decide(TASKS, {"a": first.tasks[0].attempts}, now=NOW),
+        {"a": first.tasks[0].attempts},
+        stop=None,
+        admission=ADMITTED,
+        problem=None,
+        now=NOW + timedelta(hours=1),
+    )
+    assert later.to_api() == first.to_api()
+
+
+def test_an_attempt_that_ended_stays_as_it_was_written_down_though_its_pod_is_gone() -> None:
+    before = _of({"a": [GOOD]})
+    attempts = status.attempts_of(_run(before), TASKS, [], stop=None, now=NOW + timedelta(hours=1))
+    assert attempts == {"a": [GOOD], "b": []}
+    assert status.unaccounted(_run(before), []) == []
+
+
+def test_an_attempt_that_ran_when_last_seen_is_missed() -> None:
+    before = _of({"a": [_attempt("running")]})
+    assert [attempt.pod_name for attempt in status.unaccounted(_run(before), [])] == ["p"]
+    attempts = status.attempts_of(_run(before), TASKS, [], stop=None, now=NOW)
+    assert attempts["a"][0].error == "the pod was deleted while the task was running"
+
+
+def test_the_timeout_counts_from_the_admission() -> None:
+    run = _run(timeoutSeconds=60)
+    assert status.run_deadline(run, NOW) == NOW + timedelta(seconds=60)
+    admitted = _run(_of({"a": [_attempt("running")]}), timeoutSeconds=60)
+    assert status.run_deadline(admitted, NOW + timedelta(hours=1)) == NOW + timedelta(seconds=60)
+    assert status.run_deadline(_run(), NOW) is None
+
+
+def test_archived_logs_are_noted_once_an_attempt_ended() -> None:
+    found = _of({"a": [GOOD], "b": [_attempt("running")]})
+    noted = status.with_archives(found, "u", lambda uid, key, attempt: uid == "u" and attempt == 0)
+    assert [task.attempts[0].logs_archived for task in noted.tasks] == [True, False]
+    assert status.with_archives(noted, "u", lambda *_: False) == noted

@@ -1,0 +1,112 @@
+"""The cached view: own writes count at once, nothing older undoes them, and a dead watch shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from icefield_operator.world import Kind, World
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    return _Clock()
+
+
+@pytest.fixture
+def world(clock: _Clock) -> World:
+    return World(clock)
+
+
+def _run(version: int, uid: str = "u1", name: str = "r", command: str = "true") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "icefield-demo", "uid": uid, "resourceVersion": str(version)}
+    return {"kind": "Run", "metadata": metadata, "spec": {"command": command}}
+
+
+def _pod(version: int, owner: str, name: str = "p") -> dict[str, Any]:
+    reference = {"kind": "Run", "name": "r", "uid": owner}
+    metadata = {"name": name, "namespace": "icefield-demo", "uid": name, "resourceVersion": str(version)}
+    return {"kind": "Pod", "metadata": {**metadata, "ownerReferences": [reference]}, "spec": {}}
+
+
+def _command(world: World) -> str | None:
+    run = world.run("icefield-demo", "r")
+    return run.spec.command if run else None
+
+
+def test_an_older_event_does_not_undo_our_own_write(world: World) -> None:
+    world.observe(None, _run(1, command="old"))
+    world.record(_run(5, command="written"))
+    assert not world.observe("MODIFIED", _run(3, command="stale"))
+    assert _command(world) == "written"
+    assert not world.observe("MODIFIED", _run(5, command="written"))
+    assert world.observe("MODIFIED", _run(6, command="newer"))
+    assert _command(world) == "newer"
+
+
+def test_the_late_deletion_of_a_namesake_does_not_remove_the_new_one(world: World) -> None:
+    world.observe("ADDED", _run(1, uid="u1"))
+    world.observe("ADDED", _run(9, uid="u2", command="second"))
+    assert not world.observe("DELETED", _run(8, uid="u1"))
+    assert _command(world) == "second"
+    assert world.observe("DELETED", _run(10, uid="u2"))
+    assert _command(world) is None
+
+
+def test_a_list_removes_what_vanished_unseen_but_nothing_newer_than_itself(world: World) -> None:
+    world.observe("ADDED", _run(1, name="r"))
+    world.observe("ADDED", _run(7, name="fresh", uid="u7"))
+    world.replace(Kind.RUN, [], "5")
+    assert [run.metadata.name for run in world.runs()] == ["fresh"]
+
+
+def test_pods_are_found_by_the_uid_of_their_run(world: World) -> None:
+    world.observe("ADDED", _pod(1, "u1"))
+    world.observe("ADDED", _pod(2, "u2", "q"))
+    assert [pod["metadata"]["name"] for pod in world.pods_of("u1")] == ["p"]
+    world.forget("Pod", "icefield-demo", "p", "other")
+    assert world.pods_of("u1")
+    world.forget("Pod", "icefield-demo", "p", "p")
+    assert world.pods_of("u1") == []
+
+
+def test_a_quiet_watch_is_alive_as_long_as_lists_agree_with_it(world: World, clock: _Clock) -> None:
+    world.observe(None, _run(1))
+    clock.now = 500
+    world.replace(Kind.RUN, [_run(1)], "9")
+    clock.now = 510
+    assert world.watch_age(Kind.RUN) == 10
+
+
+def test_a_watch_that_does_not_deliver_our_own_write_grows_old(world: World, clock: _Clock) -> None:
+    world.observe(None, _run(1))
+    world.record(_run(2))
+    clock.now = 300
+    world.observe("ADDED", _run(3, name="other", uid="u9"))
+    world.replace(Kind.RUN, [_run(2), _run(3, name="other", uid="u9")], "3")
+    assert world.watch_age(Kind.RUN) == 300
+    world.observe("MODIFIED", _run(2))
+    assert world.watch_age(Kind.RUN) == 0
+
+
+def test_a_watch_that_does_not_deliver_what_a_list_shows_grows_old(world: World, clock: _Clock) -> None:
+    world.replace(Kind.RUN, [], "1")
+    world.replace(Kind.RUN, [_run(2)], "2")
+    clock.now = 60
+    world.replace(Kind.RUN, [_run(2)], "2")
+    assert world.watch_age(Kind.RUN) == 60
+    world.observe("DELETED", _run(4))
+    assert world.watch_age(Kind.RUN) == 0
+
+
+def test_an_object_that_is_not_as_its_definition_says_is_left_out(world: World) -> None:
+    world.observe("ADDED", {**_run(1), "spec": {"command": 7, "tasks": "x"}})
+    assert world.runs() == []
+    assert world.run("icefield-demo", "r") is None
