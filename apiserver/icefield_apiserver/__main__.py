@@ -11,6 +11,7 @@ import uvicorn
 
 from .db.migrate import upgrade
 from .settings import Settings
+from .tls import renewing_context
 
 GRACE_SECONDS = 20
 """Less than the 30 s that Kubernetes gives a pod to end."""
@@ -35,6 +36,7 @@ def main() -> None:
         port=int(port),
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
+        ssl_context_factory=renewing_context if settings.tls_cert_file else None,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,

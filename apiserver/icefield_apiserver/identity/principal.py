@@ -106,7 +106,7 @@ async def current_caller(
     if credentials is None:
         raise Unauthorized
     authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.authenticate(credentials.credentials, x_workspace_slug)
+    return await authenticator.authenticate(credentials.credentials, x_workspace_slug or None)
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]

@@ -21,7 +21,7 @@ from icefield_apiserver.errors import Conflict
 from icefield_apiserver.identity import users
 from icefield_apiserver.identity.passwords import Passwords
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 pytestmark = pytest.mark.integration
 
@@ -130,3 +130,11 @@ async def test_the_same_person_is_created_once_and_the_last_administrator_stays(
         assert [type(outcome) for outcome in outcomes if outcome] == [Conflict]
         async with db.session() as session:
             assert sum(user.is_platform_admin for user in await users.page(session, after=None, limit=10)) == 1
+
+
+async def test_what_postgres_cannot_store_is_known_as_such(empty: str) -> None:
+    await upgrade(empty)
+    async with Database.open(empty) as db:
+        with pytest.raises(DataError):
+            async with db.session() as session:
+                await users.by_email(session, "a\0b")

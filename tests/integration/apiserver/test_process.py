@@ -29,6 +29,7 @@ def _environment(directory: Path, kubeconfig: Path, port: int) -> dict[str, str]
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     _openssl(directory, "req", "-x509", "-days", "1", *key, "-keyout", "tls.key", "-out", "tls.crt", *subject)
+    _openssl(directory, "req", "-x509", "-days", "1", *key, "-keyout", "new.key", "-out", "new.crt", *subject)
     _openssl(directory, "genpkey", "-algorithm", "ed25519", "-out", "private.pem")
     _openssl(directory, "pkey", "-in", "private.pem", "-pubout", "-out", "public.pem")
     return {
@@ -61,7 +62,7 @@ async def _until_ready(client: httpx.AsyncClient, process: asyncio.subprocess.Pr
             await asyncio.sleep(0.1)
 
 
-async def test_serves_tls_and_ends_in_order(control_plane: ControlPlane, tmp_path: Path) -> None:
+async def test_serves_tls_renews_its_certificate_and_ends_in_order(control_plane: ControlPlane, tmp_path: Path) -> None:
     control_plane.apply_crds()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -78,6 +79,13 @@ async def test_serves_tls_and_ends_in_order(control_plane: ControlPlane, tmp_pat
             answer = await client.post("/api/v1/auth/login", json=ADMIN)
             assert answer.status_code == 200, answer.text
             assert "server" not in answer.headers
+        for name in ("tls.key", "tls.crt"):
+            (tmp_path / name.replace("tls", "new")).replace(tmp_path / name)
+        renewed = ssl.create_default_context(cafile=str(tmp_path / "tls.crt"))
+        async with httpx.AsyncClient(verify=renewed, base_url=f"https://localhost:{port}") as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.get("/livez")
+            assert (await client.get("/livez")).status_code == 200
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(30):
             await process.wait()

@@ -17,7 +17,7 @@ from icefield_apiserver.errors import ERROR_RESPONSES, Conflict, QuotaExceeded, 
 from icefield_apiserver.middleware import RequestMiddleware
 from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, field_validator
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 MAX_BODY = 1000
 
@@ -56,6 +56,7 @@ RAISED: dict[str, Exception] = {
     ),
     "cluster-away": aiohttp.ClientConnectionError("10.0.0.1:6443 refused"),
     "database-away": OperationalError("SELECT 1", {}, Exception("password=hunter2")),
+    "unstorable": DataError("SELECT 1", {}, Exception("NUL (0x00) bytes")),
     "timeout": TimeoutError("secret"),
     "bug": KeyError("secret"),
 }
@@ -141,6 +142,7 @@ async def test_bad_parameters_are_400(client: httpx.AsyncClient) -> None:
         ("quota", 429, "max_running_runs=10, current=10"),
         ("unauthorized", 401, "A valid bearer token is required."),
         ("kubernetes", 400, "No."),
+        ("unstorable", 400, "A text holds something that cannot be stored, such as a NUL character."),
         ("cluster-away", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
         ("database-away", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
         ("timeout", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
