@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
+import logging.config
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -19,13 +20,22 @@ GRACE_SECONDS = 20
 BACKLOG = 512
 DATABASE_SECONDS = 90
 
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+}
+"""Handed to uvicorn as well: the process that it reloads configures itself anew."""
+
 
 def main() -> None:
     """Run the server; `--reload` starts it anew whenever a source file changes."""
     parser = argparse.ArgumentParser(prog="icefield_apiserver", description="Icefield's REST API.")
     parser.add_argument("--reload", action="store_true", help="start anew when a source file changes")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.config.dictConfig(LOGGING)
     settings = Settings()
     asyncio.run(upgrade(settings.database_url.get_secret_value(), DATABASE_SECONDS))
     host, _, port = settings.bind.rpartition(":")
@@ -40,7 +50,7 @@ def main() -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        log_config=None,
+        log_config=LOGGING,
         access_log=False,
         reload=arguments.reload,
         reload_dirs=[str(Path(__file__).parent)] if arguments.reload else None,
