@@ -1,0 +1,231 @@
+"""Jobs against a real API server: how they stand, and what their schedules start, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from icefield_crds import ConditionType, Job, JobStatus, Run, RunPhase, RunStatus
+from icefield_crds.names import API_VERSION, scheduled_run
+from icefield_operator.cluster import Cluster
+from icefield_operator.controllers import Controllers
+from icefield_operator.job import build
+from icefield_operator.job.reconcile import JobReconciler
+from icefield_operator.job.schedule import minute_of
+from icefield_operator.lifecycle import Operator
+from icefield_operator.settings import Settings
+from icefield_operator.world import World
+
+from tests.controlplane import ControlPlane
+
+pytestmark = pytest.mark.integration
+
+EVERY_MINUTE: dict[str, Any] = {"command": "true", "schedule": "* * * * *"}
+
+
+@dataclass
+class Place:
+    """A workspace of a test's own; nothing but a test's operator works in it."""
+
+    cluster: Cluster
+    namespace: str
+
+    async def create(self, name: str = "etl", *, promised: datetime | None = None, **spec: Any) -> Job:
+        """Create a Job; `promised` is the time that an operator before has announced for its next run."""
+        metadata = {"name": name, "namespace": self.namespace}
+        made = await self.cluster.create({"apiVersion": API_VERSION, "kind": "Job", "metadata": metadata, "spec": spec})
+        job = Job.model_validate(made)
+        if promised is None:
+            return job
+        told = JobStatus(next_schedule_time=promised, observed_generation=job.metadata.generation)
+        await self.cluster.write_status(job, told)
+        return await self.job(name)
+
+    async def job(self, name: str = "etl") -> Job:
+        """Return a Job as it is now."""
+        return Job.model_validate(await self.cluster.get("Job", self.namespace, name))
+
+    async def runs(self) -> list[Run]:
+        """Return all runs here."""
+        return [Run.model_validate(run) for run in (await self.cluster.list("Run", self.namespace))[0]]
+
+    async def until(self, check: Callable[[JobStatus], Any], name: str = "etl") -> JobStatus:
+        """Return the status of a Job once it satisfies the check."""
+
+        async def satisfied() -> JobStatus | None:
+            status = (await self.job(name)).status
+            return status if status and check(status) else None
+
+        found: JobStatus = await eventually(satisfied)
+        return found
+
+    async def end(self, run: Run, phase: RunPhase) -> None:
+        """Say that a run has this phase, as the reconciler of runs would."""
+        await self.cluster.write_status(run, RunStatus(phase=phase))
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:
+    """Return the first truthy answer; fail after a while."""
+    give_up = time.monotonic() + patience
+    while not (answer := await check()):
+        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
+        await asyncio.sleep(0.05)
+    return answer
+
+
+@asynccontextmanager
+async def running_operator(key: Path) -> AsyncIterator[None]:
+    """Run an operator that knows Jobs only."""
+    async with AsyncExitStack() as stack:
+        world = World()
+        cluster = await Cluster.connect(world)
+        stack.push_async_callback(cluster.close)
+        settings = Settings(runtime_image="runtime", tini_image="tini", run_token_private_key_file=key, health_port=0)
+        controllers = Controllers(world)
+        JobReconciler(cluster, controllers)
+        operator = Operator(settings, cluster, controllers)
+        task = asyncio.create_task(operator.run())
+        try:
+            yield
+        finally:
+            operator.stop()
+            await task
+
+
+@pytest.fixture
+async def place(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    """A workspace and its namespace."""
+    control_plane.apply_crds()
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    slug = f"j{uuid.uuid4().hex[:8]}"
+    cluster = await Cluster.connect(World())
+    await cluster.create({"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": {}})
+    await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"icefield-{slug}"}})
+    yield Place(cluster, f"icefield-{slug}")
+    await cluster.close()
+
+
+def this_minute() -> datetime:
+    """Return the beginning of the present minute."""
+    return datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+async def test_a_job_tells_how_it_stands(place: Place, tmp_path: Path) -> None:
+    cycle = [{"key": "a", "command": "a", "dependsOn": ["b"]}, {"key": "b", "command": "b", "dependsOn": ["a"]}]
+    async with running_operator(tmp_path):
+        await place.create("good", command="true")
+        await place.create("cyclic", tasks=cycle, schedule="* * * * *")
+        await place.create("unpunctual", command="true", schedule="at noon")
+        await place.until(lambda status: status.is_true(ConditionType.READY), "good")
+        metadata = (await place.job("good")).metadata
+        assert (metadata.annotations, metadata.finalizers) == ({}, [])
+        cyclic = await place.until(lambda status: status.is_true(ConditionType.STALLED), "cyclic")
+        told = cyclic.condition(ConditionType.STALLED)
+        assert told
+        assert (told.reason, "a -> b -> a" in told.message) == ("DependencyCycle", True)
+        assert cyclic.next_schedule_time is None
+        unpunctual = await place.until(lambda status: status.is_true(ConditionType.STALLED), "unpunctual")
+        told = unpunctual.condition(ConditionType.STALLED)
+        assert told
+        assert told.reason == "InvalidSchedule"
+        mended = {"spec": {"tasks": [cycle[0] | {"dependsOn": []}]}}
+        await place.cluster.merge_patch("Job", place.namespace, "cyclic", mended)
+        await place.until(lambda status: status.is_true(ConditionType.READY), "cyclic")
+
+
+async def test_a_job_counts_its_runs(place: Place, tmp_path: Path) -> None:
+    await place.create(command="true")
+    async with running_operator(tmp_path):
+        run = {"apiVersion": API_VERSION, "kind": "Run", "metadata": {"name": "first", "namespace": place.namespace}}
+        made = await place.cluster.create({**run, "spec": {"jobRef": {"name": "etl"}}})
+        told = await place.until(lambda status: status.active_runs == 1)
+        assert told.last_run
+        assert (told.last_run.name, told.last_run.phase) == ("first", "pending")
+        await place.end(Run.model_validate(made), RunPhase.SUCCESS)
+        told = await place.until(lambda status: status.active_runs == 0)
+        assert told.last_run
+        assert told.last_run.phase == "success"
+
+
+async def test_what_was_promised_is_started_once_though_the_operator_was_away(place: Place, tmp_path: Path) -> None:
+    # Several minutes were missed: the latest is made up for.
+    job = await place.create(**EVERY_MINUTE, promised=this_minute() - timedelta(minutes=5), params={"a": "b"})
+    before = this_minute()
+    for _ in range(3):
+        async with running_operator(tmp_path):
+            told = await place.until(lambda status: status.last_schedule_time and status.last_run)
+    last = told.last_schedule_time
+    assert last
+    assert before <= last <= this_minute()
+    assert told.next_schedule_time
+    runs = await place.runs()
+    # A minute may have begun meanwhile, and then has its own run.
+    assert {run.metadata.name for run in runs} <= {
+        scheduled_run("etl", minute) for minute in range(minute_of(before), minute_of(this_minute()) + 1)
+    }
+    assert runs[0].spec.command == "true"
+    assert runs[0].spec.params == {"a": "b"}
+    assert runs[0].metadata.owner_references[0].uid == job.metadata.uid
+
+
+async def test_a_run_that_an_operator_started_before_it_died_is_not_started_again(place: Place, tmp_path: Path) -> None:
+    promised = this_minute()
+    hourly = f"{promised.minute} * * * *"
+    job = await place.create(command="true", schedule=hourly, promised=promised)
+    made = await place.cluster.create(build.scheduled_run(job, "demo", promised))
+    async with running_operator(tmp_path):
+        told = await place.until(lambda status: status.last_schedule_time is not None)
+    assert told.last_schedule_time == promised
+    assert told.next_schedule_time == promised + timedelta(hours=1)
+    assert [run.metadata.uid for run in await place.runs()] == [made["metadata"]["uid"]]
+
+
+@pytest.mark.parametrize(("policy", "started"), [("Allow", 2), ("Forbid", 1), ("Replace", 1)])
+async def test_the_concurrency_policy(place: Place, tmp_path: Path, policy: str, started: int) -> None:
+    promised = this_minute()
+    hourly = f"{promised.minute} * * * *"
+    job = await place.create(command="true", schedule=hourly, concurrencyPolicy=policy, promised=promised)
+    earlier = build.scheduled_run(job, "demo", promised - timedelta(hours=1))
+    await place.cluster.create(earlier)
+    async with running_operator(tmp_path):
+        await place.until(lambda status: status.next_schedule_time == promised + timedelta(hours=1))
+    names = {run.metadata.name for run in await place.runs()}
+    now, before = scheduled_run("etl", minute_of(promised)), earlier["metadata"]["name"]
+    assert names == {"Allow": {before, now}, "Forbid": {before}, "Replace": {now}}[policy]
+    assert len(names) == started
+
+
+async def test_nothing_is_started_for_the_past(place: Place, tmp_path: Path) -> None:
+    now = this_minute()
+    long_ago = now - timedelta(hours=3)
+    daily = f"{long_ago.minute} {long_ago.hour} * * *"
+    await place.create("missed", command="true", schedule=daily, promised=long_ago)
+    # The schedule was edited: it no longer names what was promised.
+    await place.create("edited", command="true", schedule=daily, promised=now - timedelta(minutes=1))
+    await place.create("resting", **EVERY_MINUTE, promised=now, suspend=True)
+    async with running_operator(tmp_path):
+        tomorrow = long_ago + timedelta(days=1)
+        for name in ("missed", "edited"):
+            await place.until(lambda status: status.next_schedule_time == tomorrow, name)
+        await place.until(lambda status: status.conditions and status.next_schedule_time is None, "resting")
+    assert await place.runs() == []
+
+
+async def test_a_schedule_runs_when_its_time_comes(place: Place, tmp_path: Path) -> None:
+    async with running_operator(tmp_path):
+        job = await place.create(**EVERY_MINUTE)
+        created = job.metadata.creation_timestamp
+        assert created
+        told = await place.until(lambda status: status.last_schedule_time is not None)
+        assert told.last_schedule_time
+        assert told.last_schedule_time > created
+    runs = await place.runs()
+    assert scheduled_run("etl", minute_of(told.last_schedule_time)) in {run.metadata.name for run in runs}
