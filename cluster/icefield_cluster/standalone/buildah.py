@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from icefield_cluster.paths import cache_dir, locked
 SHARED = ("/etc/ssl/certs", "/usr/local/share/ca-certificates", "/etc/pip.conf")
 FIX = "check that Debian's mirror and PyPI can be reached from here, then run `icefield up` again"
 AT_ONCE = 3
+# Versions of an image that stay in the cache: a few checkouts and branches, not every edit.
+KEPT = 4
 
 
 def home() -> Path:
@@ -62,6 +65,8 @@ def build_all(
     for name in sorted(
         set(catalogue) - set(missing), key=lambda name: archive(catalogue[name], wanted[name]).stat().st_size
     ):
+        # What is used counts as new when old versions are thrown away.
+        archive(catalogue[name], wanted[name]).touch()
         needed(name)
     if not missing:
         note("unchanged")
@@ -73,6 +78,7 @@ def build_all(
             _build_missing(catalogue, wanted, missing, logs, note, needed)
         finally:
             _unmount_storage()
+        _prune(catalogue)
     note(f"built {', '.join(missing)}")
 
 
@@ -129,6 +135,16 @@ def _build(image: Image, tag: str, base_reference: str, log: Path) -> None:
         timeout=600,
     )
     partial.rename(archive(image, tag))
+
+
+def _prune(catalogue: Mapping[str, Image]) -> None:
+    for image in catalogue.values():
+        archives = sorted(home().glob(f"{image.name}-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in archives[KEPT:]:
+            path.unlink(missing_ok=True)
+            tag = path.stem.removeprefix(f"{image.name}-")
+            with contextlib.suppress(CommandError):
+                output([*_buildah(), "rmi", image.reference(tag)], timeout=60)
 
 
 def _make_debian(debian: Debian, target: Path, log: Path) -> None:

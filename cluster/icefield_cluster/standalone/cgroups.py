@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -63,10 +64,15 @@ def members(name: str) -> set[int]:
     """Every process in the cgroup or below it."""
     found: set[int] = set()
     for hierarchy in hierarchies():
-        for file in (hierarchy / name).rglob("cgroup.procs"):
+        for folder in _below(hierarchy / name):
             with contextlib.suppress(OSError):
-                found.update(int(pid) for pid in file.read_text(encoding="utf-8").split())
+                found.update(int(pid) for pid in (folder / "cgroup.procs").read_text(encoding="utf-8").split())
     return found
+
+
+def _below(top: Path) -> list[Path]:
+    # Unlike Path.rglob, os.walk does not mind that runc removes folders meanwhile. The deepest come first.
+    return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
 
 
 def kill_members(name: str) -> None:
@@ -80,13 +86,7 @@ def remove(name: str) -> list[Path]:
     """Remove the cgroup with everything below it, and return what would not go."""
     left = []
     for hierarchy in hierarchies():
-        top = hierarchy / name
-        if not top.is_dir():
-            continue
-        folders = [top, *(path for path in top.rglob("*") if path.is_dir())]
-        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
-            if not _remove(folder):
-                left.append(folder)
+        left += [folder for folder in _below(hierarchy / name) if not _remove(folder)]
     return left
 
 

@@ -25,6 +25,8 @@ SYSCTLS = (
 )
 # Folders that Kubernetes, containerd or the CNI plugins make at fixed places.
 FOLDERS = (
+    "/var/lib/kubelet/device-plugins",
+    "/var/lib/kubelet",
     "/var/log/containers",
     "/var/log/pods",
     "/var/lib/cni/results",
@@ -76,5 +78,8 @@ def _remove_empty(folder: Path) -> None:
         # `ip netns add` mounts the folder onto itself.
         with contextlib.suppress(CommandError):
             output(["umount", folder], timeout=10)
+    # The kubelet registers device plugins at a fixed place and leaves its socket there.
+    for socket in folder.glob("kubelet.sock"):
+        socket.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()

@@ -68,5 +68,8 @@ def _remove_links(node: NodeLayout) -> None:
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and str(link.readlink()).startswith(f"{node.pod_logs}/"):
             link.unlink(missing_ok=True)
-    for note in Path("/var/lib/cni/results").glob(f"{node.cni_network}-*"):
+    notes = Path("/var/lib/cni/results")
+    for note in notes.glob(f"{node.cni_network}-*-eth0"):
+        container = note.name.removeprefix(f"{node.cni_network}-").removesuffix("-eth0")
+        (notes / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
         note.unlink(missing_ok=True)

@@ -1,0 +1,177 @@
+"""Clusters come and go without a trace, survive being killed half-way, and live side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from icefield_cluster import lifecycle
+from icefield_cluster.standalone.cluster import why_not
+from icefield_cluster.state import ClusterState, load
+from tests.platform import Platform, icefield
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+
+SHARED_PLACES = (
+    "/run",
+    "/run/containerd",
+    "/run/netns",
+    "/var/lib",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log",
+    "/opt",
+)
+SYSCTLS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
+
+
+def told(*argv: str) -> list[str]:
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False).stdout.splitlines()
+
+
+def traces(mark: str) -> dict[str, list[str]]:
+    """What on this machine names a cluster, wherever it may have left something.
+
+    Other people's programs come and go on a machine meanwhile, so only what has the cluster's mark counts.
+    """
+    cgroups = [folder for folder, _, _ in os.walk("/sys/fs/cgroup")]
+    processes = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    found = {
+        "processes": processes,
+        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
+        "namespaces": told("ip", "netns", "list"),
+        "devices": told("ip", "-details", "link"),
+        "rules": told("nft", "list", "ruleset"),
+        "cgroups": cgroups,
+        "files": [str(path) for place in SHARED_PLACES for path in Path(place).glob("*")],
+        "links": [str(path.readlink()) for path in Path("/var/log/containers").glob("*")],
+    }
+    return {place: lines for place, names in found.items() if (lines := [name for name in names if mark in name])}
+
+
+def machine() -> dict[str, object]:
+    """What clusters share and therefore have to put back: fixed folders, kernel settings, rules, devices."""
+    return {
+        "folders": {place: sorted(os.listdir(place)) for place in SHARED_PLACES if Path(place).is_dir()},  # noqa: PTH208
+        "sysctls": {name: Path("/proc/sys", name).read_text() for name in SYSCTLS},
+        "rules": told("nft", "list", "ruleset"),
+        "devices": sorted(link["ifname"] for link in json.loads("".join(told("ip", "-json", "link")))),
+    }
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="icefield-life-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(place: Path) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs `icefield COMMAND` for a cluster that is taken down whatever happens."""
+
+    def command(verb: str) -> subprocess.CompletedProcess[str]:
+        return icefield(verb, "--name", "life", "--state-dir", place)
+
+    yield command
+    command("down")
+
+
+def up(cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path) -> ClusterState:
+    done = cluster("up")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    state = load(place)
+    assert state
+    return state
+
+
+def is_well(state: ClusterState) -> bool:
+    return all(well for _, _, well in lifecycle.health(state))
+
+
+def test_a_cluster_leaves_no_trace_and_disturbs_no_other(
+    platform: Platform, cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
+) -> None:
+    before = machine()
+    state = up(cluster, place)
+    assert is_well(state) and is_well(platform.state)
+    assert state.number != platform.state.number
+    assert state.api_url != platform.api_url
+
+    mark = place.name
+    assert {"processes", "mounts"} <= traces(mark).keys()
+    processes = dict(state.processes)
+    again = up(cluster, place)
+    assert again.processes == processes, "what runs is left alone"
+
+    done = cluster("down")
+    assert done.returncode == 0, done.stderr
+    assert traces(mark) == {}
+    assert traces("icefield-life") == {}
+    assert not place.exists()
+    assert is_well(platform.state)
+    assert machine() == before
+
+
+def _kill_during(place: Path, sign: str) -> None:
+    """Start `up`, and kill it with everything it runs as soon as its output has `sign`."""
+    program = Path(sys.executable).with_name("icefield")
+    argv = [program, "up", "--name", "life", "--state-dir", place]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as command:
+        assert command.stdout
+        for line in command.stdout:
+            if sign in line:
+                break
+        os.killpg(command.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("sign", ["✓ Network", "… Certificates", "… Control plane", "✓ Node", "… Rollout"])
+def test_up_recovers_from_being_killed(
+    sign: str, cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
+) -> None:
+    _kill_during(place, sign)
+    state = up(cluster, place)
+    assert is_well(state)
+    names = [process.name for process in state.processes.values()]
+    running = traces(place.name)["processes"]
+    for name in names:
+        # Each exactly once: what the killed command had started was taken over or ended.
+        program = f"/{name} "
+        assert sum(program in line for line in running) <= 1, name
+
+
+def test_what_died_is_started_again_with_its_data(
+    cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
+) -> None:
+    state = up(cluster, place)
+    key = state.api_key.read_text()
+    for process in state.processes.values():
+        os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while any(process.alive for process in state.processes.values()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert cluster("status").returncode != 0
+    state = up(cluster, place)
+    assert is_well(state)
+    assert state.api_key.read_text() == key
+
+
+def test_down_takes_away_what_a_killed_up_left(
+    cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
+) -> None:
+    _kill_during(place, "… Control plane")
+    (place / "state.json").unlink()
+    assert cluster("down").returncode == 0
+    assert traces(place.name) == {}
+    assert traces("icefield-life") == {}
