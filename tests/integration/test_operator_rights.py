@@ -1,0 +1,72 @@
+"""The rights that the manifests give the operator are enough to make, keep and remove a workspace, and no more."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from icefield_crds import ConditionType
+from icefield_crds.names import SYSTEM_NAMESPACE
+from icefield_operator.cluster import Cluster
+from icefield_operator.errors import Forbidden
+from icefield_operator.world import World
+
+from tests.controlplane import ControlPlane, running_control_plane
+from tests.object_store import RunningObjectStore
+from tests.unit.manifests.rendering import overlay
+
+from .workspace_site import Site, config_of, eventually, running_operator
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[tuple[ControlPlane, Path]]:
+    """A control plane with the standalone overlay, and a kubeconfig with the operator's own token."""
+    with running_control_plane() as plane:
+        plane.apply_crds()
+        plane.kubectl("apply", "--server-side", "-k", str(overlay("standalone")))
+        token = plane.kubectl("create", "token", "icefield-operator", "-n", SYSTEM_NAMESPACE).strip()
+        config = yaml.safe_load(plane.kubeconfig.read_text())
+        config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(yaml.safe_dump(config))
+        yield plane, kubeconfig
+
+
+async def test_the_operators_own_rights_are_enough(
+    installed: tuple[ControlPlane, Path],
+    object_store: RunningObjectStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plane, kubeconfig = installed
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    administrator = await Cluster.connect(World())
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    own_ca = tmp_path / "ca.crt"
+    own_ca.write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+    async with running_operator(config_of(object_store), own_ca) as (operator, store, users):
+
+        async def is_bounded() -> bool:
+            try:
+                await operator.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}})
+            except Forbidden:
+                return True
+            return False
+
+        # An admission policy takes a moment until it holds.
+        await eventually(is_bounded)
+        site = Site(administrator, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        await site.apply(members=[{"user": "ada@example.org", "role": "editor"}])
+        await site.until(ConditionType.READY)
+        role = await administrator.get("ClusterRole", None, "icefield-impersonator")
+        assert role
+        assert f"icefield:{site.slug}:editor" in role["rules"][0]["resourceNames"]
+        await store.put(f"workspaces/{site.slug}/left", b"")
+        await site.delete()
+        assert [key async for key in store.keys("workspaces/")] == []
+    await administrator.close()

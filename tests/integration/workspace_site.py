@@ -1,0 +1,134 @@
+"""A running operator that knows Workspaces, in this process, and hands to work with it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from icefield_crds import ConditionType, Workspace
+from icefield_crds.names import API_VERSION
+from icefield_operator.cluster import Cluster
+from icefield_operator.controllers import Controllers
+from icefield_operator.lifecycle import Operator
+from icefield_operator.logs.archiver import LogArchiver
+from icefield_operator.objectstore.access import Users, open_users
+from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.settings import Settings
+from icefield_operator.workspace.cleanup import Cleanup
+from icefield_operator.workspace.reconcile import WorkspaceReconciler
+from icefield_operator.workspace.shared import Shared
+from icefield_operator.world import World
+
+from tests.controlplane import ControlPlane
+from tests.object_store import REGION, RunningObjectStore
+
+
+@dataclass
+class Site:
+    """A control plane with a running operator that knows Workspaces, and its bucket."""
+
+    cluster: Cluster
+    plane: ControlPlane
+    store: ObjectStore
+    users: Users
+    slug: str
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the test's workspace."""
+        return f"icefield-{self.slug}"
+
+    async def apply(self, slug: str = "", **spec: Any) -> None:
+        """Apply a Workspace as its owner does: with another field manager than the operator's."""
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": "Workspace",
+            "metadata": {"name": slug or self.slug},
+            "spec": spec,
+        }
+        await asyncio.to_thread(self.plane.kubectl, "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(manifest))
+
+    async def workspace(self) -> Workspace | None:
+        """Return the test's Workspace as it is now."""
+        found = await self.cluster.get("Workspace", None, self.slug)
+        return Workspace.model_validate(found) if found else None
+
+    async def until(self, condition: ConditionType, slug: str = "") -> Workspace:
+        """Return the Workspace once a condition is true of its present generation."""
+
+        async def satisfied() -> Workspace | None:
+            found = Workspace.model_validate(await self.cluster.get("Workspace", None, slug or self.slug))
+            told = found.status.condition(condition) if found.status else None
+            up_to_date = told and told.observed_generation == found.metadata.generation
+            return found if told and up_to_date and told.status == "True" else None
+
+        found: Workspace = await eventually(satisfied)
+        return found
+
+    async def delete(self) -> None:
+        """Delete the Workspace and wait until it is gone."""
+        await self.cluster.delete("Workspace", None, self.slug)
+        await eventually(lambda: self._is_gone(), patience=240)
+
+    async def _is_gone(self) -> bool:
+        return await self.workspace() is None
+
+    async def environment(self) -> dict[str, str]:
+        """Return what the workspace's pods get from its object store Secret."""
+        secret = await self.cluster.get("Secret", self.namespace, "icefield-object-store")
+        assert secret
+        return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:
+    """Return the first truthy answer; fail after a while."""
+    give_up = time.monotonic() + patience
+    while not (answer := await check()):
+        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
+        await asyncio.sleep(0.05)
+    return answer
+
+
+@asynccontextmanager
+async def running_operator(
+    config: ObjectStoreConfig, own_ca: Path, limit: timedelta = timedelta(minutes=30)
+) -> AsyncIterator[tuple[Cluster, ObjectStore, Users]]:
+    """Run an operator that knows Workspaces only."""
+    async with AsyncExitStack() as stack:
+        world = World()
+        cluster = await Cluster.connect(world)
+        stack.push_async_callback(cluster.close)
+        store = await stack.enter_async_context(ObjectStore.open(config))
+        users = await stack.enter_async_context(open_users(config, store))
+        settings = Settings(
+            runtime_image="runtime", tini_image="tini", run_token_private_key_file=own_ca, health_port=0
+        )
+        controllers = Controllers(world)
+        archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
+        controllers.serve(archiver.run)
+        shared = Shared(cluster, world, users)
+        cleanup = Cleanup(cluster, store, users, shared, archiver, limit)
+        WorkspaceReconciler(cluster, controllers, store, users, cleanup, shared, own_ca)
+        operator = Operator(settings, cluster, controllers)
+        task = asyncio.create_task(operator.run())
+        try:
+            yield cluster, store, users
+        finally:
+            operator.stop()
+            await task
+
+
+def config_of(server: RunningObjectStore, provider: Provider = Provider.VERSITYGW) -> ObjectStoreConfig:
+    """Return the platform's configuration, with a bucket that nobody made yet."""
+    credentials = Credentials(server.access_key_id, server.secret_access_key)
+    return ObjectStoreConfig(provider, server.url, REGION, f"lake-{uuid.uuid4().hex[:8]}", credentials)
