@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import aiohttp
 from prometheus_client import Counter
@@ -40,6 +40,14 @@ class LogSource(Protocol):
         With `follow` the stream ends some time after the container has, without it with what is there now.
         """
         ...
+
+
+class _End(NamedTuple):
+    """How an archived log ends."""
+
+    parts: int
+    lost: bool
+    """Whether more of it was there that nobody has any more."""
 
 
 class Follower:
@@ -79,25 +87,22 @@ class Follower:
         """Return once the log is archived whole, or nobody has the rest of it any more."""
         while True:
             try:
-                if (lost := await self._read_to_end()) is None:
+                if (end := await self._read_to_end()) is None:
                     return
-                await self._archive.complete((await self._archive.position()).next_part, lost=lost)
+                await self._archive.complete(end.parts, lost=end.lost)
             except ObjectStoreError as error:
                 ERRORS.labels("object store").inc()
                 await self._back_off(error)
             else:
-                if lost:
+                if end.lost:
                     LOST.inc()
                     log.warning("The end of the log of %s/%s is lost", self.attempt.namespace, self.attempt.pod)
                 return
 
-    async def _read_to_end(self) -> bool | None:
-        """Read until a stream that was opened after the container had ended has ended.
+    async def _read_to_end(self) -> _End | None:
+        """Read until a stream that was opened after the container had ended has ended; None: that was done already.
 
         A stream that was opened before may break off without a sign, so another one must confirm that it did not.
-
-        Returns:
-            Whether something is lost; None when the archived log was whole already.
         """
         while True:
             ended = self._state is not ContainerState.STARTED
@@ -106,7 +111,8 @@ class Follower:
             if position.complete:
                 return None
             if self._state is ContainerState.NEVER_STARTED:
-                return False
+                # With parts there it did start, and whoever knew how it ended has forgotten it (a node that restarted).
+                return _End(position.next_part, lost=position.next_part > 0)
             try:
                 await self._read(position, follow=not ended)
             except AlreadyExistsError:
@@ -115,11 +121,11 @@ class Follower:
             except (KubernetesError, LogUnavailableError, aiohttp.ClientError, OSError) as error:
                 ERRORS.labels("kubelet").inc()
                 if self._is_gone(error) or (ended and self._failures >= GIVE_UP_AFTER):
-                    return True
+                    return _End(position.next_part, lost=True)
                 await self._back_off(error)
             else:
                 if ended:
-                    return False
+                    return _End(position.next_part, lost=False)
                 await self._back_off(None)
 
     async def _read(self, position: Position, *, follow: bool) -> None:
@@ -127,6 +133,8 @@ class Follower:
         source = self._source(attempt.namespace, attempt.pod, follow=follow, since_time=position.since_time)
         async with source as stream:
             self._writer = Writer(self._archive, position, attempt, self._uploads)
+            if follow and self._state is not ContainerState.STARTED:
+                self._writer.expect_end()
             try:
                 await self._writer.drain(stream)
             finally:
