@@ -17,6 +17,12 @@ def cache_dir() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "icefield"
 
 
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a text file unless it holds this text already: some programs end when their configuration is touched."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file, waiting for whoever has it; the kernel frees it when a process dies."""

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from icefield_cluster import lifecycle
 from icefield_cluster.standalone.cluster import why_not
 from icefield_cluster.state import ClusterState, load
+
 from tests.platform import Platform, icefield
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(why_not()), reason=why_not())]
@@ -127,7 +127,7 @@ def test_a_cluster_leaves_no_trace_and_disturbs_no_other(
 def _kill_during(place: Path, sign: str) -> None:
     """Start `up`, and kill it with everything it runs as soon as its output has `sign`."""
     program = Path(sys.executable).with_name("icefield")
-    argv = [program, "up", "--name", "life", "--state-dir", place]
+    argv = [str(program), "up", "--name", "life", "--state-dir", str(place)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as command:
         assert command.stdout
         for line in command.stdout:

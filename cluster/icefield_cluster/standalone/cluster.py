@@ -173,10 +173,11 @@ class StandaloneCluster:
             kubelet_text, proxy_text = kubelet.write(node)
             names = coredns.write(node)
             running = services.ensure(state, node, "kubelet", kubelet.kubelet(node), configuration=kubelet_text)
-            services.ensure(state, node, "kube-proxy", kubelet.kube_proxy(node), configuration=proxy_text)
             services.ensure(state, node, "coredns", coredns.command(node), configuration=names)
             self._kubectl("apply", "--server-side", "-f", "-", stdin=coredns.service(node))
             wait_until("the node", [running], self._node_is_ready, timeout=120, log=step.log)
+            # Not earlier: kube-proxy ends when the addresses of its node change, and at first there are none.
+            services.ensure(state, node, "kube-proxy", kubelet.kube_proxy(node), configuration=proxy_text)
 
     def _node_is_ready(self) -> bool:
         query = "-o=jsonpath={.status.conditions[?(@.type=='Ready')].status}"

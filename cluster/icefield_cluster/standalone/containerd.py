@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from icefield_cluster.commands import Argument, CommandError, output
+from icefield_cluster.paths import write_if_changed
 from icefield_cluster.standalone.layout import POD_SUBNET
 from icefield_cluster.standalone.node import NodeLayout
 
@@ -94,8 +95,8 @@ def write(node: NodeLayout, pause: str) -> str:
     """Write both files and return containerd's, which decides whether a running one has to be started anew."""
     text = config(node, pause)
     node.cni.mkdir(parents=True, exist_ok=True)
-    (node.cni / "10-icefield.conflist").write_text(network_config(node), encoding="utf-8")
-    (node.root / "containerd.toml").write_text(text, encoding="utf-8")
+    write_if_changed(node.cni / "10-icefield.conflist", network_config(node))
+    write_if_changed(node.root / "containerd.toml", text)
     return text
 
 

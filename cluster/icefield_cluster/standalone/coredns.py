@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from icefield_cluster.commands import Argument
+from icefield_cluster.paths import write_if_changed
 from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, DNS_SERVICE_ADDRESS
 from icefield_cluster.standalone.node import NodeLayout
@@ -35,7 +36,7 @@ def write(node: NodeLayout) -> str:
     """Write the configuration and return it."""
     resolvers = (node.root / "resolv.conf").read_text(encoding="utf-8")
     text = corefile(node, upstream="nameserver" in resolvers)
-    (node.root / "Corefile").write_text(text, encoding="utf-8")
+    write_if_changed(node.root / "Corefile", text)
     return text
 
 

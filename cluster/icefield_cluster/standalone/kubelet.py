@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from icefield_cluster.commands import Argument
+from icefield_cluster.paths import write_if_changed
 from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, DNS_SERVICE_ADDRESS, NODE_NAME, POD_SUBNET
 from icefield_cluster.standalone.node import NodeLayout
@@ -72,9 +73,9 @@ def kube_proxy_config(node: NodeLayout) -> str:
 def write(node: NodeLayout) -> tuple[str, str]:
     """Write both files and return their text, the kubelet's first."""
     texts = kubelet_config(node), kube_proxy_config(node)
-    (node.root / "resolv.conf").write_text(upstream_resolv_conf(), encoding="utf-8")
+    write_if_changed(node.root / "resolv.conf", upstream_resolv_conf())
     for name, text in zip(("kubelet.yaml", "kube-proxy.yaml"), texts, strict=True):
-        (node.root / name).write_text(text, encoding="utf-8")
+        write_if_changed(node.root / name, text)
     return texts
 
 
