@@ -113,7 +113,7 @@ def test_cancel_reaches_the_process_of_a_compound_command(scenario: Scenario, im
         "loop": "cancelled",
         "later": "cancelled",
     }
-    assert scenario.messages(run_id, "loop") == ["ready", "got TERM"]
+    assert "got TERM" in scenario.messages(run_id, "loop")
 
 
 def test_timeouts_of_a_task_and_of_a_run(scenario: Scenario) -> None:
@@ -133,7 +133,7 @@ def test_why_a_task_cannot_run_is_told_in_its_error(scenario: Scenario) -> None:
     assert scenario.wait(too_big)["status"] == "failed"
     assert "memory" in scenario.tasks(too_big)["hog"]["error"]
     scenario.wait_until(no_image, lambda _: "image" in (scenario.tasks(no_image)["t"]["error"] or "").lower())
-    scenario.wait_until(too_large, lambda _: "gpu" in (scenario.tasks(too_large)["t"]["error"] or "").lower())
+    scenario.wait_until(too_large, lambda _: "nodes are available" in (scenario.tasks(too_large)["t"]["error"] or ""))
     for run_id in (no_image, too_large):
         scenario.rest.post(f"/runs/{run_id}/cancel")
         assert scenario.wait(run_id)["status"] == "cancelled"

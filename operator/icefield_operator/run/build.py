@@ -22,6 +22,9 @@ CA_DIRECTORY = "/etc/icefield/ca"
 TINI_DIRECTORY = "/icefield"
 GRACE_SECONDS = 10
 TOKEN_KEY = "token"  # noqa: S105 - a key in a Secret
+OUTLIVE_CHILDREN = "trap 'exit 143' TERM; "
+"""A shell that dies of SIGTERM takes the container, and what it started, with it: no time to end in order. One with a
+trap waits for its child first, which gets the signal too (tini -g) and does not inherit the trap."""
 
 _NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9_]")
 _RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -120,7 +123,7 @@ def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, f
         "name": CONTAINER,
         "image": task.image or around.images.runtime,
         "imagePullPolicy": around.images.pull_policy,
-        "command": [tini, "-g", "--", "sh", "-c", _literal(task.command)],
+        "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + task.command)],
         "workingDir": WORKING_DIRECTORY,
         "env": _env(around, task, attempt),
         "envFrom": [{"secretRef": {"name": names.OBJECT_STORE_SECRET}}],

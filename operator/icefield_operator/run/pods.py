@@ -108,8 +108,13 @@ def waiting_message(pod: Manifest) -> str | None:
         return _cut(f"the container cannot be started: {message or reason}")
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        return _cut(f"waiting for room in the cluster: {scheduled.get('message', '').split(' preemption:')[0]}")
+        return _cut(f"waiting for room in the cluster: {_why_unschedulable(scheduled.get('message', ''))}")
     return None
+
+
+def _why_unschedulable(message: str) -> str:
+    """Leave out what the scheduler says of preemption and resource claims: it is not about this pod's own needs."""
+    return message.split(" no new claims")[0].split(" preemption:")[0].rstrip(" ,")
 
 
 def _pull_message(pod: Manifest, reason: str, message: str) -> str:

@@ -98,7 +98,7 @@ def _expand(text: str, variables: dict[str, str]) -> str:
 def test_the_shell_sees_the_command_as_written(text: str) -> None:
     container = _pod(_run(command=text, params={"p": text}))["spec"]["containers"][0]
     variables = {"A": "wrong", "HOME": "wrong", "date": "wrong"}
-    assert _expand(container["command"][-1], variables) == text
+    assert _expand(container["command"][-1], variables) == build.OUTLIVE_CHILDREN + text
     env = {variable["name"]: variable.get("value", "") for variable in container["env"]}
     assert _expand(env["PARAM_P"], variables) == text
     assert json.loads(_expand(env["ICEFIELD_PARAMS"], variables)) == {"p": text}
