@@ -106,8 +106,8 @@ class AttemptLog:
         self._seam.begin()
         for part in archived.parts[self._parts_read :]:
             async for entry in self._archive.entries(part):
-                if not self._seam.is_repeated(entry.timestamp):
-                    self._seam.pass_on(entry.timestamp)
+                if not self._seam.is_repeated(entry.timestamp, entry.message):
+                    self._seam.pass_on(entry.timestamp, entry.message)
                     yield entry
             self._parts_read += 1
         self._is_complete = archived.is_complete
@@ -116,13 +116,13 @@ class AttemptLog:
         since, joined = self._seam.since, self._seam.since is None or accept_gap
         self._seam.begin()
         async for entry in self._pods.entries(self._run, self._task, self._attempt, since=since, until=until):
-            if self._seam.is_repeated(entry.timestamp):
+            if self._seam.is_repeated(entry.timestamp, entry.message):
                 joined = True
                 continue
             if not joined:
                 self._has_gap = True
                 return
-            self._seam.pass_on(entry.timestamp)
+            self._seam.pass_on(entry.timestamp, entry.message)
             yield entry
 
     async def _skip_to_tail(self, tail: int) -> None:

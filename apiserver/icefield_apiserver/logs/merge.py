@@ -7,6 +7,8 @@ import heapq
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+import anyio
+
 from .entry import Entry
 
 
@@ -63,27 +65,28 @@ async def interleaved(streams: AsyncIterator[AsyncIterator[Entry]], *, buffer: i
     Args:
         streams: yields each log when it begins, and ends when no further will.
         buffer: how many lines are held for a slow reader before the logs have to wait.
+
+    Raises:
+        ExceptionGroup: a log could not be read on; what the others had said before was yielded.
     """
-    queue: asyncio.Queue[Entry | None] = asyncio.Queue(buffer)
+    heard, hearing = anyio.create_memory_object_stream[Entry](buffer)
 
     async def drain(lines: AsyncIterator[Entry]) -> None:
         async for entry in lines:
-            await queue.put(entry)
+            await heard.send(entry)
 
     async def drain_all() -> None:
-        try:
+        with heard:
             async with asyncio.TaskGroup() as group:
                 async for lines in streams:
                     group.create_task(drain(lines))
-        finally:
-            if not (current := asyncio.current_task()) or not current.cancelling():
-                await queue.put(None)
 
     producer = asyncio.create_task(drain_all())
     try:
-        while (entry := await queue.get()) is not None:
-            yield entry
-        await producer
+        with hearing:
+            async for entry in hearing:
+                yield entry
+            await producer
     finally:
         producer.cancel()
         await asyncio.gather(producer, return_exceptions=True)

@@ -1,0 +1,123 @@
+"""A store never goes back in time, whatever order news arrives in."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from icefield_apiserver.kube.orders import JOBS, RUNS, job_group, named_group, unfinished_group
+from icefield_apiserver.kube.store import Store, version_of
+from icefield_crds import Job, Run
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def run(uid: int, version: int = 1, *, phase: str = "pending", job: str | None = "j", age: int = 0) -> Run:
+    spec: dict[str, Any] = {"jobRef": {"name": job}} if job else {"command": "x"}
+    metadata = {
+        "name": f"run-{uid}",
+        "namespace": "icefield-a",
+        "uid": f"{uid:08x}-0000-0000-0000-000000000000",
+        "resourceVersion": str(version),
+        "creationTimestamp": START - timedelta(seconds=age),
+    }
+    return Run.model_validate({"metadata": metadata, "spec": spec, "status": {"phase": phase}})
+
+
+def names(store: Store[Run], group: str = "icefield-a") -> list[str]:
+    return [resource.metadata.name for _, resource in store.walk(group)]
+
+
+def test_it_is_found_by_every_key() -> None:
+    store = Store(RUNS)
+    one = run(1)
+    assert store.put(one)
+    assert store.get("icefield-a", "run-1") is one
+    assert store.by_uid(one.metadata.uid) is one
+    assert store.by_public_id("icefield-a", one.public_id) is one
+    assert store.get("icefield-b", "run-1") is None
+    assert store.by_public_id("icefield-b", one.public_id) is None
+    assert names(store, job_group("icefield-a", "j")) == ["run-1"]
+
+
+def test_an_older_version_changes_nothing() -> None:
+    store = Store(RUNS)
+    store.put(run(1, 10, phase="success"))
+    assert not store.put(run(1, 9, phase="running"))
+    assert not store.put(run(1, 10, phase="running"))
+    found = store.get("icefield-a", "run-1")
+    assert found is not None
+    assert found.phase == "success"
+
+
+def test_versions_compare_as_numbers() -> None:
+    store = Store(RUNS)
+    store.put(run(1, 9))
+    assert store.put(run(1, 10))
+
+
+def test_the_deleted_never_comes_back() -> None:
+    store = Store(RUNS)
+    one = run(1, 5)
+    store.put(one)
+    store.remove(one.metadata.uid)
+    assert not store.put(run(1, 4))
+    assert not store.put(run(1, 6))
+    assert len(store) == 0
+    assert names(store) == []
+
+
+def test_a_namesake_takes_the_place_of_one_that_was_deleted_unseen() -> None:
+    store = Store(RUNS)
+    store.put(run(1, 5))
+    successor = run(2, 6).model_copy(update={"metadata": run(2, 6).metadata.model_copy(update={"name": "run-1"})})
+    assert store.put(successor)
+    assert store.get("icefield-a", "run-1") is successor
+    assert len(store) == 1
+    assert not store.put(run(1, 5))
+
+
+def test_a_list_removes_what_it_lacks_but_not_what_is_newer() -> None:
+    store = Store(RUNS)
+    store.put(run(1, 5))
+    store.put(run(2, 6))
+    store.put(run(3, 30))  # our own write, made after the list was
+    store.replace([run(2, 6), run(4, 7)], version=20)
+    assert sorted(names(store)) == ["run-2", "run-3", "run-4"]
+
+
+def test_groups_follow_changes() -> None:
+    store = Store(RUNS)
+    store.put(run(1, 1))
+    assert store.count(unfinished_group("icefield-a")) == 1
+    store.put(run(1, 2, phase="failed"))
+    assert store.count(unfinished_group("icefield-a")) == 0
+    assert store.count("icefield-a") == 1
+
+
+def test_runs_are_newest_first_and_jobs_by_name() -> None:
+    store = Store(RUNS)
+    for uid, age in ((1, 30), (2, 10), (3, 20), (4, 10)):
+        store.put(run(uid, age=age))
+    assert names(store) == ["run-2", "run-4", "run-3", "run-1"]
+    jobs = Store(JOBS)
+    for number, name in enumerate(("b", "c", "a")):
+        spec = {"command": "x", "displayName": name.upper()}
+        metadata = {"name": name, "namespace": "n", "uid": f"u{number}", "resourceVersion": "1"}
+        jobs.put(Job.model_validate({"metadata": metadata, "spec": spec}))
+    assert [job.metadata.name for _, job in jobs.walk("n")] == ["a", "b", "c"]
+    assert [job.metadata.name for _, job in jobs.walk(named_group("n", "B"))] == ["b"]
+
+
+def test_news_in_any_order_ends_in_the_same_state() -> None:
+    news = [run(uid, version, phase=phase) for uid in range(5) for version, phase in ((1, "pending"), (2, "success"))]
+    chance = random.Random(7)  # noqa: S311
+    for _ in range(50):
+        chance.shuffle(news)
+        store = Store(RUNS)
+        for item in news:
+            store.put(item)
+        assert {version_of(found) for found in store.all()} == {2}
+        assert len(names(store)) == 5
+        assert store.count(unfinished_group("icefield-a")) == 0

@@ -1,0 +1,71 @@
+"""Several logs as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+from icefield_apiserver.logs.entry import Entry
+from icefield_apiserver.logs.merge import Source, interleaved, latest, merged
+
+
+def at(second: int) -> str:
+    return f"2026-06-01T08:00:{second:02d}.000000000Z"
+
+
+async def log(task: str, *seconds: int) -> AsyncIterator[Entry]:
+    for second in seconds:
+        await asyncio.sleep(0)
+        yield Entry(at(second), f"{task}{second}", task, 0, b"{}")
+
+
+async def test_lines_come_by_time_and_a_log_is_opened_in_its_turn() -> None:
+    opened: list[str] = []
+
+    def source(task: str, start: int | None, *seconds: int) -> Source:
+        def begin() -> AsyncIterator[Entry]:
+            opened.append(task)
+            return log(task, *seconds)
+
+        return Source("" if start is None else f"2026-06-01T08:00:{start:02d}Z", begin)
+
+    sources = [source("c", 20, 21, 22), source("a", 1, 1, 5, 9), source("b", 4, 4, 6, 30), source("d", None, 2)]
+    told = []
+    async for entry in merged(sources):
+        told.append(entry.message)
+        if entry.message == "a9":
+            assert "c" not in opened
+    assert told == ["a1", "d2", "b4", "a5", "b6", "a9", "c21", "c22", "b30"]
+    assert [entry async for entry in merged([])] == []
+
+
+async def test_the_last_lines_of_several_logs() -> None:
+    logs = [partial(log, "a", 1, 5, 9), partial(log, "b", 4, 6), partial(log, "c")]
+    assert [entry.message for entry in await latest(logs, 3)] == ["a5", "b6", "a9"]
+    assert [entry.message for entry in await latest(logs, 99)] == ["a1", "b4", "a5", "b6", "a9"]
+    assert await latest(logs, 0) == []
+
+
+async def test_live_logs_that_begin_later_are_heard() -> None:
+    async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
+        yield log("a", 1, 2)
+        await asyncio.sleep(0.01)
+        yield log("b", 3)
+
+    told = [entry.message async for entry in interleaved(logs(), buffer=1)]
+    assert sorted(told) == ["a1", "a2", "b3"]
+
+
+async def test_a_live_log_that_fails_fails_the_whole() -> None:
+    async def broken() -> AsyncIterator[Entry]:
+        yield Entry(at(1), "x", "a", 0, b"{}")
+        raise OSError("away")
+
+    async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
+        yield broken()
+
+    with pytest.raises(ExceptionGroup):
+        async for _ in interleaved(logs(), buffer=1):
+            pass

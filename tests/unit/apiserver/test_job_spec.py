@@ -1,0 +1,121 @@
+"""From requests to specs, from one spec to the next, and what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from icefield_apiserver.errors import BadRequest
+from icefield_apiserver.repositories.job_spec import changed, merge_patch, new_job, run_of_job
+from icefield_apiserver.repositories.validate import problem_of_execution, problem_of_job, problem_of_tasks
+from icefield_apiserver.schemas.jobs import JobCreate, JobUpdate
+from icefield_crds import File, Job, JobSpec, ObjectMeta, RunSpec, Task
+
+DAG = [{"key": "a", "command": "x"}, {"key": "b", "command": "x", "depends_on": ["a"]}]
+
+
+def job(**spec: Any) -> Job:
+    return Job(metadata=ObjectMeta(name="j", namespace="n", uid="u"), spec=JobSpec.model_validate(spec))
+
+
+def work(spec: JobSpec) -> tuple[str | None, list[str] | None]:
+    return spec.command, None if spec.tasks is None else [task.key for task in spec.tasks]
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "after"),
+    [
+        ({"tasks": DAG}, {}, (None, ["a", "b"])),
+        ({"tasks": DAG}, {"tasks": None}, (None, ["a", "b"])),
+        ({"tasks": DAG}, {"tasks": None, "command": "y"}, (None, ["a", "b"])),
+        ({"tasks": DAG}, {"command": ""}, (None, ["a", "b"])),
+        ({"tasks": DAG}, {"tasks": []}, (None, [])),
+        ({"tasks": DAG}, {"tasks": [], "command": "y"}, ("y", None)),
+        ({"tasks": DAG}, {"tasks": DAG[:1]}, (None, ["a"])),
+        ({"tasks": []}, {"command": "y", "tasks": []}, ("y", None)),
+        ({"tasks": []}, {}, (None, [])),
+        ({"command": "x"}, {}, ("x", None)),
+        ({"command": "x"}, {"command": None}, ("x", None)),
+        ({"command": "x"}, {"command": "y"}, ("y", None)),
+        ({"command": "x"}, {"tasks": []}, ("x", None)),
+        ({"command": "x"}, {"tasks": DAG, "command": "y"}, (None, ["a", "b"])),
+    ],
+)
+def test_what_a_change_makes_of_the_work(
+    before: dict[str, Any], change: dict[str, Any], after: tuple[str | None, list[str] | None]
+) -> None:
+    assert work(changed(job(**before), JobUpdate.model_validate(change))) == after
+
+
+def test_absent_stays_and_null_clears() -> None:
+    before = job(command="x", schedule="0 3 * * *", maxRetries=2, params={"a": "1"}, suspend=True)
+    kept = changed(before, JobUpdate.model_validate({"description": "d"}))
+    assert (kept.schedule, kept.max_retries, kept.params, kept.suspend) == ("0 3 * * *", 2, {"a": "1"}, True)
+    cleared = changed(before, JobUpdate.model_validate({"schedule": None, "max_retries": None, "params": None}))
+    assert (cleared.schedule, cleared.max_retries, cleared.params, cleared.suspend) == (None, None, {}, True)
+
+
+def test_a_patch_says_only_what_changes() -> None:
+    before = JobSpec(command="x", params={"a": "1", "b": "2"}, schedule="0 3 * * *")
+    after = JobSpec(tasks=[Task(key="a", command="x")], params={"b": "3"})
+    assert merge_patch(before, before) == {}
+    assert merge_patch(before, after) == {
+        "command": None,
+        "schedule": None,
+        "params": {"a": None, "b": "3"},
+        "tasks": [{"key": "a", "command": "x", "dependsOn": [], "env": []}],
+    }
+
+
+def test_names() -> None:
+    slugged = new_job(JobCreate(name="Café Öl 7", command="x"), "n")
+    assert (slugged.metadata.name, slugged.spec.display_name) == ("cafe-ol-7", "Café Öl 7")
+    plain = new_job(JobCreate(name="plain", command="x"), "n")
+    assert (plain.metadata.name, plain.spec.display_name) == ("plain", None)
+    with pytest.raises(BadRequest):
+        new_job(JobCreate(name="日本", command="x"), "n")
+
+
+def test_a_run_fixes_what_the_job_says() -> None:
+    template = job(tasks=DAG, params={"a": "1", "b": "1"}, env=[{"name": "A", "value": "1"}], image="i", maxRetries=3)
+    spec: RunSpec = run_of_job(template, {"b": "2"})
+    assert spec.tasks == template.spec.tasks
+    assert spec.params == {"a": "1", "b": "2"}
+    assert (spec.env, spec.image, spec.max_retries) == (template.spec.env, "i", 3)
+    assert spec.job_ref is not None
+    assert spec.job_ref.name == "j"
+
+
+def tasks(**depends_on: list[str]) -> list[Task]:
+    return [Task(key=key, command="x", depends_on=on) for key, on in depends_on.items()]
+
+
+@pytest.mark.parametrize(
+    ("dag", "problem"),
+    [
+        (tasks(), None),
+        (tasks(a=[], b=["a"], c=["a", "b"]), None),
+        (tasks(a=["a"]), "Task a depends on itself."),
+        (tasks(a=[], b=["z"]), "Task b depends on z, which is not a task of this job."),
+        ([*tasks(a=[]), *tasks(a=[])], "Two tasks have the key a."),
+    ],
+)
+def test_problems_of_a_dag(dag: list[Task], problem: str | None) -> None:
+    assert problem_of_tasks(dag) == problem
+
+
+def test_a_circle_is_named() -> None:
+    problem = problem_of_tasks(tasks(a=["c"], b=["a"], c=["b"], d=[]))
+    assert problem is not None
+    circle = problem.removeprefix("The tasks depend on each other in a circle: ").rstrip(".").split(" -> ")
+    assert circle[0] == circle[-1]
+    assert set(circle) == {"a", "b", "c"}
+
+
+def test_problems_of_a_job() -> None:
+    assert problem_of_job(JobSpec()) == "A job needs a command or tasks."
+    assert problem_of_job(JobSpec(command="x", schedule="*/5 1-3 * JAN,FEB MON#1")) is None
+    for wrong in ("@daily", "* * * *", "* * * * * *", "a;b * * * *"):
+        assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
+    large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
+    assert "longer than 1000000 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
