@@ -19,7 +19,8 @@ async def serve() -> None:
     """Run one operator until SIGTERM."""
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for noisy in ("kopf", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     world = World()
     cluster = await Cluster.connect(world)
     try:

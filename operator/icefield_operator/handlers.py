@@ -48,8 +48,22 @@ def registry_for(controllers: Controllers, cluster: Cluster) -> kopf.OperatorReg
     return registry
 
 
+class _NoMemory(kopf.DiffBaseStorage):
+    """Remembers nothing: events need no last state, and computing one would copy every object that arrives."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoMemory()
     settings.peering.standalone = True
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.label_selectors["v1", "pods"] = TASK_POD_SELECTOR

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from icefield_crds import Flavor, Job, Resource, Run, Workspace
+from icefield_crds import Flavor, Job, Resource, Run, RunPhase, Workspace
 from icefield_crds.names import workspace_of
 from pydantic import ValidationError
 
@@ -43,6 +43,7 @@ MODELS: dict[str, type[Resource[Any, Any]]] = {
     Kind.RUN: Run,
 }
 
+_ENDED = frozenset(phase.value for phase in RunPhase if phase.is_terminal)
 _WATCHED = frozenset(kind.value for kind in Kind)
 
 
@@ -80,6 +81,7 @@ class World:
         self._entries: dict[str, dict[tuple[str, str], Entry]] = {kind: {} for kind in Kind}
         self._pods_by_owner: dict[str, dict[str, Entry]] = defaultdict(dict)
         self._by_namespace: dict[tuple[str, str], dict[str, Entry]] = defaultdict(dict)
+        self._unfinished: dict[str, dict[str, Entry]] = defaultdict(dict)
         self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in Kind}
         self._heard: dict[str, float] = {}
         self._written: list[Callable[[Manifest], None]] = []
@@ -122,6 +124,11 @@ class World:
     def runs(self, namespace: str | None = None) -> list[Run]:
         """Return the Runs of a namespace, or all, by name."""
         return self._models(Run, namespace)
+
+    def unfinished_runs(self, namespace: str | None = None) -> list[Run]:
+        """Return the Runs of a namespace, or all, that have not ended; their number does not grow with history."""
+        found = self._unfinished.get(namespace, {}).values() if namespace is not None else self._all_unfinished()
+        return [entry.model for entry in found if isinstance(entry.model, Run)]
 
     def pod(self, namespace: str, name: str) -> Manifest | None:
         """Return the task pod of this name."""
@@ -206,6 +213,9 @@ class World:
 
     # Inside
 
+    def _all_unfinished(self) -> Iterator[Entry]:
+        return (entry for entries in self._unfinished.values() for entry in entries.values())
+
     def _put(self, manifest: Manifest) -> bool:
         kind, key = manifest["kind"], key_of(manifest)
         known = self._entries[kind].get(key)
@@ -218,6 +228,10 @@ class World:
         self._by_namespace[kind, key[0]][key[1]] = entry
         if kind == Kind.POD and (owner := run_owner(manifest)):
             self._pods_by_owner[owner[1]][key[1]] = entry
+        if kind == Kind.RUN and _has_ended(manifest):
+            _discard(self._unfinished, key[0], key[1])
+        elif kind == Kind.RUN:
+            self._unfinished[key[0]][key[1]] = entry
         return True
 
     def _remove(self, kind: str, key: tuple[str, str], uid: str) -> bool:
@@ -227,6 +241,8 @@ class World:
         del self._entries[kind][key]
         self._awaited[kind].pop(key, None)
         _discard(self._by_namespace, (kind, key[0]), key[1])
+        if kind == Kind.RUN:
+            _discard(self._unfinished, key[0], key[1])
         if kind == Kind.POD and (owner := run_owner(entry.manifest)):
             _discard(self._pods_by_owner, owner[1], key[1])
         return True
@@ -269,6 +285,11 @@ def owners(manifest: Manifest, kind: str) -> Iterator[tuple[str, str]]:
     for reference in manifest["metadata"].get("ownerReferences") or []:
         if reference["kind"] == kind:
             yield reference["name"], reference["uid"]
+
+
+def _has_ended(run: Manifest) -> bool:
+    phase = (run.get("status") or {}).get("phase", RunPhase.PENDING)
+    return phase in _ENDED
 
 
 def _discard(index: dict[Any, dict[str, Entry]], outer: Any, inner: str) -> None:

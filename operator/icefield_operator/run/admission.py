@@ -39,7 +39,7 @@ class Admissions:
         limit = workspace.spec.quotas.max_running_runs
         if self.holds(run):
             return Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
-        runs = self._world.runs(run.metadata.namespace)
+        runs = self._world.unfinished_runs(run.metadata.namespace or "")
         current = sum(self.holds(other) for other in runs)
         earlier = sum(_order(other) < _order(run) and self._waits(other) for other in runs)
         if current + earlier < limit:
@@ -65,7 +65,7 @@ class Admissions:
         workspace = self._world.workspace_of_namespace(namespace)
         if workspace is None:
             return []
-        runs = self._world.runs(namespace)
+        runs = self._world.unfinished_runs(namespace)
         room = workspace.spec.quotas.max_running_runs - sum(self.holds(run) for run in runs)
         return sorted((run for run in runs if self._waits(run)), key=_order)[: max(room, 0)]
 

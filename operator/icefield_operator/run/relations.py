@@ -29,12 +29,12 @@ def _owner(pod: Manifest) -> Iterator[Key]:
 
 
 def _unfinished(world: World, namespace: str | None = None) -> Iterator[Key]:
-    return (_key(run) for run in world.runs(namespace) if not run.phase.is_terminal)
+    return (_key(run) for run in world.unfinished_runs(namespace))
 
 
 def _waiting_for(world: World, job: Manifest) -> Iterator[Key]:
     metadata = job["metadata"]
-    for run in world.runs(metadata["namespace"]):
+    for run in world.unfinished_runs(metadata["namespace"]):
         if run.spec.job_ref and run.spec.job_ref.name == metadata["name"] and run.execution is None:
             yield _key(run)
 

@@ -143,14 +143,17 @@ async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-async def place(cluster: Cluster) -> Place:
+async def place(cluster: Cluster) -> AsyncIterator[Place]:
     """A workspace with its namespace and the flavor cpu.1."""
     slug = f"t{uuid.uuid4().hex[:8]}"
     await make_workspace(cluster, slug)
     flavor = {"cpu": "1", "memory": "1Gi", "requests": {"cpu": "10m", "memory": "16Mi"}}
     metadata = {"name": "cpu.1"}
     await cluster.apply({"apiVersion": API_VERSION, "kind": "Flavor", "metadata": metadata, "spec": flavor})
-    return Place(cluster, Kubelet(cluster), slug, f"icefield-{slug}")
+    kubelet = Kubelet(cluster, slug)
+    await kubelet.join()
+    yield Place(cluster, kubelet, slug, f"icefield-{slug}")
+    await kubelet.leave()
 
 
 async def make_workspace(cluster: Cluster, slug: str, **spec: Any) -> None:

@@ -9,14 +9,22 @@ from icefield_crds import format_time
 from icefield_operator.cluster import Cluster
 from icefield_operator.world import Manifest
 
-NODE = "played-node"
-
 
 class Kubelet:
     """Does by hand to single pods what a node would do."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, node: str) -> None:
         self._cluster = cluster
+        self._node = node
+
+    async def join(self) -> None:
+        """Register the node: pods of a node that does not exist are deleted after 40 s by the controller manager."""
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._node}}
+        await self._cluster._request("POST", "/api/v1/nodes", body=node)
+
+    async def leave(self) -> None:
+        """Take the node away, and with it its pods."""
+        await self._cluster._request("DELETE", f"/api/v1/nodes/{self._node}")
 
     async def bind(self, namespace: str, name: str) -> None:
         """Schedule a pod."""
@@ -25,7 +33,7 @@ class Kubelet:
         if "nodeName" in pod["spec"]:
             return
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/binding"
-        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+        target = {"apiVersion": "v1", "kind": "Node", "name": self._node}
         body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
         await self._cluster._request("POST", path, body=body)
 
