@@ -52,18 +52,20 @@ def run(target: DemoTarget, console: Console) -> None:
     console.rule("The data")
     with console.status("Uploading the flights that left New York City in 2013"):
         where = store.upload_flights()
-    console.print(f"Uploaded 336,776 flights to {where}", highlight=False)
+    console.print(f"Uploaded {where}", highlight=False, soft_wrap=True)
 
     console.rule("The pipeline, through REST")
     job = api.save_job(pipeline.rest_job())
     run_id = api.start_run(job["id"])
-    console.print(f"POST /api/v1/jobs → {job['id']}, POST /api/v1/jobs/{job['id']}/run → {run_id}", highlight=False)
+    console.print(f"POST /api/v1/jobs → {job['id']}", highlight=False)
+    console.print(f"POST /api/v1/jobs/{job['id']}/run → {run_id}\n", highlight=False)
     _follow(api, run_id, console)
     for key in ("ingest", "transform"):
         console.print(f"\n[bold]GET /api/v1/runs/{run_id}/tasks/{key}/logs[/]", highlight=False)
         for line in api.logs(run_id, key):
-            console.print(f"{line['timestamp'][:23]}  {line['message']}", highlight=False, markup=False)
-    console.print(_result_table(store.result()))
+            text = f"{line['timestamp'][:23]}  {line['message']}"
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print("", _result_table(store.result()), sep="\n")
 
     console.rule("The same pipeline, through kubectl")
     run_with_kubectl(console, target.kubectl, target.directory)

@@ -65,9 +65,10 @@ class WorkspaceStore:
         return cls(client, own["ICEFIELD_BUCKET"], own["ICEFIELD_PREFIX"])
 
     def upload_flights(self) -> str:
-        """Upload the flights and return where they lie."""
-        self.client.upload_file(str(flights_archive()), self.bucket, f"{self.prefix}/{_UPLOAD}")
-        return f"s3://{self.bucket}/{self.prefix}/{_UPLOAD}"
+        """Upload the flights and return where they lie, and how large they are."""
+        archive = flights_archive()
+        self.client.upload_file(str(archive), self.bucket, f"{self.prefix}/{_UPLOAD}")
+        return f"s3://{self.bucket}/{self.prefix}/{_UPLOAD} ({archive.stat().st_size / 1e6:.1f} MB)"
 
     def result(self) -> pl.DataFrame:
         """Download the table that the pipeline wrote."""
