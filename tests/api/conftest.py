@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from fastapi import FastAPI
 from icefield_apiserver.app import create_app
 from icefield_apiserver.db.migrate import upgrade
+from icefield_apiserver.identity import passwords
 from icefield_apiserver.settings import ObjectStoreSettings, Settings
 
 from tests.controlplane import REPOSITORY, ControlPlane
@@ -46,6 +48,12 @@ def run_token_key() -> RunTokenKey:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return RunTokenKey(private.decode(), public.decode())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> None:
+    """Hash with the least argon2 that there is: these tests log in by the hundred."""
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
