@@ -60,7 +60,7 @@ def _kill_operator(scenario: Scenario) -> None:
 def test_every_run_ends_and_every_task_runs_once_while_the_operator_dies(platform: Any) -> None:
     scenario = Scenario(platform)
     patch = ["patch", "workspaces.icefield.dev", "demo", "--type=merge", "-p"]
-    scenario.kubectl(*patch, json.dumps({"spec": {"quotas": {"maxRunningRuns": RUNS}}}))
+    scenario.kubectl(*patch, json.dumps({"spec": {"quotas": {"maxRunningRuns": 2 * RUNS}}}))
     job = scenario.job(files={"mark.py": MARK}, tasks=TASKS)
     runs = []
     for n in range(RUNS):

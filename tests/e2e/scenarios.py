@@ -20,6 +20,7 @@ class Scenario:
 
     def __init__(self, platform: Any) -> None:
         self.platform = platform
+        self._started: list[str] = []
         self.rest = httpx.Client(
             base_url=f"{platform.api_url}/api/v1",
             headers={"Authorization": f"Bearer {platform.api_key}"},
@@ -43,7 +44,16 @@ class Scenario:
         answer = self.rest.post(f"/jobs/{job_id}/run", json=body)
         assert answer.is_success, answer.text
         run_id: str = answer.json()["run_id"]
+        self._started.append(run_id)
         return run_id
+
+    def clean_up(self) -> None:
+        """Cancel what still runs, so that the next test finds the workspace idle."""
+        left = [run_id for run_id in self._started if self.get(run_id)["status"] not in ENDED]
+        for run_id in left:
+            self.rest.post(f"/runs/{run_id}/cancel").raise_for_status()
+        for run_id in left:
+            self.wait(run_id)
 
     def get(self, run_id: str) -> dict[str, Any]:
         """Return the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def scenario(platform: Any) -> Scenario:
-    return Scenario(platform)
+def scenario(platform: Any) -> Iterator[Scenario]:
+    scenario = Scenario(platform)
+    yield scenario
+    scenario.clean_up()
 
 
 def test_tasks_run_in_the_order_of_the_dag_and_share_files_env_and_params(scenario: Scenario) -> None:
