@@ -126,6 +126,17 @@ def _signal(process: psutil.Process, *, terminate: bool) -> None:
         return
 
 
+def abandon_children() -> None:
+    """Kill what we run for ourselves at the moment, and leave alone what was started to stay (see `spawn`)."""
+    session = os.getsid(0)
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if os.getsid(child.pid) == session:
+                child.kill()
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+
+
 def pids_in_network(namespace: Path) -> list[int]:
     """Every process whose network namespace is the one mounted at `namespace`; none when that is not there."""
     try:

@@ -109,8 +109,12 @@ def _build_missing(
     elif any(catalogue[name].base for name in missing):
         _restore(base_reference, archive(base, wanted["base"]), logs / "image-base.log")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(build, name) for name in missing if name != "base"]:
-            done.result()
+        try:
+            for done in [pool.submit(build, name) for name in missing if name != "base"]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _build(image: Image, tag: str, base_reference: str, log: Path) -> None:

@@ -13,7 +13,7 @@ from icefield_cluster import images
 from icefield_cluster.commands import CommandError, output, run
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import locked
-from icefield_cluster.processes import wait_until
+from icefield_cluster.processes import abandon_children, wait_until
 from icefield_cluster.progress import Steps
 from icefield_cluster.standalone import (
     binaries,
@@ -80,10 +80,14 @@ class StandaloneCluster:
         """
         try:
             self._up(install)
-        finally:
-            # After a failure nobody waits for what else was begun.
+        except BaseException:
+            # Nobody waits for what else was begun.
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._imports.shutdown(wait=False, cancel_futures=True)
+            abandon_children()
+            raise
+        self._pool.shutdown()
+        self._imports.shutdown()
 
     def _up(self, install: Callable[[dict[str, str]], None]) -> None:
         with self.steps.step("System packages") as step:
