@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+
 from icefield_cluster import processes
 from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.versions import VERSITYGW

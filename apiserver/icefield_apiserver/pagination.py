@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
-from icefield_crds.meta import Resource
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
+
+from icefield_crds.meta import Resource
 
 from .errors import BadRequest
 from .kube.store import Key, Store

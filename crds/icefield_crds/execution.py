@@ -11,6 +11,8 @@ from .meta import Model
 MAX_TASKS = 100
 MAX_DEPENDENCIES = 25
 MAX_RETRIES = 20
+MAX_FILES_BYTES = 900 * 1024
+"""All inline files of a run together: they live in one ConfigMap, which Kubernetes limits to 1 MiB."""
 
 ShortText = Annotated[str, Field(max_length=253)]
 Command = Annotated[str, Field(min_length=1, max_length=32768)]

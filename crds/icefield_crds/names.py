@@ -27,6 +27,9 @@ IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
 PLATFORM_ADMIN_USER = "icefield:platform:admin"
 PERSON_EXTRA = "icefield.dev/person"
 
+TASK_CONTAINER = "task"
+"""The container of a task's pod that runs its command."""
+
 SINGLE_COMMAND_KEY = "main"
 """The task key of a run that has a command and no tasks."""
 

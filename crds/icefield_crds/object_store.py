@@ -11,6 +11,8 @@ from __future__ import annotations
 
 LOG_PART_SUFFIX = ".jsonl.gz"
 LOG_COMPLETE = "_complete"
+MAX_LOG_MESSAGE_BYTES = 256 * 1024
+"""A longer line of a log is kept in pieces of this size; the archive and the live log must cut it alike."""
 
 
 def workspace_prefix(workspace: str) -> str:

@@ -16,10 +16,11 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Self
 
 import aiohttp
-from icefield_crds import KINDS, Resource, Status
-from icefield_crds.names import API_VERSION, FIELD_MANAGER, GROUP, VERSION
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
+
+from icefield_crds import KINDS, Resource, Status
+from icefield_crds.names import API_VERSION, FIELD_MANAGER, GROUP, VERSION
 
 from .errors import AlreadyExists, Conflict, KubernetesError, NotFound, Unreachable
 from .world import Manifest, World

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import kopf
+
 from icefield_crds.labels import TASK_POD_SELECTOR
 from icefield_crds.names import GROUP, VERSION
 

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
-from icefield_crds import RunPhase
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from icefield_crds import RunPhase
 
 from .metrics import RUNS, WATCH_AGE
 from .world import Kind, World

@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 
 import kopf
+
 from icefield_crds.labels import TASK_POD_SELECTOR
 
 from .cluster import Cluster, together

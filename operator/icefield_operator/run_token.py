@@ -12,6 +12,7 @@ from pathlib import Path
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from icefield_crds import Run
 from icefield_crds.names import FIELD_MANAGER
 

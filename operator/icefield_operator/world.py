@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from icefield_crds import Flavor, Job, Resource, Run, RunPhase, Workspace
 from icefield_crds.names import workspace_of
-from pydantic import ValidationError
 
 log = logging.getLogger(__name__)
 

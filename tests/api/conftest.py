@@ -17,11 +17,11 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from fastapi import FastAPI
+
 from icefield_apiserver.app import create_app
 from icefield_apiserver.db.migrate import upgrade
 from icefield_apiserver.identity import passwords
 from icefield_apiserver.settings import ObjectStoreSettings, Settings
-
 from tests.controlplane import REPOSITORY, ControlPlane
 
 ADMIN = "admin@icefield.local"

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+
 from icefield_apiserver.kube.client import MERGE_PATCH, path_of
 from icefield_crds import Run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import jwt
 import pytest
+
 from icefield_apiserver.identity.failures import PER_PERSON_AND_ADDRESS
 from icefield_apiserver.settings import Settings
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+
 from icefield_apiserver.db import Database
 
 pytestmark = pytest.mark.integration

@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 import yaml
 from fastapi import FastAPI
+from kubernetes.aio.client.exceptions import ApiException
+
 from icefield_apiserver.kube import Impersonation
 from icefield_apiserver.kube.client import KubeClient
 from icefield_apiserver.settings import Settings
 from icefield_crds import Job, JobSpec, ObjectMeta, Workspace, WorkspaceSpec
 from icefield_crds.names import IMPERSONATOR_CLUSTER_ROLE, PERSON_EXTRA
-from kubernetes.aio.client.exceptions import ApiException
-
 from tests.controlplane import REPOSITORY, ControlPlane
 
 from .conftest import ADMIN, MakeWorkspace, SignIn, serving

@@ -143,7 +143,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
                 {"key": "b", "command": "x", "depends_on": ["a"]},
             ],
         },
-        "in a circle: ",
+        "in a cycle: ",
     ),
     ({"name": "x", "command": "x", "schedule": "daily"}, "not a cron expression"),
     ({"name": "x", "command": "x", "flavor": "gpu.z9"}, "There is no flavor gpu.z9"),

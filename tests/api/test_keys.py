@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+
 from icefield_apiserver.db import models
 
 from .conftest import AddUser, MakeClient, MakeWorkspace, SignIn

@@ -17,11 +17,11 @@ import pytest_asyncio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from fastapi import FastAPI
+
 from icefield_apiserver.settings import ObjectStoreSettings, Settings
 from icefield_crds import Run
 from icefield_crds.names import pod_name
 from icefield_crds.object_store import attempt_log_prefix, log_complete_key, log_part_key
-
 from tests.controlplane import ControlPlane
 from tests.object_store import RunningObjectStore
 

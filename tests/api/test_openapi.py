@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 from fastapi.routing import APIRoute
+
 from icefield_apiserver.app import ROUTERS, create_app
 from icefield_apiserver.settings import Settings
 

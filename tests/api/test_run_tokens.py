@@ -14,8 +14,8 @@ import jwt
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from icefield_crds import Run
 
+from icefield_crds import Run
 from tests.controlplane import ControlPlane
 
 from .conftest import MakeClient, MakeWorkspace, RunTokenKey

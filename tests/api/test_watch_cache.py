@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 import yaml
+
 from icefield_apiserver.kube import KubeClient, WatchCache, cache
 from icefield_apiserver.kube.orders import JOBS
 from icefield_crds import Job
-
 from tests.controlplane import ControlPlane
 
 from .playing import eventually

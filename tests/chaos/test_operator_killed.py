@@ -9,7 +9,6 @@ from typing import Any
 
 import psutil
 import pytest
-
 from tests.e2e.scenarios import Scenario
 
 pytestmark = pytest.mark.chaos

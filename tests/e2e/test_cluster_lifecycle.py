@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from icefield_cluster import lifecycle
 from icefield_cluster.standalone.cluster import why_not
 from icefield_cluster.state import ClusterState, load
-
 from tests.platform import Platform, icefield
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(why_not()), reason=why_not())]
@@ -61,12 +61,10 @@ def traces(mark: str) -> dict[str, list[str]]:
 
 
 def machine() -> dict[str, object]:
-    """What clusters share and therefore have to put back: fixed folders, kernel settings, rules, devices."""
+    """What clusters share and therefore have to put back, in so far as only the last one does."""
     return {
         "folders": {place: sorted(os.listdir(place)) for place in SHARED_PLACES if Path(place).is_dir()},  # noqa: PTH208
         "sysctls": {name: Path("/proc/sys", name).read_text() for name in SYSCTLS},
-        "rules": told("nft", "list", "ruleset"),
-        "devices": sorted(link["ifname"] for link in json.loads("".join(told("ip", "-json", "link")))),
     }
 
 
@@ -100,6 +98,14 @@ def is_well(state: ClusterState) -> bool:
     return all(well for _, _, well in lifecycle.health(state))
 
 
+def _kill_all(state: ClusterState) -> None:
+    for process in state.processes.values():
+        os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while any(process.alive for process in state.processes.values()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
 def test_a_cluster_leaves_no_trace_and_disturbs_no_other(
     platform: Platform, cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
 ) -> None:
@@ -115,11 +121,21 @@ def test_a_cluster_leaves_no_trace_and_disturbs_no_other(
     again = up(cluster, place)
     assert again.processes == processes, "what runs is left alone"
 
+    _kill_all(state)
+    assert cluster("status").returncode != 0
+    key, state = state.api_key.read_text(), up(cluster, place)
+    assert is_well(state)
+    assert state.api_key.read_text() == key, "data outlive the programs"
+
     done = cluster("down")
     assert done.returncode == 0, done.stderr
     assert traces(mark) == {}
     assert traces("icefield-life") == {}
     assert not place.exists()
+    assert f"icefield{state.number}" not in {
+        link["ifname"] for link in json.loads("".join(told("ip", "-json", "link")))
+    }
+    assert not [line for line in told("nft", "list", "tables") if line.endswith(f"icefield-{state.number}")]
     assert is_well(platform.state)
     assert machine() == before
 
@@ -136,7 +152,7 @@ def _kill_during(place: Path, sign: str) -> None:
         os.killpg(command.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("sign", ["✓ Network", "… Certificates", "… Control plane", "✓ Node", "… Rollout"])
+@pytest.mark.parametrize("sign", ["✓ Network", "… Rollout"])
 def test_up_recovers_from_being_killed(
     sign: str, cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
 ) -> None:
@@ -149,22 +165,6 @@ def test_up_recovers_from_being_killed(
         # Each exactly once: what the killed command had started was taken over or ended.
         program = f"/{name} "
         assert sum(program in line for line in running) <= 1, name
-
-
-def test_what_died_is_started_again_with_its_data(
-    cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path
-) -> None:
-    state = up(cluster, place)
-    key = state.api_key.read_text()
-    for process in state.processes.values():
-        os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while any(process.alive for process in state.processes.values()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert cluster("status").returncode != 0
-    state = up(cluster, place)
-    assert is_well(state)
-    assert state.api_key.read_text() == key
 
 
 def test_down_takes_away_what_a_killed_up_left(

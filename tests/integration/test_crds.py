@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from icefield_cluster.commands import CommandError
 from icefield_crds.execution import MAX_DEPENDENCIES, MAX_TASKS
-
 from tests.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration

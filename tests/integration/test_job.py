@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from icefield_crds import ConditionType, Job, JobStatus, Run, RunPhase, RunStatus
 from icefield_crds.names import API_VERSION, scheduled_run
 from icefield_operator.cluster import Cluster
@@ -23,7 +24,6 @@ from icefield_operator.job.schedule import minute_of
 from icefield_operator.lifecycle import Operator
 from icefield_operator.settings import Settings
 from icefield_operator.world import World
-
 from tests.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration

@@ -15,13 +15,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from icefield_crds import object_store as layout
 from icefield_operator.errors import KubernetesError, NotFound
 from icefield_operator.logs.archiver import LogArchiver
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
-
 from tests.object_store import REGION, RunningObjectStore, running_object_store
 
 pytestmark = pytest.mark.integration

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+
 from icefield_cluster.commands import CommandError
 from icefield_crds import names
-
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, overlay
 

@@ -13,6 +13,7 @@ import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
+
 from icefield_operator.objectstore.access import StaticUsers, VersityUsers, supplied_credentials
 from icefield_operator.objectstore.config import (
     Credentials,
@@ -23,7 +24,6 @@ from icefield_operator.objectstore.config import (
 )
 from icefield_operator.objectstore.store import AlreadyExistsError, ObjectStore
 from icefield_operator.objectstore.versitygw import VersityAdmin
-
 from tests.object_store import REGION, RunningObjectStore
 
 pytestmark = pytest.mark.integration

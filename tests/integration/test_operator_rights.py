@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from icefield_crds import ConditionType
 from icefield_crds.names import SYSTEM_NAMESPACE
 from icefield_operator.cluster import Cluster
 from icefield_operator.errors import Forbidden
 from icefield_operator.world import World
-
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.object_store import RunningObjectStore
 from tests.unit.manifests.rendering import overlay

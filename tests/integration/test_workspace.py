@@ -11,12 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from icefield_crds import ConditionType
 from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.world import Manifest
-
 from tests.controlplane import ControlPlane
 from tests.object_store import REGION, RunningObjectStore
 

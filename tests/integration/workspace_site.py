@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from icefield_crds import ConditionType, Workspace
 from icefield_crds.names import API_VERSION
 from icefield_operator.cluster import Cluster
@@ -28,7 +29,6 @@ from icefield_operator.workspace.cleanup import Cleanup
 from icefield_operator.workspace.reconcile import WorkspaceReconciler
 from icefield_operator.workspace.shared import Shared
 from icefield_operator.world import World
-
 from tests.controlplane import ControlPlane
 from tests.object_store import REGION, RunningObjectStore
 

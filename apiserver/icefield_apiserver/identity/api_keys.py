@@ -8,12 +8,12 @@ import re
 import secrets
 from datetime import datetime, timedelta
 
-from icefield_crds import Workspace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from icefield_apiserver.db.models import ApiKey, User, now
 from icefield_apiserver.errors import NotFound
+from icefield_crds import Workspace
 
 PREFIX = "icf_"
 USE_RECORDED_EVERY = timedelta(minutes=5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jwt
-from icefield_crds import Workspace
 
 from icefield_apiserver.db import Database
 from icefield_apiserver.db.models import User
 from icefield_apiserver.errors import NotFound, Unauthorized
+from icefield_crds import Workspace
 
 from . import api_keys, membership
 from .membership import RunDirectory, WorkspaceDirectory

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from icefield_crds import Role, Workspace
 
 from icefield_apiserver.errors import Forbidden, Unauthorized
+from icefield_crds import Role, Workspace
 
 from .session_tokens import Session
 

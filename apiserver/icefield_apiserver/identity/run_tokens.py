@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
+
 from icefield_crds import Role
 
 ISSUER = "icefield-operator"

@@ -17,11 +17,12 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
-from icefield_crds.meta import Resource
-from icefield_crds.names import API_VERSION
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
+
+from icefield_crds.meta import Resource
+from icefield_crds.names import API_VERSION
 
 from .impersonation import Impersonation
 

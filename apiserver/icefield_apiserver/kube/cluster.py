@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar, cast
 
-from icefield_crds import ConditionType, Flavor, Job, Run, Workspace
-from icefield_crds.meta import Resource
-from icefield_crds.names import workspace_of
 from kubernetes.aio.client.exceptions import ApiException
 
 from icefield_apiserver.errors import Forbidden, Unavailable
+from icefield_crds import ConditionType, Flavor, Job, Run, Workspace
+from icefield_crds.meta import Resource
+from icefield_crds.names import workspace_of
 
 from . import orders
 from .cache import WatchCache

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from icefield_crds.names import PERSON_EXTRA, PLATFORM_ADMIN_USER, impersonated_user
-
 from icefield_apiserver.identity.principal import Principal
+from icefield_crds.names import PERSON_EXTRA, PLATFORM_ADMIN_USER, impersonated_user
 
 _EXTRA_HEADER = f"Impersonate-Extra-{quote(PERSON_EXTRA, safe='').lower()}"
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from icefield_crds.meta import Resource
-from icefield_crds.names import workspace_of
 from kubernetes.aio.client.exceptions import ApiException
 
 from icefield_apiserver.errors import ApiError, Conflict, Forbidden, QuotaExceeded, Unavailable
+from icefield_crds.meta import Resource
+from icefield_crds.names import workspace_of
 
 from .impersonation import Impersonation
 

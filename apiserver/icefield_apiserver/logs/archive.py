@@ -16,9 +16,9 @@ from typing import Any, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from icefield_crds.object_store import LOG_COMPLETE, LOG_PART_SUFFIX, logs_prefix
 
 from icefield_apiserver.settings import ObjectStoreSettings
+from icefield_crds.object_store import LOG_COMPLETE, LOG_PART_SUFFIX, logs_prefix
 
 from .entry import Entry, from_archive
 

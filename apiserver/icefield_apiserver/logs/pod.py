@@ -8,18 +8,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import aiohttp
-from icefield_crds import Run
-from icefield_crds.names import pod_name
 from kubernetes.aio.client.exceptions import ApiException
 
 from icefield_apiserver.kube import KubeClient
+from icefield_crds import Run
+from icefield_crds.names import TASK_CONTAINER, pod_name
+from icefield_crds.object_store import MAX_LOG_MESSAGE_BYTES
 
 from .entry import Entry, from_pod
 
-CONTAINER = "task"
 CHUNK_BYTES = 64 * 1024
-PIECE_BYTES = 256 * 1024
-"""Longer lines are handed out in pieces, cut where the archive cuts them."""
 SILENCE_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 """How often a silent follower looks whether the attempt has ended: the kubelet does so every 5 s only."""
@@ -56,7 +54,7 @@ class PodLogs:
         """
         name = pod_name(run.metadata.name, task, attempt)
         path = f"/api/v1/namespaces/{run.metadata.namespace}/pods/{name}/log"
-        query = {"container": CONTAINER, "timestamps": "true", "follow": "true" if until else "false"}
+        query = {"container": TASK_CONTAINER, "timestamps": "true", "follow": "true" if until else "false"}
         if since:
             query["sinceTime"] = since
         try:
@@ -85,9 +83,9 @@ async def _pieces(stream: aiohttp.StreamReader, until: Callable[[], bool] | None
         for line in lines:
             for piece in _cut(line):
                 yield piece
-        while len(rest) > PIECE_BYTES:
-            yield rest[:PIECE_BYTES]
-            rest = rest[PIECE_BYTES:]
+        while len(rest) > MAX_LOG_MESSAGE_BYTES:
+            yield rest[:MAX_LOG_MESSAGE_BYTES]
+            rest = rest[MAX_LOG_MESSAGE_BYTES:]
     for piece in _cut(rest):
         yield piece
 
@@ -114,5 +112,5 @@ async def _chunks(stream: aiohttp.StreamReader, until: Callable[[], bool] | None
 
 
 def _cut(line: bytes) -> Iterator[bytes]:
-    for start in range(0, len(line), PIECE_BYTES):
-        yield line[start : start + PIECE_BYTES]
+    for start in range(0, len(line), MAX_LOG_MESSAGE_BYTES):
+        yield line[start : start + MAX_LOG_MESSAGE_BYTES]

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
+from icefield_apiserver.errors import NotFound
 from icefield_crds import Run, TaskStatus, format_time
 from icefield_crds.names import SINGLE_COMMAND_KEY
-
-from icefield_apiserver.errors import NotFound
 
 from .archive import Archive
 from .attempt import AttemptLog

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from icefield_crds import Execution, Job, JobReference, JobSpec, ObjectMeta, RunSpec
-from icefield_crds.names import slugify
 from pydantic import ValidationError
 
 from icefield_apiserver.errors import BadRequest, validation_sentence
 from icefield_apiserver.schemas.jobs import JobCreate, JobUpdate
 from icefield_apiserver.schemas.runs import RunSubmit
+from icefield_crds import Execution, Job, JobReference, JobSpec, ObjectMeta, RunSpec
+from icefield_crds.names import slugify
 
 T = TypeVar("T")
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from icefield_crds import Execution, Job, Run
-from icefield_crds.names import namespace_of, slugify
 from kubernetes.aio.client.exceptions import ApiException
 
 from icefield_apiserver.errors import BadRequest, Conflict, NotFound
@@ -16,6 +14,8 @@ from icefield_apiserver.kube import Cluster, Impersonation
 from icefield_apiserver.kube.orders import job_group, named_group
 from icefield_apiserver.pagination import Page, Window, page_of
 from icefield_apiserver.schemas.jobs import JobCreate, JobUpdate
+from icefield_crds import Execution, Job, Run
+from icefield_crds.names import namespace_of, slugify
 
 from .job_spec import changed, merge_patch, new_job
 from .validate import flavors_of, problem_of_job

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from icefield_crds import ConditionType, Quotas, Run
-from icefield_crds.names import namespace_of
-
 from icefield_apiserver.errors import QuotaExceeded
 from icefield_apiserver.kube import Cluster
 from icefield_apiserver.kube.orders import unfinished_group
+from icefield_crds import ConditionType, Quotas, Run
+from icefield_crds.names import namespace_of
 
 RECOUNT_SECONDS = 1.0
 

@@ -7,15 +7,14 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from icefield_crds import DesiredState, Job, ObjectMeta, Run, RunPhase, RunSpec
-from icefield_crds.labels import JOB
-from icefield_crds.names import namespace_of, slugify
-
 from icefield_apiserver.errors import BadRequest, Conflict, NotFound
 from icefield_apiserver.identity.principal import Principal
 from icefield_apiserver.kube import Cluster, Impersonation
 from icefield_apiserver.kube.orders import job_group
 from icefield_apiserver.pagination import Page, Window, page_of
+from icefield_crds import DesiredState, Job, ObjectMeta, Run, RunPhase, RunSpec
+from icefield_crds.labels import JOB
+from icefield_crds.names import namespace_of, slugify
 
 from .job_spec import run_of_job
 from .quota import RunQuota

@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from graphlib import CycleError, TopologicalSorter
 
 from icefield_crds import Execution, JobSpec, Task
-
-MAX_FILES_BYTES = 1_000_000
-"""All files of a run live in one ConfigMap, which Kubernetes limits to 1 MiB."""
+from icefield_crds.dag import cycle, unknown_dependency
+from icefield_crds.execution import MAX_FILES_BYTES
 
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*,/?#-]+")
 
@@ -43,13 +41,10 @@ def problem_of_tasks(tasks: Sequence[Task]) -> str | None:
     for task in tasks:
         if task.key in task.depends_on:
             return f"Task {task.key} depends on itself."
-        if unknown := next((key for key in task.depends_on if key not in keys), None):
-            return f"Task {task.key} depends on {unknown}, which is not a task of this job."
-    try:
-        TopologicalSorter({task.key: task.depends_on for task in tasks}).prepare()
-    except CycleError as error:
-        circle: list[str] = error.args[1]
-        return f"The tasks depend on each other in a circle: {' -> '.join(circle)}."
+    if unknown := unknown_dependency(tasks):
+        return f"Task {unknown[0]} depends on {unknown[1]}, which is not a task of this job."
+    if path := cycle(tasks):
+        return f"The tasks depend on each other in a cycle: {' -> '.join(path)}."
     return None
 
 

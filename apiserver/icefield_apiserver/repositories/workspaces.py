@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from icefield_crds import Member, Role, Workspace
-from icefield_crds.names import slugify
 from kubernetes.aio.client.exceptions import ApiException
 
 from icefield_apiserver.errors import BadRequest, Conflict, NotFound
 from icefield_apiserver.identity import membership
 from icefield_apiserver.identity.principal import Caller
 from icefield_apiserver.kube import Cluster, Impersonation
+from icefield_crds import Member, Role, Workspace
+from icefield_crds.names import slugify
 
 MAX_SLUG_LENGTH = 40
 _ATTEMPTS = 5

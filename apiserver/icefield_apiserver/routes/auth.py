@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from icefield_crds import Workspace
 
 from icefield_apiserver.db import models as tables
 from icefield_apiserver.db.pages import after_text, page_of_rows
@@ -27,6 +26,7 @@ from icefield_apiserver.schemas.identity import (
 )
 from icefield_apiserver.settings import Settings
 from icefield_apiserver.state import CurrentCluster, CurrentDatabase, CurrentLogins
+from icefield_crds import Workspace
 
 router = APIRouter(prefix="/auth", tags=["Authentication"])
 

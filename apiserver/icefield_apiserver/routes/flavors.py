@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from icefield_crds import Flavor
 
 from icefield_apiserver.errors import NotFound
 from icefield_apiserver.identity.principal import CurrentCaller
 from icefield_apiserver.pagination import CurrentWindow, Page, page_of
 from icefield_apiserver.schemas.workspaces import FlavorView
 from icefield_apiserver.state import CurrentCluster
+from icefield_crds import Flavor
 
 router = APIRouter(prefix="/flavors", tags=["Flavors"])
 

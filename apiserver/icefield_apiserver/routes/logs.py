@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import Response, StreamingResponse
-from icefield_crds import Run
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from icefield_apiserver.errors import UNAVAILABLE, Unavailable
@@ -19,6 +18,7 @@ from icefield_apiserver.logs import Entry, LogReader, check_task
 from icefield_apiserver.repositories.dependencies import Logs, Runs
 from icefield_apiserver.repositories.runs import RunRepository
 from icefield_apiserver.schemas.logs import LogLine
+from icefield_crds import Run
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from icefield_crds import RunPhase
 
 from icefield_apiserver.errors import NotFound
 from icefield_apiserver.identity.principal import CurrentPrincipal
@@ -13,6 +12,7 @@ from icefield_apiserver.pagination import CurrentWindow, Page
 from icefield_apiserver.repositories.dependencies import Jobs, Runs
 from icefield_apiserver.repositories.job_spec import run_of_its_own
 from icefield_apiserver.schemas.runs import Lineage, RunRead, RunSubmit, TaskRunRead, run_of, tasks_of
+from icefield_crds import RunPhase
 
 router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
 

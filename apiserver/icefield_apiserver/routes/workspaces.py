@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from icefield_crds import ConditionType, Role, Workspace
 
 from icefield_apiserver.db.pages import after_text, page_of_rows
 from icefield_apiserver.errors import Forbidden, NotFound
@@ -23,6 +22,7 @@ from icefield_apiserver.schemas.workspaces import (
     WorkspaceView,
 )
 from icefield_apiserver.state import CurrentCluster, CurrentDatabase
+from icefield_crds import ConditionType, Role, Workspace
 
 router = APIRouter(prefix="/workspaces", tags=["Workspaces"])
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+from pydantic import BaseModel, BeforeValidator, Field
+
 from icefield_crds import EnvVar, Execution, Task
 from icefield_crds.execution import MAX_RETRIES, MAX_TASKS, Command, TaskKey
-from pydantic import BaseModel, BeforeValidator, Field
 
 Optional = BeforeValidator(lambda value: None if value == "" else value)
 """An empty string says nothing, as clients with typed fields send it."""

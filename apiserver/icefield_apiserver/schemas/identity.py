@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from icefield_crds import Role
 from pydantic import BaseModel, Field, StringConstraints
 
 from icefield_apiserver.identity.passwords import MAX_LENGTH, MIN_LENGTH
+from icefield_crds import Role
 
 TEN_YEARS = 10 * 366 * 86400
 

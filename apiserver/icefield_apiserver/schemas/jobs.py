@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from icefield_crds import ConcurrencyPolicy, ConditionType, Job, Run, RunPhase
 from pydantic import BaseModel, BeforeValidator, Field
+
+from icefield_crds import ConcurrencyPolicy, ConditionType, Job, Run, RunPhase
 
 from .execution import ExecutionRead, ExecutionWrite, OptionalText, execution_of
 

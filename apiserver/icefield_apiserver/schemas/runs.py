@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from icefield_crds import Run, RunPhase, Task, TaskPhase, TaskStatus
 from pydantic import BaseModel, BeforeValidator, Field
+
+from icefield_crds import Run, RunPhase, Task, TaskPhase, TaskStatus
 
 from .execution import ExecutionWrite, Params
 

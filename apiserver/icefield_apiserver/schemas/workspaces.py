@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from icefield_crds import Role
 from pydantic import BaseModel, Field
+
+from icefield_crds import Role
 
 from .identity import Email, Name
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from icefield_crds import ConcurrencyPolicy, JobStatus, Run
 from icefield_crds.names import namespace_of, scheduled_run
-
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import Conflict

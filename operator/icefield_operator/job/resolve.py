@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from icefield_crds import Job, Run, Workspace
-
 from icefield_operator.world import World
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from icefield_crds import Reason
+from icefield_crds.dag import cycle
 from icefield_crds.names import workspace_of
-
-from icefield_operator.run import dag
 
 from .resolve import Facts
 from .schedule import InvalidScheduleError, Schedule
@@ -30,7 +29,7 @@ def first_problem(facts: Facts) -> Problem | None:
         return Problem(Reason.WORKSPACE_NOT_FOUND, message)
     if spec.command is None and not spec.tasks:
         return Problem(Reason.NOTHING_TO_RUN, "the job has no tasks: there is nothing to run")
-    if path := dag.cycle(spec.tasks or []):
+    if path := cycle(spec.tasks or []):
         return Problem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}")
     if spec.schedule:
         try:

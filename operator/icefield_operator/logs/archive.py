@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from icefield_crds import object_store
-
 from icefield_operator.objectstore.store import ObjectStore
 
 from .lines import newest, timestamp_of

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-MAX_MESSAGE = 256 * 1024
-"""Bytes of one record's message; a longer line goes on in further records of the same timestamp."""
+from icefield_crds.object_store import MAX_LOG_MESSAGE_BYTES
 
 _TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$")
 _HEAD = b'{"timestamp":"'
@@ -20,7 +19,7 @@ class Splitter:
     A line longer than `limit` is handed out in pieces: each but the first comes without a timestamp.
     """
 
-    def __init__(self, limit: int = MAX_MESSAGE) -> None:
+    def __init__(self, limit: int = MAX_LOG_MESSAGE_BYTES) -> None:
         """Make one for the start of a stream."""
         self._rest = b""
         self._limit = limit

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from icefield_crds import ConditionType, DesiredState, Reason, Run, Workspace
-
 from icefield_operator.world import World
 
 

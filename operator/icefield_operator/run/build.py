@@ -11,10 +11,8 @@ from math import ceil
 from typing import Any
 
 from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
-
+from icefield_crds.names import TASK_CONTAINER
 from icefield_operator.world import Manifest
-
-from .pods import CONTAINER
 
 USER = 65532
 WORKING_DIRECTORY = "/workspace"
@@ -120,7 +118,7 @@ def deadline_seconds(task: Task, run_deadline: datetime | None, now: datetime) -
 def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, foreign: bool) -> Manifest:
     tini = f"{TINI_DIRECTORY}/tini" if foreign else "/usr/bin/tini"
     return {
-        "name": CONTAINER,
+        "name": TASK_CONTAINER,
         "image": task.image or around.images.runtime,
         "imagePullPolicy": around.images.pull_policy,
         "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + task.command)],

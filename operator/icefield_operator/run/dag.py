@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from icefield_crds import AttemptStatus, RunPhase, Task, TaskPhase
+from icefield_crds.dag import in_order
 
 FIRST_RETRY_DELAY = timedelta(seconds=10)
 LAST_RETRY_DELAY = timedelta(seconds=300)
@@ -70,7 +71,7 @@ def decide(
     live = [attempt for tried in attempts.values() for attempt in tried if not attempt.status.is_terminal]
     return Decision(
         phase=_run_phase(phases, attempts, stop),
-        tasks=phases,
+        tasks={task.key: phases[task.key] for task in tasks},
         start=start,
         end=live if stop else [],
         next_deadline=min(due, default=None),
@@ -81,33 +82,6 @@ def retry_delay(failures: int) -> timedelta:
     """Return how long to wait after this many failed attempts (at least 1): 10 s, 20 s, 40 s … up to 300 s."""
     doublings = min(failures - 1, 10)
     return min(FIRST_RETRY_DELAY * (1 << doublings), LAST_RETRY_DELAY)
-
-
-def in_order(tasks: Sequence[Task]) -> Iterator[Task]:
-    """Yield every task after all that it depends on; those on a cycle, or behind one, not at all."""
-    waiting = {task.key: set(task.depends_on) for task in tasks}
-    by_key = {task.key: task for task in tasks}
-    while ready := [key for key, upstream in waiting.items() if not upstream]:
-        for key in ready:
-            del waiting[key]
-            yield by_key[key]
-        for upstream in waiting.values():
-            upstream.difference_update(ready)
-
-
-def cycle(tasks: Sequence[Task]) -> list[str] | None:
-    """Return the keys along one cycle of dependencies, its first key again at the end; None when there is none.
-
-    `a -> b` reads: a depends on b.
-    """
-    ordered = {task.key for task in in_order(tasks)}
-    stuck = {task.key: [d for d in task.depends_on if d not in ordered] for task in tasks if task.key not in ordered}
-    if not stuck:
-        return None
-    path = [next(iter(stuck))]
-    while path[-1] not in path[:-1]:
-        path.append(next((d for d in stuck.get(path[-1], ())), path[-1]))
-    return path[path.index(path[-1]) :]
 
 
 def _phase_of(

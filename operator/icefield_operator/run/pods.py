@@ -13,12 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from icefield_crds import AttemptStatus, TaskPhase, labels
-
+from icefield_crds.names import TASK_CONTAINER
 from icefield_operator.world import Manifest
 
 from .dag import Stop
-
-CONTAINER = "task"
 
 PATIENCE = timedelta(minutes=5)
 """How long a scheduled pod may fail to start its container (a registry, a Secret may come back) before we end it."""
@@ -118,7 +116,7 @@ def _why_unschedulable(message: str) -> str:
 
 
 def _pull_message(pod: Manifest, reason: str, message: str) -> str:
-    image = next((c["image"] for c in pod["spec"]["containers"] if c["name"] == CONTAINER), "?")
+    image = next((c["image"] for c in pod["spec"]["containers"] if c["name"] == TASK_CONTAINER), "?")
     if reason == "InvalidImageName":
         return f'"{image}" is not a valid image name'
     detail = _PULL_NOISE.sub("", message).strip()
@@ -214,7 +212,7 @@ def _surely_succeeded(pod: Manifest, state: Manifest) -> bool:
 
 def _container_state(pod: Manifest) -> Manifest:
     for container in pod.get("status", {}).get("containerStatuses") or []:
-        if container["name"] == CONTAINER:
+        if container["name"] == TASK_CONTAINER:
             state: Manifest = container.get("state") or {}
             return state
     return {}

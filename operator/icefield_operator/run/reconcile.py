@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus, Task, TaskPhase, names
-
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import Conflict, Forbidden, Invalid, KubernetesError

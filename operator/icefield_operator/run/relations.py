@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from icefield_crds import Run
 from icefield_crds.names import namespace_of
-
 from icefield_operator.controllers import Controllers
 from icefield_operator.queue import Key
 from icefield_operator.world import Kind, Manifest, World, run_owner

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from icefield_crds import Execution, Flavor, Job, Run, Task, Workspace
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.workspace import DEFAULT_FLAVOR
-
 from icefield_operator.world import Manifest, World
 
 T = TypeVar("T")

@@ -20,7 +20,6 @@ from icefield_crds import (
     TaskStatus,
     merge_conditions,
 )
-
 from icefield_operator.world import Manifest
 
 from . import pods

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from icefield_crds import Execution, Reason
+from icefield_crds.dag import cycle, unknown_dependency
+from icefield_crds.execution import MAX_FILES_BYTES
 from icefield_crds.names import workspace_of
 
-from . import dag
 from .resolve import Facts
-
-FILES_LIMIT = 900 * 1024
-"""Bytes of all inline files together: a ConfigMap holds 1 MiB."""
 
 
 class Problem(NamedTuple):
@@ -42,16 +40,14 @@ def _missing_around(facts: Facts) -> Problem | None:
 def _wrong_inside(facts: Facts, execution: Execution) -> Problem | None:
     if not facts.tasks:
         return Problem(Reason.NOTHING_TO_RUN, "the job has no tasks: there is nothing to run", final=True)
-    keys = {task.key for task in facts.tasks}
-    for task in facts.tasks:
-        if unknown := [d for d in task.depends_on if d not in keys]:
-            message = f"task {task.key} depends on {unknown[0]}, which does not exist"
-            return Problem(Reason.INVALID_SPEC, message, final=True)
-    if path := dag.cycle(facts.tasks):
+    if unknown := unknown_dependency(facts.tasks):
+        message = f"task {unknown[0]} depends on {unknown[1]}, which does not exist"
+        return Problem(Reason.INVALID_SPEC, message, final=True)
+    if path := cycle(facts.tasks):
         return Problem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}", final=True)
     size = sum(len(file.content.encode()) for file in execution.files)
-    if size > FILES_LIMIT:
-        message = f"the inline files have {size} bytes together; at most {FILES_LIMIT} fit"
+    if size > MAX_FILES_BYTES:
+        message = f"the inline files have {size} bytes together; at most {MAX_FILES_BYTES} fit"
         return Problem(Reason.INVALID_SPEC, message, final=True)
     for task in facts.tasks:
         if task.flavor not in facts.flavors:

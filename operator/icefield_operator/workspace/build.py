@@ -6,7 +6,6 @@ import base64
 from typing import Any
 
 from icefield_crds import Role, Workspace, labels, names, object_store
-
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig
 from icefield_operator.world import Manifest
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from icefield_crds import Workspace, format_time, object_store
 from icefield_crds.names import WORKSPACE_FINALIZER
-
 from icefield_operator.cluster import Cluster
 from icefield_operator.errors import KubernetesError
 from icefield_operator.objectstore.access import Users

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from icefield_crds import Reason, Workspace
 from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
-
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import AlreadyExists

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from icefield_crds import Workspace, names
-
 from icefield_operator.cluster import Cluster
 from icefield_operator.objectstore.config import Credentials
 from icefield_operator.world import Manifest, World

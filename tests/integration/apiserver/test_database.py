@@ -13,6 +13,9 @@ import pytest_asyncio
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import DataError, DBAPIError
+
 from icefield_apiserver.db import Database
 from icefield_apiserver.db.migrate import ADVISORY_LOCK, configuration, upgrade
 from icefield_apiserver.db.models import Base
@@ -20,8 +23,6 @@ from icefield_apiserver.db.session import create_engine
 from icefield_apiserver.errors import Conflict
 from icefield_apiserver.identity import users
 from icefield_apiserver.identity.passwords import Passwords
-from sqlalchemy import text
-from sqlalchemy.exc import DataError, DBAPIError
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from icefield_crds import Run
 from icefield_crds.names import API_VERSION, pod_name
 from icefield_operator.assembly import plug_in_runs
@@ -23,7 +24,6 @@ from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.settings import Settings
 from icefield_operator.world import Manifest, World
-
 from tests.controlplane import ControlPlane
 
 from .kubelet import Kubelet

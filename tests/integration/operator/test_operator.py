@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from icefield_crds import RunStatus
 from icefield_operator.queue import Key
 from icefield_operator.run import reconcile

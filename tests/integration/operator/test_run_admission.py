@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from icefield_crds import ConditionType, Reason, Run
 from icefield_crds.names import API_VERSION
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from icefield_crds import ConditionType, Reason
 from icefield_crds.names import pod_name
 from icefield_operator.run import dag, pods

@@ -6,6 +6,7 @@ import base64
 
 import jwt
 import pytest
+
 from icefield_crds import ConditionType
 from icefield_crds.names import run_token_secret
 

@@ -13,11 +13,12 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI, Query
 from fastapi.responses import StreamingResponse
-from icefield_apiserver.errors import ERROR_RESPONSES, Conflict, QuotaExceeded, Unauthorized, install_error_handlers
-from icefield_apiserver.middleware import RequestMiddleware
 from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, field_validator
 from sqlalchemy.exc import DataError, OperationalError
+
+from icefield_apiserver.errors import ERROR_RESPONSES, Conflict, QuotaExceeded, Unauthorized, install_error_handlers
+from icefield_apiserver.middleware import RequestMiddleware
 
 MAX_BODY = 1000
 

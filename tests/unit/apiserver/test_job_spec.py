@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from icefield_apiserver.errors import BadRequest
 from icefield_apiserver.repositories.job_spec import changed, merge_patch, new_job, run_of_job
 from icefield_apiserver.repositories.validate import problem_of_execution, problem_of_job, problem_of_tasks
@@ -104,12 +105,12 @@ def test_problems_of_a_dag(dag: list[Task], problem: str | None) -> None:
     assert problem_of_tasks(dag) == problem
 
 
-def test_a_circle_is_named() -> None:
+def test_a_cycle_is_named() -> None:
     problem = problem_of_tasks(tasks(a=["c"], b=["a"], c=["b"], d=[]))
     assert problem is not None
-    circle = problem.removeprefix("The tasks depend on each other in a circle: ").rstrip(".").split(" -> ")
-    assert circle[0] == circle[-1]
-    assert set(circle) == {"a", "b", "c"}
+    path = problem.removeprefix("The tasks depend on each other in a cycle: ").rstrip(".").split(" -> ")
+    assert path[0] == path[-1]
+    assert set(path) == {"a", "b", "c"}
 
 
 def test_problems_of_a_job() -> None:
@@ -118,4 +119,4 @@ def test_problems_of_a_job() -> None:
     for wrong in ("@daily", "* * * *", "* * * * * *", "a;b * * * *"):
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
-    assert "longer than 1000000 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
+    assert "longer than 921600 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from icefield_apiserver.errors import BadRequest
 from icefield_apiserver.kube.orders import JOBS, RUNS
 from icefield_apiserver.kube.store import Store

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from icefield_cluster import images
 from icefield_cluster.install import overlay
 

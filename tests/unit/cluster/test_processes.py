@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from icefield_cluster import processes
 from icefield_cluster.errors import ClusterError
 

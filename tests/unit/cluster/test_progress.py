@@ -6,9 +6,10 @@ import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.progress import Steps, show_error
-from rich.console import Console
 
 
 def test_a_failing_step_shows_the_end_of_its_log_and_the_fix(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from icefield_cluster.standalone import binaries, containerd, controlplane, coredns, kubelet, pki, toolchain
 from icefield_cluster.standalone.layout import ControlPlaneLayout
 from icefield_cluster.standalone.network import ClusterNetwork

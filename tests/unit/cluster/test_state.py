@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from icefield_cluster import lifecycle
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.processes import Process

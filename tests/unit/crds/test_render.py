@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from icefield_crds import KINDS
 from icefield_crds.__main__ import rendered
 from icefield_crds.crd import crd_of

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from icefield_cluster.standalone import binaries
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from icefield_crds import names
-
 from tests.unit.manifests.rendering import Manifest, of_kind
+
+from icefield_crds import names
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 

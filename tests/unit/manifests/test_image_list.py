@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.unit.manifests.rendering import REPOSITORY, Manifest
 
 LIST: list[Manifest] = yaml.safe_load((REPOSITORY / "images" / "images.yaml").read_text())["images"]

@@ -4,7 +4,6 @@ import re
 
 import pytest
 import yaml
-
 from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, Manifest, containers, of_kind, pod_specs
 from tests.unit.manifests.rendering import render as rendered
 

@@ -1,7 +1,6 @@
 """Every pod of every overlay satisfies the restricted Pod Security level, and what we ask beyond it."""
 
 import pytest
-
 from tests.unit.manifests.rendering import OVERLAYS, Manifest, containers, of_kind, pod_specs
 
 PODS = [pytest.param(pod, id=f"{overlay}-{name}") for overlay in OVERLAYS for name, pod in pod_specs(overlay)]

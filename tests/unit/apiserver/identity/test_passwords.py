@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from icefield_apiserver.errors import QuotaExceeded
 from icefield_apiserver.identity import passwords
 from icefield_apiserver.identity.passwords import Passwords, is_outdated

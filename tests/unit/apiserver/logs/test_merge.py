@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+
 from icefield_apiserver.logs.entry import Entry
 from icefield_apiserver.logs.merge import Source, interleaved, latest, merged
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from icefield_apiserver.logs import seam as module
 from icefield_apiserver.logs.seam import Seam
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from icefield_crds import ConditionType, Job, Reason, Run, RunSpec, Workspace
 from icefield_operator.job import build, resolve, status, validate
 from icefield_operator.job.resolve import Facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+
 from icefield_operator.job.schedule import InvalidScheduleError, Schedule, minute_of
 
 

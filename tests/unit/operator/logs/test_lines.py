@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+
 from icefield_operator.logs.lines import Encoder, Splitter, newest, timestamp_of
 
 T1 = b"2026-03-01T10:00:00.000000001Z"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from icefield_crds import Flavor, Run, Task
 from icefield_operator.run import build, resolve
 

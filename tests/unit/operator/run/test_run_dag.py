@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from icefield_crds import AttemptStatus, Task, TaskPhase
 from icefield_operator.run import dag
 
@@ -49,24 +50,3 @@ def test_one_step(case: dict[str, Any]) -> None:
     assert [attempt.pod_name.replace("-", "/") for attempt in decision.end] == expect.get("end", [])
     soon = (decision.next_deadline - NOW).total_seconds() if decision.next_deadline else None
     assert soon == expect.get("next")
-
-
-@pytest.mark.parametrize(
-    ("graph", "found"),
-    [
-        ({"a": [], "b": ["a"]}, None),
-        ({"a": ["b"], "b": ["a"]}, ["a", "b", "a"]),
-        ({"a": ["a"]}, ["a", "a"]),
-        ({"x": ["a"], "a": ["b"], "b": ["c"], "c": ["a"], "y": []}, ["a", "b", "c", "a"]),
-        ({"behind": ["b"], "b": ["ok", "c"], "c": ["b"], "ok": []}, ["b", "c", "b"]),
-        ({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}, None),
-    ],
-)
-def test_cycles_are_found_and_named(graph: dict[str, list[str]], found: list[str] | None) -> None:
-    assert dag.cycle(_tasks({key: {"after": after} for key, after in graph.items()})) == found
-
-
-def test_a_hundred_tasks_in_a_row_are_put_in_order() -> None:
-    keys = [f"t{n}" for n in range(100)]
-    tasks = _tasks({key: {"after": keys[n - 1 : n] if n else []} for n, key in enumerate(keys)})
-    assert [task.key for task in dag.in_order(list(reversed(tasks)))] == keys

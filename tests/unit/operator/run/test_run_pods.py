@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from icefield_crds import AttemptStatus, TaskPhase, labels
 from icefield_operator.run import pods
 from icefield_operator.run.dag import Stop

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task
 from icefield_operator.run import dag, status
 from icefield_operator.run.admission import Admission
