@@ -85,3 +85,14 @@ async def test_docs_page_loads_nothing_from_elsewhere(settings: Settings) -> Non
         assert loaded
         for path in loaded:
             assert (await client.get(path)).status_code == 200
+
+
+async def test_every_field_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    bare = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, said in schema.get("properties", {}).items()
+        if not said.get("description")
+    ]
+    assert bare == []

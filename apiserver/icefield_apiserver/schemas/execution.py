@@ -22,15 +22,15 @@ OptionalCommand = Annotated[Command | None, Optional]
 class KeyReference(BaseModel):
     """One key of a Secret or ConfigMap in the workspace's namespace."""
 
-    name: str
-    key: str
+    name: str = Field(description="Name of the Secret or ConfigMap.")
+    key: str = Field(description="Key in it.")
 
 
 class EnvReference(BaseModel):
     """Where a variable's value comes from when it is not written down."""
 
-    secret_key_ref: KeyReference | None = None
-    config_map_key_ref: KeyReference | None = None
+    secret_key_ref: KeyReference | None = Field(default=None, description="A key of a Secret.")
+    config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap.")
 
 
 EnvVars = dict[str, str | bool | int | float | EnvReference]
@@ -62,14 +62,14 @@ class TaskWrite(BaseModel):
 class TaskRead(BaseModel):
     """One node of a DAG, as it is declared."""
 
-    key: str
-    command: str
-    depends_on: list[str]
-    image: str | None
-    flavor: str | None
-    env_vars: EnvVars
-    max_retries: int | None
-    timeout_seconds: int | None
+    key: str = Field(description="Key of the task.")
+    command: str = Field(description="What runs, under `sh -c`.")
+    depends_on: list[str] = Field(description="Keys of tasks that must succeed before.")
+    image: str | None = Field(description="Container image; the job's when null.")
+    flavor: str | None = Field(description="Flavor; the job's when null.")
+    env_vars: EnvVars = Field(description="Environment variables.")
+    max_retries: int | None = Field(description="How often it is tried again; the job's when null.")
+    timeout_seconds: int | None = Field(description="Longest time one attempt may take.")
 
     @classmethod
     def of(cls, task: Task) -> TaskRead:
@@ -121,14 +121,14 @@ class ExecutionWrite(BaseModel):
 class ExecutionRead(BaseModel):
     """What runs, and how, as it is declared."""
 
-    command: str | None
-    tasks: list[TaskRead] | None
-    image: str | None
-    flavor: str | None
-    env_vars: EnvVars
-    params: dict[str, str]
-    timeout_seconds: int | None
-    max_retries: int | None
+    command: str | None = Field(description="What runs, under `sh -c`, when there is no DAG.")
+    tasks: list[TaskRead] | None = Field(description="The DAG; null for a single command.")
+    image: str | None = Field(description="Container image; the platform's runtime when null.")
+    flavor: str | None = Field(description="Flavor of each task; the workspace's when null.")
+    env_vars: EnvVars = Field(description="Environment variables of every task.")
+    params: dict[str, str] = Field(description="Parameters.")
+    timeout_seconds: int | None = Field(description="Longest time a whole run may take.")
+    max_retries: int | None = Field(description="How often a failed task is tried again by default.")
 
 
 def execution_of(spec: Execution) -> dict[str, Any]:

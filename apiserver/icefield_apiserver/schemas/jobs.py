@@ -59,38 +59,38 @@ class JobUpdate(JobWrite):
     A job that keeps its DAG ignores `command`: where there are tasks, they win.
     """
 
-    name: Name | None = None
+    name: Name | None = Field(default=None, description="A new name, unique in the workspace.")
 
 
 class LastRun(BaseModel):
     """The newest run of a job."""
 
-    id: str
-    name: str
-    status: RunPhase
-    created_at: datetime | None
+    id: str = Field(description="Id of the run.")
+    name: str = Field(description="Its name in Kubernetes.")
+    status: RunPhase = Field(description="pending, running, success, failed or cancelled.")
+    created_at: datetime | None = Field(description="When it was created.")
 
 
 class JobSummary(ExecutionRead):
     """A job in a list; its files are left out, for they may be large."""
 
-    id: str = Field(examples=["job_0f3b2c9d81aa"])
-    name: str
-    description: str | None
-    schedule: str | None
-    time_zone: str | None
-    suspend: bool
-    concurrency_policy: ConcurrencyPolicy
-    created_at: datetime | None
+    id: str = Field(description="Id of the job.", examples=["job_0f3b2c9d81aa"])
+    name: str = Field(description="Name of the job.")
+    description: str | None = Field(description="What the job is for.")
+    schedule: str | None = Field(description="Cron expression by which runs start by themselves.")
+    time_zone: str | None = Field(description="Time zone of the schedule; UTC when null.")
+    suspend: bool = Field(description="Whether the schedule rests.")
+    concurrency_policy: ConcurrencyPolicy = Field(description="What the schedule does while an earlier run goes on.")
+    created_at: datetime | None = Field(description="When it was created.")
     next_run_at: datetime | None = Field(description="When the schedule starts the next run.")
-    last_run: LastRun | None
+    last_run: LastRun | None = Field(description="The newest run.")
     error: str | None = Field(description="Why the job cannot run, where that is so.")
 
 
 class JobRead(JobSummary):
     """A job."""
 
-    files: dict[str, str]
+    files: dict[str, str] = Field(description="Text files laid into every task's working directory: path to text.")
 
 
 def name_of(job: Job) -> str:

@@ -9,6 +9,6 @@ class LogLine(BaseModel):
     """One line of a log."""
 
     timestamp: str = Field(description="RFC 3339, nanoseconds.", examples=["2026-06-01T08:00:00.123456789Z"])
-    message: str
+    message: str = Field(description="The line, without its newline.")
     task: str = Field(description="Key of the task; main for a single command.")
     attempt: int = Field(description="From 0.")

@@ -29,23 +29,23 @@ class RunSubmit(ExecutionWrite):
 class RunStarted(BaseModel):
     """A run that was just created."""
 
-    run_id: str = Field(examples=["run_4812c0ffee00"])
-    status: RunPhase
+    run_id: str = Field(description="Id of the new run.", examples=["run_4812c0ffee00"])
+    status: RunPhase = Field(description="pending, running, success, failed or cancelled.")
 
 
 class RunRead(BaseModel):
     """A run: its status and timing."""
 
-    id: str = Field(examples=["run_4812c0ffee00"])
-    name: str
-    job_id: str | None
-    job_name: str | None
-    status: RunPhase
-    params: dict[str, str]
+    id: str = Field(description="Id of the run.", examples=["run_4812c0ffee00"])
+    name: str = Field(description="Its name in Kubernetes.")
+    job_id: str | None = Field(description="Id of its job; null for a run of its own.")
+    job_name: str | None = Field(description="Name of its job.")
+    status: RunPhase = Field(description="pending, running, success, failed or cancelled.")
+    params: dict[str, str] = Field(description="Parameters it was started with.")
     error: str | None = Field(description="Why it failed, or what it waits for.")
-    created_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
+    created_at: datetime | None = Field(description="When it was created.")
+    started_at: datetime | None = Field(description="When its first task started.")
+    finished_at: datetime | None = Field(description="When it ended.")
     duration_seconds: float | None = Field(description="How long it took, or has been running.")
 
 
@@ -53,33 +53,33 @@ class AttemptRead(BaseModel):
     """One attempt of a task."""
 
     attempt: int = Field(description="From 0.")
-    status: TaskPhase
-    started_at: datetime | None
-    finished_at: datetime | None
-    exit_code: int | None
-    error: str | None
+    status: TaskPhase = Field(description="pending, running, success, failed, cancelled or skipped.")
+    started_at: datetime | None = Field(description="When its process started.")
+    finished_at: datetime | None = Field(description="When it ended.")
+    exit_code: int | None = Field(description="Exit code of its process.")
+    error: str | None = Field(description="Why it failed, or what it waits for.")
 
 
 class TaskRunRead(BaseModel):
     """A task of a run."""
 
-    key: str
-    status: TaskPhase
-    retry_count: int
-    depends_on: list[str]
-    started_at: datetime | None
-    finished_at: datetime | None
-    duration_seconds: float | None
-    exit_code: int | None
-    error: str | None
-    attempts: list[AttemptRead]
+    key: str = Field(description="Key of the task.")
+    status: TaskPhase = Field(description="pending, running, success, failed, cancelled or skipped.")
+    retry_count: int = Field(description="How often it was tried again.")
+    depends_on: list[str] = Field(description="Keys of the tasks it waits for.")
+    started_at: datetime | None = Field(description="When its first attempt started.")
+    finished_at: datetime | None = Field(description="When it ended.")
+    duration_seconds: float | None = Field(description="How long it took, or has been running.")
+    exit_code: int | None = Field(description="Exit code of the last attempt.")
+    error: str | None = Field(description="Why it failed, or what it waits for.")
+    attempts: list[AttemptRead] = Field(description="Its attempts, oldest first.")
 
 
 class Lineage(BaseModel):
     """The tables that a run read and wrote."""
 
-    read: list[str] = []
-    written: list[str] = []
+    read: list[str] = Field(default=[], description="Tables the run read.")
+    written: list[str] = Field(default=[], description="Tables the run wrote.")
 
 
 def run_of(run: Run, job_id: str | None, job_name: str | None) -> RunRead:
