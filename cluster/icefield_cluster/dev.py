@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def run(state: ClusterState, kubectl: Kubectl, console: Console, *, port: int) -
     Raises:
         ClusterError: one of the programs ended.
     """
+    # To be ended politely is no reason to leave the cluster without an operator.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = state.directory / "dev"
     folder.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as stack:

@@ -179,4 +179,5 @@ def _unmount_storage() -> None:
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         target = line.split()[4]
         if target.startswith(f"{_storage()}/"):
-            output(["umount", "--lazy", target], timeout=30)
+            with contextlib.suppress(CommandError):
+                output(["umount", "--lazy", target], timeout=30)
