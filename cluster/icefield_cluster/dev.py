@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -70,7 +70,8 @@ def run(state: ClusterState, kubectl: Kubectl, console: Console, *, port: int) -
         address = our_address(node_address(kubectl))
         console.print(f"The API server from the checkout: https://{address}:{port}/docs", highlight=False)
         console.print("Ctrl-C gives the cluster its own operator and API server back.", highlight=False)
-        _wait(children)
+        with suppress(KeyboardInterrupt):
+            _wait(children)
 
 
 def _environments(
