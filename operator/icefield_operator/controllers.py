@@ -71,7 +71,10 @@ class Controllers:
             for namespace, name in self.world.names(kind):
                 self.queue.add(Key(kind, namespace, name))
 
-    def _written(self, manifest: Manifest) -> None:
+    def _written(self, manifest: Manifest, before: Manifest | None) -> None:
+        if before and before["metadata"].get("generation") != manifest["metadata"].get("generation"):
+            # Somebody changed the spec meanwhile; the watch will bring a version that is no news any more.
+            self.enqueue(Key(manifest["kind"], *key_of(manifest)))
         # Whoever wrote it knows it already, and a pod is written by the pass over its Run: only others are told.
         if manifest["kind"] != Kind.POD:
             self._enqueue_related(manifest)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 Manifest = dict[str, Any]
 """An object as Kubernetes' API serves it."""
 
+WriteListener = Callable[[Manifest, Manifest | None], None]
+
 ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
 
 
@@ -85,10 +87,10 @@ class World:
         self._unfinished: dict[str, dict[str, Entry]] = defaultdict(dict)
         self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in Kind}
         self._heard: dict[str, float] = {}
-        self._written: list[Callable[[Manifest], None]] = []
+        self._written: list[WriteListener] = []
 
-    def on_write(self, listener: Callable[[Manifest], None]) -> None:
-        """Have `listener` called with each newer object that a write of ours returned."""
+    def on_write(self, listener: WriteListener) -> None:
+        """Have `listener` called with each newer object that a write of ours returned, and what was known before."""
         self._written.append(listener)
 
     # Reading
@@ -153,10 +155,13 @@ class World:
     def record(self, manifest: Manifest) -> None:
         """Take in what a write of ours returned; from now on the watch owes us this version."""
         kind = manifest.get("kind", "")
-        if kind in _WATCHED and self._put(manifest):
+        if kind not in _WATCHED:
+            return
+        known = self._entries[kind].get(key_of(manifest))
+        if self._put(manifest):
             self._await(manifest)
             for listener in self._written:
-                listener(manifest)
+                listener(manifest, known.manifest if known else None)
 
     def observe(self, event: str | None, manifest: Manifest) -> bool:
         """Take in a watch event.

@@ -109,7 +109,7 @@ async def test_a_further_pass_brings_back_what_is_missing_and_writes_nothing_els
         async def further_pass(mark: str) -> dict[str, str]:
             # The Secret is the last that a pass writes, so what comes before has been gone over when it is back.
             await site.cluster.delete("Secret", site.namespace, "icefield-object-store")
-            await site.cluster.merge_patch("Workspace", None, site.slug, {"metadata": {"annotations": {"mark": mark}}})
+            await site.annotate("mark", mark)
             await eventually(lambda: site.cluster.get("Secret", site.namespace, "icefield-object-store"))
             return await versions()
 

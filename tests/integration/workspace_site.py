@@ -58,6 +58,11 @@ class Site:
         }
         await asyncio.to_thread(self.plane.kubectl, "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(manifest))
 
+    async def annotate(self, key: str, value: str) -> None:
+        """Change the Workspace as somebody else: what the operator writes itself tells it nothing new."""
+        arguments = ("annotate", "--overwrite", "workspaces.icefield.dev", self.slug, f"{key}={value}")
+        await asyncio.to_thread(self.plane.kubectl, *arguments)
+
     async def workspace(self) -> Workspace | None:
         """Return the test's Workspace as it is now."""
         found = await self.cluster.get("Workspace", None, self.slug)
