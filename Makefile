@@ -13,7 +13,7 @@ demo: venv ## Get a cluster, install Icefield, and watch a pipeline over real da
 	@$(BIN)/icefield demo
 
 test: lint ## Everything: lint, unit, api, integration, e2e, conformance, chaos
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: venv ## Style, types, walls between the rooms, locks
 	@$(BIN)/ruff check .

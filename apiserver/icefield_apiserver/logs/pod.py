@@ -59,14 +59,15 @@ class PodLogs:
             query["sinceTime"] = since
         try:
             async with self._client.stream(path, query, idle_seconds=None) as stream:
-                last: bytes | None = None
+                last, was_cut = b"", False
                 async for piece in _pieces(stream, until):
+                    continues, was_cut = was_cut, len(piece) == MAX_LOG_MESSAGE_BYTES
                     if stamp := _TIMESTAMP.match(piece):
                         last = stamp.group()
-                    elif last is None:
-                        continue  # the kubelet's excuse in place of a log, or the rest of an archived line
-                    else:
+                    elif last and continues:
                         piece = last + piece
+                    else:
+                        continue  # the rest of an archived line, or the kubelet's own words: it cannot go on
                     yield from_pod(piece, task, attempt)
         except ApiException as error:
             # 404: no such pod. 400: its container waits to start, or is gone. 5xx: its node does not answer.

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 
+from icefield_cluster.errors import ClusterError
+
 _ENDED = frozenset({"success", "failed", "cancelled"})
 _POLL_SECONDS = 0.3
 
 
-class DemoError(RuntimeError):
+class DemoError(ClusterError):
     """The demo cannot go on; the message says why."""
 
 

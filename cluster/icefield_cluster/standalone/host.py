@@ -13,7 +13,9 @@ HOME = Path("/run/icefield")
 RECORD = HOME / "host.json"
 LOCK = Path("/run/lock/icefield.lock")
 
-# The kubelet sets the first five for the whole machine; the way out of the clusters needs the last.
+# Each cluster watches some 40 files and followed logs; Linux allows 128 for all of a user's processes together.
+RAISED = {"fs/inotify/max_user_instances": 8192, "fs/inotify/max_user_watches": 1_048_576}
+# The kubelet sets the first six for the whole machine; the way out of the clusters needs the next.
 SYSCTLS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
@@ -22,6 +24,7 @@ SYSCTLS = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
     "net/ipv4/ip_forward",
+    *RAISED,
 )
 # Folders that Kubernetes, containerd or the CNI plugins make at fixed places.
 FOLDERS = (
@@ -51,6 +54,9 @@ def enter(cluster_id: str) -> None:
             RECORD.write_text(json.dumps(record, indent=2), encoding="utf-8")
         (HOME / cluster_id).mkdir(mode=0o700, exist_ok=True)
         _sysctl("net/ipv4/ip_forward").write_text("1", encoding="utf-8")
+        for name, least in RAISED.items():
+            if int(_sysctl(name).read_text()) < least:
+                _sysctl(name).write_text(str(least), encoding="utf-8")
 
 
 def leave() -> None:

@@ -52,21 +52,29 @@ class Splitter:
 class Encoder:
     """Turns lines into the records that are archived: one JSON object and a newline each."""
 
-    def __init__(self, task: str, attempt: int) -> None:
-        """Make one for the log of one attempt (counted from 0), from the start of a stream."""
+    def __init__(self, task: str, attempt: int, limit: int = MAX_LOG_MESSAGE_BYTES) -> None:
+        """Make one for the log of one attempt (counted from 0), from the start of a stream cut at this limit."""
+        self._limit = limit
+        self._was_cut = False
         self._tail = b',"task":' + json.dumps(task).encode() + b',"attempt":' + str(attempt).encode() + b"}\n"
         self._timestamp: bytes | None = None
 
-    def encode(self, line: bytes) -> bytes | None:
-        """Return the record of a line that begins with a timestamp and a space.
+    @property
+    def has_begun(self) -> bool:
+        """Whether a line with a timestamp has come: what has none from now on is a piece, or not the log's."""
+        return self._timestamp is not None
 
-        A line without one continues the line before; None when there is none before (the stream began inside a line
-        that is archived already).
+    def encode(self, line: bytes) -> bytes | None:
+        """Return the record of a line that begins with a timestamp and a space, or of a further piece of such a line.
+
+        None for anything else: the rest of a line that is archived already, or the kubelet's own words, which it puts
+        among the log's when it cannot go on.
         """
         timestamp, _, message = line.partition(b" ")
+        continues, self._was_cut = self._was_cut, len(line) == self._limit
         if _TIMESTAMP.match(timestamp):
             self._timestamp = timestamp
-        elif self._timestamp is None:
+        elif self._timestamp is None or not continues:
             return None
         else:
             timestamp, message = self._timestamp, line

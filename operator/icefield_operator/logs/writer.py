@@ -121,7 +121,9 @@ class Writer:
     async def _write(self, line: bytes) -> None:
         record = self._encoder.encode(line)
         if record is None:
-            if self._position.since is None or line.startswith(b"unable to retrieve container logs"):
+            excuse = line.startswith(b"unable to retrieve container logs")
+            if self._position.since is None or self._encoder.has_begun or excuse:
+                await self._flush()
                 raise LogUnavailableError(line[:500].decode(errors="replace"))
             return
         if not self._position.take(record):

@@ -40,14 +40,23 @@ def test_an_empty_line_is_a_line() -> None:
     assert json.loads(record)["message"] == ""
 
 
-def test_a_line_without_timestamp_continues_the_one_before() -> None:
-    encoder = Encoder("main", 0)
+def test_a_piece_without_timestamp_continues_the_line_before() -> None:
+    start = T1 + b" start"
+    encoder = Encoder("main", 0, limit=len(start))
     assert encoder.encode(b"the rest of a line") is None
-    encoder.encode(T1 + b" start")
-    record = encoder.encode(b"of 3 pieces")
+    encoder.encode(start)
+    record = encoder.encode(b"of 2 pieces")
     assert record is not None
     assert json.loads(record)["timestamp"] == T1.decode()
-    assert json.loads(record)["message"] == "of 3 pieces"
+    assert json.loads(record)["message"] == "of 2 pieces"
+
+
+def test_the_kubelets_own_words_are_not_the_logs() -> None:
+    encoder = Encoder("main", 0)
+    assert not encoder.has_begun
+    encoder.encode(T1 + b" a whole line")
+    assert encoder.has_begun
+    assert encoder.encode(b"failed to create fsnotify watcher: too many open files") is None
 
 
 def test_a_carriage_return_stays_in_the_line() -> None:
