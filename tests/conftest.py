@@ -11,6 +11,7 @@ from tests.object_store import RunningObjectStore, running_object_store
 from tests.platform import Platform, running_platform
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, where tests run in several processes, what shares something costly.
 
