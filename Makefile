@@ -1,6 +1,8 @@
 # `make demo` and `make test` do all of their own set-up. Everything else is for those who work on Icefield.
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+# The layers that share one whole cluster; the others each have a control plane of their own, several at a time.
+WHOLE := e2e or conformance or chaos
 .PHONY: help venv demo test lint format bench up down dev lock
 
 help: ## Show this
@@ -13,7 +15,8 @@ demo: venv ## Get a cluster, install Icefield, and watch a pipeline over real da
 	@$(BIN)/icefield demo
 
 test: lint ## Everything: lint, unit, api, integration, e2e, conformance, chaos
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not ($(WHOLE))"
+	@$(BIN)/python -m pytest -m "$(WHOLE)"
 
 lint: venv ## Style, types, walls between the rooms, locks
 	@$(BIN)/ruff check .

@@ -11,18 +11,6 @@ from tests.object_store import RunningObjectStore, running_object_store
 from tests.platform import Platform, running_platform
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where tests run in several processes, what shares something costly.
-
-    All that need the whole platform share one; other tests share what their module sets up.
-    """
-    for item in items:
-        on_platform = any(item.get_closest_marker(layer) for layer in ("e2e", "conformance", "chaos"))
-        group = "platform" if on_platform else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """A real kube-apiserver with etcd and the controller manager; see tests/controlplane.py."""
