@@ -17,6 +17,10 @@ from .tls import renewing_context
 GRACE_SECONDS = 20
 """Less than the 30 s that Kubernetes gives a pod to end."""
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and load balancers keep an idle connection (httpx: 5 s, uvicorn's own default; nginx: 60 s). A
+server that closes first may do so just as a request is on its way, and a POST must not be sent again blindly."""
+
 BACKLOG = 512
 DATABASE_SECONDS = 90
 
@@ -48,6 +52,7 @@ def main() -> None:
         ssl_keyfile=settings.tls_key_file,
         ssl_context_factory=renewing_context if settings.tls_cert_file else None,
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         log_config=LOGGING,
