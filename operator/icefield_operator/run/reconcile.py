@@ -83,10 +83,7 @@ class RunReconciler:
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Run; return when the next is due though nothing changes."""
         run = self._world.run(key.namespace, key.name)
-        if run is None:
-            self._leave(key.namespace, key.name)
-            return None
-        if run.metadata.deletion_timestamp:
+        if run is None or run.metadata.deletion_timestamp:
             self._leave(key.namespace, key.name)
             return None
         if run.phase.is_terminal:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from icefield_crds import Execution, Flavor, Job, Run, Task, Workspace
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.workspace import DEFAULT_FLAVOR
-from icefield_operator.world import Manifest, World
+from icefield_operator.world import World
 
 T = TypeVar("T")
 
@@ -28,7 +28,6 @@ class Facts:
     """The DAG with every default filled in: the image (None: the runtime image), flavor, env, retries and timeout."""
     flavors: Mapping[str, Flavor]
     """The Flavors that the tasks name, as far as they exist."""
-    pods: Sequence[Manifest]
 
 
 def facts(run: Run, world: World) -> Facts:
@@ -45,7 +44,6 @@ def facts(run: Run, world: World) -> Facts:
         execution=execution,
         tasks=tasks,
         flavors={name: flavor for name, flavor in found if flavor},
-        pods=world.pods_of(run.metadata.uid),
     )
 
 
