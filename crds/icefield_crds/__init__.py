@@ -17,11 +17,14 @@ from .run import (
     TaskPhase,
     TaskStatus,
 )
-from .workspace import Member, Quotas, Role, Workspace, WorkspaceSpec, WorkspaceStatus
+from .warehouse import SparkExecutors, Warehouse, WarehousePhase, WarehouseSpec, WarehouseState, WarehouseStatus
+from .workspace import Catalog, CatalogProvider, Member, Quotas, Role, Workspace, WorkspaceSpec, WorkspaceStatus
 
 __all__ = [
     "KINDS",
     "AttemptStatus",
+    "Catalog",
+    "CatalogProvider",
     "ConcurrencyPolicy",
     "Condition",
     "ConditionType",
@@ -49,10 +52,16 @@ __all__ = [
     "RunPhase",
     "RunSpec",
     "RunStatus",
+    "SparkExecutors",
     "Status",
     "Task",
     "TaskPhase",
     "TaskStatus",
+    "Warehouse",
+    "WarehousePhase",
+    "WarehouseSpec",
+    "WarehouseState",
+    "WarehouseStatus",
     "Workspace",
     "WorkspaceSpec",
     "WorkspaceStatus",

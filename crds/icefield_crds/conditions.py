@@ -45,3 +45,10 @@ class Reason(StrEnum):
     WORKSPACE_NOT_FOUND = "WorkspaceNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
     OBJECT_STORE_UNAVAILABLE = "ObjectStoreUnavailable"
+    CATALOG_UNAVAILABLE = "CatalogUnavailable"
+
+    STARTING = "Starting"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    IDLE = "Idle"
+    POD_FAILED = "PodFailed"

@@ -10,9 +10,10 @@ from .meta import Resource
 from .names import GROUP, VERSION
 from .run import Run
 from .schema import structural_schema
+from .warehouse import Warehouse
 from .workspace import Workspace
 
-KINDS: tuple[type[Resource[Any, Any]], ...] = (Workspace, Flavor, Job, Run)
+KINDS: tuple[type[Resource[Any, Any]], ...] = (Workspace, Flavor, Job, Run, Warehouse)
 
 _RESERVED_WORKSPACES = ("default", "oleander", "platform", "polnor", "system")
 """`icefield-system` is ours, `platform` is the administrators', and the others mean something in SQL names."""
@@ -31,6 +32,9 @@ _NAME_RULES: dict[str, list[dict[str, str]]] = {
     ],
     "Job": [{"rule": "size(self.metadata.name) <= 63", "message": "a job's name is at most 63 characters long"}],
     "Run": [{"rule": "size(self.metadata.name) <= 63", "message": "a run's name is at most 63 characters long"}],
+    "Warehouse": [
+        {"rule": "size(self.metadata.name) <= 50", "message": "a warehouse's name is at most 50 characters long"}
+    ],
 }
 
 

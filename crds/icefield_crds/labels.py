@@ -15,8 +15,11 @@ JOB = f"{GROUP}/job"
 RUN = f"{GROUP}/run"
 TASK = f"{GROUP}/task"
 ATTEMPT = f"{GROUP}/attempt"
+WAREHOUSE = f"{GROUP}/warehouse"
 
 TASK_COMPONENT = "task"
+WAREHOUSE_COMPONENT = "warehouse"
+EXECUTOR_COMPONENT = "spark-executor"
 
 
 def of_workspace_child(workspace: str) -> dict[str, str]:
@@ -32,6 +35,21 @@ def of_run_child(workspace: str, run: str) -> dict[str, str]:
 def of_task_pod(workspace: str, run: str, task_key: str, attempt: int) -> dict[str, str]:
     """Return the labels of the pod of one task attempt (counted from 0)."""
     return {**of_run_child(workspace, run), COMPONENT: TASK_COMPONENT, TASK: task_key, ATTEMPT: str(attempt)}
+
+
+def of_warehouse_child(workspace: str, warehouse: str) -> dict[str, str]:
+    """Return the labels of what a Warehouse owns besides its pods."""
+    return {**of_workspace_child(workspace), WAREHOUSE: warehouse}
+
+
+def of_warehouse_pod(workspace: str, warehouse: str) -> dict[str, str]:
+    """Return the labels of a warehouse's pod."""
+    return {**of_warehouse_child(workspace, warehouse), COMPONENT: WAREHOUSE_COMPONENT}
+
+
+def of_executor_pod(workspace: str, warehouse: str) -> dict[str, str]:
+    """Return the labels of the pods of a warehouse's Spark executors."""
+    return {**of_warehouse_child(workspace, warehouse), COMPONENT: EXECUTOR_COMPONENT}
 
 
 TASK_POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT}={TASK_COMPONENT}"

@@ -21,6 +21,11 @@ WORKSPACE_FINALIZER = f"{GROUP}/workspace-cleanup"
 """The one finalizer there is: a Workspace owns things outside the cluster (bucket prefix, credentials)."""
 
 OBJECT_STORE_SECRET = "icefield-object-store"  # noqa: S105 - the name of a Secret, not a secret
+OBJECT_STORE_READER_SECRET = "icefield-object-store-reader"  # noqa: S105
+CATALOG_SECRET = "icefield-catalog"  # noqa: S105
+WAREHOUSE_TOKEN_SECRET = "icefield-warehouse-token"  # noqa: S105
+"""Key `token`: the bearer token that the gateways of a workspace's warehouses ask for."""
+GATEWAY_PORT = 8080
 CA_BUNDLE_CONFIG_MAP = "icefield-ca"
 CA_BUNDLE_KEY = "ca-bundle.crt"
 IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
@@ -90,6 +95,11 @@ def run_token_secret(run: str) -> str:
 def run_files_config_map(run: str) -> str:
     """Return the name of the ConfigMap that holds a run's inline files."""
     return _child(run, "files")
+
+
+def warehouse_pod(warehouse: str) -> str:
+    """Return the name of the pod that a warehouse runs in."""
+    return _child(warehouse, "warehouse")
 
 
 def scheduled_run(job: str, minute: int) -> str:

@@ -1,6 +1,9 @@
 """Where things lie in the platform's one bucket.
 
     workspaces/<slug>/…                                     what the workspace's own credentials open
+    workspaces/<slug>/tables/…                              Iceberg tables, laid out by the catalog
+    workspaces/<slug>/volumes/<database>/<volume>/…         files of volumes
+    workspaces/<slug>/results/<statement>.arrow             Arrow IPC stream: the result of a SQL statement, for a day
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, opened by the platform's credentials only
     logs/<slug>/<run uid>/<task>/<attempt>/_complete        written once the attempt's log is whole: {"parts": n}
 
@@ -38,3 +41,18 @@ def log_part_key(attempt_prefix: str, part: int) -> str:
 def log_complete_key(attempt_prefix: str) -> str:
     """Return the key of the marker that says that an attempt's log is whole."""
     return f"{attempt_prefix}/{LOG_COMPLETE}"
+
+
+def tables_prefix(workspace: str) -> str:
+    """Return the prefix under which the workspace's catalog lays out tables, without a slash at its end."""
+    return f"{workspace_prefix(workspace)}/tables"
+
+
+def volume_prefix(workspace: str, database: str, volume: str) -> str:
+    """Return the prefix of a volume's files, without a slash at its end."""
+    return f"{workspace_prefix(workspace)}/volumes/{database}/{volume}"
+
+
+def result_key(workspace: str, statement: str) -> str:
+    """Return the key of the result of a SQL statement."""
+    return f"{workspace_prefix(workspace)}/results/{statement}.arrow"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from .meta import Model, Resource, Status
 from .names import namespace_of
@@ -48,6 +48,73 @@ class ObjectStoreCredentials(Model):
             max_length=253,
         ),
     ]
+    reader_credentials_secret: Annotated[
+        str | None,
+        Field(
+            description="The same for reading only; without it, viewers are given no keys of the object store.",
+            min_length=1,
+            max_length=253,
+        ),
+    ] = None
+
+
+class CatalogProvider(StrEnum):
+    """Which server keeps the workspace's Iceberg catalog."""
+
+    EMBEDDED = "embedded"
+    LAKEKEEPER = "lakekeeper"
+    REST = "rest"
+
+
+CatalogName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9_]*[a-z0-9])?$", max_length=63)]
+
+
+class Catalog(Model):
+    """The workspace's Iceberg catalog."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "(has(self.provider) && self.provider == 'rest') == has(self.uri)",
+                    "message": "uri goes with provider rest, and provider rest needs a uri",
+                },
+                {
+                    "rule": "(has(self.provider) && self.provider == 'rest') || "
+                    "(!has(self.warehouse) && !has(self.credentialsSecret))",
+                    "message": "warehouse and credentialsSecret go with provider rest",
+                },
+            ]
+        }
+    )
+
+    provider: Annotated[
+        CatalogProvider | None,
+        Field(description="embedded, lakekeeper or rest; what the platform was installed with when absent."),
+    ] = None
+    aliases: Annotated[
+        list[CatalogName],
+        Field(
+            description="What else SQL calls it, besides the workspace's name; no database may be called so.",
+            max_length=20,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ["polnor", "oleander"]
+    uri: Annotated[
+        str | None,
+        Field(description="Provider rest: base URI of an Iceberg REST catalog.", pattern="^https?://", max_length=2048),
+    ] = None
+    warehouse: Annotated[
+        str | None, Field(description="Provider rest: the warehouse to ask the catalog for.", max_length=253)
+    ] = None
+    credentials_secret: Annotated[
+        str | None,
+        Field(
+            description="Provider rest: Secret in icefield-system with token, the catalog's bearer token.",
+            min_length=1,
+            max_length=253,
+        ),
+    ] = None
 
 
 class WorkspaceSpec(Model):
@@ -70,6 +137,7 @@ class WorkspaceSpec(Model):
         ObjectStoreCredentials | None,
         Field(description="Own object store keys; made by the operator when absent and the store allows it."),
     ] = None
+    catalog: Annotated[Catalog, Field(description="The workspace's Iceberg catalog.")] = Catalog()
 
 
 class WorkspaceStatus(Status):
