@@ -69,6 +69,7 @@ lock() {
     compile pyproject.toml --extra operator --output-file requirements/operator.txt
     compile pyproject.toml --extra apiserver --output-file requirements/apiserver.txt
     compile requirements/runtime.in --output-file requirements/runtime.txt
+    compile requirements/dbt.in --output-file requirements/dbt.txt
     check_locks
 }
 
