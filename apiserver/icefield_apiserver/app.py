@@ -23,7 +23,7 @@ from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
 from .repositories import dependencies
-from .routes import auth, flavors, jobs, logs, runs, users, workspaces
+from .routes import auth, flavors, jobs, logs, runs, users, warehouses, workspaces
 from .settings import Settings
 
 API_PREFIX = "/api/v1"
@@ -35,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     runs.router,
     logs.router,
+    warehouses.router,
 )
 SYNC_SECONDS = 60
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -59,6 +60,29 @@ class Window:
 
 
 CurrentWindow = Annotated[Window, Depends()]
+
+
+class OpenWindow(Window):
+    """Which part of a list is asked for, where published clients never page: all of it, unless they say.
+
+    Args:
+        limit: most rows wanted; None for all there are.
+        cursor: where the previous page ended, as it said.
+    """
+
+    def __init__(
+        self,
+        limit: Annotated[
+            int | None, Query(ge=1, le=MAX_LIMIT, description="Most rows of one page; all rows without.")
+        ] = None,
+        cursor: Annotated[
+            str | None, Query(max_length=1024, description="next_cursor of the page before; the first page without.")
+        ] = None,
+    ) -> None:
+        super().__init__(limit or sys.maxsize, cursor)
+
+
+CurrentOpenWindow = Annotated[OpenWindow, Depends()]
 
 
 def encode_cursor(key: Key) -> str:

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, MetaData, String, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMING = {
@@ -85,3 +98,97 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Statement(Base):
+    """A SQL statement: what was asked, how it stands, and where its result lies.
+
+    Attributes:
+        id: `stmt_` and 32 hex digits; ids grow with time.
+        workspace: slug of the workspace it runs in.
+        workspace_uid: its metadata.uid: a later workspace of the same name is another one.
+        warehouse: metadata.name of the warehouse.
+        warehouse_uid: its metadata.uid.
+        person: e-mail address, or `run:<name>`.
+        idempotency_key: a second request of the person with the same key is answered with this statement.
+        request: what is needed to plan it anew: schema, params, engine, row_limit.
+        is_write: whether it changes tables.
+        status: pending, running, succeeded, failed or cancelled. A write is `running` before it is sent to an engine.
+        attempts: how often it was given up for lost and begun anew; only ever of a read.
+        result_schema: [{"name", "type"}] of its columns; None when it has no result.
+        result: {"key", "bytes", "schema_bytes", "batches": [[rows, offset, length]]} of the object in the store; None
+            when there is none, or not any more.
+        expires_at: when the result is deleted.
+        run_uid: metadata.uid of the Run that it belongs to.
+        context: what the client said it belongs to, such as `job_run`.
+        lineage: the "lineage" of the REST API.
+        owner: which server process sees to it.
+        lease_until: until when the owner need not be doubted; it renews this.
+        cancel_requested: somebody wants it stopped.
+    """
+
+    __tablename__ = "statements"
+    __table_args__ = (
+        Index("ix_statements_workspace_uid_id", "workspace_uid", "id"),
+        Index("ix_statements_status_lease_until", "status", "lease_until"),
+        Index("ix_statements_expires_at", "expires_at"),
+        UniqueConstraint("workspace_uid", "person", "idempotency_key", name="uq_statements_idempotency_key"),
+    )
+
+    id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    workspace: Mapped[str] = mapped_column(String(63))
+    workspace_uid: Mapped[str] = mapped_column(String(36))
+    warehouse: Mapped[str] = mapped_column(String(253))
+    warehouse_uid: Mapped[str] = mapped_column(String(36))
+    person: Mapped[str] = mapped_column(String(253))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    query: Mapped[str] = mapped_column(Text)
+    dialect: Mapped[str] = mapped_column(String(16))
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    is_write: Mapped[bool]
+    engine: Mapped[str | None] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    error_code: Mapped[str | None] = mapped_column(String(128))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    submitted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    duration_ms: Mapped[float | None]
+    rows_produced: Mapped[int | None] = mapped_column(BigInteger)
+    truncated: Mapped[bool] = mapped_column(default=False)
+    result_schema: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    run_uid: Mapped[str | None] = mapped_column(String(36))
+    context: Mapped[str | None] = mapped_column(String(64))
+    lineage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    owner: Mapped[str] = mapped_column(String(64))
+    lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+
+
+class LineageEdge(Base):
+    """A table that something read or wrote.
+
+    Attributes:
+        source: what did: id of a statement, or metadata.uid of a Run that went to the catalog by itself.
+        direction: read or written.
+        table_name: as lineage shows it, such as `acme.sales.orders`.
+        snapshot_id: the snapshot seen or made; 0 where there is none.
+        run_uid: metadata.uid of the Run that it was done for.
+    """
+
+    __tablename__ = "lineage"
+    __table_args__ = (
+        Index("ix_lineage_workspace_uid_table_name", "workspace_uid", "table_name"),
+        Index("ix_lineage_run_uid", "run_uid"),
+    )
+
+    source: Mapped[str] = mapped_column(String(37), primary_key=True)
+    direction: Mapped[str] = mapped_column(String(8), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(512), primary_key=True)
+    snapshot_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    workspace_uid: Mapped[str] = mapped_column(String(36))
+    run_uid: Mapped[str | None] = mapped_column(String(36))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)

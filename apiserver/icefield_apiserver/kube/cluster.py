@@ -10,13 +10,13 @@ from typing import Any, Self, TypeVar, cast
 from kubernetes.aio.client.exceptions import ApiException
 
 from icefield_apiserver.errors import Forbidden, Unavailable
-from icefield_crds import ConditionType, Flavor, Job, Run, Workspace
+from icefield_crds import ConditionType, Flavor, Job, Run, Warehouse, Workspace
 from icefield_crds.meta import Resource
 from icefield_crds.names import workspace_of
 
 from . import orders
 from .cache import WatchCache
-from .client import KubeClient
+from .client import MERGE_PATCH, KubeClient, path_of
 from .impersonation import Impersonation
 from .refusals import in_words
 from .store import Store
@@ -55,8 +55,9 @@ class Cluster:
         self.flavors = WatchCache(client, Flavor, orders.FLAVORS)
         self.jobs = WatchCache(client, Job, orders.JOBS)
         self.runs = WatchCache(client, Run, orders.RUNS)
+        self.warehouses = WatchCache(client, Warehouse, orders.WAREHOUSES)
         self._caches: dict[type[Resource[Any, Any]], WatchCache[Any]] = {
-            cache.model: cache for cache in (self.workspaces, self.flavors, self.jobs, self.runs)
+            cache.model: cache for cache in (self.workspaces, self.flavors, self.jobs, self.runs, self.warehouses)
         }
 
     @classmethod
@@ -116,6 +117,16 @@ class Cluster:
             patched = await self.client.patch(model, meta.namespace, meta.name, patch, impersonation)
         self._cache(model).store.put(patched)
         return patched
+
+    async def annotate(self, resource: R, annotations: Mapping[str, str]) -> R:
+        """Set annotations of a resource as this process itself; Kubernetes lets it set very few."""
+        meta, model = resource.metadata, type(resource)
+        body = {"metadata": {"annotations": dict(annotations)}}
+        path = path_of(model, meta.namespace, meta.name)
+        answer = await self.client.call("PATCH", path, body=body, content_type=MERGE_PATCH)
+        annotated = model.model_validate(answer)
+        self._cache(model).store.put(annotated)
+        return annotated
 
     async def delete(self, resource: R, impersonation: Impersonation) -> None:
         """Delete a resource as somebody, and in the background what it owns. One that is gone already is no error."""

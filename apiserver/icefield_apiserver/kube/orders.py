@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from icefield_crds import Flavor, Job, Run, Workspace
+from icefield_crds import Flavor, Job, Run, Warehouse, Workspace
 
 from .store import Order
 
@@ -17,6 +17,11 @@ def job_group(namespace: str, job: str) -> str:
 def named_group(namespace: str, display_name: str) -> str:
     """Return the group of the jobs that people gave this name."""
     return f"{namespace}/name/{display_name}"
+
+
+def warehouse_name_group(namespace: str, display_name: str) -> str:
+    """Return the group of the warehouses that people gave this name."""
+    return f"{namespace}/warehouse-name/{display_name}"
 
 
 def unfinished_group(namespace: str) -> str:
@@ -42,7 +47,13 @@ def _groups_of_job(job: Job) -> Iterator[str]:
         yield named_group(job.metadata.namespace or "", job.spec.display_name)
 
 
+def _groups_of_warehouse(warehouse: Warehouse) -> Iterator[str]:
+    if warehouse.spec.display_name:
+        yield warehouse_name_group(warehouse.metadata.namespace or "", warehouse.spec.display_name)
+
+
 WORKSPACES: Order[Workspace] = Order(key=lambda workspace: (workspace.metadata.name,))
 FLAVORS: Order[Flavor] = Order(key=lambda flavor: (flavor.metadata.name,))
 JOBS: Order[Job] = Order(key=lambda job: (job.metadata.name,), groups=_groups_of_job)
 RUNS: Order[Run] = Order(key=_newest_first, groups=_groups_of_run)
+WAREHOUSES: Order[Warehouse] = Order(key=lambda warehouse: (warehouse.metadata.name,), groups=_groups_of_warehouse)
