@@ -1,0 +1,161 @@
+"""What the operator laid into a workspace's namespace for us: access to its catalog, its object store, its warehouses.
+
+Read as the API server itself, which may read exactly these Secrets by name (manifests/base/apiserver/rbac.yaml), and
+kept for a minute: a rotated key is noticed by then, and a statement costs no call to Kubernetes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cachetools import TTLCache
+from kubernetes.aio.client.exceptions import ApiException
+
+from icefield_apiserver.errors import Unavailable
+from icefield_crds.names import (
+    CATALOG_SECRET,
+    OBJECT_STORE_READER_SECRET,
+    OBJECT_STORE_SECRET,
+    WAREHOUSE_TOKEN_SECRET,
+    namespace_of,
+)
+
+from .client import KubeClient
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 60.0
+MAX_KEPT = 4096
+
+
+@dataclass(frozen=True)
+class CatalogAccess:
+    """Where a workspace's Iceberg catalog is.
+
+    Attributes:
+        uri: base of the Iceberg REST protocol, as pods reach it, without a slash at its end and without `/v1`.
+        warehouse: what to ask its `/v1/config` for; empty where the catalog has one warehouse only.
+        token: bearer token; empty where the catalog asks for none.
+    """
+
+    uri: str
+    warehouse: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ObjectStoreKeys:
+    """Keys of the object store that open a workspace's prefix.
+
+    Attributes:
+        endpoint: URL as pods reach it.
+        prefix: `workspaces/<slug>`, without a slash at its end.
+    """
+
+    endpoint: str
+    region: str
+    bucket: str
+    prefix: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+class WorkspaceSecrets:
+    """Reads the Secrets of workspaces; each is kept for `KEPT_SECONDS`, and what is missing is not.
+
+    Args:
+        client: the process's own identity.
+    """
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self._kept: TTLCache[tuple[str, str], dict[str, str]] = TTLCache(MAX_KEPT, KEPT_SECONDS)
+
+    async def catalog(self, workspace: str) -> CatalogAccess:
+        """Return where the catalog of the workspace with this slug is.
+
+        Raises:
+            Unavailable: the operator has not made the Secret yet.
+        """
+        secret = await self._read(workspace, CATALOG_SECRET)
+        if secret is None or not secret.get("ICEFIELD_CATALOG_URI"):
+            raise _not_ready("catalog")
+        return CatalogAccess(
+            uri=secret["ICEFIELD_CATALOG_URI"].rstrip("/").removesuffix("/v1"),
+            warehouse=secret.get("ICEFIELD_CATALOG_WAREHOUSE", ""),
+            token=secret.get("ICEFIELD_CATALOG_TOKEN", ""),
+        )
+
+    async def object_store(self, workspace: str) -> ObjectStoreKeys:
+        """Return the keys that open the workspace's prefix for reading and writing.
+
+        Raises:
+            Unavailable: the operator has not made the Secret yet.
+        """
+        return _keys(await self._read(workspace, OBJECT_STORE_SECRET))
+
+    async def object_store_reader(self, workspace: str) -> ObjectStoreKeys | None:
+        """Return the keys that open the workspace's prefix for reading only; None where the store has no such user."""
+        secret = await self._read(workspace, OBJECT_STORE_READER_SECRET)
+        return _keys(secret) if secret is not None else None
+
+    async def warehouse_token(self, workspace: str) -> str:
+        """Return the bearer token that the gateways of the workspace's warehouses ask for.
+
+        Raises:
+            Unavailable: the operator has not made the Secret yet.
+        """
+        secret = await self._read(workspace, WAREHOUSE_TOKEN_SECRET)
+        if secret is None or not secret.get("token"):
+            raise _not_ready("warehouse access")
+        return secret["token"]
+
+    def forget(self, workspace: str) -> None:
+        """Read a workspace's Secrets anew when next asked, because one of them was refused."""
+        for key in [key for key in self._kept if key[0] == workspace]:
+            self._kept.pop(key, None)
+
+    async def _read(self, workspace: str, name: str) -> dict[str, str] | None:
+        key = workspace, name
+        if (kept := self._kept.get(key)) is not None:
+            return kept
+        try:
+            secret = await self._client.call("GET", f"/api/v1/namespaces/{namespace_of(workspace)}/secrets/{name}")
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            log.error("Secret %s of workspace %s cannot be read: %s", name, workspace, error.body)
+            raise Unavailable from error
+        self._kept[key] = values = _decoded(secret.get("data") or {})
+        return values
+
+
+def _decoded(data: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unavailable("A Secret of the workspace holds something that is not text.") from error
+
+
+def _keys(secret: Mapping[str, str] | None) -> ObjectStoreKeys:
+    try:
+        if secret is None:
+            raise KeyError
+        return ObjectStoreKeys(
+            endpoint=secret["AWS_ENDPOINT_URL"].rstrip("/"),
+            region=secret["AWS_REGION"],
+            bucket=secret["ICEFIELD_BUCKET"],
+            prefix=secret["ICEFIELD_PREFIX"].strip("/"),
+            access_key_id=secret["AWS_ACCESS_KEY_ID"],
+            secret_access_key=secret["AWS_SECRET_ACCESS_KEY"],
+        )
+    except KeyError as error:
+        raise _not_ready("object store") from error
+
+
+def _not_ready(what: str) -> Unavailable:
+    return Unavailable(f"The workspace's {what} is not ready yet; try again shortly.")
