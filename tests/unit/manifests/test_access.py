@@ -47,10 +47,23 @@ def test_workspace_roles_cover_every_namespaced_kind_and_no_status() -> None:
         assert _ours("icefield-viewer")[kind] < _ours("icefield-editor")[kind] < _ours("icefield-admin")[kind]
 
 
-def test_the_api_server_writes_only_by_impersonation() -> None:
+def test_the_api_server_writes_only_by_impersonation_but_wakes_warehouses() -> None:
     for rule in _role("icefield-apiserver"):
-        assert not set(rule["verbs"]) - {"get", "list", "watch"}
-        assert "secrets" not in rule["resources"]
+        beyond = {"patch"} if rule["resources"] == ["warehouses"] else set()
+        assert not set(rule["verbs"]) - {"get", "list", "watch"} - beyond
+    granted = _ours("icefield-apiserver")
+    assert [kind for kind, verbs in granted.items() if verbs & WRITES] == ["warehouses"]
+
+
+def test_the_api_server_reads_four_secrets_by_name() -> None:
+    (rule,) = (rule for rule in _role("icefield-apiserver") if "secrets" in rule["resources"])
+    assert rule["verbs"] == ["get"]
+    assert set(rule["resourceNames"]) == {
+        names.CATALOG_SECRET,
+        names.OBJECT_STORE_SECRET,
+        names.OBJECT_STORE_READER_SECRET,
+        names.WAREHOUSE_TOKEN_SECRET,
+    }
 
 
 def test_the_impersonator_role_leaves_its_rules_to_the_operator() -> None:
@@ -66,6 +79,7 @@ def test_the_operator_writes_no_more_than_it_has_to() -> None:
     granted = _ours("icefield-operator")
     assert not granted["jobs"] & WRITES
     assert not granted["flavors"] & WRITES
+    assert not granted["warehouses"] & WRITES
     assert granted["workspaces"] & WRITES == {"patch"}
     assert granted["runs"] & WRITES == {"create", "patch", "delete"}
 
