@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from icefield_crds import CatalogProvider
+
+from .catalog.access import CatalogConfig
 from .objectstore.config import Credentials, ObjectStoreConfig, Provider
 
 
@@ -32,6 +36,34 @@ class ObjectStoreSettings(BaseSettings):
             bucket=self.bucket,
             credentials=Credentials(self.access_key_id, self.secret_access_key.get_secret_value()),
         )
+
+
+class CatalogSettings(BaseSettings):
+    """The Iceberg catalog that the platform was installed with (variables ICEFIELD_CATALOG_…)."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_CATALOG_", extra="ignore", frozen=True)
+
+    provider: CatalogProvider | None = None
+    """Without one, each workspace names a catalog of its own."""
+    uri: str = ""
+    """Base of the Iceberg REST protocol, as pods reach it."""
+    management_uri: str = ""
+    """Where catalogs are made and removed (embedded, lakekeeper)."""
+    admin_token: SecretStr = SecretStr("")
+    """What opens the management; empty when it takes none."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.provider is not None and not self.uri:
+            raise ValueError(f"provider {self.provider} needs ICEFIELD_CATALOG_URI")
+        if self.provider in (CatalogProvider.EMBEDDED, CatalogProvider.LAKEKEEPER) and not self.management_uri:
+            raise ValueError(f"provider {self.provider} needs ICEFIELD_CATALOG_MANAGEMENT_URI")
+        return self
+
+    def config(self) -> CatalogConfig:
+        """Return what the catalog package takes."""
+        token = self.admin_token.get_secret_value()
+        return CatalogConfig(self.provider, self.uri.rstrip("/"), self.management_uri.rstrip("/"), token)
 
 
 class Settings(BaseSettings):

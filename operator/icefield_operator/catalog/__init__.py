@@ -1,0 +1,1 @@
+"""The Iceberg catalogs of workspaces: who keeps them, and how each is made and removed."""
