@@ -31,6 +31,9 @@ def _structural(node: Any, definitions: dict[str, Any]) -> Any:
     if "properties" in node:
         node = node | {"properties": {k: _structural(v, definitions) for k, v in node["properties"].items()}}
     rest = {k: v if k in ("properties", "default", "enum") else _structural(v, definitions) for k, v in node.items()}
+    if isinstance(rest.get("default"), dict):
+        # A field without a value is left out in Kubernetes, never null.
+        rest["default"] = {k: v for k, v in rest["default"].items() if v is not None}
     if rest.get("default", ...) in ([], {}):
         del rest["default"]
     return {k: v for k, v in rest.items() if k not in _DROPPED}

@@ -89,6 +89,9 @@ class WarehouseStatus(Status):
     pod_name: Annotated[str | None, Field(description="Name of its pod.")] = None
     start_time: Annotated[Time | None, Field(description="When it last became running.")] = None
     stop_time: Annotated[Time | None, Field(description="When it was last told to stop, idle or not.")] = None
+    wake_time: Annotated[
+        Time | None, Field(description="The newest time in the annotation icefield.dev/wake that was acted on.")
+    ] = None
     last_activity_time: Annotated[Time | None, Field(description="When its last statement ended.")] = None
     error: Annotated[str | None, Field(description="Why it does not run, or what it waits for.", max_length=4096)] = (
         None
