@@ -15,6 +15,7 @@ from icefield_apiserver.errors import Conflict, NotFound
 from icefield_apiserver.kube.secrets import WorkspaceSecrets
 
 from .loaded import LoadedTable, LoadedView, Namespace
+from .reader import MAX_TABLES, Reader, TableCache
 from .refusals import CatalogRefusal, saying
 from .transport import Answer, CatalogConfig, CatalogTransport
 
@@ -40,6 +41,7 @@ class Catalogs:
         self._loaded: LRUCache[_CacheKey, tuple[LoadedTable, int]] = LRUCache(
             MAX_CACHED_BYTES, getsizeof=lambda kept: kept[1]
         )
+        self._tables: TableCache = LRUCache(MAX_TABLES)
 
     @classmethod
     @asynccontextmanager
@@ -50,7 +52,7 @@ class Catalogs:
 
     def of(self, workspace: str) -> IcebergCatalog:
         """Return the catalog of the workspace with this slug; whether there is one shows when it is asked."""
-        return IcebergCatalog(workspace, self.transport, self._loaded)
+        return IcebergCatalog(workspace, self.transport, self._loaded, self._tables)
 
 
 class IcebergCatalog:
@@ -60,14 +62,24 @@ class IcebergCatalog:
         workspace: slug.
         transport: how the catalog is reached.
         loaded: the tables that were loaded last, with their size in bytes.
+        tables: what plans made of metadata files, by location.
     """
 
     def __init__(
-        self, workspace: str, transport: CatalogTransport, loaded: LRUCache[_CacheKey, tuple[LoadedTable, int]]
+        self,
+        workspace: str,
+        transport: CatalogTransport,
+        loaded: LRUCache[_CacheKey, tuple[LoadedTable, int]],
+        tables: TableCache,
     ) -> None:
         self.workspace = workspace
         self._transport = transport
         self._loaded = loaded
+        self._tables = tables
+
+    def reader(self) -> Reader:
+        """Return the catalog as the plan of a statement asks for it."""
+        return Reader(self, self._tables)
 
     async def config(self) -> CatalogConfig:
         """Return what the catalog says of its warehouse."""

@@ -1,7 +1,7 @@
 """What a catalog refused, in the words of the REST API.
 
-A catalog answers with Iceberg's ErrorModel, `{"error": {"message": …, "type": …, "code": …}}`. The `type` is the name of
-a Java exception and differs between catalogs, so decisions are made by HTTP status, and by what was asked.
+A catalog answers with Iceberg's ErrorModel, `{"error": {"message": …, "type": …, "code": …}}`. The `type` is the name
+of a Java exception and differs between catalogs, so decisions are made by HTTP status, and by what was asked.
 """
 
 from __future__ import annotations
