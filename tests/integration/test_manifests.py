@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from icefield_cluster.commands import CommandError
-from icefield_crds import names
+from icefield_crds import labels, names
+from icefield_crds.warehouse import WAKE_ANNOTATION
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, overlay
 
@@ -84,8 +85,9 @@ def installed() -> Iterator[ControlPlane]:
             lambda: "writes only" in refused(plane, operator[1], "create", "namespace", "elsewhere"),
         )
         plane.kubectl(*operator, "create", "namespace", "icefield-demo")
-        for role in ("viewer", "editor"):
-            name, user = f"icefield-{role}", names.impersonated_user("demo", role)
+        driver = SERVICE_ACCOUNT.replace(SYSTEM, "icefield-demo") + "icefield-spark"
+        bound = {f"icefield-{role}": names.impersonated_user("demo", role) for role in ("viewer", "editor")}
+        for name, user in {**bound, "icefield-spark-driver": driver}.items():
             binding = ("create", "rolebinding", name, f"--clusterrole={name}", f"--user={user}")
             plane.kubectl(*operator, "--namespace", "icefield-demo", *binding)
         plane.kubectl(*operator, *_as_operator_applies(), stdin=IMPERSONATOR)
@@ -208,6 +210,62 @@ def test_the_operators_role_allows_impersonation_of_our_users_only(installed: Co
     assert widened != IMPERSONATOR
     operator = SERVICE_ACCOUNT + "icefield-operator"
     assert "may allow only the impersonation" in refused(installed, operator, *_as_operator_applies(), stdin=widened)
+
+
+def test_the_api_server_itself_only_wakes_warehouses(installed: ControlPlane) -> None:
+    examples = REPOSITORY / "manifests" / "examples"
+    installed.kubectl("apply", "--server-side", "-f", str(examples / "warehouse.yaml"))
+    account = SERVICE_ACCOUNT + "icefield-apiserver"
+    target = ("--namespace=icefield-demo", "warehouse/analytics")
+
+    def answer(patch: object, kind: str = "merge") -> str:
+        return refused(installed, account, "patch", f"--type={kind}", "--patch", json.dumps(patch), *target)
+
+    wake = {"metadata": {"annotations": {WAKE_ANNOTATION: "2026-01-01T00:00:00Z"}}}
+    eventually("it wakes", lambda: answer(wake) == "")
+    installed.kubectl("annotate", "--namespace=icefield-demo", "warehouse/analytics", f"{WAKE_ANNOTATION}=x", "mine=1")
+    assert answer(wake) == ""
+    assert answer({"metadata": {"annotations": {WAKE_ANNOTATION: None}}}) == ""
+    for more in (
+        {"spec": {"desiredState": "stopped"}},
+        {"metadata": {"annotations": {"other": "1"}}},
+        {"metadata": {"annotations": {"mine": None}}},
+        {"metadata": {"annotations": {"mine": "2"}}},
+        {"metadata": {"labels": {"a": "b"}}},
+        {"metadata": {"finalizers": ["icefield.dev/x"]}},
+    ):
+        assert "nothing of a warehouse but the annotation" in answer({**wake, **more}), more
+    assert "cannot delete" in refused(installed, account, "delete", *target)
+
+
+def test_a_spark_driver_makes_executors_only(installed: ControlPlane) -> None:
+    driver = SERVICE_ACCOUNT.replace(SYSTEM, "icefield-demo") + "icefield-spark"
+
+    def answer(spec: dict[str, object] | None = None, **changes: object) -> str:
+        container = {"name": "spark", "image": "x", "envFrom": [{"secretRef": {"name": names.OBJECT_STORE_SECRET}}]}
+        volumes = [{"name": "a", "emptyDir": {}}]
+        good = {"containers": [container], "automountServiceAccountToken": False, "volumes": volumes}
+        metadata = {"name": "exec-1", "labels": labels.of_executor_pod("demo", "analytics")}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**good, **(spec or {})}}
+        return refused(
+            installed, driver, "create", "-n", "icefield-demo", "-f", "-", stdin=json.dumps({**pod, **changes})
+        )
+
+    installed.kubectl("create", "serviceaccount", "icefield-task", "--namespace=icefield-demo")
+    eventually("it makes executors", lambda: answer() == "")
+    assert "executors only" in answer(metadata={"name": "mine", "labels": {"app": "mine"}})
+    assert "no token" in answer(spec={"serviceAccountName": "icefield-task"})
+    assert "no token" in answer(spec={"automountServiceAccountToken": True})
+    assert "no Secret" in answer(spec={"volumes": [{"name": "a", "secret": {"secretName": "others"}}]})
+    stolen = {"name": "x", "image": "x", "envFrom": [{"secretRef": {"name": names.WAREHOUSE_TOKEN_SECRET}}]}
+    assert "no Secret" in answer(spec={"containers": [stolen]})
+    configuration = ("create", "configmap", "--namespace=icefield-demo")
+    assert refused(installed, driver, *configuration, "spark-exec-1-conf-map") == ""
+    assert "executors only" in refused(installed, driver, *configuration, "mine")
+    assert "cannot create" in refused(
+        installed, driver, "create", "secret", "generic", "x", "--namespace=icefield-demo"
+    )
+    assert "executors only" in refused(installed, driver, "delete", "configmap/kube-root-ca.crt", "-n", "icefield-demo")
 
 
 def test_applying_again_leaves_the_operators_rules(installed: ControlPlane) -> None:
