@@ -6,12 +6,13 @@ import asyncio
 import logging
 
 from .assembly import plug_in_all
+from .catalog.access import open_catalogs
 from .cluster import Cluster
 from .controllers import Controllers
 from .lifecycle import Operator
 from .objectstore.access import open_users
 from .objectstore.store import ObjectStore
-from .settings import ObjectStoreSettings, Settings
+from .settings import CatalogSettings, ObjectStoreSettings, Settings
 from .world import World
 
 
@@ -25,9 +26,13 @@ async def serve() -> None:
     cluster = await Cluster.connect(world)
     try:
         config = ObjectStoreSettings().config()
-        async with ObjectStore.open(config) as store, open_users(config, store) as users:
+        async with (
+            ObjectStore.open(config) as store,
+            open_users(config, store) as users,
+            open_catalogs(CatalogSettings().config()) as catalogs,
+        ):
             controllers = Controllers(world, settings.workers)
-            plug_in_all(controllers, cluster, settings, store, users)
+            plug_in_all(controllers, cluster, settings, store, users, catalogs)
             await Operator(settings, cluster, controllers).run()
     finally:
         await cluster.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from .catalog.access import Catalogs
 from .cluster import Cluster
 from .controllers import Controllers
 from .job.reconcile import JobReconciler
@@ -14,6 +17,9 @@ from .run.build import Images
 from .run.reconcile import Logs, PodSettings, RunReconciler
 from .run_token import RunTokenSigner
 from .settings import Settings
+from .workspace.access import WorkspaceAccess
+from .workspace.catalog import WorkspaceCatalogs
+from .workspace.cleanup import LIMIT as CLEANUP_LIMIT
 from .workspace.cleanup import Cleanup
 from .workspace.reconcile import WorkspaceReconciler
 from .workspace.shared import Shared
@@ -21,12 +27,17 @@ from .world import Kind
 
 
 def plug_in_all(
-    controllers: Controllers, cluster: Cluster, settings: Settings, store: ObjectStore, users: Users
+    controllers: Controllers,
+    cluster: Cluster,
+    settings: Settings,
+    store: ObjectStore,
+    users: Users,
+    catalogs: Catalogs,
 ) -> None:
     """Plug in every controller of the operator."""
     archiver = plug_in_logs(controllers, cluster, store)
     plug_in_runs(controllers, cluster, settings, archiver)
-    plug_in_workspaces(controllers, cluster, settings, store, users, archiver)
+    plug_in_workspaces(controllers, cluster, settings, store, users, catalogs, archiver)
     JobReconciler(cluster, controllers)
 
 
@@ -36,12 +47,16 @@ def plug_in_workspaces(
     settings: Settings,
     store: ObjectStore,
     users: Users,
+    catalogs: Catalogs,
     archiver: LogArchiver,
+    cleanup_limit: timedelta = CLEANUP_LIMIT,
 ) -> None:
     """Plug in what reconciles Workspaces."""
     shared = Shared(cluster, controllers.world, users)
-    cleanup = Cleanup(cluster, store, users, shared, archiver)
-    WorkspaceReconciler(cluster, controllers, store, users, cleanup, shared, settings.tls_ca_file)
+    own = WorkspaceCatalogs(cluster, catalogs, store.config)
+    access = WorkspaceAccess(cluster, store, users, shared, own)
+    cleanup = Cleanup(cluster, store, users, own, shared, archiver, cleanup_limit)
+    WorkspaceReconciler(cluster, controllers, access, cleanup, shared, settings.tls_ca_file)
 
 
 def plug_in_runs(controllers: Controllers, cluster: Cluster, settings: Settings, logs: Logs) -> None:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from icefield_operator.objectstore.access import StaticUsers, VersityUsers, supplied_credentials
 from icefield_operator.objectstore.config import (
+    Access,
     Credentials,
     CredentialsMissingError,
     ObjectStoreConfig,
@@ -31,13 +32,15 @@ pytestmark = pytest.mark.integration
 
 @dataclass
 class Tenants:
-    """A bucket, the platform's view of it, and one S3 client per workspace."""
+    """A bucket, the platform's view of it, and of each workspace an S3 client that writes and one that only reads."""
 
     store: ObjectStore
     admin: VersityAdmin
     users: VersityUsers
     ada: Any
     bob: Any
+    ada_reads: Any
+    bob_reads: Any
     slugs: tuple[str, str]
 
 
@@ -72,15 +75,16 @@ async def tenants(object_store: RunningObjectStore) -> AsyncIterator[Tenants]:
         admin = VersityAdmin(config)
         stack.push_async_callback(admin.aclose)
         users = VersityUsers(admin, store)
-        clients = []
+        clients, readers = [], []
         for slug in slugs:
-            credentials = await users.ensure(slug, None)
-            clients.append(await stack.enter_async_context(client_of(object_store, credentials)))
+            for access, into in ((Access.READ_WRITE, clients), (Access.READ_ONLY, readers)):
+                credentials = await users.ensure(slug, access, None)
+                into.append(await stack.enter_async_context(client_of(object_store, credentials)))
             await store.put(f"logs/{slug}/run/main/0/000000.jsonl.gz", b"log")
         await users.settle(lambda: slugs)
         for slug, client in zip(slugs, clients, strict=True):
             await client.put_object(Bucket=config.bucket, Key=f"workspaces/{slug}/mine", Body=slug.encode())
-        yield Tenants(store, admin, users, clients[0], clients[1], slugs)
+        yield Tenants(store, admin, users, *clients, *readers, slugs)
 
 
 async def test_a_workspace_uses_its_own_prefix(tenants: Tenants) -> None:
@@ -106,6 +110,59 @@ async def test_a_workspace_uses_its_own_prefix(tenants: Tenants) -> None:
     assert listed["KeyCount"] == 1
 
 
+async def test_a_workspace_sees_and_ends_its_unfinished_uploads(tenants: Tenants) -> None:
+    bucket, (first, second) = tenants.store.config.bucket, tenants.slugs
+    for s3, slug in ((tenants.ada, first), (tenants.bob, second)):
+        await s3.create_multipart_upload(Bucket=bucket, Key=f"workspaces/{slug}/table/unfinished")
+    for s3, slug in ((tenants.ada, first), (tenants.bob, second)):
+        (upload,) = (await s3.list_multipart_uploads(Bucket=bucket, Prefix=f"workspaces/{slug}/"))["Uploads"]
+        assert upload["Key"] == f"workspaces/{slug}/table/unfinished"
+        which = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+        assert "Parts" not in await s3.list_parts(**which)
+        await s3.abort_multipart_upload(**which)
+        assert "Uploads" not in await s3.list_multipart_uploads(Bucket=bucket, Prefix=f"workspaces/{slug}/")
+
+
+async def test_probing_for_a_folder_says_not_there_instead_of_forbidden(tenants: Tenants) -> None:
+    """What Arrow, s3fs and S3A do first with a path: HEAD of that key, and go on when there is none."""
+    bucket, slug = tenants.store.config.bucket, tenants.slugs[0]
+    for s3 in (tenants.ada, tenants.ada_reads):
+        for key in (f"workspaces/{slug}", f"workspaces/{slug}/", f"workspaces/{slug}/nothing"):
+            with pytest.raises(ClientError) as caught:
+                await s3.head_object(Bucket=bucket, Key=key)
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+        assert "LocationConstraint" in await s3.get_bucket_location(Bucket=bucket)
+        with pytest.raises(ClientError) as caught:
+            await s3.head_bucket(Bucket=bucket)
+        headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+        assert headers["x-amz-bucket-region"] == REGION
+
+
+async def test_a_reader_reads_and_changes_nothing(tenants: Tenants) -> None:
+    bucket, s3, slug = tenants.store.config.bucket, tenants.ada_reads, tenants.slugs[0]
+    key = f"workspaces/{slug}/mine"
+    answer = await s3.get_object(Bucket=bucket, Key=key)
+    assert await answer["Body"].read() == slug.encode()
+    listed = await s3.list_objects_v2(Bucket=bucket, Prefix=f"workspaces/{slug}/")
+    assert [item["Key"] for item in listed["Contents"]] == [key]
+    upload = await tenants.ada.create_multipart_upload(Bucket=bucket, Key=f"{key}-2")
+    refused = {
+        "put": s3.put_object(Bucket=bucket, Key=f"workspaces/{slug}/new", Body=b""),
+        "overwrite": s3.put_object(Bucket=bucket, Key=key, Body=b""),
+        "delete": s3.delete_object(Bucket=bucket, Key=key),
+        "copy": s3.copy_object(Bucket=bucket, Key=f"{key}-3", CopySource=f"{bucket}/{key}"),
+        "begin upload": s3.create_multipart_upload(Bucket=bucket, Key=f"{key}-4"),
+        "abort upload": s3.abort_multipart_upload(Bucket=bucket, Key=f"{key}-2", UploadId=upload["UploadId"]),
+        "list uploads": s3.list_multipart_uploads(Bucket=bucket, Prefix=f"workspaces/{slug}/"),
+        "tag": s3.put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": []}),
+    }
+    for name, call in refused.items():
+        with pytest.raises(ClientError) as caught:
+            await call
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403, name
+    assert await tenants.store.get(key) == slug.encode()
+
+
 def _forbidden_calls(bucket: str, mine: str, other: str) -> dict[str, Callable[[Any], Awaitable[Any]]]:
     theirs, log = f"workspaces/{other}/mine", f"logs/{mine}/run/main/0/000000.jsonl.gz"
     return {
@@ -124,7 +181,15 @@ def _forbidden_calls(bucket: str, mine: str, other: str) -> dict[str, Callable[[
         "list other": lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=f"workspaces/{other}/"),
         "list other v1": lambda s3: s3.list_objects(Bucket=bucket, Prefix=f"workspaces/{other}/"),
         "list versions": lambda s3: s3.list_object_versions(Bucket=bucket, Prefix=f"workspaces/{other}/"),
+        "list folder without its slash": lambda s3: s3.list_objects_v2(
+            Bucket=bucket, Prefix=f"workspaces/{mine}", Delimiter="/"
+        ),
+        "look for bucket": lambda s3: s3.head_bucket(Bucket=bucket),
+        "look for other": lambda s3: s3.head_object(Bucket=bucket, Key=f"workspaces/{other}"),
         "list uploads": lambda s3: s3.list_multipart_uploads(Bucket=bucket),
+        "list uploads by beginning": lambda s3: s3.list_multipart_uploads(Bucket=bucket, Prefix=f"workspaces/{mine}"),
+        "list uploads of other": lambda s3: s3.list_multipart_uploads(Bucket=bucket, Prefix=f"workspaces/{other}/"),
+        "put own folder": lambda s3: s3.put_object(Bucket=bucket, Key=f"workspaces/{mine}", Body=b""),
         "list logs": lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=f"logs/{mine}/"),
         "get log": lambda s3: s3.get_object(Bucket=bucket, Key=log),
         "put log": lambda s3: s3.put_object(Bucket=bucket, Key=log, Body=b"forged"),
@@ -138,7 +203,9 @@ def _forbidden_calls(bucket: str, mine: str, other: str) -> dict[str, Callable[[
 
 async def test_a_workspace_opens_nothing_else(tenants: Tenants) -> None:
     bucket, (first, second) = tenants.store.config.bucket, tenants.slugs
-    for s3, mine, other in ((tenants.ada, first, second), (tenants.bob, second, first)):
+    ada, bob = (tenants.ada, tenants.ada_reads), (tenants.bob, tenants.bob_reads)
+    tried = [(s3, first, second) for s3 in ada] + [(s3, second, first) for s3 in bob]
+    for s3, mine, other in tried:
         for name, call in _forbidden_calls(bucket, mine, other).items():
             with pytest.raises(ClientError) as caught:
                 await call(s3)
@@ -154,10 +221,10 @@ async def test_a_held_secret_stays_and_a_foreign_change_is_undone(
     tenants: Tenants, object_store: RunningObjectStore
 ) -> None:
     slug = tenants.slugs[0]
-    held = await tenants.users.ensure(slug, None)
-    assert await tenants.users.ensure(slug, held) == held
+    held = await tenants.users.ensure(slug, Access.READ_WRITE, None)
+    assert await tenants.users.ensure(slug, Access.READ_WRITE, held) == held
     await tenants.admin.set_secret(Credentials(held.access_key_id, "changed"))
-    assert await tenants.users.ensure(slug, held) == held
+    assert await tenants.users.ensure(slug, Access.READ_WRITE, held) == held
     async with client_of(object_store, held) as s3:
         await s3.head_object(Bucket=tenants.store.config.bucket, Key=f"workspaces/{slug}/mine")
 
@@ -181,7 +248,7 @@ async def test_a_removed_workspace_opens_nothing_any_more(tenants: Tenants) -> N
 async def test_the_policy_holds_many_workspaces(tenants: Tenants) -> None:
     many = [f"{tenants.slugs[0]}-{number}" for number in range(60)]
     for slug in many:
-        await tenants.users.ensure(slug, None)
+        await tenants.users.ensure(slug, Access.READ_WRITE, None)
     await tenants.users.settle(lambda: many)
     assert len(await tenants.store.policy() or "") > 20_000
 
@@ -223,4 +290,4 @@ async def test_supplied_credentials() -> None:
     with pytest.raises(CredentialsMissingError, match="no Secret none"):
         await supplied_credentials("none", read)
     with pytest.raises(CredentialsMissingError, match="credentialsSecret"):
-        await StaticUsers().ensure("demo", None)
+        await StaticUsers().ensure("demo", Access.READ_WRITE, None)

@@ -15,8 +15,10 @@ from typing import Any
 
 import yaml
 
-from icefield_crds import ConditionType, Workspace
+from icefield_crds import CatalogProvider, ConditionType, Workspace
 from icefield_crds.names import API_VERSION
+from icefield_operator.assembly import plug_in_workspaces
+from icefield_operator.catalog.access import CatalogConfig, open_catalogs
 from icefield_operator.cluster import Cluster
 from icefield_operator.controllers import Controllers
 from icefield_operator.lifecycle import Operator
@@ -25,12 +27,12 @@ from icefield_operator.objectstore.access import Users, open_users
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.settings import Settings
-from icefield_operator.workspace.cleanup import Cleanup
-from icefield_operator.workspace.reconcile import WorkspaceReconciler
-from icefield_operator.workspace.shared import Shared
 from icefield_operator.world import World
 from tests.controlplane import ControlPlane
 from tests.object_store import REGION, RunningObjectStore
+
+ELSEWHERE = CatalogConfig(CatalogProvider.REST, "https://catalog.example/catalog", "", "")
+"""A catalog of somebody else, which the operator only points at: for tests that are not about catalogs."""
 
 
 @dataclass
@@ -88,9 +90,9 @@ class Site:
     async def _is_gone(self) -> bool:
         return await self.workspace() is None
 
-    async def environment(self) -> dict[str, str]:
-        """Return what the workspace's pods get from its object store Secret."""
-        secret = await self.cluster.get("Secret", self.namespace, "icefield-object-store")
+    async def environment(self, name: str = "icefield-object-store") -> dict[str, str]:
+        """Return what the workspace's pods get from one of its Secrets."""
+        secret = await self.cluster.get("Secret", self.namespace, name)
         assert secret
         return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
@@ -106,7 +108,10 @@ async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0
 
 @asynccontextmanager
 async def running_operator(
-    config: ObjectStoreConfig, own_ca: Path, limit: timedelta = timedelta(minutes=30)
+    config: ObjectStoreConfig,
+    own_ca: Path,
+    limit: timedelta = timedelta(minutes=30),
+    catalog: CatalogConfig = ELSEWHERE,
 ) -> AsyncIterator[tuple[Cluster, ObjectStore, Users]]:
     """Run an operator that knows Workspaces only."""
     async with AsyncExitStack() as stack:
@@ -115,15 +120,18 @@ async def running_operator(
         stack.push_async_callback(cluster.close)
         store = await stack.enter_async_context(ObjectStore.open(config))
         users = await stack.enter_async_context(open_users(config, store))
+        catalogs = await stack.enter_async_context(open_catalogs(catalog))
         settings = Settings(
-            runtime_image="runtime", tini_image="tini", run_token_private_key_file=own_ca, health_port=0
+            runtime_image="runtime",
+            tini_image="tini",
+            run_token_private_key_file=own_ca,
+            tls_ca_file=own_ca,
+            health_port=0,
         )
         controllers = Controllers(world)
         archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
         controllers.serve(archiver.run)
-        shared = Shared(cluster, world, users)
-        cleanup = Cleanup(cluster, store, users, shared, archiver, limit)
-        WorkspaceReconciler(cluster, controllers, store, users, cleanup, shared, own_ca)
+        plug_in_workspaces(controllers, cluster, settings, store, users, catalogs, archiver, limit)
         operator = Operator(settings, cluster, controllers)
         task = asyncio.create_task(operator.run())
         try:

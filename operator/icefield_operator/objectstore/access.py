@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from .config import Credentials, CredentialsMissingError, ObjectStoreConfig, Provider
+from .config import Access, Credentials, CredentialsMissingError, ObjectStoreConfig, Provider
 from .policy import bucket_policy, user_of
 from .store import ObjectStore
 from .versitygw import VersityAdmin
@@ -21,10 +21,10 @@ ReadSecret = Callable[[str], Awaitable[Mapping[str, str] | None]]
 
 
 class Users(Protocol):
-    """Makes the object store's users, one per workspace."""
+    """Makes the object store's users: per workspace one that reads and writes, and one that reads."""
 
-    async def ensure(self, workspace: str, held: Credentials | None) -> Credentials:
-        """Return the credentials of a workspace; what it already holds stays valid."""
+    async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
+        """Return the credentials that give a workspace this access; what it already holds stays valid."""
         ...
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
@@ -32,7 +32,7 @@ class Users(Protocol):
         ...
 
     async def remove(self, workspace: str) -> None:
-        """Take a workspace's credentials away; without effect when there are none."""
+        """Take all credentials of a workspace away; without effect when there are none."""
         ...
 
 
@@ -46,13 +46,13 @@ class VersityUsers:
         # Users and policy are one state: a policy computed before another workspace's user came would take it away.
         self._lock = asyncio.Lock()
 
-    async def ensure(self, workspace: str, held: Credentials | None) -> Credentials:
+    async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
         """Make the workspace's user, or set its secret back to the one that the workspace holds.
 
         Raises:
             ObjectStoreError: the store is away or refuses.
         """
-        user = user_of(workspace)
+        user = user_of(workspace, access)
         wanted = held.secret_access_key if held and held.access_key_id == user else None
         async with self._lock:
             known = (await self._admin.users()).get(user)
@@ -74,24 +74,25 @@ class VersityUsers:
         """
         async with self._lock:
             users = await self._admin.users()
-            wanted = bucket_policy(self._store.config.bucket, [w for w in workspaces() if user_of(w) in users])
+            wanted = bucket_policy(self._store.config.bucket, workspaces(), users)
             if await self._store.policy() != wanted:
                 await self._store.put_policy(wanted)
 
     async def remove(self, workspace: str) -> None:
-        """Delete the workspace's user.
+        """Delete the workspace's users.
 
         Raises:
             ObjectStoreError: the store is away or refuses.
         """
         async with self._lock:
-            await self._admin.delete_user(user_of(workspace))
+            for access in Access:
+                await self._admin.delete_user(user_of(workspace, access))
 
 
 class StaticUsers:
     """No users of our own: the store's administrators make them and hand them over as Secrets."""
 
-    async def ensure(self, workspace: str, held: Credentials | None) -> Credentials:
+    async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
         """Refuse: this store's users are not ours to make.
 
         Raises:
@@ -113,7 +114,7 @@ async def supplied_credentials(name: str, read_secret: ReadSecret) -> Credential
     """Return the credentials that the platform team supplied for a workspace.
 
     Args:
-        name: of the Secret in icefield-system (Workspace.spec.objectStore.credentialsSecret).
+        name: of the Secret in icefield-system (credentialsSecret or readerCredentialsSecret of spec.objectStore).
         read_secret: reads it.
 
     Raises:

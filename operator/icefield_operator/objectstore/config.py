@@ -13,6 +13,13 @@ class Provider(StrEnum):
     STATIC = "static"
 
 
+class Access(StrEnum):
+    """What a user of a workspace may do with its prefix."""
+
+    READ_WRITE = "read-write"
+    READ_ONLY = "read-only"
+
+
 @dataclass(frozen=True)
 class Credentials:
     """One user of the object store."""

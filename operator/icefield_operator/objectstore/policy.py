@@ -1,64 +1,86 @@
-"""The one bucket policy, computed from the list of all workspaces: level-based, so a lost update heals itself."""
+"""The one bucket policy, computed from the list of all workspaces: level-based, so a lost update heals itself.
+
+What a policy of versitygw 1.8.0 cannot say (auth/condition_context.go: what a request is about is its prefix,
+delimiter and max-keys, not its method):
+
+- HeadBucket asks for ListBucket without a prefix, just as a listing of the whole bucket does: opening one opens the
+  other. It stays refused; its answer carries the bucket's region all the same.
+- A listing whose prefix is a workspace's own without the slash at its end would show the keys, or with a delimiter the
+  names, of all workspaces whose names begin with this one's. It stays refused. What looks whether a folder is there
+  (HEAD of that key, then a listing with the slash) works: the key may be read, and there is none.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from icefield_crds import object_store
 
-OBJECT_ACTIONS = (
-    "s3:GetObject",
+from .config import Access
+
+WRITES = (
     "s3:PutObject",
     "s3:DeleteObject",
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
 )
-"""What a workspace may do with its objects.
 
-ListBucketMultipartUploads is not among them: no condition can narrow it to a prefix, so it would show the keys of
-other workspaces.
-"""
-
-
-def user_of(workspace: str) -> str:
-    """Return the object store user, which is also its access key id, of a workspace."""
-    return f"icefield-{workspace}"
+LIST_UPLOADS = "s3:ListBucketMultipartUpload?"
+"""ListBucketMultipartUploads. By its full name versitygw takes no condition for it, and so would show everybody's; by a
+pattern it takes one, and holds to it."""
 
 
-def bucket_policy(bucket: str, workspaces: Iterable[str]) -> str | None:
-    """Return the policy that opens to each workspace its own prefix and nothing else.
+def user_of(workspace: str, access: Access = Access.READ_WRITE) -> str:
+    """Return the object store user, which is also its access key id, that opens a workspace's prefix."""
+    # No workspace's name has an underscore: a reader can never be another workspace's user.
+    return f"icefield-{workspace}" if access is Access.READ_WRITE else f"icefield-{workspace}_reader"
+
+
+def bucket_policy(bucket: str, workspaces: Iterable[str], users: Collection[str]) -> str | None:
+    """Return the policy that opens to each workspace's users its own prefix and nothing else.
 
     Args:
         bucket: name of the platform's bucket.
-        workspaces: slugs of the workspaces whose users exist; a policy that names a missing user is refused.
+        workspaces: slugs of the workspaces.
+        users: the users that exist; a policy that names a missing one is refused.
 
     Returns:
-        JSON text, the same for the same set of workspaces, or None when there is none: S3 knows no empty policy.
+        JSON text, the same for the same workspaces and users, or None when it opens nothing: S3 knows no empty policy.
     """
-    statements = [statement for slug in sorted(set(workspaces)) for statement in _statements(bucket, slug)]
+    slugs = sorted(set(workspaces))
+    statements = [statement for slug in slugs for statement in _statements(bucket, slug, users)]
     if not statements:
         return None
+    everybody = [user for slug in slugs for user in _existing(slug, users)]
+    statements.append(_allow(everybody, ["s3:GetBucketLocation"], [_arn(bucket)]))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
 
 
-def _statements(bucket: str, workspace: str) -> list[dict[str, Any]]:
-    below = f"{object_store.workspace_prefix(workspace)}/*"
-    principal = {"AWS": user_of(workspace)}
-    return [
-        {
-            "Effect": "Allow",
-            "Principal": principal,
-            "Action": list(OBJECT_ACTIONS),
-            "Resource": f"arn:aws:s3:::{bucket}/{below}",
-        },
-        {
-            "Effect": "Allow",
-            "Principal": principal,
-            "Action": "s3:ListBucket",
-            "Resource": f"arn:aws:s3:::{bucket}",
-            # The slash before the star keeps workspace "a" from listing workspace "ab".
-            "Condition": {"StringLike": {"s3:prefix": below}},
-        },
-    ]
+def _statements(bucket: str, workspace: str, users: Collection[str]) -> list[dict[str, Any]]:
+    prefix = object_store.workspace_prefix(workspace)
+    writer, both = user_of(workspace), _existing(workspace, users)
+    # The slash before the star keeps workspace "a" from listing workspace "ab".
+    below = {"StringLike": {"s3:prefix": f"{prefix}/*"}}
+    statements = []
+    if both:
+        objects = [_arn(bucket, prefix), _arn(bucket, f"{prefix}/*")]
+        statements.append(_allow(both, ["s3:GetObject"], objects))
+        statements.append(_allow(both, ["s3:ListBucket"], [_arn(bucket)]) | {"Condition": below})
+    if writer in both:
+        statements.append(_allow([writer], list(WRITES), [_arn(bucket, f"{prefix}/*")]))
+        statements.append(_allow([writer], [LIST_UPLOADS], [_arn(bucket)]) | {"Condition": below})
+    return statements
+
+
+def _existing(workspace: str, users: Collection[str]) -> list[str]:
+    return [user for access in Access if (user := user_of(workspace, access)) in users]
+
+
+def _allow(users: list[str], actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Principal": {"AWS": users}, "Action": actions, "Resource": resources}
+
+
+def _arn(bucket: str, key: str = "") -> str:
+    return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"

@@ -140,6 +140,10 @@ def _env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
         "PYTHONUNBUFFERED": "1",
         "SSL_CERT_FILE": ca_bundle,
         "REQUESTS_CA_BUNDLE": ca_bundle,
+        # PyIceberg's catalog "default": through our API, which knows from the token what the run reads and writes.
+        "PYICEBERG_CATALOG__DEFAULT__TYPE": "rest",
+        "PYICEBERG_CATALOG__DEFAULT__URI": f"{around.api_url}/iceberg",
+        "PYICEBERG_CATALOG__DEFAULT__WAREHOUSE": around.workspace,
     }
     params = around.execution.params
     parameters = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
@@ -154,6 +158,7 @@ def _env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
     token = {"secretKeyRef": {"name": names.run_token_secret(run.metadata.name), "key": TOKEN_KEY}}
     variables = [
         *_values(defaults),
+        {"name": "PYICEBERG_CATALOG__DEFAULT__TOKEN", "valueFrom": token},
         *(_user_variable(variable) for variable in task.env),
         *_values(parameters),
         *_values(fixed),

@@ -6,13 +6,22 @@ import base64
 from typing import Any
 
 from icefield_crds import Role, Workspace, labels, names, object_store
-from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig
+from icefield_operator.catalog.provider import CatalogAccess
+from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig
 from icefield_operator.world import Manifest
 
 TASK_SERVICE_ACCOUNT = "icefield-task"
 NETWORK_POLICY = "icefield-workspace"
 METADATA_SERVICES = ("169.254.169.254/32", "fd00:ec2::254/128")
 """Where clouds hand out the credentials of the node to whoever asks."""
+
+KEY_SECRETS = {
+    Access.READ_WRITE: names.OBJECT_STORE_SECRET,
+    Access.READ_ONLY: names.OBJECT_STORE_READER_SECRET,
+}
+TOKEN_KEY = "token"  # noqa: S105 - the key of a Secret, not a secret
+CATALOG_ANNOTATION = f"{names.GROUP}/catalog"
+"""On the catalog Secret: who keeps the catalog, and a digest of what that keeper was told."""
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -44,8 +53,10 @@ def children(workspace: Workspace, ca_bundle: str) -> list[Manifest]:
     ]
 
 
-def object_store_secret(workspace: Workspace, config: ObjectStoreConfig, credentials: Credentials) -> Manifest:
-    """Return the Secret that pods take as their environment."""
+def object_store_secret(
+    workspace: Workspace, config: ObjectStoreConfig, access: Access, credentials: Credentials
+) -> Manifest:
+    """Return the Secret that pods take as their environment; one for each access."""
     variables = {
         "AWS_ENDPOINT_URL": config.endpoint,
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
@@ -54,12 +65,30 @@ def object_store_secret(workspace: Workspace, config: ObjectStoreConfig, credent
         "ICEFIELD_BUCKET": config.bucket,
         "ICEFIELD_PREFIX": object_store.workspace_prefix(workspace.metadata.name),
     }
-    return {
-        **_child(workspace, "v1", "Secret", names.OBJECT_STORE_SECRET),
-        "type": "Opaque",
-        # Not stringData: server-side apply would not see what was changed behind it.
-        "data": {name: base64.b64encode(value.encode()).decode() for name, value in variables.items()},
+    return _secret(workspace, KEY_SECRETS[access], variables)
+
+
+def catalog_secret(workspace: Workspace, access: CatalogAccess, told: str) -> Manifest:
+    """Return the Secret that warehouses take as their environment to reach the catalog.
+
+    Args:
+        workspace: whose.
+        access: how to reach it.
+        told: who keeps it, and a digest of what that keeper was told.
+    """
+    variables = {
+        "ICEFIELD_CATALOG_URI": access.uri,
+        "ICEFIELD_CATALOG_WAREHOUSE": access.warehouse,
+        "ICEFIELD_CATALOG_TOKEN": access.token,
     }
+    manifest = _secret(workspace, names.CATALOG_SECRET, variables)
+    manifest["metadata"]["annotations"] = {CATALOG_ANNOTATION: told}
+    return manifest
+
+
+def warehouse_token_secret(workspace: Workspace, token: str) -> Manifest:
+    """Return the Secret with the token that the gateways of the workspace's warehouses ask for."""
+    return _secret(workspace, names.WAREHOUSE_TOKEN_SECRET, {TOKEN_KEY: token})
 
 
 def impersonator(workspaces: list[str]) -> Manifest:
@@ -122,6 +151,15 @@ def _child(workspace: Workspace, api_version: str, kind: str, name: str) -> Mani
             "labels": labels.of_workspace_child(workspace.metadata.name),
             "ownerReferences": [workspace.owner_reference.to_api()],
         },
+    }
+
+
+def _secret(workspace: Workspace, name: str, values: dict[str, str]) -> Manifest:
+    return {
+        **_child(workspace, "v1", "Secret", name),
+        "type": "Opaque",
+        # Not stringData: server-side apply would not see what was changed behind it.
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()},
     }
 
 

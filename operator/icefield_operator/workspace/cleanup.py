@@ -8,6 +8,7 @@ from typing import Protocol
 
 from icefield_crds import Workspace, format_time, object_store
 from icefield_crds.names import WORKSPACE_FINALIZER
+from icefield_operator.catalog.provider import CatalogError
 from icefield_operator.cluster import Cluster
 from icefield_operator.errors import KubernetesError
 from icefield_operator.objectstore.access import Users
@@ -16,6 +17,7 @@ from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.world import Kind
 
 from . import build, resolve, status
+from .catalog import WorkspaceCatalogs
 from .shared import Shared
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Cleanup:
         cluster: Cluster,
         store: ObjectStore,
         users: Users,
+        catalogs: WorkspaceCatalogs,
         shared: Shared,
         logs: Logs,
         limit: timedelta = LIMIT,
@@ -56,6 +59,7 @@ class Cleanup:
             cluster: where the namespace is.
             store: where the prefixes are.
             users: who made the workspace's credentials.
+            catalogs: who made the workspace's catalog.
             shared: what is computed from all workspaces.
             logs: what may still be writing below the log prefix.
             limit: how long after its deletion a Workspace may wait.
@@ -63,6 +67,7 @@ class Cleanup:
         self._cluster = cluster
         self._store = store
         self._users = users
+        self._catalogs = catalogs
         self._shared = shared
         self._logs = logs
         self._limit = limit
@@ -91,6 +96,11 @@ class Cleanup:
             return f"waiting for namespace {workspace.namespace} to go", SOON
         await self._shared.settle_roles()
         await self._logs.abandon(workspace.metadata.name)
+        try:
+            # Before its files: a catalog must not name tables that are not there any more.
+            await self._catalogs.remove(workspace)
+        except CatalogError as error:
+            return f"its catalog is not dropped yet: {error}", LOOK_AGAIN
         try:
             if workspace.spec.object_store is None:
                 # The policy first: it may name no user that does not exist.

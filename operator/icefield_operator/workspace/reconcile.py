@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from icefield_crds import Reason, Workspace
-from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
+from icefield_crds.names import WORKSPACE_FINALIZER
+from icefield_operator.catalog.provider import CatalogError, CatalogMissingError
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import AlreadyExists
-from icefield_operator.objectstore.access import Users, supplied_credentials
 from icefield_operator.objectstore.config import CredentialsMissingError, ObjectStoreError
-from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.queue import Key
 from icefield_operator.world import Kind
 
 from . import build, ca_bundle, resolve, status, validate
+from .access import WorkspaceAccess
 from .cleanup import Cleanup
 from .resolve import Facts
 from .shared import Shared
@@ -34,8 +34,7 @@ class WorkspaceReconciler:
         self,
         cluster: Cluster,
         controllers: Controllers,
-        store: ObjectStore,
-        users: Users,
+        access: WorkspaceAccess,
         cleanup: Cleanup,
         shared: Shared,
         own_ca: Path | None,
@@ -45,16 +44,14 @@ class WorkspaceReconciler:
         Args:
             cluster: where namespaces are made.
             controllers: what to plug into.
-            store: the platform's bucket.
-            users: who makes object store users.
+            access: what gives a workspace its keys, catalog and token.
             cleanup: what a deleted workspace leaves behind.
             shared: what is computed from all workspaces.
             own_ca: PEM file of the CA behind our REST API, when it is none of the system's.
         """
         self._cluster = cluster
         self._world = controllers.world
-        self._store = store
-        self._users = users
+        self._access = access
         self._cleanup = cleanup
         self._shared = shared
         self._own_ca = own_ca
@@ -95,25 +92,14 @@ class WorkspaceReconciler:
             *(self._cluster.apply(child) for child in build.children(workspace, bundle)),
         )
         try:
-            await self._open_object_store(workspace)
-        except CredentialsMissingError as error:
-            return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), stalled=True)
+            await self._access.settle(workspace)
         except ObjectStoreError as error:
-            return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), stalled=False)
+            is_stalled = isinstance(error, CredentialsMissingError)
+            return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), is_stalled)
+        except CatalogError as error:
+            is_stalled = isinstance(error, CatalogMissingError)
+            return Problem(Reason.CATALOG_UNAVAILABLE, str(error), is_stalled)
         return None
-
-    async def _open_object_store(self, workspace: Workspace) -> None:
-        await self._store.ensure_bucket()
-        if supplied := workspace.spec.object_store:
-            credentials = await supplied_credentials(
-                supplied.credentials_secret,
-                lambda name: resolve.read_secret(self._cluster, SYSTEM_NAMESPACE, name),
-            )
-        else:
-            held = await resolve.held_credentials(workspace, self._cluster)
-            credentials = await self._users.ensure(workspace.metadata.name, held)
-        await self._shared.settle_policy()
-        await self._cluster.apply(build.object_store_secret(workspace, self._store.config, credentials))
 
     async def _with_finalizer(self, workspace: Workspace) -> Workspace:
         metadata = workspace.metadata

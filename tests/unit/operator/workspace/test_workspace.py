@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from icefield_crds import ConditionType, Reason, Workspace
-from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
+from icefield_operator.catalog.provider import CatalogAccess
+from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig, Provider
 from icefield_operator.workspace import build, status, validate
 from icefield_operator.workspace.resolve import Facts
 
@@ -80,10 +81,20 @@ def test_nobody_calls_a_task_and_no_task_asks_the_cloud_who_the_node_is() -> Non
     assert {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]} in blocks
 
 
-def test_the_object_store_secret_is_an_environment() -> None:
+def decoded(secret: dict[str, Any]) -> dict[str, str]:
+    """Return what a Secret says."""
+    return {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+
+
+@pytest.mark.parametrize(
+    ("access", "name"),
+    [(Access.READ_WRITE, "icefield-object-store"), (Access.READ_ONLY, "icefield-object-store-reader")],
+)
+def test_the_object_store_secret_is_an_environment(access: Access, name: str) -> None:
     config = ObjectStoreConfig(Provider.STATIC, "http://s3:7070", "eu-1", "lake", Credentials("root", "root"))
-    secret = build.object_store_secret(workspace(), config, Credentials("icefield-demo", "s3cr3t"))
-    assert {name: base64.b64decode(value).decode() for name, value in secret["data"].items()} == {
+    secret = build.object_store_secret(workspace(), config, access, Credentials("icefield-demo", "s3cr3t"))
+    assert secret["metadata"]["name"] == name
+    assert decoded(secret) == {
         "AWS_ENDPOINT_URL": "http://s3:7070",
         "AWS_ACCESS_KEY_ID": "icefield-demo",
         "AWS_SECRET_ACCESS_KEY": "s3cr3t",
@@ -91,6 +102,22 @@ def test_the_object_store_secret_is_an_environment() -> None:
         "ICEFIELD_BUCKET": "lake",
         "ICEFIELD_PREFIX": "workspaces/demo",
     }
+
+
+def test_the_catalog_secret_is_an_environment_and_remembers_what_the_keeper_was_told() -> None:
+    secret = build.catalog_secret(workspace(), CatalogAccess("http://catalog/catalog", "demo", ""), "embedded/1a")
+    assert secret["metadata"]["name"] == "icefield-catalog"
+    assert secret["metadata"]["annotations"] == {"icefield.dev/catalog": "embedded/1a"}
+    assert decoded(secret) == {
+        "ICEFIELD_CATALOG_URI": "http://catalog/catalog",
+        "ICEFIELD_CATALOG_WAREHOUSE": "demo",
+        "ICEFIELD_CATALOG_TOKEN": "",
+    }
+
+
+def test_the_warehouse_token_secret() -> None:
+    secret = build.warehouse_token_secret(workspace(), "t0k3n")
+    assert (secret["metadata"]["name"], decoded(secret)) == ("icefield-warehouse-token", {"token": "t0k3n"})
 
 
 def test_the_impersonator_may_be_the_roles_of_workspaces_and_nobody_else() -> None:
