@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from . import health, metrics
+from .catalog import Catalogs
 from .db import Database
 from .errors import ERROR_RESPONSES, install_error_handlers
 from .identity.authentication import Authenticator
@@ -19,6 +20,7 @@ from .identity.run_tokens import RunTokens
 from .identity.session_tokens import SessionTokens
 from .identity.users import ensure_first_administrator
 from .kube import Cluster
+from .kube.secrets import WorkspaceSecrets
 from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
@@ -75,6 +77,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             Database.open(settings.database_url.get_secret_value(), settings.database_pool_size)
         )
         state.cluster = await stack.enter_async_context(Cluster.open())
+        state.secrets = WorkspaceSecrets(state.cluster.client)
+        state.catalogs = await stack.enter_async_context(Catalogs.open(state.secrets))
         archive = await stack.enter_async_context(Archive.open(settings.object_store))
         dependencies.install(app, state.cluster, archive)
         _install_identity(app, settings)
