@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.object_store import RunningObjectStore, running_object_store
 from tests.platform import Platform, running_platform
+from tests.statements import Sql, create_database, save_warehouse
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,18 @@ def platform() -> Iterator[Platform]:
     """A whole cluster with Icefield in it; see tests/platform.py."""
     with running_platform() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def sql(platform: Platform) -> Sql:
+    """Statements on a warehouse that all whole-cluster tests share, ready to read and to write."""
+    rest = platform.client()
+    shared = Sql(rest, save_warehouse(rest, "shared", size="cpu.2", auto_stop="never"))
+    shared.wait_for_warehouse("running", spark=True)
+    return shared
+
+
+@pytest.fixture
+def database(sql: Sql) -> str:
+    """The name of an empty database of the workspace."""
+    return create_database(sql.rest, f"db_{secrets.token_hex(3)}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from icefield_cluster import providers
 from icefield_cluster.images import REGISTRY
@@ -65,6 +68,15 @@ class Platform:
     admin_email: str
     admin_password: str
     workspace: str = "demo"
+
+    def client(self, api_key: str | None = None) -> httpx.Client:
+        """A client of the REST API, with the administrator's key unless another is given."""
+        return httpx.Client(
+            base_url=f"{self.api_url}/api/v1",
+            headers={"Authorization": f"Bearer {api_key or self.api_key}"},
+            verify=ssl.create_default_context(cafile=str(self.ca_bundle)),
+            timeout=30,
+        )
 
 
 def icefield(*arguments: str | Path, timeout: float = UP_TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import polnor
 import pytest
-from polnor._client import Client, Config, PolnorAPIError
+from polnor._client import Client, PolnorAPIError
 
 pytestmark = pytest.mark.conformance
-
-
-@pytest.fixture
-def sdk(platform: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """The SDK as a user sets it up: base URL, token and CA bundle in the environment."""
-    monkeypatch.setenv("POLNOR_API_URL", platform.api_url)
-    monkeypatch.setenv("POLNOR_TOKEN", platform.api_key)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(platform.ca_bundle))
-    polnor._client.reset_default_client()
-    yield Client(Config.resolve())
-    polnor._client.reset_default_client()
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-import ssl
 import subprocess
 import time
 from typing import Any
-
-import httpx
 
 ENDED = frozenset({"success", "failed", "cancelled"})
 NAMESPACE = "icefield-demo"
@@ -21,12 +18,7 @@ class Scenario:
     def __init__(self, platform: Any) -> None:
         self.platform = platform
         self._started: list[str] = []
-        self.rest = httpx.Client(
-            base_url=f"{platform.api_url}/api/v1",
-            headers={"Authorization": f"Bearer {platform.api_key}"},
-            verify=ssl.create_default_context(cafile=str(platform.ca_bundle)),
-            timeout=30,
-        )
+        self.rest = platform.client()
 
     def job(self, **body: Any) -> dict[str, Any]:
         """Create a job under a name of its own."""

@@ -1,0 +1,8 @@
+-- Append only: dbt-polnor has no temporary tables, and dbt's default strategy without a unique key appends.
+{{ config(materialized='incremental') }}
+
+select payment_id, customer_id, amount, paid_at
+from {{ ref('stg_payments') }}
+{% if is_incremental() %}
+where paid_at > (select max(paid_at) from {{ this }})
+{% endif %}
