@@ -52,5 +52,6 @@ def of_executor_pod(workspace: str, warehouse: str) -> dict[str, str]:
     return {**of_warehouse_child(workspace, warehouse), COMPONENT: EXECUTOR_COMPONENT}
 
 
-TASK_POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT}={TASK_COMPONENT}"
+POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({TASK_COMPONENT},{WAREHOUSE_COMPONENT})"
+"""The pods that somebody follows; executors come and go by the word of their driver."""
 CHILD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"

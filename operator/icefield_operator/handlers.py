@@ -10,7 +10,7 @@ from typing import Any
 
 import kopf
 
-from icefield_crds.labels import TASK_POD_SELECTOR
+from icefield_crds.labels import POD_SELECTOR
 from icefield_crds.names import GROUP, VERSION
 
 from .cluster import Cluster
@@ -67,5 +67,5 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.persistence.diffbase_storage = _NoMemory()
     settings.peering.standalone = True
     settings.watching.server_timeout = WATCH_SECONDS
-    settings.watching.label_selectors["v1", "pods"] = TASK_POD_SELECTOR
+    settings.watching.label_selectors["v1", "pods"] = POD_SELECTOR
     settings.networking.request_timeout = 30

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import kopf
 
-from icefield_crds.labels import TASK_POD_SELECTOR
+from icefield_crds.labels import POD_SELECTOR
 
 from .cluster import Cluster, together
 from .controllers import Controllers
@@ -111,7 +111,7 @@ class Operator:
 
     async def _sync(self) -> None:
         async def sync(kind: Kind) -> None:
-            selector = TASK_POD_SELECTOR if kind is Kind.POD else ""
+            selector = POD_SELECTOR if kind is Kind.POD else ""
             self._world.replace(kind, *await self._cluster.list(kind, selector=selector))
 
         await together(*(sync(kind) for kind in Kind))

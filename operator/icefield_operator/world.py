@@ -12,11 +12,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from icefield_crds import Flavor, Job, Resource, Run, RunPhase, Workspace
+from icefield_crds import Flavor, Job, Resource, Run, RunPhase, Warehouse, Workspace
 from icefield_crds.names import workspace_of
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Kind(StrEnum):
     FLAVOR = "Flavor"
     JOB = "Job"
     RUN = "Run"
+    WAREHOUSE = "Warehouse"
     POD = "Pod"
 
 
@@ -44,7 +45,9 @@ MODELS: dict[str, type[Resource[Any, Any]]] = {
     Kind.FLAVOR: Flavor,
     Kind.JOB: Job,
     Kind.RUN: Run,
+    Kind.WAREHOUSE: Warehouse,
 }
+POD_OWNERS = (Kind.RUN, Kind.WAREHOUSE)
 
 _ENDED = frozenset(phase.value for phase in RunPhase if phase.is_terminal)
 _WATCHED = frozenset(kind.value for kind in Kind)
@@ -133,18 +136,22 @@ class World:
         found = self._unfinished.get(namespace, {}).values() if namespace is not None else self._all_unfinished()
         return [entry.model for entry in found if isinstance(entry.model, Run)]
 
+    def warehouse(self, namespace: str, name: str) -> Warehouse | None:
+        """Return the Warehouse of this name."""
+        return self._model(Warehouse, namespace, name)
+
+    def warehouses(self, namespace: str | None = None) -> list[Warehouse]:
+        """Return the Warehouses of a namespace, or all, by name."""
+        return self._models(Warehouse, namespace)
+
     def pod(self, namespace: str, name: str) -> Manifest | None:
-        """Return the task pod of this name."""
+        """Return the pod of this name, of a task or of a warehouse."""
         entry = self._entries[Kind.POD].get((namespace, name))
         return entry.manifest if entry else None
 
-    def pods(self) -> list[Manifest]:
-        """Return every task pod."""
-        return [entry.manifest for entry in self._entries[Kind.POD].values()]
-
-    def pods_of(self, run_uid: str) -> list[Manifest]:
-        """Return the task pods that the Run with this uid owns."""
-        return [entry.manifest for entry in self._pods_by_owner.get(run_uid, {}).values()]
+    def pods_of(self, uid: str) -> list[Manifest]:
+        """Return the pods that the Run or Warehouse with this uid owns."""
+        return [entry.manifest for entry in self._pods_by_owner.get(uid, {}).values()]
 
     def names(self, kind: str) -> list[tuple[str, str]]:
         """Return (namespace, name) of every cached object of a kind; the namespace is "" for cluster-scoped kinds."""
@@ -232,8 +239,8 @@ class World:
         entry = Entry(manifest)
         self._entries[kind][key] = entry
         self._by_namespace[kind, key[0]][key[1]] = entry
-        if kind == Kind.POD and (owner := run_owner(manifest)):
-            self._pods_by_owner[owner[1]][key[1]] = entry
+        if kind == Kind.POD and (owner := pod_owner(manifest)):
+            self._pods_by_owner[owner.uid][key[1]] = entry
         if kind == Kind.RUN and _has_ended(manifest):
             _discard(self._unfinished, key[0], key[1])
         elif kind == Kind.RUN:
@@ -249,8 +256,8 @@ class World:
         _discard(self._by_namespace, (kind, key[0]), key[1])
         if kind == Kind.RUN:
             _discard(self._unfinished, key[0], key[1])
-        if kind == Kind.POD and (owner := run_owner(entry.manifest)):
-            _discard(self._pods_by_owner, owner[1], key[1])
+        if kind == Kind.POD and (owner := pod_owner(entry.manifest)):
+            _discard(self._pods_by_owner, owner.uid, key[1])
         return True
 
     def _await(self, manifest: Manifest) -> None:
@@ -281,9 +288,17 @@ def version_of(manifest: Manifest) -> int:
     return int(manifest["metadata"]["resourceVersion"])
 
 
-def run_owner(pod: Manifest) -> tuple[str, str] | None:
-    """Return (name, uid) of the Run that owns a pod."""
-    return next(owners(pod, Kind.RUN), None)
+class Owner(NamedTuple):
+    """Who owns a pod."""
+
+    kind: Kind
+    name: str
+    uid: str
+
+
+def pod_owner(pod: Manifest) -> Owner | None:
+    """Return the Run or Warehouse that owns a pod."""
+    return next((Owner(kind, *found) for kind in POD_OWNERS for found in owners(pod, kind)), None)
 
 
 def owners(manifest: Manifest, kind: str) -> Iterator[tuple[str, str]]:

@@ -1,32 +1,21 @@
 """Pure: what one task pod says about the attempt that it runs, in words for the run's owner.
 
-Sources: kubernetes/kubernetes v1.34, pkg/kubelet/images/types.go (image reasons), pkg/kubelet/kuberuntime (container
-reasons), pkg/kubelet/active_deadline.go (DeadlineExceeded), pkg/kubelet/eviction (Evicted).
+Sources: kubernetes/kubernetes v1.34, pkg/kubelet/active_deadline.go (DeadlineExceeded), pkg/kubelet/eviction (Evicted).
+What it waits for before it starts, waiting.py says.
 """
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from icefield_crds import AttemptStatus, TaskPhase, labels
 from icefield_crds.names import TASK_CONTAINER
+from icefield_operator import waiting
 from icefield_operator.world import Manifest
 
 from .dag import Stop
-
-PATIENCE = timedelta(minutes=5)
-"""How long a scheduled pod may fail to start its container (a registry, a Secret may come back) before we end it."""
-
-_HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-_PULL = frozenset({"ImagePullBackOff", "ErrImagePull", "ImageInspectError", "RegistryUnavailable", *_HOPELESS})
-_CONTAINER = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_PULL_NOISE = re.compile(r'^Back-off pulling image "[^"]*"(: (?=\S)|$)|ErrImagePull: |rpc error: code = \w+ desc = ')
-_LIMIT = 1000
-
 
 @dataclass(frozen=True)
 class Context:
@@ -55,14 +44,14 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         recorded: what was written down about this attempt before.
         context: what is known from elsewhere.
     """
-    state = _container_state(pod)
+    state = waiting.container_status(pod, TASK_CONTAINER).get("state") or {}
     ran = state.get("terminated") or state.get("running") or {}
     attempt = AttemptStatus(
         attempt=attempt_of(pod)[1],
         pod_name=pod["metadata"]["name"],
         pod_uid=pod["metadata"]["uid"],
         status=TaskPhase.PENDING,
-        start_time=_time(ran.get("startedAt")),
+        start_time=waiting.time_of(ran.get("startedAt")),
         logs_archived=recorded.logs_archived if recorded else False,
     )
     phase = pod.get("status", {}).get("phase", "Pending")
@@ -73,7 +62,7 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         return _ended(attempt, state, outcome, error, context)
     if attempt.start_time:
         return attempt.model_copy(update={"status": TaskPhase.RUNNING})
-    return attempt.model_copy(update={"error": waiting_message(pod)})
+    return attempt.model_copy(update={"error": waiting.message(pod)})
 
 
 def vanished(recorded: AttemptStatus, context: Context) -> AttemptStatus:
@@ -86,43 +75,6 @@ def vanished(recorded: AttemptStatus, context: Context) -> AttemptStatus:
     return recorded.model_copy(update={"status": outcome, "error": error or None, "completion_time": context.now})
 
 
-def give_up_time(pod: Manifest) -> datetime | None:
-    """Return when to stop waiting for a pod's container to start; None while nothing is wrong with it."""
-    reason, _ = _waiting(pod)
-    if reason not in _PULL | _CONTAINER or pod.get("status", {}).get("phase") != "Pending":
-        return None
-    began = _time(_condition(pod, "PodScheduled").get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
-    if began is None:
-        return None
-    return began if reason in _HOPELESS else began + PATIENCE
-
-
-def waiting_message(pod: Manifest) -> str | None:
-    """Return what a pending pod waits for, when that is worth telling."""
-    reason, message = _waiting(pod)
-    if reason in _PULL:
-        return _cut(_pull_message(pod, reason, message))
-    if reason in _CONTAINER:
-        return _cut(f"the container cannot be started: {message or reason}")
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False":
-        return _cut(f"waiting for room in the cluster: {_why_unschedulable(scheduled.get('message', ''))}")
-    return None
-
-
-def _why_unschedulable(message: str) -> str:
-    """Leave out what the scheduler says of preemption and resource claims: it is not about this pod's own needs."""
-    return message.split(" no new claims")[0].split(" preemption:")[0].rstrip(" ,")
-
-
-def _pull_message(pod: Manifest, reason: str, message: str) -> str:
-    image = next((c["image"] for c in pod["spec"]["containers"] if c["name"] == TASK_CONTAINER), "?")
-    if reason == "InvalidImageName":
-        return f'"{image}" is not a valid image name'
-    detail = _PULL_NOISE.sub("", message).strip()
-    return f"image {image} cannot be pulled" + (f": {detail}" if detail else "")
-
-
 def _ended(
     attempt: AttemptStatus, state: Manifest, outcome: TaskPhase, error: str | None, context: Context
 ) -> AttemptStatus:
@@ -131,7 +83,7 @@ def _ended(
     return attempt.model_copy(
         update={
             "status": outcome,
-            "completion_time": (_time(terminated.get("finishedAt")) if ran else None) or context.now,
+            "completion_time": (waiting.time_of(terminated.get("finishedAt")) if ran else None) or context.now,
             "exit_code": terminated.get("exitCode") if ran else None,
             "error": error,
         }
@@ -151,14 +103,14 @@ def _failure(
     if context.stop is Stop.CANCELLED:
         return TaskPhase.CANCELLED, None
     if reason:
-        return TaskPhase.FAILED, _cut(
+        return TaskPhase.FAILED, waiting.cut(
             f"the pod was ended by the cluster ({reason}): {status.get('message', '')}".rstrip(": ")
         )
-    if (disrupted := _condition(pod, "DisruptionTarget")).get("status") == "True":
-        return TaskPhase.FAILED, _cut(f"the pod was ended by the cluster: {disrupted.get('message', '')}")
+    if (disrupted := waiting.condition(pod, "DisruptionTarget")).get("status") == "True":
+        return TaskPhase.FAILED, waiting.cut(f"the pod was ended by the cluster: {disrupted.get('message', '')}")
     if terminated.get("startedAt"):
         return TaskPhase.FAILED, _exit_message(terminated)
-    return TaskPhase.FAILED, _cut(_init_failure(status) or "the pod ended before the task could start")
+    return TaskPhase.FAILED, waiting.cut(_init_failure(status) or "the pod ended before the task could start")
 
 
 def _deadline(
@@ -203,38 +155,8 @@ def _surely_succeeded(pod: Manifest, state: Manifest) -> bool:
     terminated = state.get("terminated") or {}
     if terminated.get("exitCode") != 0 or not terminated.get("startedAt"):
         return False
-    limit, begun = pod["spec"].get("activeDeadlineSeconds"), _time(pod["status"].get("startTime"))
+    limit, begun = pod["spec"].get("activeDeadlineSeconds"), waiting.time_of(pod["status"].get("startTime"))
     if limit is None:
         return True
-    finished = _time(terminated.get("finishedAt"))
+    finished = waiting.time_of(terminated.get("finishedAt"))
     return begun is not None and finished is not None and finished < begun + timedelta(seconds=limit)
-
-
-def _container_state(pod: Manifest) -> Manifest:
-    for container in pod.get("status", {}).get("containerStatuses") or []:
-        if container["name"] == TASK_CONTAINER:
-            state: Manifest = container.get("state") or {}
-            return state
-    return {}
-
-
-def _waiting(pod: Manifest) -> tuple[str, str]:
-    status = pod.get("status", {})
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        waiting = container.get("state", {}).get("waiting") or {}
-        if waiting.get("reason") in _PULL | _CONTAINER:
-            return waiting["reason"], waiting.get("message", "")
-    return "", ""
-
-
-def _condition(pod: Manifest, type_: str) -> dict[str, Any]:
-    found = (c for c in pod.get("status", {}).get("conditions") or [] if c["type"] == type_)
-    return next(found, {})
-
-
-def _time(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LIMIT else text[: _LIMIT - 1] + "…"

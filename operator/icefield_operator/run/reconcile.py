@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus, Task, TaskPhase, names
+from icefield_operator import waiting
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import Conflict, Forbidden, Invalid, KubernetesError
@@ -17,7 +18,7 @@ from icefield_operator.queue import Key
 from icefield_operator.run_token import RunTokenSigner
 from icefield_operator.world import Kind, Manifest
 
-from . import build, dag, pods, resolve, status, validate
+from . import build, dag, resolve, status, validate
 from .admission import Admission, Admissions
 from .dag import Stop
 from .resolve import Facts
@@ -192,7 +193,7 @@ class RunReconciler:
 
     def _doomed(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
         """Return the pods whose container will never start, and when to look again."""
-        times = [(pods.give_up_time(pod), pod) for pod in self._world.pods_of(run.metadata.uid)]
+        times = [(waiting.give_up_time(pod), pod) for pod in self._world.pods_of(run.metadata.uid)]
         doomed = [pod for time, pod in times if time is not None and time <= now]
         return doomed, min((time for time, _ in times if time is not None and time > now), default=None)
 

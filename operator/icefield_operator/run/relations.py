@@ -8,7 +8,7 @@ from icefield_crds import Run
 from icefield_crds.names import namespace_of
 from icefield_operator.controllers import Controllers
 from icefield_operator.queue import Key
-from icefield_operator.world import Kind, Manifest, World, run_owner
+from icefield_operator.world import Kind, Manifest, World, pod_owner
 
 
 def register(controllers: Controllers) -> None:
@@ -23,8 +23,8 @@ def register(controllers: Controllers) -> None:
 
 
 def _owner(pod: Manifest) -> Iterator[Key]:
-    if owner := run_owner(pod):
-        yield Key(Kind.RUN, pod["metadata"]["namespace"], owner[0])
+    if (owner := pod_owner(pod)) and owner.kind is Kind.RUN:
+        yield Key(Kind.RUN, pod["metadata"]["namespace"], owner.name)
 
 
 def _unfinished(world: World, namespace: str | None = None) -> Iterator[Key]:

@@ -8,7 +8,8 @@ import pytest
 
 from icefield_crds import ConditionType, Reason
 from icefield_crds.names import pod_name
-from icefield_operator.run import dag, pods
+from icefield_operator import waiting
+from icefield_operator.run import dag
 
 from .conftest import Place, eventually
 
@@ -139,7 +140,7 @@ async def test_a_cycle_is_named_and_nothing_starts(place: Place) -> None:
 async def test_an_image_that_cannot_be_pulled_fails_after_a_while_and_says_so_at_once(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pods, "PATIENCE", timedelta(seconds=3))
+    monkeypatch.setattr(waiting, "PATIENCE", timedelta(seconds=3))
     await place.create("Run", {"command": "true", "image": "nowhere.example/none:1"}, "pull")
     name = (await place.pod("pull"))["metadata"]["name"]
     message = 'Back-off pulling image "nowhere.example/none:1": ErrImagePull: not found'

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from icefield_crds import AttemptStatus, TaskPhase, labels
+from icefield_operator import waiting
 from icefield_operator.run import pods
 from icefield_operator.run.dag import Stop
 
@@ -204,7 +205,7 @@ def test_times_and_exit_code_are_those_of_the_process() -> None:
     ],
 )
 def test_when_to_give_up(status: dict[str, Any], expected: datetime | None) -> None:
-    assert pods.give_up_time(_pod(status)) == expected
+    assert waiting.give_up_time(_pod(status)) == expected
 
 
 @pytest.mark.parametrize(
