@@ -1,0 +1,1 @@
+"""The gateway of a warehouse's pod: runs SQL statements on DuckDB and Spark, and leaves results in the object store."""

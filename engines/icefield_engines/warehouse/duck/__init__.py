@@ -1,0 +1,1 @@
+"""DuckDB inside the gateway: reads."""

@@ -1,0 +1,110 @@
+"""One DuckDB database per process, locked in: the workspace's part of the object store and nothing else.
+
+What a statement may do is decided twice: the API server's parser allows kinds of statements and functions by name, and
+the settings made here refuse what reaches outside, whatever the SQL. See docs.duckdb.org, "Securing DuckDB".
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import duckdb
+
+from ..settings import Settings, StoreSettings
+
+EXTENSIONS = ("avro", "httpfs", "iceberg")
+"""In the order in which they need each other."""
+HTTP_TIMEOUT = 30
+HTTP_RETRIES = 3
+
+
+def open_database(settings: Settings, store: StoreSettings) -> duckdb.DuckDBPyConnection:
+    """Open the database, with its extensions loaded, and lock it in.
+
+    Raises:
+        FileNotFoundError: an extension is not installed.
+        duckdb.Error: a setting is refused.
+    """
+    spill = settings.spill_directory / "duckdb"
+    spill.mkdir(parents=True, exist_ok=True)
+    database = duckdb.connect(":memory:", config={"threads": str(settings.threads)})
+    _set(
+        database,
+        {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_persistent_secrets": False,  # can only be said before the first secret
+        },
+    )
+    for extension in EXTENSIONS:
+        database.execute(f"LOAD {literal(str(_extension_file(extension)))}")
+    _set(
+        database,
+        {
+            "memory_limit": f"{settings.duckdb_memory_bytes} bytes",
+            "temp_directory": str(spill),
+            "max_temp_directory_size": f"{settings.spill_bytes} bytes",
+            "TimeZone": "UTC",
+            "http_timeout": HTTP_TIMEOUT,
+            "http_retries": HTTP_RETRIES,
+            # Files of Iceberg tables are never written twice, so what is known of one stays true: a tiny scan takes
+            # half the time when it need not ask the store again.
+            "enable_http_metadata_cache": True,
+            "validate_external_file_cache": "NO_VALIDATION",
+            "parquet_metadata_cache": True,
+            "arrow_lossless_conversion": False,
+        },
+    )
+    database.execute(_secret(store))
+    _lock(database, store)
+    return database
+
+
+def literal(text: str) -> str:
+    """Return text as a literal of DuckDB's SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _lock(database: duckdb.DuckDBPyConnection, store: StoreSettings) -> None:
+    database.execute(f"SET allowed_directories = [{literal(store.url + '/')}]")
+    _set(
+        database,
+        {
+            "python_enable_replacements": False,  # a table's name would find our own variables
+            "python_scan_all_frames": False,
+            "enable_global_s3_configuration": False,
+            "allow_community_extensions": False,
+            "allow_unredacted_secrets": False,
+            "enable_external_access": False,
+            "lock_configuration": True,
+        },
+    )
+
+
+def _set(database: duckdb.DuckDBPyConnection, values: dict[str, str | bool | int]) -> None:
+    for name, value in values.items():
+        database.execute(f"SET {name} = {literal(value) if isinstance(value, str) else str(value).lower()}")
+
+
+def _secret(store: StoreSettings) -> str:
+    """Return the statement that gives DuckDB the workspace's keys, for the workspace's prefix alone."""
+    options = {
+        "KEY_ID": literal(store.access_key_id),
+        "SECRET": literal(store.secret_access_key.get_secret_value()),
+        "REGION": literal(store.region),
+        "SCOPE": literal(store.url),
+    }
+    if store.host:
+        options |= {"ENDPOINT": literal(store.host), "URL_STYLE": "'path'", "USE_SSL": str(store.uses_tls).lower()}
+    return f"CREATE SECRET workspace (TYPE s3, {', '.join(f'{name} {value}' for name, value in options.items())})"
+
+
+def _extension_file(name: str) -> Path:
+    """Return the file of an extension that was installed as a Python package."""
+    found = importlib.util.find_spec(f"duckdb_extension_{name}")
+    folders = list(found.submodule_search_locations or ()) if found else []
+    for folder in folders:
+        for file in Path(folder).glob(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"):
+            return file
+    raise FileNotFoundError(f"the extension {name} for DuckDB {duckdb.__version__} is not installed")

@@ -1,0 +1,36 @@
+"""DuckDB's types where Arrow alone does not tell them apart."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
+
+from ..errors import Code, EngineError
+from ..results.types import list_of, map_of, plain
+
+_NOT_SHOWN = frozenset({"bit", "bignum", "time with time zone", "union", "variant", "geometry", "lambda", "type"})
+"""Arrow has them only in a form that loses something, or not at all."""
+
+
+def target_of(arrow: pa.DataType, kind: DuckDBPyType) -> pa.DataType:
+    """Return the plain type for a column that DuckDB hands over as an Arrow type.
+
+    HUGEINT, which sums of integers have, comes as decimal(38,0) and becomes bigint, the type of such sums in Spark.
+
+    Raises:
+        EngineError: UNSUPPORTED_TYPE.
+    """
+    name = str(kind.id)
+    if name in _NOT_SHOWN:
+        raise EngineError(Code.UNSUPPORTED_TYPE, f"A column of the result has the type {kind}; cast it to a string.")
+    if name in ("hugeint", "uhugeint"):
+        return pa.int64()
+    if name in ("list", "array"):
+        return list_of(target_of(arrow.value_type, kind.children[0][1]))
+    if name == "map":
+        (_, key), (_, value) = kind.children
+        return map_of(target_of(arrow.key_type, key), target_of(arrow.item_type, value))
+    if name == "struct":
+        children = zip(arrow, kind.children, strict=True)
+        return pa.struct([pa.field(field.name, target_of(field.type, child)) for field, (_, child) in children])
+    return plain(arrow)

@@ -1,0 +1,56 @@
+"""What the gateway needs of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from .protocol import EngineName
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a statement returns: batches of one plain schema; a schema without fields when it returns nothing."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))
+
+
+class Execution(Protocol):
+    """One statement on an engine, run by one thread."""
+
+    def start(self) -> Rows:
+        """Run the statement as far as is needed to know what it returns; its batches run the rest."""
+
+    def interrupt(self) -> None:
+        """Have the engine stop, from another thread; nothing happens when it is not at work."""
+
+    def close(self) -> None:
+        """Give back what the statement holds, whether it is through or not."""
+
+    def problem(self, error: Exception) -> tuple[str, str]:
+        """Return the code and the sentence for what `start` or the batches raised."""
+
+
+class Engine(Protocol):
+    """Runs statements."""
+
+    name: EngineName
+    statements_at_once: int
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a statement would start at once."""
+
+    async def wait_until_ready(self) -> None:
+        """Return when statements can run.
+
+        Raises:
+            EngineError: they cannot for longer than a statement should wait.
+        """
+
+    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> Execution:
+        """Return the statement, not yet started."""

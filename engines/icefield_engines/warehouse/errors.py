@@ -1,0 +1,48 @@
+"""What a statement can fail with, told without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+HIDDEN = "***"
+_SHORTEST_SECRET = 4
+
+
+class Code(StrEnum):
+    """The error codes that are ours; all others are the engine's own."""
+
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    ENGINE_LOST = "ENGINE_LOST"
+    SPARK_UNAVAILABLE = "SPARK_UNAVAILABLE"
+    STATEMENT_NOT_ALLOWED = "STATEMENT_NOT_ALLOWED"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    ARITHMETIC_OVERFLOW = "ARITHMETIC_OVERFLOW"
+    RESULT_NOT_STORED = "RESULT_NOT_STORED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+class EngineError(Exception):
+    """Why a statement failed."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Say it with the engine's error class, or one of `Code`, and a sentence for people."""
+        super().__init__(message)
+        self.code = str(code)
+        self.message = message
+
+
+class Scrubber:
+    """Takes secrets out of text that leaves the process."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Hide these values; empty and tiny ones are no secrets and would only garble sentences."""
+        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST_SECRET}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """Return the text with each secret replaced."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text

@@ -1,0 +1,117 @@
+"""The statements of one gateway: each id is started once, waits its turn, ends, and is remembered for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from .protocol import StatementRequest
+from .statement import Statement
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_SECONDS = 600.0
+REMEMBERED_STATEMENTS = 1000
+REMEMBERED_INLINE_BYTES = 128 * 1024 * 1024
+LOST_SECONDS = 3.0
+"""How long engines get to stop what is taken from them."""
+
+
+class RefusedError(Exception):
+    """No statement is begun now."""
+
+
+class Registry:
+    """Begins statements, finds them again, ends them."""
+
+    def __init__(
+        self,
+        run: Callable[[Statement], Coroutine[Any, Any, None]],
+        most_unfinished: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Know no statement.
+
+        Args:
+            run: takes a statement to its end.
+            most_unfinished: how many may run or wait at once.
+            clock: monotonic seconds.
+        """
+        self._run = run
+        self._most_unfinished = most_unfinished
+        self._clock = clock
+        self._unfinished: dict[str, Statement] = {}
+        self._ended: OrderedDict[str, tuple[float, Statement]] = OrderedDict()
+        self._ended_inline_bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.last_activity = datetime.now(UTC)
+        self.is_draining = False
+
+    @property
+    def running(self) -> int:
+        """How many statements run or wait."""
+        return len(self._unfinished)
+
+    def begin(self, statement_id: str, request: StatementRequest) -> Statement:
+        """Return the statement with this id, begun unless it was before.
+
+        Raises:
+            RefusedError: the gateway is shutting down, or too many statements wait.
+        """
+        if known := self.find(statement_id):
+            return known
+        if self.is_draining:
+            raise RefusedError("The warehouse is shutting down.")
+        if len(self._unfinished) >= self._most_unfinished:
+            raise RefusedError(f"{len(self._unfinished)} statements run or wait on this warehouse already.")
+        statement = Statement(statement_id, request)
+        self._unfinished[statement_id] = statement
+        task = asyncio.create_task(self._to_its_end(statement), name=statement_id)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return statement
+
+    def find(self, statement_id: str) -> Statement | None:
+        """Return a statement that runs, waits, or ended lately."""
+        if statement := self._unfinished.get(statement_id):
+            return statement
+        self._forget()
+        ended = self._ended.get(statement_id)
+        return ended[1] if ended else None
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more; let what runs end, for as long as this; then take the rest from its engine."""
+        self.is_draining = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for statement in self._unfinished.values():
+            statement.lose("The warehouse was shut down before the statement ended")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LOST_SECONDS)
+
+    async def _to_its_end(self, statement: Statement) -> None:
+        try:
+            await self._run(statement)
+        finally:
+            self.last_activity = datetime.now(UTC)
+            self._unfinished.pop(statement.id, None)
+            self._ended[statement.id] = (self._clock(), statement)
+            self._ended_inline_bytes += statement.inline_bytes
+            self._forget()
+            error = statement.error[0] if statement.error else "-"
+            log.info("%s on %s: %s %s", statement.id, statement.request.engine, statement.phase, error)
+
+    def _forget(self) -> None:
+        oldest = self._clock() - REMEMBERED_SECONDS
+        while self._ended:
+            at, statement = next(iter(self._ended.values()))
+            is_crowded = len(self._ended) > REMEMBERED_STATEMENTS or self._ended_inline_bytes > REMEMBERED_INLINE_BYTES
+            if at > oldest and not is_crowded:
+                return
+            self._ended.popitem(last=False)
+            self._ended_inline_bytes -= statement.inline_bytes
