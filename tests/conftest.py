@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.catalog import RunningCatalog, running_catalog
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.object_store import RunningObjectStore, running_object_store
 from tests.platform import Platform, running_platform
@@ -25,6 +26,13 @@ def object_store() -> Iterator[RunningObjectStore]:
     """A real S3 server, versitygw; see tests/object_store.py."""
     with running_object_store() as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def embedded_catalog(object_store: RunningObjectStore) -> Iterator[RunningCatalog]:
+    """The real embedded catalog server over the object store; see tests/catalog.py."""
+    with running_catalog(object_store) as catalog:
+        yield catalog
 
 
 @pytest.fixture(scope="session")

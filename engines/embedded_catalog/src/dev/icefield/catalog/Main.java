@@ -1,0 +1,67 @@
+package dev.icefield.catalog;
+
+import java.net.InetSocketAddress;
+import java.util.logging.Level;
+import java.util.logging.LogManager;
+import java.util.logging.Logger;
+
+/**
+ * An Iceberg REST catalog for many workspaces in one process: Iceberg's own request handlers over its JDBC catalog.
+ *
+ * <p>Environment: ICEFIELD_CATALOG_DATABASE_URL (jdbc:postgresql:… or jdbc:sqlite:…), ICEFIELD_CATALOG_DATABASE_USERNAME and
+ * _PASSWORD (where the database wants them), ICEFIELD_CATALOG_ADMIN_TOKEN, ICEFIELD_CATALOG_ENCRYPTION_KEY, and
+ * ICEFIELD_CATALOG_BIND (host:port, 0.0.0.0:8181 when absent).
+ */
+public final class Main {
+  // Kept here: a level set on a logger that nobody holds is forgotten.
+  private static final Logger LOG = Logger.getLogger(Main.class.getName());
+  private static final Logger S3_LOG = Logger.getLogger("org.apache.iceberg.aws.s3.S3FileIO");
+
+  private Main() {}
+
+  public static void main(String[] arguments) throws Exception {
+    // Iceberg tells of every commit at INFO.
+    LogManager.getLogManager().getLogger("").setLevel(Level.WARNING);
+    LOG.setLevel(Level.INFO);
+    // For each workspace it warns that Hadoop, whose metrics it would use, is not there.
+    S3_LOG.setLevel(Level.SEVERE);
+
+    Database database =
+        new Database(
+            required("ICEFIELD_CATALOG_DATABASE_URL"),
+            System.getenv("ICEFIELD_CATALOG_DATABASE_USERNAME"),
+            System.getenv("ICEFIELD_CATALOG_DATABASE_PASSWORD"));
+    Seal seal = new Seal(required("ICEFIELD_CATALOG_ENCRYPTION_KEY"));
+    Warehouses warehouses = new Warehouses(database, seal);
+    Server server =
+        new Server(
+            address(System.getenv().getOrDefault("ICEFIELD_CATALOG_BIND", "0.0.0.0:8181")),
+            database,
+            warehouses,
+            required("ICEFIELD_CATALOG_ADMIN_TOKEN"));
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  server.stop();
+                  database.close();
+                }));
+    server.start();
+    LOG.info("Serving " + warehouses.size() + " warehouses at " + server.address());
+    warehouses.warmUp();
+  }
+
+  private static String required(String name) {
+    String value = System.getenv(name);
+    if (value == null || value.isBlank()) {
+      System.err.println(name + " is not set");
+      System.exit(2);
+    }
+    return value;
+  }
+
+  private static InetSocketAddress address(String bind) {
+    int colon = bind.lastIndexOf(':');
+    return new InetSocketAddress(bind.substring(0, colon), Integer.parseInt(bind.substring(colon + 1)));
+  }
+}
