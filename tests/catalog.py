@@ -4,11 +4,11 @@ As a fixture (session-scoped, in tests/conftest.py), for tests marked `integrati
 
     @pytest.mark.integration
     def test_something(embedded_catalog: RunningCatalog) -> None:
-        site = embedded_catalog.ensure("acme")      # bucket, keys limited to the workspace's prefix, warehouse, token
-        load_catalog("c", type="rest", uri=embedded_catalog.uri, warehouse="acme", token=embedded_catalog.token_of("acme"), **site.pyiceberg)
+        embedded_catalog.ensure("acme")
+        catalog = load_catalog("acme", **embedded_catalog.pyiceberg("acme"))
 
-Workspaces are shared by the session: give each test one of its own. As a context manager, for a server that a test stops
-and starts again: `with running_catalog(store) as catalog: catalog.stop(); catalog.start()`.
+Workspaces are shared by the session: give each test one of its own. As a context manager, for a server that a test
+stops and starts again: `with running_catalog(store) as catalog: catalog.stop(); catalog.start()`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPTIONS = CHECKOUT / "engines" / "embedded_catalog" / "jvm.options"
 class Site:
     """One workspace in the catalog: where its tables lie and what opens them.
 
-    Here the keys are the store's root: that a workspace's keys open only its prefix is the operator's, and tested there.
+    Here the keys are the store's root: that a workspace's own open only its prefix is the operator's, and tested there.
     """
 
     slug: str
@@ -104,6 +104,11 @@ class RunningCatalog:
         """The token of a workspace's catalog: a function of its name, as long as the server runs."""
         return self._tokens.setdefault(slug, f"token-of-{slug}-{secrets.token_hex(8)}")
 
+    def pyiceberg(self, slug: str) -> dict[str, str]:
+        """The properties with which PyIceberg opens a workspace's catalog and its tables."""
+        access = {"type": "rest", "uri": self.uri, "warehouse": slug, "token": self.token_of(slug)}
+        return {**access, **self._site(slug).pyiceberg}
+
     def environment(self, slug: str) -> dict[str, str]:
         """What the Secret icefield-catalog of the workspace's namespace holds."""
         return {
@@ -114,7 +119,7 @@ class RunningCatalog:
 
     def ensure(self, slug: str) -> Site:
         """Make a workspace's bucket and catalog; again, it changes nothing."""
-        site = Site(slug, self.store.url, self.store.access_key_id, self.store.secret_access_key)
+        site = self._site(slug)
         client = boto3.client(
             "s3",
             endpoint_url=site.endpoint,
@@ -178,6 +183,9 @@ class RunningCatalog:
         if self._process:
             processes.stop_pids([self._process.pid], grace=grace)
             self._process = None
+
+    def _site(self, slug: str) -> Site:
+        return Site(slug, self.store.url, self.store.access_key_id, self.store.secret_access_key)
 
     def is_healthy(self) -> bool:
         """Whether it answers and reaches its database."""

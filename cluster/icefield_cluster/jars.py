@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from icefield_cluster.commands import run
+from icefield_cluster.commands import Argument, run
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import CHECKOUT, cache_dir, locked
 
@@ -24,7 +24,9 @@ SOURCES = {"catalog": CHECKOUT / "engines" / "embedded_catalog" / "src"}
 JAVA_RELEASE = "17"
 
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-_FIX = "install Maven and a JDK of version 17 or newer (in Debian: maven, openjdk-17-jdk-headless), and let Maven reach Maven Central"
+_FIX = (
+    "install Maven and a JDK of version 17 (in Debian: maven, openjdk-17-jdk-headless), and let Maven reach its central"
+)
 _HEADER = """\
 # What Java programs run with: the SHA-256 of each jar, its Maven coordinates, and the sets it belongs to (see
 # icefield_cluster/jars.py). Written by `make lock`.
@@ -116,7 +118,15 @@ def compile_sources(name: str, log: Path) -> Path:
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".compile-{name}-") as scratch:
                 classes = Path(scratch) / "classes"
-                options = ["-proc:none", "--release", JAVA_RELEASE, "-classpath", f"{jars}/*", "-d", classes]
+                options: list[Argument] = [
+                    "-proc:none",
+                    "--release",
+                    JAVA_RELEASE,
+                    "-classpath",
+                    f"{jars}/*",
+                    "-d",
+                    classes,
+                ]
                 run(["javac", *options, *sources], log=log, timeout=300, fix=_FIX)
                 classes.rename(folder)
     return folder
@@ -136,7 +146,7 @@ def write_lock(log: Path) -> None:
 def _fetch(name: str, folder: Path, log: Path) -> list[tuple[Jar, Path]]:
     # Maven's own layout says which group a jar is of: group/as/folders/artifact/version/artifact-version.jar.
     options = ["-DincludeScope=runtime", "-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={folder}"]
-    argv = ["mvn", "--quiet", "--batch-mode", "--file", POMS[name], _PLUGIN, *options]
+    argv: list[Argument] = ["mvn", "--quiet", "--batch-mode", "--file", POMS[name], _PLUGIN, *options]
     run(argv, log=log, timeout=900, fix=_FIX)
     found = []
     for path in folder.rglob("*.jar"):
