@@ -110,7 +110,7 @@ async def _unless_stopped(turn: Coroutine[Any, Any, None], statement: Statement)
     waiting = asyncio.ensure_future(turn)
     stopped = asyncio.ensure_future(statement.stop.wait())
     try:
-        await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
         if not waiting.done():
@@ -133,14 +133,16 @@ async def _until_through(work: asyncio.Future[bytes], execution: Execution, stat
     timer = loop.call_later(seconds, statement.time_out) if seconds else None
     stopped = asyncio.ensure_future(statement.stop.wait())
     try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [work, stopped]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         give_up = loop.time() + HEEDED_WITHIN
+        interrupting: asyncio.Future[None] | None = None
         while not work.done():
             if loop.time() > give_up:
                 raise EngineError(Code.ENGINE_LOST, "The engine does not stop.")
-            interrupting = loop.run_in_executor(None, execution.interrupt)
-            await asyncio.wait({work, interrupting}, timeout=INTERRUPT_AGAIN)
-            await asyncio.wait({work}, timeout=INTERRUPT_AGAIN)
+            if interrupting is None or interrupting.done():
+                interrupting = loop.run_in_executor(None, execution.interrupt)
+            await asyncio.wait([work], timeout=INTERRUPT_AGAIN)
     finally:
         stopped.cancel()
         if timer:

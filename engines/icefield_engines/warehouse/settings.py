@@ -89,7 +89,7 @@ class Settings(BaseSettings):
 
     @property
     def duckdb_memory_bytes(self) -> int:
-        """What DuckDB may hold: a fifth of the container is left to what its accounting misses, and Python has its own."""
+        """What DuckDB may hold: Python has its own, and a fifth is left to what DuckDB does not count."""
         return max(_SMALLEST_DUCKDB_BYTES, int(self.memory_limit_bytes * 0.8) - _PYTHON_BYTES)
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from ..settings import Settings, StoreSettings
+from icefield_engines.warehouse.settings import Settings, StoreSettings
 
 EXTENSIONS = ("avro", "httpfs", "iceberg")
 """In the order in which they need each other."""
@@ -53,6 +53,7 @@ def open_database(settings: Settings, store: StoreSettings) -> duckdb.DuckDBPyCo
             "enable_http_metadata_cache": True,
             "validate_external_file_cache": "NO_VALIDATION",
             "parquet_metadata_cache": True,
+            "httpfs_connection_caching": True,
             "arrow_lossless_conversion": False,
         },
     )

@@ -9,10 +9,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ..engine import Rows
-from ..errors import Code, EngineError
-from ..protocol import EngineName
-from ..results.types import conversion
+from icefield_engines.warehouse.engine import Rows
+from icefield_engines.warehouse.errors import Code, EngineError
+from icefield_engines.warehouse.protocol import EngineName
+from icefield_engines.warehouse.results.types import conversion
+
 from .gate import refuse_unless_read
 from .types import target_of
 
@@ -20,9 +21,12 @@ _NARROW_ROWS = 65_536
 _WIDE_ROWS = 16_384
 """Rows of a batch with texts, bytes or nested values, which may be long."""
 _NARROW = frozenset(
-    "boolean tinyint smallint integer bigint utinyint usmallint uinteger ubigint float double decimal hugeint date"
-    " timestamp".split()
-) | {"timestamp with time zone"}
+    {
+        *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "decimal"),
+        *("utinyint", "usmallint", "uinteger", "ubigint", "float", "double"),
+        *("date", "timestamp", "timestamp with time zone"),
+    }
+)
 _PROBLEM = re.compile(r"([A-Za-z][A-Za-z /]*?) Error: (.*)", re.DOTALL)
 _POSITION = re.compile(r"\n\n(LINE \d+:|Possible solutions:).*", re.DOTALL)
 _SHORT_CODES = {"OUT_OF_MEMORY_ERROR": Code.OUT_OF_MEMORY, "OUT_OF_RANGE_ERROR": "OUT_OF_RANGE"}
@@ -46,7 +50,7 @@ class DuckDBEngine:
     async def wait_until_ready(self) -> None:
         """Return at once."""
 
-    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> DuckDBExecution:  # noqa: ARG002
+    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> DuckDBExecution:
         """Return the statement, not yet started."""
         return DuckDBExecution(self._database.cursor(), sql)
 

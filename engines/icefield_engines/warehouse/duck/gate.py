@@ -6,7 +6,7 @@ import re
 
 import duckdb
 
-from ..errors import Code, EngineError
+from icefield_engines.warehouse.errors import Code, EngineError
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 _SPELLED_OUT = re.compile(r"\s*(SELECT|WITH|FROM|VALUES|\()", re.IGNORECASE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
-from ..errors import Code, EngineError
-from ..results.types import list_of, map_of, plain
+from icefield_engines.warehouse.errors import Code, EngineError
+from icefield_engines.warehouse.results.types import list_of, map_of, plain
 
 _NOT_SHOWN = frozenset({"bit", "bignum", "time with time zone", "union", "variant", "geometry", "lambda", "type"})
 """Arrow has them only in a form that loses something, or not at all."""
@@ -26,11 +26,17 @@ def target_of(arrow: pa.DataType, kind: DuckDBPyType) -> pa.DataType:
     if name in ("hugeint", "uhugeint"):
         return pa.int64()
     if name in ("list", "array"):
-        return list_of(target_of(arrow.value_type, kind.children[0][1]))
+        return list_of(target_of(arrow.value_type, _child(kind, 0)))
     if name == "map":
-        (_, key), (_, value) = kind.children
-        return map_of(target_of(arrow.key_type, key), target_of(arrow.item_type, value))
+        return map_of(target_of(arrow.key_type, _child(kind, 0)), target_of(arrow.item_type, _child(kind, 1)))
     if name == "struct":
-        children = zip(arrow, kind.children, strict=True)
-        return pa.struct([pa.field(field.name, target_of(field.type, child)) for field, (_, child) in children])
+        fields = [pa.field(field.name, target_of(field.type, _child(kind, at))) for at, field in enumerate(arrow)]
+        return pa.struct(fields)
     return plain(arrow)
+
+
+def _child(kind: DuckDBPyType, index: int) -> DuckDBPyType:
+    """Return a type inside a nested one."""
+    child = kind.children[index][1]
+    assert isinstance(child, DuckDBPyType)  # noqa: S101 - numbers are the children of decimals and arrays alone
+    return child

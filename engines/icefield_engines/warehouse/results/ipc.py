@@ -1,7 +1,8 @@
 """One Arrow IPC stream, made batch by batch, with an index of where each batch lies in it.
 
-A stream is the schema's message, the batches' messages, and an end mark (Arrow columnar format, "IPC Streaming Format").
-As nothing is dictionary-encoded, a reader can take the schema's message and any run of batches by their offsets.
+A stream is the schema's message, the batches' messages, and an end mark (Arrow columnar format, "IPC Streaming
+Format"). As nothing is dictionary-encoded, a reader can take the schema's message and any run of batches by their
+offsets.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Arrow types of results, the same from both engines, and their names in Spark SQL.
 
-Types are "plain": signed integers, microseconds, 32-bit offsets, nothing dictionary-encoded, everything nullable but the
-keys of maps, children called `element`, `key` and `value`. What Arrow or Spark SQL has no value type for (times of day,
-intervals) becomes text. Names are those of Spark's SQL reference, "Data Types".
+Types are "plain": signed integers, microseconds, 32-bit offsets, nothing dictionary-encoded, everything nullable but
+the keys of maps, children called `element`, `key` and `value`. What Arrow or Spark SQL has no value type for (times of
+day, intervals) becomes text. Names are those of Spark's SQL reference, "Data Types".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..errors import Code, EngineError
+from icefield_engines.warehouse.errors import Code, EngineError
 
 _WIDENED = {
     pa.uint8(): pa.int16(),
@@ -59,7 +59,7 @@ def spark_name(kind: pa.DataType) -> str:
     return _NAMES[kind]
 
 
-def plain(kind: pa.DataType) -> pa.DataType:  # noqa: C901, PLR0911 - one line per type
+def plain(kind: pa.DataType) -> pa.DataType:  # noqa: C901 - one line per type
     """Return the plain type in which values of an Arrow type stand in a result.
 
     Raises:

@@ -12,8 +12,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..errors import Code, EngineError
-from ..settings import StoreSettings
+from icefield_engines.warehouse.errors import Code, EngineError
+from icefield_engines.warehouse.settings import StoreSettings
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
