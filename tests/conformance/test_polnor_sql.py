@@ -134,13 +134,8 @@ def test_write_pandas_and_read_pandas(database: str, sql: Sql) -> None:
         }
     )
     assert polnor.write_pandas(frame, table, mode="create") == 3
-    assert polnor.read_pandas(table, columns=["id", "name", "ok"], where="id < 3").sort_values("id").to_dict(
-        "list"
-    ) == {
-        "id": [1, 2],
-        "name": ["Ada", "O'Neil"],
-        "ok": [True, False],
-    }
+    read = polnor.read_pandas(table, columns=["id", "name", "ok"], where="id < 3").sort_values("id")
+    assert read.to_dict("list") == {"id": [1, 2], "name": ["Ada", "O'Neil"], "ok": [True, False]}
     assert sql.rows(f"SELECT score FROM {table} ORDER BY id") == [[1.5], [None], [-2.0]]
     assert sql.value(f"SELECT date_format(max(`seen at`), 'yyyy-MM-dd HH:mm') FROM {table}") == "2024-05-06 07:08"
 

@@ -1,7 +1,7 @@
 """The published SQLAlchemy dialect, unmodified: an engine by URL, DDL, queries, reflection, pandas.
 
-`pandas.read_sql` with a query and this engine can work against no server: it asks the dialect whether there is a table of
-that name, and the dialect, which swallows every error, says yes. `read_sql_query` does not ask.
+`pandas.read_sql` with a query and this engine can work against no server: it asks the dialect whether there is such a
+table, and the dialect, which swallows every error, says yes. `read_sql_query` does not ask.
 """
 
 from __future__ import annotations
