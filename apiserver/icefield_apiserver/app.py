@@ -25,7 +25,7 @@ from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
 from .repositories import dependencies
-from .routes import auth, flavors, jobs, logs, runs, users, warehouses, workspaces
+from .routes import auth, databases, flavors, jobs, logs, runs, tables, users, warehouses, workspaces
 from .settings import Settings
 
 API_PREFIX = "/api/v1"
@@ -38,6 +38,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     logs.router,
     warehouses.router,
+    databases.router,
+    tables.router,
 )
 SYNC_SECONDS = 60
 
@@ -81,6 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.catalogs = await stack.enter_async_context(Catalogs.open(state.secrets))
         archive = await stack.enter_async_context(Archive.open(settings.object_store))
         dependencies.install(app, state.cluster, archive)
+        dependencies.install_catalog(app, state.cluster, state.catalogs, state.secrets)
         _install_identity(app, settings)
         if settings.admin_email and settings.admin_password:
             await ensure_first_administrator(

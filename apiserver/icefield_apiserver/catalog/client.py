@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from icefield_apiserver.errors import Conflict, NotFound
 from icefield_apiserver.kube.secrets import WorkspaceSecrets
 
-from .loaded import LoadedTable, LoadedView, Namespace
+from .loaded import LoadedTable, LoadedView, Namespace, called, dotted
 from .reader import MAX_TABLES, Reader, TableCache
 from .refusals import CatalogRefusal, saying
 from .transport import Answer, CatalogConfig, CatalogTransport
@@ -286,19 +286,9 @@ class IcebergCatalog:
         return await self._transport.call(self.workspace, method, path, query=query, headers=headers, body=body)
 
 
-def dotted(namespace: Namespace, name: str) -> str:
-    """Return a name as people write it: `sales.orders`, `sales.raw.orders`."""
-    return ".".join((*namespace, name))
-
-
 def _path(namespace: Namespace, *below: str) -> str:
     parts = ["namespaces", _SEPARATOR.join(namespace), *below]
     return "/".join(quote(part, safe="") for part in parts)
-
-
-def called(namespace: Namespace) -> str:
-    """Return what people call a namespace: `database sales`, `schema sales.raw`."""
-    return f"{'database' if len(namespace) <= 1 else 'schema'} {'.'.join(namespace)}"
 
 
 def _no_namespace(namespace: Namespace) -> str:

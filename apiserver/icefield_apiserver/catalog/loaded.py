@@ -35,3 +35,13 @@ class LoadedView:
 
     metadata_location: str
     metadata: Mapping[str, Any]
+
+
+def dotted(namespace: Namespace, name: str) -> str:
+    """Return a name as people write it: `sales.orders`, `sales.raw.orders`."""
+    return ".".join((*namespace, name))
+
+
+def called(namespace: Namespace) -> str:
+    """Return what people call a namespace: `database sales`, `schema sales.raw`."""
+    return f"{'database' if len(namespace) <= 1 else 'schema'} {'.'.join(namespace)}"

@@ -1,4 +1,4 @@
-"""What the routes of jobs, runs, logs and warehouses work with, as dependencies; the lifespan makes it."""
+"""What the routes work with, as dependencies; the application's lifespan makes it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from typing import Annotated, cast
 
 from fastapi import Depends, FastAPI, Request
 
+from icefield_apiserver.catalog import Catalogs
 from icefield_apiserver.kube import Cluster
+from icefield_apiserver.kube.secrets import WorkspaceSecrets
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
+from icefield_apiserver.maintenance.runs import MaintenanceRuns
 
+from .databases import DatabaseRepository
 from .jobs import JobRepository
 from .runs import RunRepository
+from .tables import TableRepository
 from .warehouses import WarehouseRepository
 
 
@@ -20,6 +25,13 @@ def install(app: FastAPI, cluster: Cluster, archive: Archive) -> None:
     app.state.runs = RunRepository(cluster)
     app.state.warehouses = WarehouseRepository(cluster)
     app.state.logs = LogReader(archive, PodLogs(cluster.client))
+
+
+def install_catalog(app: FastAPI, cluster: Cluster, catalogs: Catalogs, secrets: WorkspaceSecrets) -> None:
+    """Put what works on the workspaces' catalogs into the application's state, after `install`."""
+    app.state.databases = DatabaseRepository(catalogs, cluster, secrets)
+    app.state.tables = TableRepository(catalogs)
+    app.state.maintenance = MaintenanceRuns(app.state.tables, app.state.warehouses, app.state.runs)
 
 
 async def _jobs(request: Request) -> JobRepository:
@@ -38,7 +50,22 @@ async def _warehouses(request: Request) -> WarehouseRepository:
     return cast(WarehouseRepository, request.app.state.warehouses)
 
 
+async def _databases(request: Request) -> DatabaseRepository:
+    return cast(DatabaseRepository, request.app.state.databases)
+
+
+async def _tables(request: Request) -> TableRepository:
+    return cast(TableRepository, request.app.state.tables)
+
+
+async def _maintenance(request: Request) -> MaintenanceRuns:
+    return cast(MaintenanceRuns, request.app.state.maintenance)
+
+
 Jobs = Annotated[JobRepository, Depends(_jobs)]
 Runs = Annotated[RunRepository, Depends(_runs)]
 Logs = Annotated[LogReader, Depends(_logs)]
 Warehouses = Annotated[WarehouseRepository, Depends(_warehouses)]
+Databases = Annotated[DatabaseRepository, Depends(_databases)]
+Tables = Annotated[TableRepository, Depends(_tables)]
+MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
