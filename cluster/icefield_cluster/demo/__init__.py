@@ -1,17 +1,17 @@
-"""`icefield demo`: a pipeline over real data, through REST and then through kubectl."""
+"""`icefield demo`: a pipeline over real data and SQL over its tables, through REST and then through kubectl."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import polars as pl
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from . import pipeline
-from .api import Api, DemoError, RunView
+from .api import Api, DemoError, QueryAnswer, RunView
 from .data import WorkspaceStore
 from .kubectl import run_with_kubectl
 
@@ -41,13 +41,17 @@ class DemoTarget:
 
 
 def run(target: DemoTarget, console: Console) -> None:
-    """Upload the data, run the pipeline through REST and through kubectl, and show everything on the way.
+    """Upload the data, run the pipeline, query its tables, run it through kubectl, and show everything on the way.
 
     Raises:
         DemoError: a step did not do what it should.
     """
     api = Api(target.api_url, target.token, target.ca_file)
     store = WorkspaceStore.open(target.kubectl, pipeline.WORKSPACE)
+
+    console.rule("The warehouse")
+    warehouse = api.save_warehouse(pipeline.WAREHOUSE, pipeline.WAREHOUSE_SIZE)
+    console.print(f"POST /api/v1/sql/warehouses → {warehouse['id']}, {warehouse['status']}", highlight=False)
 
     console.rule("The data")
     with console.status("Uploading the flights that left New York City in 2013"):
@@ -65,7 +69,12 @@ def run(target: DemoTarget, console: Console) -> None:
         for line in api.logs(run_id, key):
             text = f"{line['timestamp'][:23]}  {line['message']}"
             console.print(text, highlight=False, markup=False, soft_wrap=True)
-    console.print("", _result_table(store.result()), sep="\n")
+
+    console.rule("Its tables, through SQL")
+    for query in pipeline.QUERIES:
+        _show_query(api, query, console)
+    console.print(f"[bold]GET /api/v1/runs/{run_id}/lineage[/]", highlight=False)
+    console.print(_lineage_table(api.lineage(run_id)))
 
     console.rule("The same pipeline, through kubectl")
     run_with_kubectl(console, target.kubectl, target.directory)
@@ -91,12 +100,37 @@ def _task_table(view: RunView) -> Table:
     return table
 
 
-def _result_table(frame: pl.DataFrame) -> Table:
-    table = Table(title="flights/delays_by_carrier.parquet", title_justify="left")
-    for name, dtype in frame.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left")
-    for row in frame.iter_rows():
+def _show_query(api: Api, query: str, console: Console) -> None:
+    console.print("[bold]POST /api/v1/sql/execute[/]", highlight=False)
+    console.print(query, highlight=False, markup=False, soft_wrap=True)
+    with console.status("Waiting for the warehouse"):
+        answer = api.query(query, pipeline.WAREHOUSE)
+    read = ", ".join(answer.lineage["read"])
+    console.print(_rows_table(answer))
+    console.print(
+        f"{len(answer.rows)} rows by {answer.engine} in {answer.elapsed_ms:.0f} ms; read {read}\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _rows_table(answer: QueryAnswer) -> Table:
+    table = Table()
+    for column, name in enumerate(answer.columns):
+        is_numeric = all(isinstance(row[column], int | float) for row in answer.rows)
+        table.add_column(name, justify="right" if is_numeric else "left")
+    for row in answer.rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    return table
+
+
+def _lineage_table(lineage: dict[str, Any]) -> Table:
+    table = Table()
+    for column in ("", "table", "snapshot"):
+        table.add_column(column)
+    for verb in ("read", "written"):
+        for found in lineage[f"{verb}_snapshots"]:
+            table.add_row(verb, found["table"], str(found["snapshot_id"]))
     return table
 
 
@@ -107,10 +141,11 @@ def _next_steps(console: Console, run_id: str) -> None:
 
   eval "$(.venv/bin/icefield env)"          # POLNOR_API_URL, POLNOR_TOKEN, KUBECONFIG, kubectl on PATH
   curl -s -H "Authorization: Bearer $POLNOR_TOKEN" $POLNOR_API_URL/api/v1/runs/{run_id}
-  .venv/bin/python -c 'import polnor; print(polnor.jobs.list())'
-  kubectl get jobs.icefield.dev,runs.icefield.dev --all-namespaces
+  .venv/bin/python -c 'import polnor; print(polnor.sql("SHOW TABLES IN flights", warehouse_id="demo").rows)'
+  kubectl get jobs.icefield.dev,runs.icefield.dev,warehouses.icefield.dev --all-namespaces
   kubectl explain jobs.icefield.dev.spec.tasks
 
+The tables are Iceberg's: docs/catalog.md has how PyIceberg and DuckDB on this machine read them, docs/sql.md the rest.
 Stop it with: make down""",
         highlight=False,
         markup=False,

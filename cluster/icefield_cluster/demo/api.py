@@ -13,6 +13,8 @@ import httpx
 from icefield_cluster.errors import ClusterError
 
 _ENDED = frozenset({"success", "failed", "cancelled"})
+_STATEMENT_ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_STATEMENT_TIMEOUT_SECONDS = 300
 _POLL_SECONDS = 0.3
 
 
@@ -31,6 +33,25 @@ class RunView:
     def ended(self) -> bool:
         """Whether the run has ended, whichever way."""
         return self.run["status"] in _ENDED
+
+
+@dataclass(frozen=True)
+class QueryAnswer:
+    """What a statement answered.
+
+    Attributes:
+        columns: names of its columns.
+        rows: its rows, as JSON says them.
+        engine: duckdb or spark.
+        elapsed_ms: milliseconds that it ran.
+        lineage: the tables that it read and wrote.
+    """
+
+    columns: list[str]
+    rows: list[list[Any]]
+    engine: str
+    elapsed_ms: float
+    lineage: dict[str, Any]
 
 
 class Api:
@@ -79,6 +100,47 @@ class Api:
         """Return the lines of a task's log."""
         lines: list[dict[str, Any]] = _checked(self._client.get(f"/runs/{run_id}/tasks/{task_key}/logs"))
         return lines
+
+    def save_warehouse(self, name: str, size: str) -> dict[str, Any]:
+        """Create the warehouse, or return the one that is there from an earlier demo."""
+        answer = self._client.post("/sql/warehouses", json={"name": name, "size": size})
+        if answer.status_code == httpx.codes.CONFLICT:
+            answer = self._client.get(f"/sql/warehouses/{name}")
+        warehouse: dict[str, Any] = _checked(answer)
+        return warehouse
+
+    def query(self, query: str, warehouse: str) -> QueryAnswer:
+        """Run a statement, wait for its end however long the warehouse takes to start, and return what it answered.
+
+        Raises:
+            DemoError: it failed, or did not end in time.
+        """
+        body = {"query": query, "warehouse_id": warehouse}
+        said = _checked(self._client.post("/sql/execute", json=body))
+        if said["status"] == "succeeded":
+            return QueryAnswer(said["columns"], said["rows"], said["engine"], said["elapsed_ms"], said["lineage"])
+        statement_id = said["statement_id"]
+        said = self._ended_statement(statement_id)
+        if said["status"] != "succeeded":
+            raise DemoError(f"statement {statement_id} ended {said['status']}: {said.get('error_message')}")
+        page = _checked(self._client.get(f"/sql/statements/{statement_id}/results"))
+        columns = [column["name"] for column in page["schema"]]
+        return QueryAnswer(columns, page["data"], said["engine"], said["duration_ms"], said["lineage"])
+
+    def lineage(self, run_id: str) -> dict[str, Any]:
+        """Return the tables that a run read and wrote, with the snapshots that it saw and made."""
+        lineage: dict[str, Any] = _checked(self._client.get(f"/runs/{run_id}/lineage"))
+        return lineage
+
+    def _ended_statement(self, statement_id: str) -> dict[str, Any]:
+        deadline = monotonic() + _STATEMENT_TIMEOUT_SECONDS
+        while True:
+            statement: dict[str, Any] = _checked(self._client.get(f"/sql/statements/{statement_id}"))
+            if statement["status"] in _STATEMENT_ENDED:
+                return statement
+            if monotonic() > deadline:
+                raise DemoError(f"statement {statement_id} did not end within {_STATEMENT_TIMEOUT_SECONDS} s")
+            sleep(_POLL_SECONDS)
 
 
 def _checked(answer: httpx.Response) -> Any:

@@ -6,17 +6,14 @@ import base64
 import importlib.util
 import json
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
-import polars as pl
 from botocore.config import Config
 
 _UPLOAD = "uploads/flights.csv.zip"
-_RESULT = "flights/delays_by_carrier.parquet"
 
 
 def flights_archive() -> Path:
@@ -69,13 +66,6 @@ class WorkspaceStore:
         archive = flights_archive()
         self.client.upload_file(str(archive), self.bucket, f"{self.prefix}/{_UPLOAD}")
         return f"s3://{self.bucket}/{self.prefix}/{_UPLOAD} ({archive.stat().st_size / 1e6:.1f} MB)"
-
-    def result(self) -> pl.DataFrame:
-        """Download the table that the pipeline wrote."""
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "result.parquet"
-            self.client.download_file(self.bucket, f"{self.prefix}/{_RESULT}", str(path))
-            return pl.read_parquet(path)
 
 
 def _secret(kubectl: tuple[str, ...], namespace: str) -> dict[str, str]:

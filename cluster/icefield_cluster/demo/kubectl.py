@@ -31,7 +31,7 @@ def run_with_kubectl(console: Console, kubectl: tuple[str, ...], directory: Path
     _show(console, kubectl, "apply", "--server-side", "-f", str(job))
     name = _show(console, kubectl, "create", "-f", str(run), "-o", "name").strip()
     _show(console, kubectl, "wait", *namespace, "--for=condition=Complete", f"--timeout={_WAIT_SECONDS}s", name)
-    _show(console, kubectl, "get", *namespace, "runs.icefield.dev")
+    _show(console, kubectl, "get", *namespace, "runs.icefield.dev,warehouses.icefield.dev")
 
 
 def _show(console: Console, kubectl: tuple[str, ...], *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The reference's `daily-pipeline`: the two programs its tasks run, and the Job in both of its spellings."""
+"""The reference's `daily-pipeline`: the two programs its tasks run, the Job in both spellings, the queries after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import Any
 NAME = "daily-pipeline"
 YAML_NAME = "daily-pipeline-yaml"
 WORKSPACE = "demo"
-_DESCRIPTION = "Turns the uploaded flights into Parquet, then aggregates them by carrier."
+WAREHOUSE = "demo"
+WAREHOUSE_SIZE = "cpu.2"
+QUERIES = (
+    "SELECT * FROM flights.delays_by_carrier ORDER BY mean_delay_min DESC",
+    "SELECT origin, count(*), max(dep_delay) AS worst_delay_min FROM flights.departures GROUP BY origin ORDER BY 1",
+)
+_DESCRIPTION = "Loads the uploaded flights into an Iceberg table, then aggregates them by carrier into another."
+_WAREHOUSE_VARIABLE = "POLNOR_WAREHOUSE_ID"
 _FILES = ("ingest.py", "tx.py")
 
 
@@ -22,6 +29,7 @@ def rest_job() -> dict[str, Any]:
         "name": NAME,
         "description": _DESCRIPTION,
         "files": _files(),
+        "env_vars": {_WAREHOUSE_VARIABLE: WAREHOUSE},
         "tasks": [
             {"key": "ingest", "command": "python ingest.py"},
             {
@@ -45,6 +53,7 @@ def custom_resources() -> tuple[dict[str, Any], dict[str, Any]]:
         "spec": {
             "description": _DESCRIPTION,
             "files": [{"path": path, "content": content} for path, content in _files().items()],
+            "env": [{"name": _WAREHOUSE_VARIABLE, "value": WAREHOUSE}],
             "tasks": [
                 {"key": "ingest", "command": "python ingest.py"},
                 {

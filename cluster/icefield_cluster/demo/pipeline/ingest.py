@@ -1,22 +1,22 @@
-"""Turn the uploaded CSV into Parquet."""
+"""Load the uploaded CSV into the Iceberg table flights.departures."""
 
 import os
 import zipfile
-from pathlib import Path
 
 import boto3
-import polars as pl
+from pyarrow import csv
+from pyiceberg.catalog import load_catalog
 
-bucket, prefix = os.environ["ICEFIELD_BUCKET"], os.environ["ICEFIELD_PREFIX"]
 store = boto3.client("s3")
-
+bucket, prefix = os.environ["ICEFIELD_BUCKET"], os.environ["ICEFIELD_PREFIX"]
 store.download_file(bucket, f"{prefix}/uploads/flights.csv.zip", "flights.csv.zip")
-with zipfile.ZipFile("flights.csv.zip") as archive:
-    archive.extract("flights.csv")
+with zipfile.ZipFile("flights.csv.zip") as archive, archive.open("flights.csv") as file:
+    flights = csv.read_csv(file, convert_options=csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True))
+print(f"read {flights.num_rows:,} flights with {flights.num_columns} columns")
 
-flights = pl.read_csv("flights.csv", null_values="NA", infer_schema_length=None)
-print(f"read {flights.height:,} flights with {flights.width} columns")
-
-flights.write_parquet("flights.parquet")
-store.upload_file("flights.parquet", bucket, f"{prefix}/flights/flights.parquet")
-print(f"wrote s3://{bucket}/{prefix}/flights/flights.parquet ({Path('flights.parquet').stat().st_size:,} bytes)")
+catalog = load_catalog()  # the environment of every task says which one, and who asks
+catalog.create_namespace_if_not_exists("flights")
+table = catalog.create_table_if_not_exists("flights.departures", schema=flights.schema)
+write = table.overwrite if table.current_snapshot() else table.append
+write(flights)
+print(f"wrote flights.departures, snapshot {table.metadata.current_snapshot_id}")

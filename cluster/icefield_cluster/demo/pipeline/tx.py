@@ -1,26 +1,16 @@
-"""Aggregate the flights: how late does each carrier arrive?"""
+"""Aggregate the flights by SQL: how late does each carrier arrive?"""
 
-import os
+import polnor
 
-import boto3
-import polars as pl
-
-bucket, prefix = os.environ["ICEFIELD_BUCKET"], os.environ["ICEFIELD_PREFIX"]
-store = boto3.client("s3")
-
-store.download_file(bucket, f"{prefix}/flights/flights.parquet", "flights.parquet")
-delays = (
-    pl.scan_parquet("flights.parquet")
-    .group_by("carrier")
-    .agg(
-        pl.len().alias("flights"),
-        pl.col("arr_delay").mean().round(1).alias("mean_delay_min"),
-        (pl.col("arr_delay") > 30).mean().mul(100).round(1).alias("over_30_min_pct"),
-        pl.col("arr_delay").is_null().mean().mul(100).round(1).alias("never_arrived_pct"),
-    )
-    .sort("mean_delay_min", descending=True)
-    .collect()
-)
-delays.write_parquet("delays_by_carrier.parquet")
-store.upload_file("delays_by_carrier.parquet", bucket, f"{prefix}/flights/delays_by_carrier.parquet")
-print(f"aggregated {delays['flights'].sum():,} flights into {delays.height} rows")
+polnor.sql("""
+    CREATE OR REPLACE TABLE flights.delays_by_carrier AS
+    SELECT carrier,
+           count(*) AS flights,
+           round(avg(arr_delay), 1) AS mean_delay_min,
+           round(100 * count_if(arr_delay > 30) / count(arr_delay), 1) AS over_30_min_pct,
+           round(100 * count_if(arr_delay IS NULL) / count(*), 1) AS never_arrived_pct
+    FROM flights.departures
+    GROUP BY carrier
+""")
+[[carriers, flights]] = polnor.sql("SELECT count(*), sum(flights) FROM flights.delays_by_carrier")
+print(f"aggregated {flights:,} flights into {carriers} rows")
