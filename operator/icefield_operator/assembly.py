@@ -12,11 +12,16 @@ from .logs.archiver import LogArchiver
 from .objectstore.access import Users
 from .objectstore.store import ObjectStore
 from .queue import Key
-from .run import relations
+from .run import relations as run_relations
 from .run.build import Images
 from .run.reconcile import Logs, PodSettings, RunReconciler
 from .run_token import RunTokenSigner
 from .settings import Settings
+from .warehouse import relations as warehouse_relations
+from .warehouse.build import Image
+from .warehouse.driver_rights import DriverRights
+from .warehouse.gateway import Gateways
+from .warehouse.reconcile import WarehouseReconciler
 from .workspace.access import WorkspaceAccess
 from .workspace.catalog import WorkspaceCatalogs
 from .workspace.cleanup import LIMIT as CLEANUP_LIMIT
@@ -38,6 +43,7 @@ def plug_in_all(
     archiver = plug_in_logs(controllers, cluster, store)
     plug_in_runs(controllers, cluster, settings, archiver)
     plug_in_workspaces(controllers, cluster, settings, store, users, catalogs, archiver)
+    plug_in_warehouses(controllers, cluster, settings)
     JobReconciler(cluster, controllers)
 
 
@@ -64,7 +70,16 @@ def plug_in_runs(controllers: Controllers, cluster: Cluster, settings: Settings,
     images = Images(settings.runtime_image, settings.tini_image, settings.image_pull_policy)
     signer = RunTokenSigner.from_file(settings.run_token_private_key_file)
     RunReconciler(cluster, controllers, PodSettings(images, settings.api_url), signer, logs)
-    relations.register(controllers)
+    run_relations.register(controllers)
+
+
+def plug_in_warehouses(controllers: Controllers, cluster: Cluster, settings: Settings) -> None:
+    """Plug in what reconciles Warehouses."""
+    gateways = Gateways(cluster)
+    controllers.serve(gateways.run)
+    image = Image(settings.warehouse_image, settings.image_pull_policy)
+    WarehouseReconciler(cluster, controllers, image, gateways, DriverRights(cluster, controllers.world))
+    warehouse_relations.register(controllers)
 
 
 def plug_in_logs(controllers: Controllers, cluster: Cluster, store: ObjectStore) -> LogArchiver:

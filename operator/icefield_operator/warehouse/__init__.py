@@ -1,0 +1,1 @@
+"""Reconciles Warehouses: one pod each, started and stopped as its owner, its statements and its idleness ask for."""

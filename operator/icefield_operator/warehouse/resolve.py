@@ -1,0 +1,47 @@
+"""Reads what a pass over a Warehouse needs from the cached snapshot; writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icefield_crds import Flavor, Warehouse, Workspace
+from icefield_crds.names import warehouse_pod
+from icefield_crds.workspace import DEFAULT_FLAVOR
+from icefield_operator.world import Manifest, World
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known around a Warehouse."""
+
+    warehouse: Warehouse
+    workspace: Workspace | None
+    size: str
+    """Name of the flavor of its pod."""
+    flavor: Flavor | None
+    """That flavor, when it exists."""
+    executor_size: str | None
+    """Name of the flavor of its Spark executors, when it wants any."""
+    executor_flavor: Flavor | None
+
+
+def facts(warehouse: Warehouse, world: World) -> Facts:
+    """Return what the snapshot knows around a Warehouse."""
+    workspace = world.workspace_of_namespace(warehouse.metadata.namespace or "")
+    size = warehouse.spec.size or (workspace.spec.default_flavor if workspace else DEFAULT_FLAVOR)
+    executors = warehouse.spec.spark_executors
+    executor_size = (executors.size or size) if executors else None
+    return Facts(
+        warehouse=warehouse,
+        workspace=workspace,
+        size=size,
+        flavor=world.flavor(size),
+        executor_size=executor_size,
+        executor_flavor=world.flavor(executor_size) if executor_size else None,
+    )
+
+
+def pod_of(warehouse: Warehouse, world: World) -> Manifest | None:
+    """Return the warehouse's pod, if there is one."""
+    name = warehouse_pod(warehouse.metadata.name)
+    return next((pod for pod in world.pods_of(warehouse.metadata.uid) if pod["metadata"]["name"] == name), None)
