@@ -1,0 +1,99 @@
+"""The last step of the plan: which engine runs a statement, and its text for that engine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .duckdb import Untranslatable, to_duckdb
+from .errors import SqlError, UnresolvedName
+from .model import Compiled, Engine, Kind, Table, View
+from .names import TableName
+from .resolve import Resolved
+from .scoping import TableRef
+from .spark import meant, to_spark
+from .statement import Statement
+from .timetravel import NotConstant, snapshot_of
+
+
+def compile(  # noqa: A001 - the word for it
+    resolved: Resolved, engine: Engine | Literal["auto", "duckdb", "spark"] = "auto", row_limit: int | None = None
+) -> Compiled:
+    """Return a statement written for the engine that runs it.
+
+    Args:
+        resolved: the statement with what the catalog has.
+        engine: `auto` for DuckDB where it reads the same as Spark, else Spark; or the one to use.
+        row_limit: how many rows are wanted at most; one more is asked for, which tells that there are more.
+
+    Raises:
+        UnresolvedName: it names something the catalog does not have.
+        SqlError: the engine asked for cannot run it.
+    """
+    statement = resolved.statement
+    _check_names(statement, resolved)
+    if statement.kind is Kind.WRITE:
+        if engine == Engine.DUCKDB:
+            raise SqlError(
+                f"{statement.command} writes, and writes run on Spark; leave out engine, or set it to spark."
+            )
+        return Compiled(Engine.SPARK, to_spark(resolved, statement), True, _read(resolved), statement.writes)
+    return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
+
+
+def _read_statement(resolved: Resolved, statement: Statement, engine: str, limit: int | None) -> Compiled:
+    warnings: tuple[str, ...] = ()
+    if engine != Engine.SPARK:
+        try:
+            return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, _read(resolved))
+        except Untranslatable as reason:
+            if engine == Engine.DUCKDB:
+                raise SqlError(f"DuckDB cannot run this as Spark would: {reason}") from None
+            warnings = (f"Runs on Spark: {reason}",)
+    return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, _read(resolved), warnings=warnings)
+
+
+def _check_names(statement: Statement, resolved: Resolved) -> None:
+    for ref in statement.found.tables:
+        if meant(ref, resolved) not in resolved.objects:
+            raise _not_found(ref.name, statement)
+    for name in statement.must_exist:
+        if name not in resolved.objects:
+            raise _not_found(name, statement)
+        if isinstance(resolved.objects[name], View):
+            raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
+
+
+def _not_found(name: TableName, statement: Statement) -> UnresolvedName:
+    shown = name.qualified(statement.names.catalog)
+    return UnresolvedName("TABLE_OR_VIEW_NOT_FOUND", f"There is no table or view {shown}.")
+
+
+def _read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:
+    """Return the tables and views read, those inside views included, with the snapshot of each."""
+    statement = resolved.statement.explained or resolved.statement
+    seen: dict[tuple[TableName, int | None], None] = {}
+    pending = [statement]
+    done: set[TableName] = set()
+    while pending:
+        current = pending.pop(0)
+        for ref in current.found.tables:
+            if ref.written:
+                continue
+            name = meant(ref, resolved)
+            seen[(name, _snapshot(ref, resolved.objects.get(name), name))] = None
+            if name in resolved.views and name not in done:
+                done.add(name)
+                pending.append(resolved.views[name])
+    return tuple(seen)
+
+
+def _snapshot(ref: TableRef, found: Table | View | None, name: TableName) -> int | None:
+    if not isinstance(found, Table):
+        return None
+    version = ref.node.args.get("version")
+    if version is None:
+        return found.snapshot_id
+    try:
+        return snapshot_of(version, found, name)
+    except NotConstant:
+        return None

@@ -1,0 +1,112 @@
+"""A read as DuckDB is given it: exact metadata files in place of names, views in place, Spark's semantics spelled out."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from .duckdb_values import Untranslatable, translate
+from .errors import UnresolvedName
+from .model import Column, Table, View
+from .names import TableName
+from .projections import implicit_name, unnamed
+from .resolve import MAX_VIEW_DEPTH, Resolved
+from .scoping import ColumnRef, Found, TableRef, find
+from .spark import can_limit, is_metadata
+from .statement import Statement
+from .timetravel import NotConstant, snapshot_of
+
+__all__ = ["Untranslatable", "to_duckdb"]
+
+_GZIP = ".gz.metadata.json"
+
+
+def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = None) -> str:
+    """Return a query in DuckDB's SQL.
+
+    Raises:
+        Untranslatable: DuckDB would not answer it as Spark does.
+        UnresolvedName: a view or a snapshot cannot be found.
+    """
+    tree = _Tables(resolved).expand(statement, ())
+    if row_limit is not None and can_limit(tree):
+        tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
+    return tree.sql(dialect="duckdb", comments=False)
+
+
+class _Tables:
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+
+    def expand(self, statement: Statement, views: tuple[TableName, ...]) -> exp.Expr:
+        """Return a statement's tree with everything in it that DuckDB does not know replaced."""
+        assert statement.tree is not None  # noqa: S101 - reads have one
+        tree, found = _copy(statement)
+        for column in found.columns:
+            _shorten(column)
+        for _, node in list(unnamed(tree)):
+            node.replace(exp.alias_(node.copy(), implicit_name(node), quoted=True))
+        scans = {id(ref.node): self.scan(ref, views) for ref in found.tables}
+        columns = {key: names for key, (_, names) in scans.items()}
+        tree = translate(tree, columns)
+        for ref in found.tables:
+            scan, _ = scans[id(ref.node)]
+            ref.node.replace(scan)
+        return tree
+
+    def scan(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, tuple[Column, ...] | None]:
+        """Return what stands for a table in FROM, and its columns (None: not known)."""
+        if is_metadata(ref, self.resolved):
+            raise Untranslatable(f"{ref.name} is a metadata table of Iceberg.")
+        found = self.resolved.objects[ref.name]
+        source = self._view(ref, views) if isinstance(found, View) else _scan(ref, found)
+        alias = ref.node.args.get("alias")
+        if alias is None or not alias.this:
+            alias = exp.TableAlias(this=exp.to_identifier(ref.label or ref.name.name, quoted=True))
+        if isinstance(source, exp.Query):
+            source = exp.Subquery(this=source)
+        source.set("alias", alias.copy())
+        if joins := ref.node.args.get("joins"):
+            source.set("joins", joins)
+        return source, found.columns or None
+
+    def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> exp.Expr:
+        if ref.name in views:
+            raise UnresolvedName("RECURSIVE_VIEW", f"The view {ref.name} reads itself.")
+        if len(views) >= MAX_VIEW_DEPTH:
+            raise UnresolvedName("VIEW_TOO_DEEP", f"Views nest deeper than {MAX_VIEW_DEPTH}.")
+        inner = self.resolved.views.get(ref.name)
+        if inner is None:
+            raise Untranslatable(f"the text of the view {ref.name} is not one that can be expanded.")
+        return self.expand(inner, (*views, ref.name))
+
+
+def _scan(ref: TableRef, table: Table) -> exp.Expr:
+    snapshot = table.snapshot_id
+    arguments: list[exp.Expr] = [exp.Literal.string(table.metadata_location)]
+    if version := ref.node.args.get("version"):
+        try:
+            snapshot = snapshot_of(version, table, ref.name)
+        except NotConstant:
+            raise Untranslatable("the snapshot asked for is not a literal.") from None
+        arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot or 0)))
+    if table.metadata_location.endswith(_GZIP):
+        codec = exp.Literal.string("gzip")
+        arguments.append(exp.Kwarg(this=exp.var("metadata_compression_codec"), expression=codec))
+    return exp.Table(this=exp.Anonymous(this="iceberg_scan", expressions=arguments))
+
+
+def _copy(statement: Statement) -> tuple[exp.Expr, Found]:
+    """Return a copy of a statement's tree with what was found in it, found in the copy."""
+    assert statement.tree is not None  # noqa: S101
+    tree = statement.tree.copy()
+    return tree, find(tree, statement.names)
+
+
+def _shorten(column: ColumnRef) -> None:
+    """Make a column that names its table with its database name it by its label."""
+    label = exp.to_identifier(column.ref.label or column.ref.name.name, quoted=True)
+    first, *fields = column.parts[column.length :]
+    short: exp.Expr = exp.Column(this=first.copy(), table=label)
+    for part in fields:
+        short = exp.Dot(this=short, expression=part.copy())
+    column.node.replace(short)

@@ -1,0 +1,141 @@
+"""The one parse of a statement: is it allowed, what does it do, which tables does it name."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, ParseError, TokenError
+
+from . import allowed, heads
+from .cursor import Cursor
+from .dialect import Icefield
+from .errors import SqlError
+from .lexing import Edits, Source, lex
+from .literals import Params
+from .model import Kind
+from .names import Names, TableName
+from .scoping import Found, find
+from .statement import Statement
+
+_QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
+_CHANGES = {exp.Update: "UPDATE", exp.Delete: "DELETE", exp.Merge: "MERGE"}
+
+
+def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params = None) -> Statement:
+    """Return the statement of a text, checked against what is allowed.
+
+    Args:
+        text: one statement; comments and trailing semicolons are fine.
+        names: how its names are read.
+        dialect: `icefield`, or `duckdb` for a read in DuckDB's own SQL.
+        params: values for `?` (a list) or for `:name` (a dict).
+
+    Raises:
+        SqlError: it does not parse or is not allowed.
+    """
+    try:
+        return _parse(lex(text, params), names)
+    except RecursionError:
+        raise SqlError("The statement nests too deep.") from None
+
+
+def _parse(source: Source, names: Names) -> Statement:
+    cursor = Cursor(source)
+    word = cursor.word()
+    if word in _QUERIES:
+        return _query(source, names)
+    if word in ("UPDATE", "DELETE", "MERGE"):
+        return _change(source, names)
+    if word in ("INSERT", "CREATE"):
+        return _headed(cursor, names)
+    raise SqlError(allowed.refusal(word or source.tokens[0].text))
+
+
+def _query(source: Source, names: Names) -> Statement:
+    tree = parse_tree(source, 0)
+    if not isinstance(tree, exp.Query):
+        raise SqlError("A statement that begins with WITH is a query; write INSERT INTO … WITH … SELECT.")
+    found = find(tree, names)
+    return Statement(source, names, Kind.READ, "SELECT", _unique(found, written=False), tree=tree, found=found)
+
+
+def _change(source: Source, names: Names) -> Statement:
+    tree = parse_tree(source, 0)
+    command = next((name for kind, name in _CHANGES.items() if isinstance(tree, kind)), None)
+    if command is None:
+        raise SqlError(allowed.refusal(source.tokens[0].text))
+    found = find(tree, names)
+    writes = _unique(found, written=True)
+    return Statement(
+        source,
+        names,
+        Kind.WRITE,
+        command,
+        _unique(found, written=False),
+        writes,
+        tree=tree,
+        found=found,
+        must_exist=writes,
+    )
+
+
+def _headed(cursor: Cursor, names: Names) -> Statement:
+    edits = Edits()
+    head = heads.insert(cursor, names, edits) if cursor.at("INSERT") else heads.create(cursor, names, edits)
+    writes = (head.target,) if head.target else ()
+    exist = writes if head.must_exist else ()
+    source = cursor.source
+    if head.body is None:
+        return Statement(source, names, Kind.WRITE, head.command, (), writes, edits=edits, must_exist=exist)
+    tree = parse_tree(source, head.body)
+    if not isinstance(tree, exp.Query | exp.Values):
+        raise SqlError(f"{head.command} needs a query.")
+    found = find(tree, names)
+    reads = _unique(found, written=False)
+    command = f"{head.command} AS SELECT" if head.command == "CREATE TABLE" else head.command
+    return Statement(
+        source,
+        names,
+        Kind.WRITE,
+        command,
+        reads,
+        writes,
+        tree=tree,
+        found=found,
+        edits=edits,
+        body=head.body,
+        must_exist=exist,
+    )
+
+
+def parse_tree(source: Source, first: int) -> exp.Expr:
+    """Return the tree of a statement's tokens from `first` on, checked against what is allowed.
+
+    Raises:
+        SqlError: it does not parse or is not allowed.
+    """
+    tokens = list(source.tokens[first:])
+    if not tokens:
+        raise SqlError("The statement ends where a query is expected.")
+    try:
+        trees = Icefield().parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, source.text)
+    except (ParseError, TokenError) as error:
+        raise SqlError(_sentence(error)) from None
+    if len(trees) != 1 or trees[0] is None:
+        raise SqlError("The statement cannot be parsed.")
+    allowed.check(trees[0])
+    return trees[0]
+
+
+def _sentence(error: ParseError | TokenError) -> str:
+    details = getattr(error, "errors", None)
+    if not details:
+        return "The statement cannot be parsed."
+    first = details[0]
+    near = (first.get("highlight") or "").strip()
+    at = f"Line {first.get('line')}, column {first.get('col')}"
+    reason = str(first.get("description") or "it cannot be parsed").rstrip(".")
+    return f"{at}: {reason}{f', near {near!r}' if near else ''}."
+
+
+def _unique(found: Found, *, written: bool) -> tuple[TableName, ...]:
+    return tuple(dict.fromkeys(ref.name for ref in found.tables if ref.written is written))

@@ -1,0 +1,75 @@
+"""A statement after its one parse: what it does, which tables it names, and what is needed to write it for an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from .lexing import Edits, Source
+from .model import Kind
+from .names import Names, TableName
+from .scoping import Found
+
+
+@dataclass(frozen=True)
+class Show:
+    """A SHOW or DESCRIBE.
+
+    Args:
+        what: `databases`, `tables`, `views`, `columns`, `create table`, `tblproperties`, `table` or `namespace`.
+        namespace: where to look; None for what has a table.
+        table: what to describe.
+        pattern: LIKE of SHOW: `*` for any characters, `|` between alternatives, compared without case.
+        extended: DESCRIBE EXTENDED.
+        key: the one property or column that is asked for.
+    """
+
+    what: str
+    namespace: tuple[str, ...] | None = None
+    table: TableName | None = None
+    pattern: str | None = None
+    extended: bool = False
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A parsed, allowed statement.
+
+    Args:
+        source: its text and tokens, parameters bound.
+        names: how its names are read.
+        kind: whether it reads, writes, or asks about names.
+        command: what it is called, such as `SELECT`, `INSERT` or `CREATE TABLE`.
+        reads: the tables and views it names to read from, each once.
+        writes: the tables, views and namespaces' tables it changes, each once.
+        tree: the parsed query or change; None for what has neither.
+        found: where the tree names tables.
+        edits: what the statement's head needs for Spark (names in their full form).
+        body: index of the token at which the tree begins.
+        dialect: `icefield` or `duckdb`.
+        show: what a SHOW or DESCRIBE asks for.
+        explained: the statement an EXPLAIN is about.
+        must_exist: tables that have to exist before an engine is asked.
+    """
+
+    source: Source
+    names: Names
+    kind: Kind
+    command: str
+    reads: tuple[TableName, ...] = ()
+    writes: tuple[TableName, ...] = ()
+    tree: exp.Expr | None = None
+    found: Found = field(default_factory=Found)
+    edits: Edits = field(default_factory=Edits)
+    body: int = 0
+    dialect: str = "icefield"
+    show: Show | None = None
+    explained: Statement | None = None
+    must_exist: tuple[TableName, ...] = ()
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes anything."""
+        return self.kind is Kind.WRITE
