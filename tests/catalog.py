@@ -18,7 +18,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,14 +196,23 @@ class RunningCatalog:
 
 
 @contextmanager
-def running_catalog(store: RunningObjectStore) -> Iterator[RunningCatalog]:
-    """Start a catalog server on a free port, over a database of its own, and end it afterwards."""
+def running_catalog(
+    store: RunningObjectStore, *, database_url: str = "", database_environment: Mapping[str, str] | None = None
+) -> Iterator[RunningCatalog]:
+    """Start a catalog server on a free port, and end it afterwards.
+
+    Args:
+        store: where tables go.
+        database_url: JDBC URL of its database; a SQLite file of its own when empty.
+        database_environment: variables with that database's user name and password.
+    """
     folder = Path(tempfile.mkdtemp(prefix="icefield-catalog-"))
     try:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-        catalog = RunningCatalog(folder, port, store)
+        access = dict(database_environment or {})
+        catalog = RunningCatalog(folder, port, store, database_url=database_url, database_environment=access)
         try:
             catalog.start()
             yield catalog

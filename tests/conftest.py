@@ -11,6 +11,7 @@ from tests.catalog import RunningCatalog, running_catalog
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.object_store import RunningObjectStore, running_object_store
 from tests.platform import Platform, running_platform
+from tests.postgres import running_postgres
 from tests.statements import Sql, create_database, save_warehouse
 
 
@@ -33,6 +34,13 @@ def embedded_catalog(object_store: RunningObjectStore) -> Iterator[RunningCatalo
     """The real embedded catalog server over the object store; see tests/catalog.py."""
     with running_catalog(object_store) as catalog:
         yield catalog
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real Postgres, as a SQLAlchemy URL; the test is skipped where it cannot run."""
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

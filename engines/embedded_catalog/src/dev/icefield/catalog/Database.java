@@ -5,6 +5,8 @@ import com.zaxxer.hikari.HikariDataSource;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.iceberg.jdbc.JdbcClientPool;
 import org.apache.iceberg.jdbc.UncheckedSQLException;
 
@@ -42,6 +44,16 @@ final class Database extends JdbcClientPool {
       config.addDataSourceProperty("journal_mode", "WAL");
     }
     this.source = new HikariDataSource(config);
+    createSchema();
+  }
+
+  /** Make the schema that the URL names (currentSchema=…), so that a database may be shared with others. */
+  private void createSchema() {
+    Matcher schema = Pattern.compile("[?&]currentSchema=([a-z_]+)").matcher(url);
+    // Not simply IF NOT EXISTS, which asks for the right to make schemas even where there is nothing to make.
+    if (url.startsWith("jdbc:postgresql:") && schema.find() && !exists("SELECT 1 FROM pg_namespace WHERE nspname = ?", schema.group(1))) {
+      update("CREATE SCHEMA IF NOT EXISTS " + schema.group(1));
+    }
   }
 
   @Override
@@ -77,6 +89,21 @@ final class Database extends JdbcClientPool {
       return run(connection -> execute(connection, sql, values));
     } catch (SQLException failure) {
       throw new UncheckedSQLException(failure, "The catalog's database refused a change");
+    }
+  }
+
+  /** Whether a query has a row. */
+  boolean exists(String sql, String value) {
+    try {
+      return run(
+          connection -> {
+            try (var statement = connection.prepareStatement(sql)) {
+              statement.setString(1, value);
+              return statement.executeQuery().next();
+            }
+          });
+    } catch (SQLException failure) {
+      throw new UncheckedSQLException(failure, "The catalog's database does not answer");
     }
   }
 

@@ -15,6 +15,7 @@ final class Warehouses {
   private static final String CREATE =
       "CREATE TABLE IF NOT EXISTS icefield_warehouses("
           + "slug VARCHAR(63) PRIMARY KEY, token_sha256 VARCHAR(64) NOT NULL, storage TEXT NOT NULL)";
+  private static final String HOLDS_TABLES = "SELECT 1 FROM iceberg_tables WHERE catalog_name = ? LIMIT 1";
   private static final String UPSERT =
       "INSERT INTO icefield_warehouses(slug, token_sha256, storage) VALUES (?, ?, ?) "
           + "ON CONFLICT (slug) DO UPDATE SET token_sha256 = excluded.token_sha256, storage = excluded.storage";
@@ -60,7 +61,7 @@ final class Warehouses {
     if (known != null && known.storage.equals(storage) && known.tokenHash.equals(tokenHash)) {
       return;
     }
-    if (known != null && !known.storage.toString().equals(storage.toString()) && holdsTables(slug)) {
+    if (known != null && !known.storage.toString().equals(storage.toString()) && database.exists(HOLDS_TABLES, slug)) {
       throw new IllegalArgumentException("The tables of " + slug + " lie in " + known.storage + ": it cannot move");
     }
     Warehouse made = new Warehouse(slug, storage, tokenHash, database);
@@ -90,20 +91,6 @@ final class Warehouses {
     open.values().stream()
         .findAny()
         .ifPresent(warehouse -> CompletableFuture.runAsync(() -> warehouse.io.newInputFile(warehouse.storage + "/warm-up").exists()));
-  }
-
-  private boolean holdsTables(String slug) {
-    try {
-      return database.run(
-          connection -> {
-            try (var statement = connection.prepareStatement("SELECT 1 FROM iceberg_tables WHERE catalog_name = ? LIMIT 1")) {
-              statement.setString(1, slug);
-              return statement.executeQuery().next();
-            }
-          });
-    } catch (SQLException failure) {
-      throw new UncheckedSQLException(failure, "The catalog's database does not answer");
-    }
   }
 
   private static Warehouse.Storage storage(String json) {

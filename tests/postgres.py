@@ -1,4 +1,4 @@
-"""A real Postgres for what SQLite cannot show."""
+"""A real Postgres for what SQLite cannot show: the session-scoped fixture `postgres_url` of tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A Postgres of its own, on a free port of the loopback device; gone afterwards."""
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Start a Postgres of its own on a free port of the loopback device, and give its SQLAlchemy URL."""
     programs = _programs()
     account = pwd.getpwnam(USER)
     root = Path(tempfile.mkdtemp(prefix="icefield-postgres-"))
