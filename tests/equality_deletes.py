@@ -1,0 +1,81 @@
+"""Commits an Iceberg equality delete, as Flink and other stream writers make them: none of our engines writes any.
+
+PyIceberg writes data manifests only, so its writer is told here to call its manifest one of deletes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+from pyiceberg.manifest import (
+    DataFile,
+    DataFileContent,
+    FileFormat,
+    ManifestContent,
+    ManifestWriter,
+    ManifestWriterV2,
+)
+from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.update.snapshot import _FastAppendFiles
+from pyiceberg.typedef import Record
+
+
+class _DeleteManifestWriter(ManifestWriterV2):
+    def content(self) -> ManifestContent:
+        return ManifestContent.DELETES
+
+    @property
+    def _meta(self) -> dict[str, str]:
+        return {**super()._meta, "content": "deletes"}
+
+
+class _EqualityDelete(_FastAppendFiles):
+    def new_manifest_writer(self, spec: PartitionSpec) -> ManifestWriter:
+        return _DeleteManifestWriter(
+            spec,
+            self._transaction.table_metadata.schema(),
+            self.new_manifest_output(),
+            self._snapshot_id,
+            self._compression,
+        )
+
+
+def delete_where_equal(table: Table, column: str, values: list[Any]) -> int:
+    """Delete the rows whose column equals one of the values, by an equality delete; return the new snapshot's id.
+
+    Args:
+        table: an unpartitioned table of format version 2.
+        column: name of a top-level column.
+        values: what the rows to delete hold there.
+    """
+    field = table.schema().find_field(column)
+    [kind] = [f.type for f in table.schema().as_arrow() if f.name == column]
+    arrow_field = pa.field(column, kind, metadata={"PARQUET:field_id": str(field.field_id)})
+    rows = pa.table({column: values}, schema=pa.schema([arrow_field]))
+    path = f"{table.location()}/data/{uuid.uuid4()}-deletes.parquet"
+    with table.io.new_output(path).create() as stream:
+        parquet.write_table(rows, stream)
+    with table.transaction() as transaction:
+        producer = _EqualityDelete(Operation.DELETE, transaction, table.io)
+        with producer as update:
+            update.append_data_file(
+                DataFile.from_args(
+                    content=DataFileContent.EQUALITY_DELETES,
+                    file_path=path,
+                    file_format=FileFormat.PARQUET,
+                    partition=Record(),
+                    record_count=rows.num_rows,
+                    file_size_in_bytes=len(table.io.new_input(path)),
+                    equality_ids=[field.field_id],
+                    sort_order_id=None,
+                    spec_id=table.spec().spec_id,
+                )
+            )
+    snapshot = table.refresh().current_snapshot()
+    assert snapshot is not None
+    return snapshot.snapshot_id
