@@ -22,7 +22,10 @@ from icefield_apiserver.app import create_app
 from icefield_apiserver.db.migrate import upgrade
 from icefield_apiserver.identity import passwords
 from icefield_apiserver.settings import ObjectStoreSettings, Settings
+from tests.catalog import RunningCatalog
 from tests.controlplane import REPOSITORY, ControlPlane
+
+from .lakehouse import Lakehouse, MakeLakehouse, furnish
 
 ADMIN = "admin@icefield.local"
 PASSWORD = "correct horse battery"
@@ -179,6 +182,19 @@ async def make_workspace(admin: httpx.AsyncClient, cluster_with_roles: ControlPl
         cluster_with_roles.kubectl(
             "delete", f"workspace/{slug}", f"namespace/icefield-{slug}", "--wait=false", "--ignore-not-found"
         )
+
+
+@pytest.fixture
+def make_lakehouse(
+    make_workspace: MakeWorkspace, cluster_with_roles: ControlPlane, embedded_catalog: RunningCatalog
+) -> MakeLakehouse:
+    """Create a workspace with a catalog, an object store and the Secrets that open them."""
+
+    async def make(prefix: str = "w", members: dict[str, str] | None = None, **fields: Any) -> Lakehouse:
+        slug = await make_workspace(prefix, members, **fields)
+        return furnish(cluster_with_roles, embedded_catalog, slug)
+
+    return make
 
 
 def _children_of(slug: str) -> dict[str, Any]:
