@@ -1,0 +1,220 @@
+"""From what a pod and its gateway show to how the warehouse stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from icefield_crds import ConditionType, Reason, Warehouse, WarehouseStatus, format_time
+from icefield_crds.warehouse import WAKE_ANNOTATION
+from icefield_operator.warehouse import pods, status
+from icefield_operator.warehouse.gateway import Answer
+from icefield_operator.warehouse.status import Observed
+from icefield_operator.warehouse.validate import Problem
+from icefield_operator.warehouse.wanted import Wanted
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+EARLIER = NOW - timedelta(minutes=10)
+RUN = Wanted(run=True, reason=Reason.AS_WANTED, stop_time=None)
+STOP = Wanted(run=False, reason=Reason.STOPPED, stop_time=NOW)
+IDLE = Wanted(run=False, reason=Reason.IDLE, stop_time=NOW)
+
+UP: dict[str, Any] = {"state": {"running": {}}, "ready": True, "restartCount": 0}
+STARTED: dict[str, Any] = {"state": {"running": {}}, "ready": False, "restartCount": 0}
+OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+CRASHED = {"terminated": {"reason": "Error", "exitCode": 1, "message": "Traceback:\nValueError: no catalog\n"}}
+BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+SCHEDULED = {"type": "PodScheduled", "status": "True", "lastTransitionTime": format_time(NOW - timedelta(minutes=1))}
+UNSCHEDULABLE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "message": "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available",
+}
+FULL = "waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient memory."
+
+
+def pod(
+    gateway: dict[str, Any] | None = None, spark: dict[str, Any] | None = UP, *, leaving: bool = False, **found: Any
+) -> pods.Seen:
+    """What is seen of a pod whose containers stand so."""
+    limits = {"limits": {"memory": str(1024 * 2**20)}}
+    metadata = {"name": "w-warehouse", "creationTimestamp": format_time(NOW - timedelta(minutes=1))}
+    if leaving:
+        metadata["deletionTimestamp"] = format_time(NOW)
+    return pods.observe(
+        {
+            "metadata": metadata,
+            "spec": {
+                "initContainers": [{"name": "spark", "image": "wh:1", "resources": limits}],
+                "containers": [{"name": "gateway", "image": "wh:1", "resources": limits}],
+            },
+            "status": {
+                "phase": "Pending" if gateway is None else "Running",
+                "podIP": "10.0.0.7",
+                "conditions": [SCHEDULED],
+                "containerStatuses": [{"name": "gateway", **gateway}] if gateway else [],
+                "initContainerStatuses": [{"name": "spark", **spark}] if spark else [],
+                **found,
+            },
+        },
+        NOW,
+    )
+
+
+def answer(*, spark: bool = True) -> Answer:
+    return Answer(spark=spark, running=0, last_activity=EARLIER)
+
+
+def warehouse(before: dict[str, Any] | None = None, **annotations: str) -> Warehouse:
+    metadata = {"name": "w", "namespace": "icefield-demo", "generation": 3, "annotations": annotations}
+    return Warehouse.model_validate({"metadata": metadata, "spec": {"autoStop": "30m"}, "status": before})
+
+
+def judge(
+    want: Wanted = RUN,
+    seen: pods.Seen | None = None,
+    said: Answer | None = None,
+    problem: Problem | None = None,
+    before: dict[str, Any] | None = None,
+) -> WarehouseStatus:
+    return status.of(warehouse(before), want, Observed(seen, said), problem, NOW)
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"state": {"waiting": {"reason": reason, "message": message}}, "ready": False, "restartCount": 0}
+
+
+NO_FLAVOR = Problem(Reason.FLAVOR_NOT_FOUND, "flavor huge does not exist", stalled=True)
+REFUSED = Problem(Reason.PENDING, "its pod cannot be made yet: exceeded quota", stalled=False)
+EVICTED: dict[str, Any] = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
+# name: (judged, phase, the true condition, its reason, error)
+CASES: dict[str, tuple[WarehouseStatus, str, str, str, str | None]] = {
+    "nothing yet": (judge(), "starting", "Reconciling", "Starting", None),
+    "no such flavor": (judge(problem=NO_FLAVOR), "error", "Stalled", "FlavorNotFound", NO_FLAVOR.message),
+    "refused for now": (judge(problem=REFUSED), "starting", "Reconciling", "Pending", REFUSED.message),
+    "no room": (
+        judge(seen=pod(None, None, conditions=[UNSCHEDULABLE])), "starting", "Reconciling", "Starting", FULL,
+    ),
+    "started, not ready": (judge(seen=pod(STARTED)), "starting", "Reconciling", "Starting", None),
+    "reads are served": (judge(seen=pod(UP), said=answer(spark=False)), "running", "Ready", "Running", None),
+    "all is served": (judge(seen=pod(UP), said=answer()), "running", "Ready", "Running", None),
+    "the gateway does not answer": (judge(seen=pod(UP)), "running", "Ready", "Running", None),
+    "pulling fails": (
+        judge(seen=pod(None, waiting("ImagePullBackOff", 'Back-off pulling image "wh:1": not found'))),
+        "starting", "Reconciling", "Starting", "image wh:1 cannot be pulled: not found",
+    ),
+    "pulling cannot succeed": (
+        judge(seen=pod(None, waiting("InvalidImageName"))),
+        "error", "Stalled", "PodFailed", '"wh:1" is not a valid image name',
+    ),
+    "pulling failed for too long": (
+        judge(
+            seen=pod(
+                None,
+                waiting("ErrImagePull", "not found"),
+                conditions=[SCHEDULED | {"lastTransitionTime": format_time(NOW - timedelta(minutes=5))}],
+            )
+        ),
+        "error", "Stalled", "PodFailed", "image wh:1 cannot be pulled: not found",
+    ),
+    "no Secret yet": (
+        judge(seen=pod(None, waiting("CreateContainerConfigError", 'secret "icefield-catalog" not found'))),
+        "starting", "Reconciling", "Starting", 'the container cannot be started: secret "icefield-catalog" not found',
+    ),
+    "the gateway ran out of memory": (
+        judge(seen=pod(STARTED | {"lastState": OOM})),
+        "starting", "Reconciling", "Starting", "its gateway ran out of memory (limit 1024Mi) and is started again",
+    ),
+    "the gateway ran out of memory, and is back": (
+        judge(seen=pod(UP | {"lastState": OOM}), said=answer()), "running", "Ready", "Running", None,
+    ),
+    "the gateway crashed": (
+        judge(seen=pod(STARTED | {"state": BACK_OFF, "lastState": CRASHED, "restartCount": 1})),
+        "starting", "Reconciling", "Starting",
+        "its gateway ended with exit code 1 and is started again: ValueError: no catalog",
+    ),
+    "the gateway keeps crashing": (
+        judge(seen=pod(STARTED | {"state": BACK_OFF, "lastState": CRASHED, "restartCount": 3})),
+        "error", "Stalled", "PodFailed",
+        "its gateway ended with exit code 1 and is started again: ValueError: no catalog",
+    ),
+    "Spark keeps crashing": (
+        judge(seen=pod(UP, STARTED | {"state": BACK_OFF, "lastState": OOM, "restartCount": 9}), said=answer()),
+        "running", "Ready", "Running",
+        "statements that write have to wait: Spark ran out of memory (limit 1024Mi) and is started again",
+    ),
+    "evicted": (
+        judge(seen=pod(UP, **EVICTED)), "starting", "Reconciling", "Starting",
+        "its pod was ended by the cluster (Evicted: The node was low on resource: memory.) and is made again",
+    ),
+    "being replaced": (judge(seen=pod(UP, leaving=True)), "starting", "Reconciling", "Starting", None),
+    "its flavor went": (
+        judge(seen=pod(UP), said=answer(), problem=NO_FLAVOR),
+        "running", "Stalled", "FlavorNotFound", NO_FLAVOR.message,
+    ),
+    "to be stopped": (judge(STOP, pod(UP)), "stopping", "Reconciling", "Stopped", None),
+    "stopping": (judge(STOP, pod(UP, leaving=True)), "stopping", "Reconciling", "Stopped", None),
+    "stopped": (judge(STOP), "stopped", "Ready", "Stopped", None),
+    "idle": (judge(IDLE), "stopped", "Ready", "Idle", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_how_it_stands(name: str) -> None:
+    found, phase, condition, reason, error = CASES[name]
+    assert found.phase == phase
+    assert [c.type for c in found.conditions if c.status == "True"] == [condition], "exactly one is true"
+    assert {c.reason for c in found.conditions} == {reason}
+    assert found.error == error
+    assert found.observed_generation == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "spark"),
+    [
+        ("started, not ready", None, False),
+        ("reads are served", "http://10.0.0.7:8080", False),
+        ("all is served", "http://10.0.0.7:8080", True),
+        ("Spark keeps crashing", "http://10.0.0.7:8080", False),
+        ("stopping", "http://10.0.0.7:8080", False),
+        ("stopped", None, False),
+        ("evicted", None, False),
+    ],
+)
+def test_what_can_be_reached(name: str, endpoint: str | None, spark: bool) -> None:
+    assert CASES[name][0].endpoint == endpoint
+    assert CASES[name][0].spark_ready is spark
+
+
+def test_an_address_of_ip_6() -> None:
+    assert judge(seen=pod(UP, podIP="fd00::7")).endpoint == "http://[fd00::7]:8080"
+
+
+def test_a_gateway_that_does_not_answer_changes_nothing_of_spark() -> None:
+    assert judge(seen=pod(UP), before={"phase": "running", "sparkReady": True}).spark_ready
+    assert not judge(seen=pod(UP, STARTED | {"state": CRASHED}), before={"sparkReady": True}).spark_ready
+
+
+def test_times() -> None:
+    running = judge(seen=pod(UP), said=answer())
+    assert (running.start_time, running.last_activity_time, running.stop_time) == (NOW, EARLIER, None)
+    before = {"phase": "running", "startTime": format_time(EARLIER), "lastActivityTime": format_time(EARLIER)}
+    assert judge(seen=pod(UP), before=before).start_time == EARLIER
+    stopped = judge(STOP, before=before)
+    assert (stopped.start_time, stopped.last_activity_time, stopped.stop_time) == (EARLIER, EARLIER, NOW)
+
+
+def test_the_wake_that_was_acted_on() -> None:
+    woken = warehouse(None, **{WAKE_ANNOTATION: format_time(EARLIER)})
+    assert status.of(woken, RUN, Observed(None, None), None, NOW).wake_time == EARLIER
+    kept = warehouse({"wakeTime": format_time(EARLIER)})
+    assert status.of(kept, STOP, Observed(None, None), None, NOW).wake_time == EARLIER
+
+
+def test_conditions_keep_their_transition_time() -> None:
+    first = judge(IDLE)
+    again = status.of(warehouse(first.to_api()), IDLE, Observed(None, None), None, NOW + timedelta(hours=1))
+    assert again.condition(ConditionType.READY) == first.condition(ConditionType.READY)
