@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from .duckdb import Untranslatable, to_duckdb
 from .errors import SqlError, UnresolvedName
+from .metadata import to_rows
 from .model import Compiled, Engine, Kind, Table, View
 from .names import TableName
 from .resolve import Resolved
@@ -30,6 +32,10 @@ def compile(  # noqa: A001 - the word for it
         SqlError: the engine asked for cannot run it.
     """
     statement = resolved.statement
+    if statement.show is not None:
+        return Compiled(Engine.DUCKDB, to_rows(resolved, statement.show), False)
+    if statement.explained is not None:
+        return _explain(resolved, statement.explained, engine)
     _check_names(statement, resolved)
     if statement.kind is Kind.WRITE:
         if engine == Engine.DUCKDB:
@@ -52,6 +58,11 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: str, limit
     return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, _read(resolved), warnings=warnings)
 
 
+def _explain(resolved: Resolved, explained: Statement, engine: str) -> Compiled:
+    inner = compile(replace(resolved, statement=explained), engine)
+    return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
+
+
 def _check_names(statement: Statement, resolved: Resolved) -> None:
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
@@ -70,7 +81,7 @@ def _not_found(name: TableName, statement: Statement) -> UnresolvedName:
 
 def _read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:
     """Return the tables and views read, those inside views included, with the snapshot of each."""
-    statement = resolved.statement.explained or resolved.statement
+    statement = resolved.statement
     seen: dict[tuple[TableName, int | None], None] = {}
     pending = [statement]
     done: set[TableName] = set()

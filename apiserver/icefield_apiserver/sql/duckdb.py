@@ -30,7 +30,7 @@ def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = 
     tree = _Tables(resolved).expand(statement, ())
     if row_limit is not None and can_limit(tree):
         tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
-    return tree.sql(dialect="duckdb", comments=False)
+    return tree.sql(dialect="duckdb", comments=False, normalize_functions=False)
 
 
 class _Tables:

@@ -172,7 +172,7 @@ def check_properties(tokens: list[Token]) -> None:
             raise SqlError(f"The property {key} is not supported; where files lie is the catalog's decision.")
 
 
-def check_inert(tokens: list[Token], where: str) -> None:
+def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozenset()) -> None:
     """Refuse queries and function calls where only names, types, literals and partition transforms belong.
 
     Raises:
@@ -184,7 +184,7 @@ def check_inert(tokens: list[Token], where: str) -> None:
         if token.token_type != TokenType.L_PAREN or before is None:
             continue
         called = before.token_type == TokenType.IDENTIFIER or before.text.replace("_", "a").isalnum()
-        if called and before.text.lower() not in TRANSFORMS:
+        if called and before.text.lower() not in TRANSFORMS | also:
             raise SqlError(f"The function {before.text} cannot stand in {where}.")
 
 

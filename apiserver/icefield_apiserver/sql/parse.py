@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 
-from . import allowed, heads
+from . import allowed, commands, heads
 from .cursor import Cursor
 from .dialect import Icefield
 from .errors import SqlError
@@ -13,10 +13,13 @@ from .lexing import Edits, Source, lex
 from .literals import Params
 from .model import Kind
 from .names import Names, TableName
+from .procedures import call
 from .scoping import Found, find
+from .show import describe, show
 from .statement import Statement
 
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
+_READERS = {**commands.READERS, "CALL": call, "SHOW": show, "DESCRIBE": describe, "DESC": describe}
 _CHANGES = {exp.Update: "UPDATE", exp.Delete: "DELETE", exp.Merge: "MERGE"}
 
 
@@ -47,6 +50,10 @@ def _parse(source: Source, names: Names) -> Statement:
         return _change(source, names)
     if word in ("INSERT", "CREATE"):
         return _headed(cursor, names)
+    if word == "EXPLAIN":
+        return _explain(cursor, names)
+    if reader := _READERS.get(word):
+        return reader(cursor, names)
     raise SqlError(allowed.refusal(word or source.tokens[0].text))
 
 
@@ -105,6 +112,20 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         body=head.body,
         must_exist=exist,
     )
+
+
+def _explain(cursor: Cursor, names: Names) -> Statement:
+    """Parse what an EXPLAIN is about; it runs nothing, whatever that is."""
+    cursor.expect("EXPLAIN")
+    if cursor.at("ANALYZE"):
+        raise SqlError("EXPLAIN ANALYZE is not supported.")
+    cursor.take_any("EXTENDED", "FORMATTED", "CODEGEN", "COST", "LOGICAL")
+    source = cursor.source
+    inner = _parse(Source(source.text, source.tokens[cursor.index :]), names) if not cursor.done else None
+    if inner is None or inner.kind is Kind.METADATA:
+        raise SqlError("EXPLAIN needs a query or a change to explain.")
+    reads = tuple(dict.fromkeys((*inner.reads, *inner.writes)))
+    return Statement(source, names, Kind.METADATA, "EXPLAIN", reads, explained=inner)
 
 
 def parse_tree(source: Source, first: int) -> exp.Expr:

@@ -25,11 +25,15 @@ class Resolved:
         statement: the statement.
         objects: the tables and views by name; what the catalog does not have is absent.
         views: the parsed text of each view that is read; absent when it cannot be read by us (Spark may).
+        namespaces: the databases or schemas that a SHOW asks for.
+        relations: (name, whether it is a view) of the tables and views that a SHOW asks for.
     """
 
     statement: Statement
     objects: Mapping[TableName, Table | View]
     views: Mapping[TableName, Statement] = field(default_factory=dict)
+    namespaces: tuple[tuple[str, ...], ...] = ()
+    relations: tuple[tuple[str, bool], ...] = ()
 
 
 async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
@@ -41,7 +45,21 @@ async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
     subject = statement.explained or statement
     loader = _Loader(reader)
     await loader.load(_wanted(subject), subject.names)
-    return Resolved(statement, loader.objects, loader.views)
+    namespaces, relations = await _listed(statement, reader)
+    return Resolved(statement, loader.objects, loader.views, namespaces, relations)
+
+
+async def _listed(
+    statement: Statement, reader: CatalogReader
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, bool], ...]]:
+    show = statement.show
+    if show is None or show.namespace is None:
+        return (), ()
+    if show.what == "databases":
+        return tuple(sorted(await reader.namespaces(show.namespace))), ()
+    if show.what in ("tables", "views"):
+        return (), tuple(await reader.relations(show.namespace))
+    return (), ()
 
 
 def _wanted(statement: Statement) -> set[TableName]:
@@ -83,7 +101,8 @@ def _parse_view(view: View, names: Names) -> Statement | None:
     """Return the parsed text of a view, or None when it is not our SQL, or does something we would not let through."""
     if view.dialect.lower() not in ("spark", "icefield"):
         return None
-    inside = Names(names.catalog, names.aliases, tuple(view.default_namespace) or None)
+    aliases = names.aliases | {view.default_catalog} if view.default_catalog else names.aliases
+    inside = Names(names.catalog, aliases, tuple(view.default_namespace) or None)
     try:
         statement = parse(view.sql, inside)
     except SqlError:
