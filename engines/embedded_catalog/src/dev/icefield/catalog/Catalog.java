@@ -193,6 +193,8 @@ final class Catalog {
   private static TableMetadata read(Warehouse warehouse, String location) {
     try {
       return TableMetadataParser.read(warehouse.io, location);
+    } catch (Store.UnavailableException away) {
+      throw away;
     } catch (NotFoundException missing) {
       throw new IllegalArgumentException("There is no metadata file at " + location, missing);
     }

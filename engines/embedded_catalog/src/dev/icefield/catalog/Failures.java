@@ -8,7 +8,6 @@ import java.util.logging.Logger;
 import org.apache.iceberg.exceptions.AlreadyExistsException;
 import org.apache.iceberg.exceptions.BadRequestException;
 import org.apache.iceberg.exceptions.CommitFailedException;
-import org.apache.iceberg.exceptions.ForbiddenException;
 import org.apache.iceberg.exceptions.NamespaceNotEmptyException;
 import org.apache.iceberg.exceptions.NoSuchIcebergTableException;
 import org.apache.iceberg.exceptions.NoSuchNamespaceException;
@@ -37,8 +36,11 @@ final class Failures {
   static Reply reply(Throwable failure, String method) {
     int status = status(failure, method);
     String message = failure.getMessage() == null ? "" : failure.getMessage().lines().findFirst().orElse("");
+    if (status == 403) {
+      message = "The object store refuses the workspace's keys";
+    }
     if (status >= 500) {
-      LOG.log(Level.WARNING, method + " failed", failure);
+      LOG.log(Level.WARNING, method + " failed: " + message, status == 503 ? null : failure);
       message = status == 503 ? "The catalog cannot reach its database or the object store: try again" : "The catalog failed: " + message;
     }
     return reply(status, failure.getClass().getSimpleName(), message);
@@ -52,9 +54,6 @@ final class Failures {
   private static int status(Throwable failure, String method) {
     if (failure instanceof NotAuthorizedException) {
       return 401;
-    }
-    if (failure instanceof ForbiddenException) {
-      return 403;
     }
     if (failure instanceof NoSuchTableException
         || failure instanceof NoSuchIcebergTableException
@@ -77,14 +76,20 @@ final class Failures {
         || isTooLong(failure)) {
       return 400;
     }
-    if (failure instanceof S3Exception refused && refused.statusCode() == 403) {
+    SdkException store = store(failure);
+    if (store instanceof S3Exception refused && refused.statusCode() == 403) {
       return 403;
     }
     // A client sends a request again that was answered with 503. A commit may have happened before something broke, and
     // must not happen twice: 500 says that its outcome is unknown.
     boolean isRead = method.equals("GET") || method.equals("HEAD");
-    boolean isOutage = failure instanceof SdkException || failure.getCause() instanceof SQLException;
+    boolean isOutage = store != null || failure.getCause() instanceof SQLException;
     return isRead && isOutage ? 503 : 500;
+  }
+
+  private static SdkException store(Throwable failure) {
+    Throwable reason = failure instanceof Store.UnavailableException ? failure.getCause() : failure;
+    return reason instanceof SdkException found ? found : null;
   }
 
   private static boolean isTooLong(Throwable failure) {

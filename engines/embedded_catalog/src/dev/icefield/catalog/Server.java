@@ -22,7 +22,7 @@ import org.apache.iceberg.rest.RESTUtil;
 
 /** HTTP: who may call, what is called, and what went wrong. */
 final class Server {
-  private static final int THREADS = 16;
+  private static final int THREADS = 32;
   private static final int WAITING = 512;
   private static final int BODY_BYTES = 8 << 20;
   private static final long STOP_SECONDS = 15;

@@ -7,7 +7,6 @@ import java.util.HexFormat;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.apache.iceberg.CatalogProperties;
-import org.apache.iceberg.CatalogUtil;
 import org.apache.iceberg.inmemory.InMemoryFileIO;
 import org.apache.iceberg.io.FileIO;
 import org.apache.iceberg.jdbc.JdbcCatalog;
@@ -75,7 +74,8 @@ final class Warehouse {
     this.tokenDigest = HexFormat.of().parseHex(tokenHash);
     this.locations = new Locations(storage.bucket(), storage.keyPrefix());
     this.clientConfigHash = Seal.hexSha256(storage.endpoint() + "\n" + storage.region());
-    this.io = CatalogUtil.loadFileIO("org.apache.iceberg.aws.s3.S3FileIO", s3Properties(storage), null);
+    this.io = new Store();
+    io.initialize(s3Properties(storage));
     this.database = database;
   }
 
@@ -121,9 +121,9 @@ final class Warehouse {
     properties.put("s3.access-key-id", storage.accessKeyId());
     properties.put("s3.secret-access-key", storage.secretAccessKey());
     // A client waits for about as long.
-    properties.put("http-client.apache.connection-timeout-ms", "5000");
+    properties.put("http-client.apache.connection-timeout-ms", "3000");
     properties.put("http-client.apache.socket-timeout-ms", "20000");
-    properties.put("s3.retry.num-retries", "3");
+    properties.put("s3.retry.num-retries", "2");
     properties.put("s3.retry.max-wait-ms", "2000");
     return properties;
   }
