@@ -78,6 +78,13 @@ class Platform:
             timeout=30,
         )
 
+    def administrator(self) -> httpx.Client:
+        """A client logged in as the first administrator, who manages workspaces and people."""
+        credentials = {"email": self.admin_email, "password": self.admin_password}
+        with self.client() as client:
+            login = client.post("/auth/login", json=credentials).raise_for_status()
+        return self.client(login.json()["access_token"])
+
 
 def icefield(*arguments: str | Path, timeout: float = UP_TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
     """Run the `icefield` command of this environment; its output goes to the result."""
