@@ -21,12 +21,15 @@ from .identity.session_tokens import SessionTokens
 from .identity.users import ensure_first_administrator
 from .kube import Cluster
 from .kube.secrets import WorkspaceSecrets
+from .lineage import LineageRecorder
 from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
 from .repositories import dependencies
-from .routes import auth, databases, flavors, jobs, logs, runs, tables, users, warehouses, workspaces
+from .routes import auth, databases, flavors, jobs, logs, runs, statements, tables, users, warehouses, workspaces
 from .settings import Settings
+from .statements.assembly import open_statements
+from .stopping import told_to_stop
 
 API_PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
@@ -38,6 +41,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     logs.router,
     warehouses.router,
+    statements.router,
     databases.router,
     tables.router,
 )
@@ -82,6 +86,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.secrets = WorkspaceSecrets(state.cluster.client)
         state.catalogs = await stack.enter_async_context(Catalogs.open(state.secrets))
         archive = await stack.enter_async_context(Archive.open(settings.object_store))
+        state.lineage = LineageRecorder(state.db, state.cluster.workspace_directory)
         dependencies.install(app, state.cluster, archive)
         dependencies.install_catalog(app, state.cluster, state.catalogs, state.secrets)
         _install_identity(app, settings)
@@ -91,6 +96,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             )
         async with asyncio.timeout(SYNC_SECONDS):
             await state.cluster.wait_until_synced()
+        closing = stack.enter_context(told_to_stop())
+        state.statements = await stack.enter_async_context(
+            open_statements(settings, state.db, state.cluster, state.secrets, state.catalogs, state.lineage, closing)
+        )
         yield
 
 

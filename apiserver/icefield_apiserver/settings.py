@@ -22,6 +22,47 @@ class ObjectStoreSettings(BaseSettings):
     secret_access_key: SecretStr
 
 
+class StatementSettings(BaseSettings):
+    """SQL statements (ICEFIELD_STATEMENT_*)."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_STATEMENT_")
+
+    max_per_warehouse: int = Field(
+        default=200, ge=1, description="Most statements of one warehouse that a server sees to at once."
+    )
+    warehouse_start_seconds: float = Field(
+        default=600, gt=0, description="How long a statement waits for its warehouse to run."
+    )
+    warehouse_error_seconds: float = Field(
+        default=60, gt=0, description="How long a warehouse may be in error before its statements fail."
+    )
+    timeout_seconds: int | None = Field(default=12 * 3600, ge=1, description="Longest time of one statement.")
+    result_seconds: int = Field(default=24 * 3600, ge=1, description="How long results are kept.")
+    lease_seconds: float = Field(
+        default=30, gt=0, description="After how long another server takes over what a dead one left."
+    )
+    silence_seconds: float = Field(
+        default=30, gt=0, description="How long a warehouse may be silent before a read is run again."
+    )
+    write_silence_seconds: float = Field(
+        default=300, gt=0, description="How long a warehouse may be silent before a write counts as lost."
+    )
+    settling_seconds: float = Field(
+        default=20, gt=0, description="How long a lost write may still turn up in its tables."
+    )
+
+
+class OpenLineageSettings(BaseSettings):
+    """Where lineage is sent (ICEFIELD_OPENLINEAGE_*)."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_OPENLINEAGE_")
+
+    url: str | None = Field(default=None, description="Base URL of an OpenLineage receiver; none is told without.")
+    endpoint: str = Field(default="api/v1/lineage", description="Path of its events below the URL.")
+    api_key: SecretStr | None = Field(default=None, description="Sent as a bearer token.")
+    namespace: str = Field(default="icefield", description="What the namespaces of jobs and tables begin with.")
+
+
 class Settings(BaseSettings):
     """The API server's settings."""
 
@@ -46,3 +87,5 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=16 * 1024 * 1024, description="Longest request body that is read.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
+    statements: StatementSettings = Field(default_factory=StatementSettings)
+    openlineage: OpenLineageSettings = Field(default_factory=OpenLineageSettings)

@@ -113,7 +113,8 @@ class Statement(Base):
         idempotency_key: a second request of the person with the same key is answered with this statement.
         request: what is needed to plan it anew: schema, params, engine, row_limit.
         is_write: whether it changes tables.
-        status: pending, running, succeeded, failed or cancelled. A write is `running` before it is sent to an engine.
+        status: pending, running, succeeded, failed or cancelled.
+        is_dispatched: whether it may have been sent to an engine; such a write is never sent again.
         attempts: how often it was given up for lost and begun anew; only ever of a read.
         result_schema: [{"name", "type"}] of its columns; None when it has no result.
         result: {"key", "bytes", "schema_bytes", "batches": [[rows, offset, length]]} of the object in the store; None
@@ -148,6 +149,7 @@ class Statement(Base):
     is_write: Mapped[bool]
     engine: Mapped[str | None] = mapped_column(String(16))
     status: Mapped[str] = mapped_column(String(16))
+    is_dispatched: Mapped[bool] = mapped_column(default=False)
     attempts: Mapped[int] = mapped_column(default=0)
     error_code: Mapped[str | None] = mapped_column(String(128))
     error_message: Mapped[str | None] = mapped_column(Text)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Delete, Insert, Update, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 CONNECT_SECONDS = 5
@@ -24,6 +24,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
     @asynccontextmanager
@@ -40,6 +41,14 @@ class Database:
         """Run one transaction: committed when the block ends, rolled back when it raises."""
         async with self._sessions.begin() as session:
             yield session
+
+    async def execute(self, statement: Insert | Update | Delete) -> int:
+        """Run one statement as a transaction of its own, and return how many rows it touched.
+
+        A single statement needs no BEGIN and no COMMIT: that spares two round trips where milliseconds count.
+        """
+        async with self._alone.connect() as connection:
+            return (await connection.execute(statement)).rowcount
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.

@@ -14,9 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-
+from icefield_apiserver.object_store import open_client
 from icefield_apiserver.settings import ObjectStoreSettings
 from icefield_crds.object_store import LOG_COMPLETE, LOG_PART_SUFFIX, logs_prefix
 
@@ -54,22 +52,7 @@ class Archive:
     @asynccontextmanager
     async def open(cls, settings: ObjectStoreSettings) -> AsyncIterator[Self]:
         """Give an archive for as long as the context lasts; nothing is asked of the store yet."""
-        config = AioConfig(
-            connect_timeout=5,
-            read_timeout=30,
-            retries={"max_attempts": 3, "mode": "standard"},
-            s3={"addressing_style": "path"},
-            max_pool_connections=50,
-        )
-        client = get_session().create_client(
-            "s3",
-            endpoint_url=settings.endpoint,
-            region_name=settings.region,
-            aws_access_key_id=settings.access_key_id,
-            aws_secret_access_key=settings.secret_access_key.get_secret_value(),
-            config=config,
-        )
-        async with client as s3:
+        async with open_client(settings) as s3:
             yield cls(s3, settings.bucket)
 
     async def attempts(self, workspace: str, run_uid: str, task: str) -> dict[int, ArchivedAttempt]:

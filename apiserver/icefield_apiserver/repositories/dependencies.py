@@ -11,6 +11,7 @@ from icefield_apiserver.kube import Cluster
 from icefield_apiserver.kube.secrets import WorkspaceSecrets
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
 from icefield_apiserver.maintenance.runs import MaintenanceRuns
+from icefield_apiserver.statements.service import Statements
 
 from .databases import DatabaseRepository
 from .jobs import JobRepository
@@ -62,6 +63,10 @@ async def _maintenance(request: Request) -> MaintenanceRuns:
     return cast(MaintenanceRuns, request.app.state.maintenance)
 
 
+async def _statements(request: Request) -> Statements:
+    return cast(Statements, request.app.state.statements)
+
+
 Jobs = Annotated[JobRepository, Depends(_jobs)]
 Runs = Annotated[RunRepository, Depends(_runs)]
 Logs = Annotated[LogReader, Depends(_logs)]
@@ -69,3 +74,4 @@ Warehouses = Annotated[WarehouseRepository, Depends(_warehouses)]
 Databases = Annotated[DatabaseRepository, Depends(_databases)]
 Tables = Annotated[TableRepository, Depends(_tables)]
 MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
+CurrentStatements = Annotated[Statements, Depends(_statements)]

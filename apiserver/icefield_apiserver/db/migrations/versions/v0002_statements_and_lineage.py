@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("is_write", sa.Boolean(), nullable=False),
         sa.Column("engine", sa.String(16), nullable=True),
         sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("is_dispatched", sa.Boolean(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error_code", sa.String(128), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),

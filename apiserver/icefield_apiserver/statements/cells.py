@@ -1,0 +1,134 @@
+"""Arrow columns as JSON values, the same for every engine. Pure.
+
+    boolean, integers    as they are, also beyond 2^53
+    float, double        numbers; "NaN", "Infinity" and "-Infinity", which JSON does not have, as strings
+    decimal              strings, in plain notation
+    string               as it is
+    binary               base64
+    date                 "2026-11-22"
+    timestamp            "2026-11-22T12:00:00Z", with microseconds where there are any
+    timestamp_ntz        the same without a zone
+    array                lists
+    struct               objects; where two fields have one name, the last one's value
+    map                  lists of pairs, because a key may be anything
+
+Most of it is done by Arrow's own kernels on whole columns; Python touches single values of nested and binary columns.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+Cells = list[Any]
+
+
+def rows_of(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
+    """Return the rows of a batch as values that orjson can write; a batch without columns has empty rows."""
+    if not batch.num_columns:
+        return [()] * batch.num_rows
+    return list(zip(*(cells(column) for column in batch.columns), strict=True))
+
+
+def json_of(rows: Iterable[Any]) -> bytes:
+    """Return rows as JSON, without the brackets of the list, so that batches can be joined."""
+    return orjson.dumps(list(rows))[1:-1]
+
+
+def cells(array: pa.Array) -> Cells:
+    """Return a column's values as JSON has them; NULL is None."""
+    kind = array.type
+    if types.is_floating(kind):
+        return _floats(array)
+    if types.is_decimal(kind):
+        return _decimals(array)
+    if types.is_timestamp(kind):
+        return _timestamps(array)
+    if types.is_date(kind):
+        values: Cells = pc.cast(array, pa.string()).to_pylist()
+        return values
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
+    if types.is_map(kind):
+        return _maps(array)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _lists(array)
+    if types.is_struct(kind):
+        return _structs(array)
+    if types.is_time(kind) or types.is_duration(kind) or types.is_interval(kind):
+        return [None if value is None else str(value) for value in array.to_pylist()]
+    whole: Cells = array.to_pylist()
+    return whole
+
+
+def _floats(array: pa.Array) -> Cells:
+    values: Cells = array.to_pylist()
+    if pc.all(pc.is_finite(array), min_count=0).as_py():  # NULLs are skipped
+        return values
+    return [value if value is None or _is_finite(value) else _NAMES.get(value, "NaN") for value in values]
+
+
+_NAMES = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0.0
+
+
+def _decimals(array: pa.Array) -> Cells:
+    texts: Cells = pc.cast(array, pa.string()).to_pylist()
+    # Arrow writes very small numbers as 1E-10.
+    return [f"{Decimal(text):f}" if text is not None and "E" in text else text for text in texts]
+
+
+def _timestamps(array: pa.Array) -> Cells:
+    zoned = array.type.tz is not None
+    plain = array.cast(pa.timestamp(array.type.unit))
+    texts = pc.replace_substring(pc.cast(plain, pa.string()), " ", "T", max_replacements=1)
+    texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+    values: Cells = (pc.binary_join_element_wise(texts, "Z", "") if zoned else texts).to_pylist()
+    return values
+
+
+def _lists(array: pa.Array) -> Cells:
+    if types.is_fixed_size_list(array.type):
+        array = array.cast(pa.list_(array.type.value_type))
+    offsets, valid = array.offsets.to_pylist(), _validity(array)
+    first = offsets[0]
+    inner = cells(array.values.slice(first, offsets[-1] - first))
+    return [
+        inner[start - first : end - first] if is_valid else None
+        for start, end, is_valid in zip(offsets, offsets[1:], valid, strict=False)
+    ]
+
+
+def _maps(array: pa.Array) -> Cells:
+    offsets, valid = array.offsets.to_pylist(), _validity(array)
+    first, length = offsets[0], offsets[-1] - offsets[0]
+    keys, items = cells(array.keys.slice(first, length)), cells(array.items.slice(first, length))
+    pairs = [list(pair) for pair in zip(keys, items, strict=True)]
+    return [
+        pairs[start - first : end - first] if is_valid else None
+        for start, end, is_valid in zip(offsets, offsets[1:], valid, strict=False)
+    ]
+
+
+def _structs(array: pa.Array) -> Cells:
+    names = [field.name for field in array.type]
+    if not names:
+        return [{} if is_valid else None for is_valid in _validity(array)]
+    columns = [cells(array.field(index)) for index in range(len(names))]
+    rows = zip(_validity(array), *columns, strict=True)
+    return [dict(zip(names, values, strict=True)) if is_valid else None for is_valid, *values in rows]
+
+
+def _validity(array: pa.Array) -> list[bool]:
+    valid: list[bool] = array.is_valid().to_pylist()
+    return valid
