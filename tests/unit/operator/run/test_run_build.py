@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pyiceberg.utils.config import Config
 
 from icefield_crds import Flavor, Run, Task
 from icefield_operator.run import build, resolve
@@ -113,6 +114,21 @@ def test_the_platforms_own_variables_win_over_the_users() -> None:
     found = {variable["name"]: variable for variable in variables}
     assert "valueFrom" in found["POLNOR_TOKEN"]
     assert found["HOME"]["value"] == "/mine"
+
+
+def test_pyiceberg_finds_the_workspaces_catalog_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = _pod(_run(command="true"))["spec"]["containers"][0]["env"]
+    found = {variable["name"]: variable for variable in variables}
+    assert found["PYICEBERG_CATALOG__DEFAULT__TOKEN"]["valueFrom"] == found["POLNOR_TOKEN"]["valueFrom"]
+    for name, variable in found.items():
+        monkeypatch.setenv(name, variable.get("value", "secret"))
+    config = Config()
+    assert config.get_catalog_config(config.get_default_catalog_name()) == {
+        "type": "rest",
+        "uri": "https://api.example/iceberg",
+        "warehouse": "demo",
+        "token": "secret",
+    }
 
 
 def test_the_restricted_level_is_met() -> None:
