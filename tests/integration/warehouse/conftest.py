@@ -1,0 +1,237 @@
+"""An operator in this process, against a real API server, with warehouses as its only controller."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from icefield_crds import Warehouse, format_time
+from icefield_crds.names import API_VERSION, WAREHOUSE_TOKEN_SECRET, warehouse_pod
+from icefield_crds.warehouse import WAKE_ANNOTATION
+from icefield_operator.assembly import plug_in_warehouses
+from icefield_operator.cluster import Cluster
+from icefield_operator.controllers import Controllers
+from icefield_operator.lifecycle import Operator
+from icefield_operator.settings import Settings
+from icefield_operator.warehouse import reconcile
+from icefield_operator.world import Manifest, World
+from tests.controlplane import ControlPlane
+from tests.integration.operator.conftest import eventually, make_workspace
+from tests.integration.operator.kubelet import Kubelet
+
+from .gateway import Gateway
+
+FLAVORS = {
+    "wh.small": {"cpu": "1", "memory": "2Gi", "requests": {"cpu": "10m", "memory": "16Mi"}},
+    "wh.large": {"cpu": "2", "memory": "8Gi", "requests": {"cpu": "10m", "memory": "16Mi"}},
+    "wh.tiny": {"cpu": "1", "memory": "1Gi"},
+}
+
+
+@dataclass
+class Site:
+    """A workspace of a test's own with one warehouse, `w`, its pod's kubelet and its gateway."""
+
+    cluster: Cluster
+    plane: ControlPlane
+    kubelet: Kubelet
+    gateway: Gateway
+    workspace: str
+    namespace: str
+
+    async def create(self, name: str = "w", **spec: Any) -> None:
+        """Create a warehouse."""
+        metadata = {"name": name, "namespace": self.namespace}
+        manifest = {"apiVersion": API_VERSION, "kind": "Warehouse", "metadata": metadata, "spec": spec}
+        await self.cluster.create({**manifest, "spec": {"size": "wh.small", **spec}})
+
+    async def change(self, **spec: Any) -> None:
+        """Change the spec, as its owner does."""
+        await self.cluster.merge_patch("Warehouse", self.namespace, "w", {"spec": spec})
+
+    async def wake(self) -> None:
+        """Say that somebody needs the warehouse, as the API server does."""
+        annotations = {WAKE_ANNOTATION: datetime.now(UTC).isoformat()}
+        await self.cluster.merge_patch("Warehouse", self.namespace, "w", {"metadata": {"annotations": annotations}})
+
+    async def warehouse(self, name: str = "w") -> Warehouse:
+        """Return the warehouse as it is now."""
+        return Warehouse.model_validate(await self.cluster.get("Warehouse", self.namespace, name))
+
+    async def until(self, check: Callable[[Any], Any], name: str = "w") -> Warehouse:
+        """Return the warehouse once it satisfies the check."""
+
+        async def satisfied() -> Warehouse | None:
+            found = await self.warehouse(name)
+            return found if found.status and check(found) else None
+
+        found: Warehouse = await eventually(satisfied)
+        return found
+
+    async def phase(self, phase: str, name: str = "w") -> Warehouse:
+        """Return the warehouse once it has this phase."""
+        return await self.until(lambda warehouse: warehouse.phase == phase, name)
+
+    async def pod(self, but_not: str = "", name: str = "w") -> Manifest:
+        """Return the warehouse's pod once it exists; not the one with this uid."""
+
+        async def made() -> Manifest | None:
+            found = await self.cluster.get("Pod", self.namespace, warehouse_pod(name))
+            return found if found and found["metadata"]["uid"] != but_not else None
+
+        found: Manifest = await eventually(made)
+        return found
+
+    async def ready(self, but_not: str = "") -> Manifest:
+        """Let the kubelet start the pod's containers; return the pod."""
+        pod = await self.pod(but_not)
+        await self.kubelet.bind(self.namespace, pod["metadata"]["name"])
+        await self.report("Running", gateway={"state": _started(), "ready": True})
+        return await self.pod(but_not)
+
+    async def report(self, phase: str, gateway: Manifest, spark: Manifest | None = None, **more: Any) -> None:
+        """Write the pod's status, as the kubelet does."""
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": format_time(datetime.now(UTC))}
+        status = {
+            "phase": phase,
+            "podIP": self.gateway.address,
+            "podIPs": [{"ip": self.gateway.address}],
+            "conditions": [scheduled],
+            "containerStatuses": [_container("gateway", gateway)],
+            "initContainerStatuses": [_container("spark", spark or {"state": _started(), "ready": True})],
+            **more,
+        }
+        await self.cluster.merge_patch("Pod", self.namespace, f"{warehouse_pod('w')}/status", {"status": status})
+
+    async def leaving(self, uid: str) -> None:
+        """Wait until the pod is being deleted, and let the kubelet end it."""
+
+        async def told() -> bool:
+            return "deletionTimestamp" in (await self.pod())["metadata"]
+
+        await eventually(told)
+        await self.end(uid)
+
+    async def end(self, uid: str) -> None:
+        """Let the kubelet say that the pod's containers are gone."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{warehouse_pod('w')}"
+        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
+        await self.cluster._request("DELETE", path, body=body)
+
+    async def get(self, kind: str, name: str) -> Manifest | None:
+        """Return an object of the workspace."""
+        return await self.cluster.get(kind, self.namespace, name)
+
+    async def token(self, token: str) -> None:
+        """Write the token that the workspace's gateways ask for."""
+        data = {"token": base64.b64encode(token.encode()).decode()}
+        metadata = {"name": WAREHOUSE_TOKEN_SECRET, "namespace": self.namespace}
+        await self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+
+    async def kubectl(self, *arguments: str, manifest: Manifest) -> str:
+        """Run kubectl with a manifest, as a GitOps controller would."""
+        given = {**manifest, "metadata": {**manifest["metadata"], "namespace": self.namespace}}
+        text = yaml.safe_dump(json.loads(json.dumps(given)))
+        return await asyncio.to_thread(self.plane.kubectl, *arguments, "--filename=-", stdin=text)
+
+
+@dataclass
+class RunningOperator:
+    """One operator and its queue."""
+
+    controllers: Controllers
+
+    async def has_looked(self) -> None:
+        """Pass over everything once more, and wait until that is done."""
+        self.controllers.enqueue_all()
+        await eventually(lambda: asyncio.sleep(0.05, len(self.controllers.queue) == 0))
+
+
+@pytest.fixture
+async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    """The test's own client."""
+    control_plane.apply_crds()
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    client = await Cluster.connect(World())
+    for name, spec in FLAVORS.items():
+        await client.apply({"apiVersion": API_VERSION, "kind": "Flavor", "metadata": {"name": name}, "spec": spec})
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def site(cluster: Cluster, control_plane: ControlPlane) -> AsyncIterator[Site]:
+    """A workspace with its namespace and its gateways' token."""
+    slug = f"t{uuid.uuid4().hex[:8]}"
+    await make_workspace(cluster, slug)
+    kubelet, gateway = Kubelet(cluster, slug), Gateway("secret")
+    await kubelet.join()
+    await gateway.start()
+    found = Site(cluster, control_plane, kubelet, gateway, slug, f"icefield-{slug}")
+    await found.token("secret")
+    yield found
+    for warehouse in (await cluster.list("Warehouse", found.namespace))[0]:
+        await cluster.delete("Warehouse", found.namespace, warehouse["metadata"]["name"])
+    await gateway.stop()
+    await kubelet.leave()
+
+
+@pytest.fixture
+async def operators(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], Any]]:
+    """A maker of operators that listen often: `async with operators() as operator`."""
+    monkeypatch.setattr(reconcile, "LISTEN_EVERY", timedelta(seconds=0.2))
+    monkeypatch.setattr(reconcile, "LISTEN_FOR_SPARK", timedelta(seconds=0.2))
+    settings = Settings(
+        runtime_image="runtime",
+        tini_image="tini",
+        warehouse_image="localhost/icefield/warehouse:test",
+        run_token_private_key_file=tmp_path,
+        health_port=0,
+    )
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[RunningOperator]:
+        async with AsyncExitStack() as stack:
+            world = World()
+            own = await Cluster.connect(world)
+            stack.push_async_callback(own.close)
+            controllers = Controllers(world, settings.workers)
+            plug_in_warehouses(controllers, own, settings)
+            operator = Operator(settings, own, controllers)
+            task = asyncio.create_task(operator.run())
+            try:
+                await eventually(lambda: asyncio.sleep(0, operator._ready.is_set() or task.done()))
+                yield RunningOperator(controllers)
+            finally:
+                operator.stop()
+                await task
+
+    yield make
+
+
+@pytest.fixture
+async def operator(operators: Callable[[], Any]) -> AsyncIterator[RunningOperator]:
+    """A running operator."""
+    async with operators() as running:
+        yield running
+
+
+def _started() -> Manifest:
+    return {"running": {"startedAt": format_time(datetime.now(UTC))}}
+
+
+def _container(name: str, found: Manifest) -> Manifest:
+    return {"name": name, "image": "x", "imageID": "", "ready": False, "restartCount": 0, **found}
