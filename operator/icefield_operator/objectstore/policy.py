@@ -67,10 +67,10 @@ def _statements(bucket: str, workspace: str, users: Collection[str]) -> list[dic
     if both:
         objects = [_arn(bucket, prefix), _arn(bucket, f"{prefix}/*")]
         statements.append(_allow(both, ["s3:GetObject"], objects))
-        statements.append(_allow(both, ["s3:ListBucket"], [_arn(bucket)]) | {"Condition": below})
+        # A reader's, too: every statement less is less to parse for the store, which does so on each request.
+        statements.append(_allow(both, ["s3:ListBucket", LIST_UPLOADS], [_arn(bucket)]) | {"Condition": below})
     if writer in both:
         statements.append(_allow([writer], list(WRITES), [_arn(bucket, f"{prefix}/*")]))
-        statements.append(_allow([writer], [LIST_UPLOADS], [_arn(bucket)]) | {"Condition": below})
     return statements
 
 

@@ -56,4 +56,4 @@ def test_each_workspace_gets_its_own_prefix_and_nothing_else() -> None:
 def test_a_reader_only_reads() -> None:
     policy = bucket_policy("lake", ["demo"], users_of("demo"))
     actions = {action for s in statements_for(policy, user_of("demo", Access.READ_ONLY)) for action in s["Action"]}
-    assert actions == {"s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"}
+    assert actions == {"s3:GetObject", "s3:ListBucket", "s3:ListBucketMultipartUpload?", "s3:GetBucketLocation"}
