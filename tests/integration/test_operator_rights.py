@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from icefield_crds import ConditionType
-from icefield_crds.names import SYSTEM_NAMESPACE
+from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
 from icefield_operator.cluster import Cluster
 from icefield_operator.errors import Forbidden
 from icefield_operator.world import World
@@ -66,7 +66,32 @@ async def test_the_operators_own_rights_are_enough(
         role = await administrator.get("ClusterRole", None, "icefield-impersonator")
         assert role
         assert f"icefield:{site.slug}:editor" in role["rules"][0]["resourceNames"]
+        await _has_a_warehouse(site)
         await store.put(f"workspaces/{site.slug}/left", b"")
         await site.delete()
         assert [key async for key in store.keys("workspaces/")] == []
     await administrator.close()
+
+
+async def _has_a_warehouse(site: Site) -> None:
+    """Have a warehouse with executors made and taken again: an account, a role, a policy, a template and a pod."""
+    metadata = {"name": "wide", "namespace": site.namespace}
+    spec = {"sparkExecutors": {"max": 2}}
+    await site.cluster.create({"apiVersion": API_VERSION, "kind": "Warehouse", "metadata": metadata, "spec": spec})
+
+    async def is_made() -> bool:
+        found = await site.cluster.get("Warehouse", site.namespace, "wide")
+        pod = await site.cluster.get("Pod", site.namespace, warehouse_pod("wide"))
+        return bool(pod and found and found.get("status", {}).get("phase") == "starting")
+
+    async def is_gone() -> bool:
+        kinds = (
+            ("Pod", warehouse_pod("wide")),
+            ("ServiceAccount", "icefield-spark"),
+            ("RoleBinding", "icefield-spark"),
+        )
+        return not any([await site.cluster.get(kind, site.namespace, name) for kind, name in kinds])
+
+    await eventually(is_made)
+    await site.cluster.delete("Warehouse", site.namespace, "wide")
+    await eventually(is_gone)

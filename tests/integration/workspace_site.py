@@ -17,7 +17,7 @@ import yaml
 
 from icefield_crds import CatalogProvider, ConditionType, Workspace
 from icefield_crds.names import API_VERSION
-from icefield_operator.assembly import plug_in_workspaces
+from icefield_operator.assembly import plug_in_warehouses, plug_in_workspaces
 from icefield_operator.catalog.access import CatalogConfig, open_catalogs
 from icefield_operator.cluster import Cluster
 from icefield_operator.controllers import Controllers
@@ -113,7 +113,7 @@ async def running_operator(
     limit: timedelta = timedelta(minutes=30),
     catalog: CatalogConfig = ELSEWHERE,
 ) -> AsyncIterator[tuple[Cluster, ObjectStore, Users]]:
-    """Run an operator that knows Workspaces only."""
+    """Run an operator that knows Workspaces, and the warehouses in them."""
     async with AsyncExitStack() as stack:
         world = World()
         cluster = await Cluster.connect(world)
@@ -132,6 +132,7 @@ async def running_operator(
         archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
         controllers.serve(archiver.run)
         plug_in_workspaces(controllers, cluster, settings, store, users, catalogs, archiver, limit)
+        plug_in_warehouses(controllers, cluster, settings)
         operator = Operator(settings, cluster, controllers)
         task = asyncio.create_task(operator.run())
         try:
