@@ -26,10 +26,24 @@ from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
 from .repositories import dependencies
-from .routes import auth, databases, flavors, jobs, logs, runs, statements, tables, users, warehouses, workspaces
+from .routes import (
+    auth,
+    databases,
+    flavors,
+    jobs,
+    logs,
+    runs,
+    statements,
+    tables,
+    users,
+    volumes,
+    warehouses,
+    workspaces,
+)
 from .settings import Settings
 from .statements.assembly import open_statements
 from .stopping import told_to_stop
+from .volumes.store import WorkspaceStores
 
 API_PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
@@ -44,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     statements.router,
     databases.router,
     tables.router,
+    volumes.router,
 )
 SYNC_SECONDS = 60
 
@@ -58,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=volumes.UPLOAD)
     install_error_handlers(app)
     install_openapi(app)
     for router in ROUTERS:
@@ -88,7 +103,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         archive = await stack.enter_async_context(Archive.open(settings.object_store))
         state.lineage = LineageRecorder(state.db, state.cluster.workspace_directory)
         dependencies.install(app, state.cluster, archive)
-        dependencies.install_catalog(app, state.cluster, state.catalogs, state.secrets)
+        stores = await stack.enter_async_context(WorkspaceStores.open(state.secrets))
+        dependencies.install_catalog(app, state.cluster, state.catalogs, state.secrets, stores)
         _install_identity(app, settings)
         if settings.admin_email and settings.admin_password:
             await ensure_first_administrator(

@@ -6,6 +6,7 @@ Plain ASGI, because Starlette's BaseHTTPMiddleware would buffer between us and a
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 
@@ -23,11 +24,13 @@ class RequestMiddleware:
     Args:
         app: the application.
         max_body_bytes: longest body that is read; a longer one is answered 400.
+        streamed: paths (a regular expression of whole paths) whose POST is read as it comes, and bounded there.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, streamed: str) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._streamed = re.compile(streamed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +49,8 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, self._bounded(receive), send_with_id)
+            is_streamed = scope["method"] == "POST" and self._streamed.fullmatch(scope["path"])
+            await self._app(scope, receive if is_streamed else self._bounded(receive), send_with_id)
         except Exception:
             log.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
             if status:

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
 
     max_body_bytes: int = Field(default=16 * 1024 * 1024, description="Longest request body that is read.")
+    max_upload_bytes: int = Field(default=10 * 1024**3, ge=1, description="Longest file that a volume takes.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
     statements: StatementSettings = Field(default_factory=StatementSettings)
     openlineage: OpenLineageSettings = Field(default_factory=OpenLineageSettings)

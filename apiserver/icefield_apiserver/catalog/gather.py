@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-MAX_AT_ONCE = 32
+MAX_AT_ONCE = 16
 """More than a catalog answers at a time; further calls would only wait in its queue instead of ours."""
 
 

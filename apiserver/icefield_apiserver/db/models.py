@@ -194,3 +194,24 @@ class LineageEdge(Base):
     workspace_uid: Mapped[str] = mapped_column(String(36))
     run_uid: Mapped[str | None] = mapped_column(String(36))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Volume(Base):
+    """A folder of files in a database; the files themselves lie in the object store.
+
+    Attributes:
+        id: `vol_` and twelve hex digits.
+        workspace_uid: metadata.uid of the workspace: a later workspace of the same name is another one.
+        created_by: e-mail address, or `run:<name>`.
+    """
+
+    __tablename__ = "volumes"
+    __table_args__ = (UniqueConstraint("workspace_uid", "database", "name", name="uq_volumes_workspace_uid"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    workspace_uid: Mapped[str] = mapped_column(String(36))
+    database: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(128))
+    description: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[str] = mapped_column(String(253))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

@@ -24,6 +24,8 @@ from icefield_apiserver.kube import Cluster
 from icefield_apiserver.kube.secrets import WorkspaceSecrets
 from icefield_apiserver.pagination import Page, Window, encode_cursor
 
+from .volumes import VolumeRepository
+
 CREATED_AT = "icefield.created-at"
 """Property of a namespace: when REST made it. Iceberg itself does not keep that."""
 
@@ -45,12 +47,16 @@ class DatabaseRepository:
         catalogs: the workspaces' catalogs.
         cluster: the Workspaces, for what SQL calls their catalogs.
         secrets: for where a workspace's objects lie.
+        volumes: what a database may hold besides tables.
     """
 
-    def __init__(self, catalogs: Catalogs, cluster: Cluster, secrets: WorkspaceSecrets) -> None:
+    def __init__(
+        self, catalogs: Catalogs, cluster: Cluster, secrets: WorkspaceSecrets, volumes: VolumeRepository
+    ) -> None:
         self._catalogs = catalogs
         self._cluster = cluster
         self._secrets = secrets
+        self._volumes = volumes
 
     async def page(self, principal: Principal, window: Window) -> Page[Database]:
         """Return a page of the workspace's databases, by name."""
@@ -91,7 +97,7 @@ class DatabaseRepository:
         """Drop an empty database.
 
         Raises:
-            Conflict: it holds tables, views or schemas.
+            Conflict: it holds tables, views, schemas or volumes.
             NotFound: there is none of this name.
         """
         catalog = self._catalogs.of(principal.workspace)
@@ -99,6 +105,8 @@ class DatabaseRepository:
         if schemas := await catalog.list_namespaces(namespace):
             raise Conflict(f"Database {database} still holds {_counted(len(schemas), 'schema')}.")
         await _refuse_if_filled(catalog, namespace, f"Database {database}")
+        if volumes := await self._volumes.count(principal, database):
+            raise Conflict(f"Database {database} still holds {_counted(volumes, 'volume')}.")
         await catalog.drop_namespace(namespace)
 
     async def schemas(self, principal: Principal, database: str, window: Window) -> Page[Database]:

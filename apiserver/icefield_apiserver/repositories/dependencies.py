@@ -12,11 +12,13 @@ from icefield_apiserver.kube.secrets import WorkspaceSecrets
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
 from icefield_apiserver.maintenance.runs import MaintenanceRuns
 from icefield_apiserver.statements.service import Statements
+from icefield_apiserver.volumes.store import WorkspaceStores
 
 from .databases import DatabaseRepository
 from .jobs import JobRepository
 from .runs import RunRepository
 from .tables import TableRepository
+from .volumes import VolumeRepository
 from .warehouses import WarehouseRepository
 
 
@@ -28,9 +30,13 @@ def install(app: FastAPI, cluster: Cluster, archive: Archive) -> None:
     app.state.logs = LogReader(archive, PodLogs(cluster.client))
 
 
-def install_catalog(app: FastAPI, cluster: Cluster, catalogs: Catalogs, secrets: WorkspaceSecrets) -> None:
-    """Put what works on the workspaces' catalogs into the application's state, after `install`."""
-    app.state.databases = DatabaseRepository(catalogs, cluster, secrets)
+def install_catalog(
+    app: FastAPI, cluster: Cluster, catalogs: Catalogs, secrets: WorkspaceSecrets, stores: WorkspaceStores
+) -> None:
+    """Put what works on the workspaces' catalogs and files into the application's state, after `install`."""
+    app.state.stores = stores
+    app.state.volumes = VolumeRepository(app.state.db, cluster, catalogs, stores)
+    app.state.databases = DatabaseRepository(catalogs, cluster, secrets, app.state.volumes)
     app.state.tables = TableRepository(catalogs)
     app.state.maintenance = MaintenanceRuns(app.state.tables, app.state.warehouses, app.state.runs)
 
@@ -59,6 +65,14 @@ async def _tables(request: Request) -> TableRepository:
     return cast(TableRepository, request.app.state.tables)
 
 
+async def _volumes(request: Request) -> VolumeRepository:
+    return cast(VolumeRepository, request.app.state.volumes)
+
+
+async def _stores(request: Request) -> WorkspaceStores:
+    return cast(WorkspaceStores, request.app.state.stores)
+
+
 async def _maintenance(request: Request) -> MaintenanceRuns:
     return cast(MaintenanceRuns, request.app.state.maintenance)
 
@@ -75,3 +89,5 @@ Databases = Annotated[DatabaseRepository, Depends(_databases)]
 Tables = Annotated[TableRepository, Depends(_tables)]
 MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
 CurrentStatements = Annotated[Statements, Depends(_statements)]
+Volumes = Annotated[VolumeRepository, Depends(_volumes)]
+Stores = Annotated[WorkspaceStores, Depends(_stores)]
