@@ -85,9 +85,9 @@ class SqlPlatform:
         """Run a statement and return POST /sql/execute's body, once it has succeeded.
 
         Raises:
-            RuntimeError: it failed, or took longer than a minute.
+            RuntimeError: it failed, or took longer than fifty seconds.
         """
-        request = {"query": query, "warehouse_id": self.warehouse, "wait_timeout": 60, **body}
+        request = {"query": query, "warehouse_id": self.warehouse, "wait_timeout": 50, **body}
         answer: dict[str, Any] = self.rest.post("/sql/execute", json=request).raise_for_status().json()
         if answer["status"] != "succeeded":
             raise RuntimeError(f"{query}: {answer}")
