@@ -22,6 +22,7 @@ from .identity.users import ensure_first_administrator
 from .kube import Cluster
 from .kube.secrets import WorkspaceSecrets
 from .lineage import LineageRecorder
+from .lineage.graph import LineageGraph
 from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
@@ -31,6 +32,7 @@ from .routes import (
     databases,
     flavors,
     jobs,
+    lineage,
     logs,
     runs,
     statements,
@@ -58,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     statements.router,
     databases.router,
     tables.router,
+    lineage.router,
     volumes.router,
 )
 SYNC_SECONDS = 60
@@ -101,6 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.secrets = WorkspaceSecrets(state.cluster.client)
         state.catalogs = await stack.enter_async_context(Catalogs.open(state.secrets))
         archive = await stack.enter_async_context(Archive.open(settings.object_store))
+        state.lineage_graph = LineageGraph(state.db)
         state.lineage = LineageRecorder(state.db, state.cluster.workspace_directory)
         dependencies.install(app, state.cluster, archive)
         stores = await stack.enter_async_context(WorkspaceStores.open(state.secrets))

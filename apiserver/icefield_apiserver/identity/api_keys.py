@@ -6,11 +6,13 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from icefield_apiserver.db import Database
 from icefield_apiserver.db.models import ApiKey, User, now
 from icefield_apiserver.errors import NotFound
 from icefield_crds import Workspace
@@ -42,20 +44,50 @@ async def create(
     return record, key
 
 
-async def verify(session: AsyncSession, key: str) -> tuple[ApiKey, User] | None:
-    """Return the record of a key and whose it is; None when it is not good (now)."""
+@dataclass(frozen=True)
+class GoodKey:
+    """A key that is good now, and whose it is."""
+
+    workspace: str
+    workspace_uid: str
+    user_id: str
+    email: str
+    name: str
+    is_platform_admin: bool
+
+
+_KEY_AND_USER = (
+    select(
+        ApiKey.digest,
+        ApiKey.workspace,
+        ApiKey.workspace_uid,
+        ApiKey.expires_at,
+        ApiKey.last_used_at,
+        User.id.label("user_id"),
+        User.email,
+        User.name,
+        User.is_active,
+        User.is_platform_admin,
+    )
+    .join(User, User.id == ApiKey.user_id)
+    .where(ApiKey.id == bindparam("key_id"))
+)
+
+
+async def verify(db: Database, key: str) -> GoodKey | None:
+    """Return whose a key is; None when it is not good (now)."""
     if not (form := _FORM.match(key)):
         return None
-    query = select(ApiKey, User).join(User, User.id == ApiKey.user_id).where(ApiKey.id == form[1])
-    found = (await session.execute(query)).one_or_none()
-    if found is None or not hmac.compare_digest(found[0].digest, _digest(key)):
+    found = await db.one_row(_KEY_AND_USER, {"key_id": form[1]})
+    if found is None or not hmac.compare_digest(found.digest, _digest(key)):
         return None
-    record, user = found
-    if not user.is_active or (record.expires_at and record.expires_at <= now()):
+    if not found.is_active or (found.expires_at and found.expires_at <= now()):
         return None
-    if record.last_used_at is None or now() - record.last_used_at > USE_RECORDED_EVERY:
-        record.last_used_at = now()
-    return record, user
+    if found.last_used_at is None or now() - found.last_used_at > USE_RECORDED_EVERY:
+        await db.execute(update(ApiKey).where(ApiKey.id == form[1]).values(last_used_at=now()))
+    return GoodKey(
+        found.workspace, found.workspace_uid, found.user_id, found.email, found.name, found.is_platform_admin
+    )
 
 
 async def page(session: AsyncSession, user_id: str, *, after: str | None, limit: int) -> list[ApiKey]:

@@ -85,16 +85,14 @@ class Authenticator:
         return replace(caller, workspace=own[0][0], role=own[0][1])
 
     async def _by_api_key(self, key: str, workspace: str | None) -> Caller:
-        async with self._db.session() as transaction:
-            found = await api_keys.verify(transaction, key)
+        found = await api_keys.verify(self._db, key)
         if found is None:
             raise Unauthorized(REFUSED)
-        record, user = found
-        caller = Caller(person=user.email, kind="api_key", name=user.name, user_id=user.id)
-        bound = self._bound_to(record.workspace, workspace)
-        if bound is None or bound.metadata.uid != record.workspace_uid:
+        caller = Caller(person=found.email, kind="api_key", name=found.name, user_id=found.user_id)
+        bound = self._bound_to(found.workspace, workspace)
+        if bound is None or bound.metadata.uid != found.workspace_uid:
             raise Unauthorized(REFUSED)
-        role = membership.role_in(bound, user.email, is_platform_admin=user.is_platform_admin)
+        role = membership.role_in(bound, found.email, is_platform_admin=found.is_platform_admin)
         if role is None:
             raise Unauthorized(REFUSED)
         return replace(caller, workspace=bound, role=role)

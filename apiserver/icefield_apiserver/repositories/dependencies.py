@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request
 from icefield_apiserver.catalog import Catalogs
 from icefield_apiserver.kube import Cluster
 from icefield_apiserver.kube.secrets import WorkspaceSecrets
+from icefield_apiserver.lineage.graph import LineageGraph
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
 from icefield_apiserver.maintenance.runs import MaintenanceRuns
 from icefield_apiserver.statements.service import Statements
@@ -77,6 +78,10 @@ async def _maintenance(request: Request) -> MaintenanceRuns:
     return cast(MaintenanceRuns, request.app.state.maintenance)
 
 
+async def _lineage(request: Request) -> LineageGraph:
+    return cast(LineageGraph, request.app.state.lineage_graph)
+
+
 async def _statements(request: Request) -> Statements:
     return cast(Statements, request.app.state.statements)
 
@@ -91,3 +96,4 @@ MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
 CurrentStatements = Annotated[Statements, Depends(_statements)]
 Volumes = Annotated[VolumeRepository, Depends(_volumes)]
 Stores = Annotated[WorkspaceStores, Depends(_stores)]
+CurrentLineage = Annotated[LineageGraph, Depends(_lineage)]

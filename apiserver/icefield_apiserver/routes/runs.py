@@ -9,9 +9,11 @@ from fastapi import APIRouter, Query
 from icefield_apiserver.errors import NotFound
 from icefield_apiserver.identity.principal import CurrentPrincipal
 from icefield_apiserver.pagination import CurrentWindow, Page
-from icefield_apiserver.repositories.dependencies import Jobs, Runs
+from icefield_apiserver.repositories.dependencies import CurrentLineage, Jobs, Runs
 from icefield_apiserver.repositories.job_spec import run_of_its_own
-from icefield_apiserver.schemas.runs import Lineage, RunRead, RunSubmit, TaskRunRead, run_of, tasks_of
+from icefield_apiserver.schemas.lineage import Lineage
+from icefield_apiserver.schemas.runs import RunRead, RunSubmit, TaskRunRead, run_of, tasks_of
+from icefield_apiserver.state import CurrentCluster
 from icefield_crds import RunPhase
 
 router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
@@ -69,10 +71,17 @@ async def read_task(principal: CurrentPrincipal, id: str, key: str, runs: Runs) 
 
 
 @router.get("/{id}/lineage", summary="Read a run's lineage")
-async def read_lineage(principal: CurrentPrincipal, id: str, runs: Runs) -> Lineage:  # noqa: A002
-    """Return the tables that the run read and wrote."""
-    await runs.get(principal, id)
-    return Lineage()
+async def read_lineage(
+    principal: CurrentPrincipal,
+    id: str,  # noqa: A002
+    runs: Runs,
+    graph: CurrentLineage,
+    cluster: CurrentCluster,
+) -> Lineage:
+    """Return the tables that the run read and wrote, by SQL statements and through the catalog itself."""
+    run = await runs.get(principal, id)
+    workspace = cluster.workspace_directory.get(principal.workspace)
+    return Lineage.model_validate(await graph.of_run(workspace.metadata.uid if workspace else "", run.metadata.uid))
 
 
 @router.post("/{id}/cancel", summary="Cancel a run")

@@ -75,13 +75,6 @@ class TaskRunRead(BaseModel):
     attempts: list[AttemptRead] = Field(description="Its attempts, oldest first.")
 
 
-class Lineage(BaseModel):
-    """The tables that a run read and wrote."""
-
-    read: list[str] = Field(default=[], description="Tables the run read.")
-    written: list[str] = Field(default=[], description="Tables the run wrote.")
-
-
 def run_of(run: Run, job_id: str | None, job_name: str | None) -> RunRead:
     """Return a run as REST shows it.
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from icefield_apiserver.db.models import Statement
 from icefield_crds.names import public_id
 
+from .lineage import Lineage
+
 MAX_QUERY_LENGTH = 1024 * 1024
 MAX_WAIT_SECONDS = 50.0
 DEFAULT_WAIT_SECONDS = 10.0
@@ -66,22 +68,6 @@ class Execute(BaseModel):
     ] = None
 
 
-class TableSnapshot(BaseModel):
-    """A table and one of its snapshots."""
-
-    table: str = Field(description="The table, with its catalog.", examples=["acme.sales.orders"])
-    snapshot_id: int = Field(description="Iceberg's snapshot id.")
-
-
-class LineageOfStatement(BaseModel):
-    """The tables that a statement read and wrote."""
-
-    read: list[str] = Field(description="Tables read.", examples=[["acme.sales.orders"]])
-    written: list[str] = Field(default=[], description="Tables written.")
-    read_snapshots: list[TableSnapshot] = Field(default=[], description="The snapshots that were read.")
-    written_snapshots: list[TableSnapshot] = Field(default=[], description="The snapshots that were made.")
-
-
 class ResultColumn(BaseModel):
     """A column of a result."""
 
@@ -107,7 +93,7 @@ class Executed(BaseModel):
     rows_produced: int | None = Field(description="How many rows the result has, or how many were appended.")
     engine: str | None = Field(description="duckdb or spark.")
     elapsed_ms: int = Field(description="How long it took since it came in.")
-    lineage: LineageOfStatement = Field(description="The tables read and written.")
+    lineage: Lineage = Field(description="The tables read and written.")
     error_code: str | None = Field(description="Error class, where it failed.")
     error_message: str | None = Field(description="The engine's own message, where it failed.")
 
@@ -134,7 +120,7 @@ class StatementRead(BaseModel):
     truncated: bool = Field(description="Whether row_limit cut the result.")
     result_schema: list[ResultColumn] | None = Field(description="Columns of the result; null where there is none.")
     result_expires_at: datetime | None = Field(description="When the result is deleted.")
-    lineage: LineageOfStatement | None = Field(description="The tables read and written.")
+    lineage: Lineage | None = Field(description="The tables read and written.")
     error_code: str | None = Field(description="Error class, where it failed.")
     error_message: str | None = Field(description="The engine's own message, where it failed.")
 

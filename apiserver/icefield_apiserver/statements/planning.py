@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from cachetools import LRUCache
 
 from icefield_apiserver import sql
 from icefield_apiserver.catalog import Catalogs
 from icefield_apiserver.errors import BadRequest
 from icefield_apiserver.sql.errors import SqlError
-from icefield_apiserver.sql.model import Compiled
+from icefield_apiserver.sql.model import Compiled, Kind, Table
 from icefield_apiserver.sql.names import Names, parse_schema
 from icefield_crds import Workspace
 
-PARSED_ASIDE_LENGTH = 8 * 1024
-"""A longer text is parsed in a thread: it would hold up every other request."""
+ASIDE_LENGTH = 8 * 1024
+"""A longer text is parsed and compiled in a thread: it would hold up every other request."""
+REMEMBERED = 512
+"""How many texts are remembered parsed, and compiled: what dashboards and applications ask, they ask again."""
+_MOMENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
+"""What may mean something else at another time, so that it is compiled each time."""
+
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A request whose text was parsed."""
+    """A request whose text was parsed.
+
+    Attributes:
+        key: what the statement is remembered under; None where it is not.
+    """
 
     request: Request
     statement: sql.Statement
+    key: Key | None = None
 
     @property
     def is_write(self) -> bool:
@@ -70,6 +84,8 @@ class Planner:
 
     def __init__(self, catalogs: Catalogs) -> None:
         self._catalogs = catalogs
+        self._parsed: LRUCache[Key, sql.Statement] = LRUCache(REMEMBERED)
+        self._compiled: LRUCache[Key, Compiled] = LRUCache(REMEMBERED)
 
     async def parse(self, request: Request, workspace: Workspace) -> Parsed:
         """Parse a request.
@@ -77,12 +93,19 @@ class Planner:
         Raises:
             BadRequest: it does not parse, or is not allowed.
         """
+        key = None if request.params or len(request.query) > ASIDE_LENGTH else _text_key(request, workspace)
+        if key and (kept := self._parsed.get(key)):
+            return Parsed(request, kept, key)
         try:
-            if len(request.query) > PARSED_ASIDE_LENGTH:
-                return await asyncio.to_thread(_parse, request, workspace)
-            return _parse(request, workspace)
+            if len(request.query) > ASIDE_LENGTH:
+                statement = await asyncio.to_thread(_parse, request, workspace)
+            else:
+                statement = _parse(request, workspace)
         except SqlError as error:
             raise BadRequest(error.sentence) from error
+        if key:
+            self._parsed[key] = statement
+        return Parsed(request, statement, key)
 
     async def compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
         """Look up what a statement names as it is now, and say it in its engine's SQL.
@@ -92,15 +115,38 @@ class Planner:
             SqlError: it asks what cannot be done.
             ApiError: the catalog is away.
         """
+        request = parsed.request
         reader = self._catalogs.of(workspace.metadata.name).reader()
         resolved = await sql.resolve(parsed.statement, reader)
-        asked = parsed.request.engine
-        if len(parsed.request.query) > PARSED_ASIDE_LENGTH:
-            return await asyncio.to_thread(sql.compile, resolved, asked, parsed.request.row_limit)
-        return sql.compile(resolved, asked, parsed.request.row_limit)
+        if len(request.query) > ASIDE_LENGTH:
+            return await asyncio.to_thread(sql.compile, resolved, request.engine, request.row_limit)
+        key = _compiled_key(parsed, resolved)
+        if key and (kept := self._compiled.get(key)):
+            return kept
+        compiled = sql.compile(resolved, request.engine, request.row_limit)
+        if key:
+            self._compiled[key] = compiled
+        return compiled
 
 
-def _parse(request: Request, workspace: Workspace) -> Parsed:
+def _parse(request: Request, workspace: Workspace) -> sql.Statement:
     plain = Names(workspace.metadata.name, frozenset(workspace.spec.catalog.aliases))
     names = Names(plain.catalog, plain.aliases, parse_schema(request.schema, plain))
-    return Parsed(request, sql.parse(request.query, names, dialect=request.dialect, params=request.params))
+    return sql.parse(request.query, names, dialect=request.dialect, params=request.params)
+
+
+def _text_key(request: Request, workspace: Workspace) -> Key:
+    """Return everything that parsing a request without parameters depends on."""
+    aliases = tuple(workspace.spec.catalog.aliases)
+    return workspace.metadata.name, aliases, request.schema, request.dialect, request.query
+
+
+def _compiled_key(parsed: Parsed, resolved: sql.Resolved) -> Key | None:
+    """Return everything that compiling depends on; None where that is more than the text and its tables."""
+    tables = resolved.objects
+    if parsed.key is None or parsed.statement.kind is not Kind.READ or _MOMENT.search(parsed.request.query):
+        return None
+    if not all(isinstance(table, Table) for table in tables.values()):
+        return None
+    located = tuple((name, table.metadata_location) for name, table in tables.items() if isinstance(table, Table))
+    return parsed.key, parsed.request.engine, parsed.request.row_limit, located

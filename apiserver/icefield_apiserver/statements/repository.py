@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CursorResult, Insert, Select, Update, insert, select, update
+from sqlalchemy import CursorResult, Insert, Select, Table, Update, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,30 @@ from .identifiers import is_id
 
 ACTIVE = ("pending", "running")
 Values = Mapping[str, Any]
+
+_TABLE = cast(Table, Statement.__table__)
+_INSERT = insert(_TABLE)
+_FINAL = (
+    "status",
+    "engine",
+    "error_code",
+    "error_message",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "rows_produced",
+    "truncated",
+    "result_schema",
+    "result",
+    "expires_at",
+    "lineage",
+)
+"""What a statement ends with. It is on the way of every statement, so the UPDATE is made once."""
+_FINISH = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("id_"), _TABLE.c.owner == bindparam("owner_"), _TABLE.c.finished_at.is_(None))
+    .values({name: bindparam(name) for name in _FINAL})
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +84,10 @@ class StatementRepository:
             DuplicateStatementError: the person's idempotency key has one already.
         """
         try:
-            await self._db.execute(insert(Statement).values(dict(values)))
+            await self._db.execute(_INSERT, values)
         except IntegrityError as error:
+            if await self._is_stored(values):  # by the first of two attempts
+                return
             raise DuplicateStatementError from error
 
     async def by_idempotency_key(self, workspace_uid: str, person: str, key: str) -> Statement | None:
@@ -121,14 +147,14 @@ class StatementRepository:
         Args:
             statement_id: which.
             owner: whose it should be.
-            values: what it ends with.
+            values: what it ends with; all of `_FINAL`.
             more: what is stored in the same transaction.
         """
-        change = _owned(statement_id, owner).values(dict(values))
+        named = {"id_": statement_id, "owner_": owner, **values}
         if not more:
-            return await self._db.execute(change) == 1
+            return await self._db.execute(_FINISH, named) == 1
         async with self._db.session() as session:
-            if await _count(session, change) != 1:
+            if await _count(session, _FINISH, named) != 1:
                 return False
             for statement in more:
                 await session.execute(statement)
@@ -178,6 +204,9 @@ class StatementRepository:
         change = update(Statement).where(Statement.id == statement_id)
         await self._db.execute(change.values(result=None, expires_at=None))
 
+    async def _is_stored(self, values: Values) -> bool:
+        return await self._db.one_row(select(_TABLE.c.id).where(_TABLE.c.id == values["id"])) is not None
+
     async def _one(self, query: Select[Statement]) -> Statement | None:
         async with self._db.session() as session:
             return (await session.execute(query)).scalar_one_or_none()
@@ -188,10 +217,10 @@ class DuplicateStatementError(Exception):
 
 
 def _owned(statement_id: str, owner: str) -> Update:
-    return update(Statement).where(Statement.id == statement_id, Statement.owner == owner, Statement.status.in_(ACTIVE))
+    return update(_TABLE).where(_TABLE.c.id == statement_id, _TABLE.c.owner == owner, _TABLE.c.finished_at.is_(None))
 
 
-async def _count(session: AsyncSession, change: Update) -> int:
-    result = await session.execute(change)
+async def _count(session: AsyncSession, change: Update, values: Values) -> int:
+    result = await session.execute(change, dict(values))
     assert isinstance(result, CursorResult)  # noqa: S101 - what an UPDATE returns
     return result.rowcount
