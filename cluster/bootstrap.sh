@@ -68,8 +68,11 @@ lock() {
     compile pyproject.toml requirements/build.in --all-extras --output-file requirements/dev.txt
     compile pyproject.toml --extra operator --output-file requirements/operator.txt
     compile pyproject.toml --extra apiserver --output-file requirements/apiserver.txt
+    compile pyproject.toml --extra engines --output-file requirements/warehouse.txt
     compile requirements/runtime.in --output-file requirements/runtime.txt
     compile requirements/dbt.in --output-file requirements/dbt.txt
+    ensure_environment
+    .venv/bin/python -m icefield_cluster.jars
     check_locks
 }
 

@@ -28,6 +28,8 @@ from icefield_cluster.install.node import node_address, our_address
 from icefield_cluster.paths import CHECKOUT
 from icefield_cluster.state import ClusterState, write_private
 
+# What both reach through kubectl, with its port.
+FORWARDED = {"icefield-postgres": 5432, "icefield-catalog": 8181}
 DEPLOYMENTS = ("icefield-operator", "icefield-apiserver")
 TOKEN_LIFETIME = "24h"  # noqa: S105 - a duration
 # What each program is made of, as folders of the checkout.
@@ -54,14 +56,19 @@ def run(state: ClusterState, kubectl: Kubectl, console: Console, *, port: int) -
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         secrets = generated.read(kubectl)
         environments = _environments(kubectl, secrets, folder, port)
-        database = _free_port()
-        forward = ["port-forward", f"--namespace={NAMESPACE}", "service/icefield-postgres", f"{database}:5432"]
         stack.enter_context(_scaled_down(kubectl, folder / "kubectl.log"))
-        children = {"port-forward": stack.enter_context(_child([*kubectl.argv, *forward], {}, quiet=True))}
+        ports, children = {}, {}
+        for service, port_inside in FORWARDED.items():
+            ports[service] = _free_port()
+            forward = ["port-forward", f"--namespace={NAMESPACE}", f"service/{service}"]
+            argv = [*kubectl.argv, *forward, f"{ports[service]}:{port_inside}"]
+            children[f"port-forward of {service}"] = stack.enter_context(_child(argv, {}, quiet=True))
         environments["icefield_apiserver"]["ICEFIELD_DATABASE_URL"] = _database_url(
-            secrets["icefield-postgres"], database
+            secrets["icefield-postgres"], ports["icefield-postgres"]
         )
-        _wait_for_port(database)
+        environments["icefield_operator"] |= _catalog(secrets["icefield-catalog"], ports["icefield-catalog"])
+        for forwarded in ports.values():
+            _wait_for_port(forwarded)
         for module, environment in environments.items():
             command = f"{sys.executable} -m {module}"
             folders = [str(CHECKOUT / source) for source in SOURCES[module]]
@@ -113,6 +120,17 @@ def _environments(
         "ICEFIELD_ADMIN_PASSWORD": secrets["icefield-admin"]["password"],
     }
     return {"icefield_operator": operator, "icefield_apiserver": apiserver}
+
+
+def _catalog(catalog: Values, port: int) -> dict[str, str]:
+    # Its management is called by us, the catalog itself by pods.
+    management = f"http://127.0.0.1:{port}" if catalog.get("managementUri") else ""
+    return {
+        "ICEFIELD_CATALOG_PROVIDER": catalog["provider"],
+        "ICEFIELD_CATALOG_URI": catalog["uri"],
+        "ICEFIELD_CATALOG_MANAGEMENT_URI": management,
+        "ICEFIELD_CATALOG_ADMIN_TOKEN": catalog.get("adminToken", ""),
+    }
 
 
 def _files(secrets: Mapping[str, Values], folder: Path) -> dict[str, str]:
@@ -196,7 +214,7 @@ def _wait_for_port(port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    raise ClusterError("the database could not be reached through kubectl port-forward")
+    raise ClusterError("the database or the catalog could not be reached through kubectl port-forward")
 
 
 def _free_port() -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from icefield_cluster import jars
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import CHECKOUT
 from icefield_cluster.standalone import binaries
@@ -39,6 +40,7 @@ class Image:
         inputs: globs relative to the checkout.
         base: whether it is built on the base image.
         programs: static programs its context holds as bin/<program>.
+        jars: the set of jars its context holds as jars/, and as classes/ what is compiled against them; empty for none.
         debian: the Debian its context holds as base.tar.
         standalone_only: whether clusters that can pull take an official image instead.
     """
@@ -47,6 +49,7 @@ class Image:
     inputs: tuple[str, ...] = ()
     base: bool = False
     programs: tuple[str, ...] = ()
+    jars: str = ""
     debian: Debian | None = None
     standalone_only: bool = False
 
@@ -83,6 +86,7 @@ def _image(entry: Mapping[str, object]) -> Image:
         inputs=_words(entry.get("inputs")),
         base=bool(entry.get("base", False)),
         programs=_words(entry.get("programs")),
+        jars=str(entry.get("jars", "")),
         debian=made,
         standalone_only=entry.get("only") == "standalone",
     )
@@ -120,6 +124,10 @@ def tag_of(image: Image, base: str) -> str:
         digest.update(base.encode())
     for program in image.programs:
         digest.update(binaries.find(program).parent.name.encode())
+    if image.jars:
+        digest.update(jars.key_of(image.jars).encode())
+        for path in jars.source_files(image.jars):
+            digest.update(path.read_bytes())
     if image.debian:
         digest.update(json.dumps([image.debian.suite, image.debian.packages, image.debian.exclude]).encode())
     return digest.hexdigest()[:12]
@@ -131,10 +139,10 @@ def fill_context(image: Image, context: Path, log: Path) -> None:
     Args:
         image: the image.
         context: an empty folder.
-        log: file for the output of builds of programs.
+        log: file for the output of builds of programs and of Maven.
 
     Raises:
-        ClusterError: a program could not be built.
+        ClusterError: a program could not be built, or a jar not fetched.
     """
     for path in input_files(image):
         target = context / path.relative_to(CHECKOUT)
@@ -144,3 +152,7 @@ def fill_context(image: Image, context: Path, log: Path) -> None:
         module = next(module for module in MODULES if program in binaries.program_names(module))
         (context / "bin").mkdir(exist_ok=True)
         shutil.copy2(binaries.ensure(module, log) / program, context / "bin" / program)
+    if image.jars:
+        shutil.copytree(jars.ensure(image.jars, log), context / "jars")
+        if jars.source_files(image.jars):
+            shutil.copytree(jars.compile_sources(image.jars, log), context / "classes")

@@ -135,13 +135,13 @@ def test_an_overlay_passes_a_server_side_dry_run(bare: ControlPlane, name: str) 
 
 def test_every_workload_gets_its_pod(installed: ControlPlane) -> None:
     """Pod Security admits them: a pod refused by it would never be made."""
-    expected = {"icefield-operator", "icefield-apiserver", "icefield-postgres", "icefield-object-store"}
+    expected = {f"icefield-{name}" for name in ("operator", "apiserver", "postgres", "object-store", "catalog")}
     path = r"jsonpath={.items[*].metadata.labels.app\.kubernetes\.io/name}"
 
     def made() -> set[str]:
         return set(installed.kubectl("--namespace", SYSTEM, "get", "pods", "--output", path).split())
 
-    eventually("four pods", lambda: made() == expected)
+    eventually("five pods", lambda: made() == expected)
 
 
 def test_claims_are_bound_to_the_hosts_folders(installed: ControlPlane) -> None:

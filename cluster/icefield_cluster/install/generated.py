@@ -17,28 +17,30 @@ REGION = "us-east-1"
 BUCKET = "icefield"
 
 Values = dict[str, str]
+Generator = Callable[[Mapping[str, Values]], Values]
+"""Makes the values of a Secret, given those of the Secrets before it."""
 
 
-def generators(object_store_url: str, hosts: list[str]) -> dict[str, Callable[[], Values]]:
+def generators(object_store_url: str, hosts: list[str], catalog: str) -> dict[str, Generator]:
     """How each Secret's values are made, by the Secret's name.
 
     Args:
         object_store_url: where clients outside the cluster find the object store.
         hosts: names and addresses the API server is called by.
+        catalog: which Iceberg catalog there is, embedded or lakekeeper.
     """
     return {
-        "icefield-postgres": _postgres,
-        "icefield-object-store": lambda: _object_store(object_store_url),
-        "icefield-tls": lambda: _tls(hosts),
-        "icefield-run-token": _run_token,
-        "icefield-session": lambda: {"key": secrets.token_urlsafe(48)},
-        "icefield-admin": lambda: {"email": ADMIN_EMAIL, "password": secrets.token_urlsafe(18)},
+        "icefield-postgres": lambda _: _postgres(),
+        "icefield-object-store": lambda _: _object_store(object_store_url),
+        "icefield-catalog": lambda made: _catalog(catalog, made["icefield-postgres"]),
+        "icefield-tls": lambda _: _tls(hosts),
+        "icefield-run-token": lambda _: _run_token(),
+        "icefield-session": lambda _: {"key": secrets.token_urlsafe(48)},
+        "icefield-admin": lambda _: {"email": ADMIN_EMAIL, "password": secrets.token_urlsafe(18)},
     }
 
 
-def ensure(
-    kubectl: Kubectl, wanted: Mapping[str, Callable[[], Values]], hosts: list[str], log: Path
-) -> dict[str, Values]:
+def ensure(kubectl: Kubectl, wanted: Mapping[str, Generator], hosts: list[str], log: Path) -> dict[str, Values]:
     """Create the Secrets that are missing, and return the values of all.
 
     Args:
@@ -57,7 +59,7 @@ def ensure(
         if name == "icefield-tls" and values[name] and not certificates.covers(values[name]["tls.crt"], hosts):
             values[name] = {}
         if not values[name]:
-            values[name] = generate()
+            values[name] = generate(values)
             kubectl.run("apply", "--server-side", "-f", "-", stdin=_manifest(name, values[name]), log=log)
     return values
 
@@ -100,6 +102,21 @@ def _object_store(external_url: str) -> Values:
         "bucket": BUCKET,
         "accessKeyId": f"icefield{secrets.token_hex(6)}",
         "secretAccessKey": secrets.token_urlsafe(30),
+    }
+
+
+def _catalog(provider: str, postgres: Values) -> Values:
+    base = f"http://icefield-catalog.{NAMESPACE}.svc:8181"
+    access = f"{postgres['username']}:{postgres['password']}@{postgres['host']}:{postgres['port']}"
+    return {
+        "provider": provider,
+        "uri": f"{base}/catalog",
+        "managementUri": base,
+        # Lakekeeper asks for none: who may reach it is said by its NetworkPolicy.
+        "adminToken": secrets.token_urlsafe(32) if provider == "embedded" else "",
+        "encryptionKey": secrets.token_urlsafe(32),
+        # Lakekeeper's; the embedded one has a schema of its own in the platform's database.
+        "databaseUrl": f"postgresql://{access}/catalog",
     }
 
 

@@ -21,6 +21,8 @@ from icefield_cluster.state import ClusterState, write_private
 WORKSPACE = "demo"
 API_NODE_PORT = 30443
 OBJECT_STORE_NODE_PORT = 30070
+# Which Iceberg catalog an overlay brings.
+CATALOGS = {"standalone": "embedded", "kind": "lakekeeper"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Installer:
             node = node_address(self.kubectl)
             hosts = generated.api_hosts(self.target.address, node, our_address(node))
             store = f"http://{self.target.address}:{self.target.object_store_port}"
-            values = generated.ensure(self.kubectl, generated.generators(store, hosts), hosts, step.log)
+            wanted = generated.generators(store, hosts, CATALOGS[self.target.overlay])
+            values = generated.ensure(self.kubectl, wanted, hosts, step.log)
             ca = values["icefield-tls"]["ca.crt"]
             self.state.ca_file.write_text(ca, encoding="utf-8")
             self.state.ca_bundle.write_text(certificates.bundle(ca), encoding="utf-8")

@@ -12,7 +12,7 @@ import yaml
 from icefield_cluster.images import REGISTRY
 from icefield_cluster.paths import CHECKOUT
 
-DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini")
+DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini", "catalog")
 
 
 def write(
@@ -36,6 +36,7 @@ def write(
     settings = [
         f"ICEFIELD_RUNTIME_IMAGE={registry}/icefield/runtime:{tags['runtime']}",
         f"ICEFIELD_TINI_IMAGE={registry}/icefield/tini:{tags['tini']}",
+        f"ICEFIELD_WAREHOUSE_IMAGE={registry}/icefield/warehouse:{tags['warehouse']}",
     ]
     content: dict[str, object] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",

@@ -14,8 +14,9 @@ from icefield_cluster.commands import Argument, CommandError, output, run
 from icefield_cluster.images import Debian, Image
 from icefield_cluster.paths import cache_dir, locked
 
-# pip and apt inside a build trust what the host trusts, and find packages where the host finds them.
-SHARED = ("/etc/ssl/certs", "/usr/local/share/ca-certificates", "/etc/pip.conf")
+# pip and apt inside a build trust what the host trusts, and find packages where the host finds them. One file, not its
+# folder: Java's package keeps its own store in there, made of what the image trusts.
+SHARED = ("/etc/ssl/certs/ca-certificates.crt", "/usr/local/share/ca-certificates", "/etc/pip.conf")
 FIX = "check that Debian's mirror and PyPI can be reached from here, then run `icefield up` again"
 AT_ONCE = 3
 # Versions of an image that stay in the cache: a few checkouts and branches, not every edit.

@@ -22,6 +22,9 @@ NEEDED = {
     "util-linux": "nsenter",
     "buildah": "buildah",
     "mmdebstrap": "mmdebstrap",
+    # For what images hold of Java; the JDK of any Debian since 12 will do.
+    "maven": "mvn",
+    "default-jdk-headless": "javac",
     "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
 }
 # Distributions other than Debian do not know Debian's keys.

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from tests.unit.manifests.rendering import REPOSITORY, Manifest
 
+from icefield_cluster import jars
+
 LIST: list[Manifest] = yaml.safe_load((REPOSITORY / "images" / "images.yaml").read_text())["images"]
 IMAGES = [pytest.param(image, id=image["name"]) for image in LIST]
-UNDER_AN_INIT = {"operator", "apiserver", "runtime", "postgres"}
+UNDER_AN_INIT = {"operator", "apiserver", "runtime", "postgres", "catalog", "warehouse"}
 
 
 def _instructions(image: Manifest) -> list[tuple[str, str]]:
@@ -32,7 +34,10 @@ def test_every_dockerfile_is_listed() -> None:
 def test_what_a_build_copies_is_an_input_and_the_other_way_round(image: Manifest) -> None:
     inputs = {glob.removesuffix("/**") for glob in image.get("inputs", [])}
     programs = {f"bin/{program}" for program in image.get("programs", [])}
-    assert _copied(image) == inputs | programs | ({"base.tar"} if "debian" in image else set())
+    made = {"base.tar"} if "debian" in image else set()
+    if "jars" in image:
+        made |= {"jars", "classes"} if jars.source_files(image["jars"]) else {"jars"}
+    assert _copied(image) == inputs | programs | made
     assert all(Path(REPOSITORY, path).exists() for path in inputs)
 
 
@@ -58,16 +63,25 @@ def test_programs_of_ours_run_under_tini(image: Manifest) -> None:
     assert entrypoint[0] == "/usr/bin/tini"
 
 
-@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in {"operator", "apiserver"}])
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in {"operator", "apiserver", "warehouse"}])
 def test_a_change_of_code_rebuilds_only_what_copies_it(image: Manifest) -> None:
     copies = _instructions(image)[-2:]
     assert [word for word, _ in copies] == ["COPY", "COPY"]
     assert all("icefield_" in rest for _, rest in copies)
 
 
-@pytest.mark.parametrize("name", ["operator", "apiserver", "runtime"])
+@pytest.mark.parametrize("name", ["operator", "apiserver", "runtime", "warehouse"])
 def test_every_dependency_is_locked_by_hash(name: str) -> None:
     lock = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
     blocks = [block for block in re.split(r"\n(?=[a-z])", lock) if "==" in block]
     assert blocks
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+@pytest.mark.parametrize("name", ["catalog", "warehouse"])
+def test_every_jar_is_locked_by_hash(name: str) -> None:
+    locked = jars.locked_jars(name)
+    assert locked
+    assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in locked)
+    wanted = set(re.findall(r"<artifactId>([\w.-]+)</artifactId>", jars.POMS[name].read_text())) - {name}
+    assert wanted <= {jar.coordinates.split(":")[1] for jar in locked}

@@ -7,6 +7,8 @@ import yaml
 from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, Manifest, containers, of_kind, pod_specs
 from tests.unit.manifests.rendering import render as rendered
 
+from icefield_crds import labels
+
 OURS = re.compile(r"^(localhost|registry\.example\.com)/icefield/(?P<name>[a-z]+):[\w.-]+$")
 PINNED = re.compile(r"^[\w.-]+\.[a-z]+/[\w./-]+:(?!latest)[\w.-]+(@sha256:[0-9a-f]{64})?$")
 
@@ -23,7 +25,11 @@ def _images(overlay: str) -> set[str]:
         for manifest in of_kind(overlay, "ConfigMap")
         if manifest["metadata"]["name"].startswith("icefield-operator-")
     )
-    return of_pods | {settings["ICEFIELD_RUNTIME_IMAGE"], settings["ICEFIELD_TINI_IMAGE"]}
+    return of_pods | {
+        settings["ICEFIELD_RUNTIME_IMAGE"],
+        settings["ICEFIELD_TINI_IMAGE"],
+        settings["ICEFIELD_WAREHOUSE_IMAGE"],
+    }
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -71,9 +77,10 @@ def test_production_brings_nothing_that_its_owner_has() -> None:
 
 def test_production_survives_a_drained_node() -> None:
     replicas = {d["metadata"]["name"]: d["spec"]["replicas"] for d in of_kind("production", "Deployment")}
-    assert replicas == {"icefield-apiserver": 2, "icefield-operator": 1}
-    (budget,) = of_kind("production", "PodDisruptionBudget")
-    assert budget["spec"]["maxUnavailable"] == 1
+    assert replicas == {"icefield-apiserver": 2, "icefield-catalog": 2, "icefield-operator": 1}
+    budgets = of_kind("production", "PodDisruptionBudget")
+    assert {budget["metadata"]["name"] for budget in budgets} == {"icefield-apiserver", "icefield-catalog"}
+    assert all(budget["spec"]["maxUnavailable"] == 1 for budget in budgets)
 
 
 def test_a_second_operator_never_runs_beside_the_first() -> None:
@@ -97,6 +104,34 @@ def test_each_volume_of_the_host_is_promised_to_its_claim() -> None:
         for template in workload["spec"]["volumeClaimTemplates"]
     }
     assert {volume["spec"]["claimRef"]["name"] for volume in of_kind("standalone", "PersistentVolume")} == claims
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_engines_reach_the_catalog_and_tasks_do_not(overlay: str) -> None:
+    """Lakekeeper asks nobody who they are."""
+    policy = _named(of_kind(overlay, "NetworkPolicy"), "icefield-catalog")
+    catalog = _named(of_kind(overlay, "Deployment"), "icefield-catalog")
+    assert (
+        policy["spec"]["podSelector"]["matchLabels"].items()
+        <= catalog["spec"]["template"]["metadata"]["labels"].items()
+    )
+    (rule,) = policy["spec"]["ingress"]
+    ours, engines = rule["from"]
+    assert "namespaceSelector" not in ours
+    assert ours["podSelector"]["matchExpressions"][0]["values"] == ["icefield-apiserver", "icefield-operator"]
+    (component,) = engines["podSelector"]["matchExpressions"]
+    assert component["key"] == labels.COMPONENT
+    assert set(component["values"]) == {labels.WAREHOUSE_COMPONENT, labels.EXECUTOR_COMPONENT}
+    assert engines["namespaceSelector"]["matchLabels"].items() <= labels.of_workspace_child("x").items()
+
+
+@pytest.mark.parametrize("overlay", ["kind", "production"])
+def test_lakekeeper_is_migrated_before_it_serves(overlay: str) -> None:
+    pod = _named(of_kind(overlay, "Deployment"), "icefield-catalog")["spec"]["template"]["spec"]
+    migrate, serve = pod["initContainers"][-1], pod["containers"][0]
+    assert (migrate["args"], serve["args"]) == (["migrate"], ["serve"])
+    assert migrate["image"] == serve["image"]
+    assert migrate["env"] == serve["env"]
 
 
 def _named(manifests: list[Manifest], name: str) -> Manifest:
