@@ -259,3 +259,22 @@ print(rows.num_rows)
     written = {seen["table"]: seen["snapshot_id"] for seen in lineage["written_snapshots"]}
     assert written == {full[name]: current[full[name]] for name in ("target", "copy")}
     assert {"table": full["source"], "snapshot_id": current[full["source"]]} in lineage["read_snapshots"]
+    neighbours = sql.rest.get(f"/databases/{database}/tables/target/lineage").raise_for_status().json()
+    assert [(n["table"], n["run_ids"]) for n in neighbours["upstream"]] == [(full["source"], [run_id])]
+    assert full["copy"] in [neighbour["table"] for neighbour in neighbours["downstream"]]
+
+
+def test_maintenance_runs_and_a_table_goes_back(scenario: Scenario, sql: Sql, database: str) -> None:
+    sql.rows(f"CREATE TABLE {database}.kept (id BIGINT)")
+    snapshots = [snapshot_made_by(sql, f"INSERT INTO {database}.kept VALUES ({n})") for n in range(3)]
+    path = f"/databases/{database}/tables/kept"
+    body = {"operations": ["compact"], "warehouse_id": sql.warehouse}
+    started = sql.rest.post(f"{path}/maintenance", json=body)
+    assert started.status_code == 201, started.text
+    assert scenario.wait(started.json()["run_id"])["status"] == "success", scenario.messages(started.json()["run_id"])
+    compacted = sql.rest.get(path).raise_for_status().json()
+    assert (compacted["row_count"], compacted["current_snapshot_id"] in snapshots) == (3, False)
+
+    sql.rest.post(f"{path}/rollback", json={"snapshot_id": snapshots[1]}).raise_for_status()
+    for engine in ENGINES:
+        assert sql.value(f"SELECT count(*) FROM {database}.kept", engine=engine) == 2
