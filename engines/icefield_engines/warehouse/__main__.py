@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 
 from aiohttp import web
@@ -18,6 +19,8 @@ from .registry import Registry
 from .results.upload import Bucket
 from .runner import Runner
 from .settings import Settings, StoreSettings
+from .spark.engine import SparkEngine
+from .spark.link import SparkLink
 
 log = logging.getLogger("icefield.warehouse")
 
@@ -31,6 +34,9 @@ async def serve() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = await asyncio.to_thread(open_database, settings, store)
     engines: dict[EngineName, Engine] = {EngineName.DUCKDB: DuckDBEngine(database, settings.duckdb_statements)}
+    link = SparkLink(settings.spark_remote, settings.spark_statements)
+    if settings.spark:
+        engines[EngineName.SPARK] = SparkEngine(link, settings.spark_statements, settings.spark_wait_seconds)
     token = settings.gateway_token.get_secret_value()
     secrets = [store.secret_access_key, settings.gateway_token, settings.catalog_token]
     scrub = Scrubber([store.access_key_id, *(secret.get_secret_value() for secret in secrets)])
@@ -43,9 +49,12 @@ async def serve() -> None:
         await web_runner.setup()
         try:
             await web.TCPSite(web_runner, settings.gateway_host, settings.gateway_port).start()
+            keeping = asyncio.create_task(link.keep()) if settings.spark else None
             log.info("Serving warehouse %s of workspace %s", settings.warehouse, settings.workspace)
             await _until_told_to_stop()
             await registry.drain(settings.drain_seconds)
+            if keeping:
+                keeping.cancel()
         finally:
             await web_runner.cleanup()
             runner.close()
@@ -60,3 +69,6 @@ async def _until_told_to_stop() -> None:
 
 if __name__ == "__main__":
     asyncio.run(serve())
+    logging.shutdown()
+    # Not sys.exit: threads of engines that do not stop, and of gRPC, would keep the process.
+    os._exit(0)

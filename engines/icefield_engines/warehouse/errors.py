@@ -46,3 +46,8 @@ class Scrubber:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return text
+
+
+def lost(why: str, *, is_write: bool) -> str:
+    """Return the sentence for a statement whose engine went away."""
+    return f"{why}; whether its write was applied is unknown." if is_write else f"{why}."

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from .errors import Code
+from .errors import Code, lost
 from .protocol import Phase, StatementRequest
 from .results.ipc import ResultStream
 from .results.types import spark_name
@@ -102,8 +102,3 @@ class Statement:
         if self._began is not None:
             self._duration = time.perf_counter() - self._began
         self.ended.set()
-
-
-def lost(why: str, *, is_write: bool) -> str:
-    """Return the sentence for a statement whose engine went away."""
-    return f"{why}; whether its write was applied is unknown." if is_write else f"{why}."

@@ -1,0 +1,45 @@
+"""`python -m icefield_engines.spark_connect`: becomes the Spark Connect server of a warehouse's pod."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+from icefield_engines.warehouse.settings import StoreSettings
+
+from .conf import command, configuration, environment, properties_file
+from .settings import CatalogSettings, SparkSettings
+
+
+def main() -> None:
+    """Write Spark's configuration where only we can read it, and become Spark."""
+    spark, store = SparkSettings(), StoreSettings()
+    conf = configuration(spark, CatalogSettings(), store)
+    for folder in (spark.spill_directory / "spark", spark.spill_directory / "spark" / "staging"):
+        folder.mkdir(parents=True, exist_ok=True)
+    # Not on the command line, which every process of the pod can read.
+    descriptor, name = tempfile.mkstemp(prefix="spark-", suffix=".properties")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(properties_file(conf))
+    home = spark_home()
+    os.chdir(spark.spill_directory / "spark")
+    argv = command(home, Path(name))
+    os.execve(argv[0], argv, environment(os.environ, home, store))  # noqa: S606 - there is no shell in it
+
+
+def spark_home() -> Path:
+    """Return where pyspark, and with it Spark, is installed.
+
+    Raises:
+        FileNotFoundError: nowhere.
+    """
+    found = importlib.util.find_spec("pyspark")
+    if not found or not found.origin:
+        raise FileNotFoundError("pyspark is not installed")
+    return Path(found.origin).parent
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Pure: from settings to Spark's configuration (spark.apache.org, "Configuration"; iceberg.apache.org, "Spark")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from icefield_engines.warehouse.settings import StoreSettings
+
+from .settings import MIB, CatalogSettings, SparkSettings
+
+DRIVER_PORT = 7078
+BLOCK_MANAGER_PORT = 7079
+_TOKENS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_REDACTED = r"(?i)secret|passw|token|access[.-]?key|credential|authorization|session-key"
+_LEAST_HEAP = 384 * MIB
+_BESIDE_HEAP = 448 * MIB
+"""What a JVM takes beside its heap: classes, compiled code, threads, network buffers."""
+_LEAST_OVERHEAD = 384 * MIB
+_FEW_CORES = 2
+"""Up to here compiled code is kept simple: it is quick sooner, and compiling takes no processor from statements."""
+
+Conf = dict[str, str]
+
+
+def configuration(spark: SparkSettings, catalog: CatalogSettings, store: StoreSettings) -> Conf:
+    """Return all of Spark's configuration, keys of the object store and the catalog's token included."""
+    return {
+        "spark.app.name": f"icefield-{spark.workspace}-{spark.warehouse}",
+        "spark.submit.deployMode": "client",
+        "spark.ui.enabled": "false",
+        "spark.log.level": "WARN",
+        "spark.local.dir": str(spark.spill_directory / "spark"),
+        "spark.driver.memory": f"{heap_bytes(spark.memory_limit_bytes) // MIB}m",
+        "spark.driver.maxResultSize": f"{heap_bytes(spark.memory_limit_bytes) // MIB // 3}m",
+        "spark.driver.extraJavaOptions": java_options(spark.cpu_limit),
+        "spark.driver.extraClassPath": f"{spark.jars}/*",
+        "spark.executor.extraClassPath": f"{spark.jars}/*",
+        "spark.scheduler.mode": "FAIR",
+        **_connect(spark),
+        **_sql(spark),
+        **_hidden(),
+        **iceberg_catalog(spark, catalog, store),
+        **(_kubernetes(spark) if spark.spark_executors_max else _alone()),
+    }
+
+
+def heap_bytes(limit: int) -> int:
+    """Return the heap of a JVM in a container with this much memory, both in bytes."""
+    return max(_LEAST_HEAP, min(limit - _BESIDE_HEAP, limit * 8 // 10))
+
+
+def java_options(cpu_limit: float) -> str:
+    """Return what the driver's JVM is started with besides its heap."""
+    options = [
+        # A JVM out of memory is of no more use: end, so that the container starts anew.
+        "-XX:+ExitOnOutOfMemoryError",
+        "-XX:MaxDirectMemorySize=256m",
+        "-Djava.net.preferIPv4Stack=true",
+    ]
+    if cpu_limit <= _FEW_CORES:
+        options += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    return " ".join(options)
+
+
+def _connect(spark: SparkSettings) -> Conf:
+    """Return what keeps Spark Connect to this pod: whoever reaches its port can run any code."""
+    return {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(spark.spark_port),
+        "spark.connect.grpc.port.maxRetries": "0",
+        "spark.sql.artifact.copyFromLocalToFs.allowDestLocal": "false",
+        "spark.connect.execute.reattachable.enabled": "false",
+        "spark.connect.session.manager.defaultSessionTimeout": "365d",
+        "spark.sql.connect.serverStacktrace.enabled": "false",
+        "spark.pyspark.python": "/bin/false",
+        "spark.python.use.daemon": "false",
+    }
+
+
+def _sql(spark: SparkSettings) -> Conf:
+    return {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(spark.spill_directory / "spark" / "no-tables"),
+        "spark.sql.defaultCatalog": spark.workspace,
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.ansi.doubleQuotedIdentifiers": "true",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.timestampType": "TIMESTAMP_LTZ",
+        # SELECT … FROM parquet.`path` would read any file.
+        "spark.sql.runSQLOnFiles": "false",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
+        "spark.sql.ui.retainedExecutions": "10",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    }
+
+
+def _hidden() -> Conf:
+    """Return what keeps secrets out of SET, DESCRIBE, EXPLAIN and the log."""
+    return {
+        "spark.redaction.regex": _REDACTED,
+        "spark.sql.redaction.options.regex": f"(?i)url|{_REDACTED.removeprefix('(?i)')}",
+    }
+
+
+def iceberg_catalog(spark: SparkSettings, catalog: CatalogSettings, store: StoreSettings) -> Conf:
+    """Return the workspace's catalog, called by its slug."""
+    values = {
+        "type": "rest",
+        "uri": catalog.uri,
+        "warehouse": catalog.warehouse,
+        **_authentication(catalog),
+        # Otherwise what another engine committed is not seen.
+        "cache-enabled": "false",
+        "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "client.region": store.region,
+        "s3.endpoint": store.endpoint or "",
+        "s3.path-style-access": "true" if store.endpoint else "",
+        "s3.access-key-id": store.access_key_id,
+        "s3.secret-access-key": store.secret_access_key.get_secret_value(),
+        "s3.staging-dir": str(spark.spill_directory / "spark" / "staging") if not spark.spark_executors_max else "",
+    }
+    name = f"spark.sql.catalog.{spark.workspace}"
+    return {name: "org.apache.iceberg.spark.SparkCatalog"} | {
+        f"{name}.{key}": value for key, value in values.items() if value
+    }
+
+
+def _authentication(catalog: CatalogSettings) -> Conf:
+    token = catalog.token.get_secret_value()
+    if not token:
+        return {"rest.auth.type": "none"}
+    # The token is whole: there is nothing to exchange it for, and no server to ask.
+    unused = f"{catalog.uri}/v1/oauth/tokens"
+    return {
+        "rest.auth.type": "oauth2",
+        "token": token,
+        "token-refresh-enabled": "false",
+        "token-exchange-enabled": "false",
+        "oauth2-server-uri": unused,
+    }
+
+
+def _alone() -> Conf:
+    """Return how everything runs in this container, where nobody outside has business with the driver."""
+    return {"spark.master": "local[*]", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def _kubernetes(spark: SparkSettings) -> Conf:
+    """Return how executors come and go in pods of their own (spark.apache.org, "Running Spark on Kubernetes")."""
+    overhead = max(_LEAST_OVERHEAD, spark.spark_executor_memory_bytes * 3 // 10)
+    heap = max(_LEAST_HEAP, spark.spark_executor_memory_bytes - overhead)
+    return {
+        "spark.master": "k8s://https://kubernetes.default.svc",
+        "spark.kubernetes.namespace": spark.namespace,
+        "spark.kubernetes.authenticate.oauthTokenFile": str(_TOKENS / "token"),
+        "spark.kubernetes.authenticate.caCertFile": str(_TOKENS / "ca.crt"),
+        "spark.kubernetes.driver.pod.name": spark.pod_name,
+        "spark.kubernetes.executor.podNamePrefix": spark.pod_name[:40].rstrip("-"),
+        "spark.kubernetes.executor.podTemplateFile": str(spark.spark_executor_template),
+        "spark.kubernetes.executor.podTemplateContainerName": "executor",
+        "spark.kubernetes.executor.container.image": spark.spark_executor_image,
+        "spark.kubernetes.executor.request.cores": spark.spark_executor_cpu_request,
+        "spark.kubernetes.executor.limit.cores": str(spark.spark_executor_cpu),
+        "spark.driver.host": spark.pod_ip,
+        "spark.driver.bindAddress": "0.0.0.0",  # noqa: S104 - executors call the driver at the pod's address
+        "spark.driver.port": str(DRIVER_PORT),
+        "spark.driver.blockManager.port": str(BLOCK_MANAGER_PORT),
+        "spark.executor.cores": str(spark.spark_executor_cpu),
+        "spark.executor.memory": f"{heap // MIB}m",
+        "spark.executor.memoryOverhead": f"{overhead // MIB}m",
+        "spark.executor.extraJavaOptions": java_options(spark.spark_executor_cpu),
+        "spark.dynamicAllocation.enabled": "true",
+        "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+        "spark.dynamicAllocation.minExecutors": str(spark.spark_executors_min),
+        "spark.dynamicAllocation.initialExecutors": str(spark.spark_executors_min),
+        "spark.dynamicAllocation.maxExecutors": str(spark.spark_executors_max),
+        "spark.dynamicAllocation.executorIdleTimeout": "60s",
+        "spark.dynamicAllocation.shuffleTracking.timeout": "300s",
+        "spark.decommission.enabled": "true",
+        "spark.storage.decommission.enabled": "true",
+        "spark.storage.decommission.shuffleBlocks.enabled": "true",
+        "spark.storage.decommission.rddBlocks.enabled": "true",
+    }
+
+
+def properties_file(conf: Mapping[str, str]) -> str:
+    """Return configuration as the text of a Java properties file.
+
+    Raises:
+        ValueError: a value has a line break in it.
+    """
+    lines = []
+    for key, value in sorted(conf.items()):
+        if "\n" in value or "\r" in value:
+            raise ValueError(f"{key} has a line break in it")
+        escaped = value.replace("\\", "\\\\")
+        lines.append(f"{key} {escaped}\n")
+    return "".join(lines)
+
+
+def command(spark_home: Path, properties: Path) -> list[str]:
+    """Return what starts the Spark Connect server with a file of properties."""
+    return [
+        str(spark_home / "bin" / "spark-submit"),
+        "--properties-file",
+        str(properties),
+        "--class",
+        "org.apache.spark.sql.connect.service.SparkConnectServer",
+        "spark-internal",
+    ]
+
+
+def environment(own: Mapping[str, str], spark_home: Path, store: StoreSettings) -> dict[str, str]:
+    """Return the environment Spark starts with: ours, less everything secret."""
+    kept = {
+        name: value
+        for name, value in own.items()
+        if not name.startswith(("AWS_", "ICEFIELD_CATALOG_", "ICEFIELD_GATEWAY_", "SPARK_", "PYSPARK_"))
+    }
+    # Iceberg's file IO asks the AWS SDK for a region before it reads its own.
+    return {**kept, "SPARK_HOME": str(spark_home), "SPARK_USER": "icefield", "AWS_REGION": store.region}

@@ -1,0 +1,1 @@
+"""Spark beside the gateway, over Spark Connect: writes, and reads that DuckDB cannot do."""
