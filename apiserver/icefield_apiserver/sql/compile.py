@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from .duckdb import Untranslatable, to_duckdb
+from .duckdb_sql import Untranslatable, to_duckdb
 from .errors import SqlError, UnresolvedName
 from .metadata import to_rows
 from .model import Compiled, Engine, Kind, Table, View

@@ -59,7 +59,7 @@ def _parse(source: Source, names: Names) -> Statement:
 
 def _query(source: Source, names: Names) -> Statement:
     tree = parse_tree(source, 0)
-    if not isinstance(tree, exp.Query):
+    if not isinstance(tree, exp.Query | exp.Values):
         raise SqlError("A statement that begins with WITH is a query; write INSERT INTO … WITH … SELECT.")
     found = find(tree, names)
     return Statement(source, names, Kind.READ, "SELECT", _unique(found, written=False), tree=tree, found=found)

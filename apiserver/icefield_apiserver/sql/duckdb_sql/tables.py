@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from .duckdb_values import Untranslatable, translate
-from .errors import UnresolvedName
-from .model import Column, Table, View
-from .names import TableName
-from .projections import implicit_name, unnamed
-from .resolve import MAX_VIEW_DEPTH, Resolved
-from .scoping import ColumnRef, Found, TableRef, find
-from .spark import can_limit, is_metadata
-from .statement import Statement
-from .timetravel import NotConstant, snapshot_of
-
-__all__ = ["Untranslatable", "to_duckdb"]
+from ..errors import UnresolvedName
+from ..model import Column, Table, View
+from ..names import TableName
+from ..projections import implicit_name, unnamed
+from ..resolve import MAX_VIEW_DEPTH, Resolved
+from ..scoping import ColumnRef, Found, TableRef, find
+from ..spark import can_limit, is_metadata
+from ..statement import Statement
+from ..timetravel import NotConstant, snapshot_of
+from .argument import Untranslatable
+from .queries import Translator
 
 _GZIP = ".gz.metadata.json"
 
@@ -47,9 +46,11 @@ class _Tables:
             node.replace(exp.alias_(node.copy(), implicit_name(node), quoted=True))
         scans = {id(ref.node): self.scan(ref, views) for ref in found.tables}
         columns = {key: names for key, (_, names) in scans.items()}
-        tree = translate(tree, columns)
+        tree = Translator(columns).statement(tree)
         for ref in found.tables:
             scan, _ = scans[id(ref.node)]
+            if joins := ref.node.args.get("joins"):
+                scan.set("joins", joins)
             ref.node.replace(scan)
         return tree
 
@@ -65,8 +66,6 @@ class _Tables:
         if isinstance(source, exp.Query):
             source = exp.Subquery(this=source)
         source.set("alias", alias.copy())
-        if joins := ref.node.args.get("joins"):
-            source.set("joins", joins)
         return source, found.columns or None
 
     def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> exp.Expr:
