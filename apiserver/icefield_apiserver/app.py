@@ -13,6 +13,9 @@ from . import health, metrics
 from .catalog import Catalogs
 from .db import Database
 from .errors import ERROR_RESPONSES, install_error_handlers
+from .iceberg.access import FileAccess
+from .iceberg.proxy import Proxy
+from .iceberg.run_lineage import RunLineage
 from .identity.authentication import Authenticator
 from .identity.login import Logins
 from .identity.passwords import Passwords
@@ -31,6 +34,7 @@ from .routes import (
     auth,
     databases,
     flavors,
+    iceberg,
     jobs,
     lineage,
     logs,
@@ -81,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     install_openapi(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX, responses=ERROR_RESPONSES)
+    app.include_router(iceberg.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
     return app
@@ -109,6 +114,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         dependencies.install(app, state.cluster, archive)
         stores = await stack.enter_async_context(WorkspaceStores.open(state.secrets))
         dependencies.install_catalog(app, state.cluster, state.catalogs, state.secrets, stores)
+        access = FileAccess(state.secrets, settings.object_store.external_endpoint)
+        state.iceberg = Proxy(state.catalogs, access, RunLineage(state.lineage))
         _install_identity(app, settings)
         if settings.admin_email and settings.admin_password:
             await ensure_first_administrator(

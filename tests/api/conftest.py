@@ -184,15 +184,24 @@ async def make_workspace(admin: httpx.AsyncClient, cluster_with_roles: ControlPl
         )
 
 
+@pytest.fixture(scope="session")
+def lakehouses() -> list[str]:
+    """The slugs of the lakehouses made so far."""
+    return []
+
+
 @pytest.fixture
 def make_lakehouse(
-    make_workspace: MakeWorkspace, cluster_with_roles: ControlPlane, embedded_catalog: RunningCatalog
+    lakehouses: list[str],
+    make_workspace: MakeWorkspace,
+    cluster_with_roles: ControlPlane,
+    embedded_catalog: RunningCatalog,
 ) -> MakeLakehouse:
     """Create a workspace with a catalog, an object store and the Secrets that open them."""
 
     async def make(prefix: str = "w", members: dict[str, str] | None = None, **fields: Any) -> Lakehouse:
-        slug = await make_workspace(prefix, members, **fields)
-        return furnish(cluster_with_roles, embedded_catalog, slug)
+        lakehouses.append(await make_workspace(prefix, members, **fields))
+        return await furnish(cluster_with_roles, embedded_catalog, lakehouses)
 
     return make
 

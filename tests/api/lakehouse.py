@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from icefield_crds.names import CATALOG_SECRET, OBJECT_STORE_READER_SECRET, OBJECT_STORE_SECRET, namespace_of
+from icefield_operator.objectstore.access import VersityUsers
+from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig, Provider
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.objectstore.versitygw import VersityAdmin
 from tests.catalog import RunningCatalog, Site
 from tests.controlplane import ControlPlane
+from tests.object_store import REGION
 
 MakeLakehouse = Callable[..., Awaitable["Lakehouse"]]
 """`await make_lakehouse("sales", {"you@acme.eu": "viewer"})`, as `make_workspace`."""
@@ -17,25 +22,51 @@ MakeLakehouse = Callable[..., Awaitable["Lakehouse"]]
 
 @dataclass(frozen=True)
 class Lakehouse:
-    """A workspace, its catalog and its part of the bucket."""
+    """A workspace, its catalog and its part of the bucket.
+
+    Attributes:
+        site: what the workspace's own keys open.
+        reader: the same for those that only read.
+    """
 
     slug: str
     site: Site
+    reader: Site
     catalog: RunningCatalog
 
 
-def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slug: str) -> Lakehouse:
-    """Make a workspace's catalog, and the Secrets that open it, as the operator would."""
-    site = catalog.ensure(slug)
-    reader = {**site.environment, "AWS_ACCESS_KEY_ID": f"reader-of-{slug}"}
+async def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slugs: list[str]) -> Lakehouse:
+    """Make the catalog and the keys of the last of these workspaces, and the Secrets that hold them.
+
+    Args:
+        control_plane: where the Secrets go.
+        catalog: the catalog server.
+        slugs: the workspaces there are: the bucket has one policy for all.
+    """
+    slug = slugs[-1]
+    root = catalog.ensure(slug)
+    platform = Credentials(root.access_key_id, root.secret_access_key)
+    config = ObjectStoreConfig(Provider.VERSITYGW, root.endpoint, REGION, root.bucket, platform)
+    admin = VersityAdmin(config)
+    async with ObjectStore.open(config) as store:
+        users = VersityUsers(admin, store)
+        site = _with(root, await users.ensure(slug, Access.READ_WRITE, None))
+        reader = _with(root, await users.ensure(slug, Access.READ_ONLY, None))
+        await users.settle(lambda: slugs)
+    await admin.aclose()
+    catalog.manage("PUT", slug, catalog.specification(site)).raise_for_status()
     secrets = {
         CATALOG_SECRET: catalog.environment(slug),
         OBJECT_STORE_SECRET: site.environment,
-        OBJECT_STORE_READER_SECRET: reader,
+        OBJECT_STORE_READER_SECRET: reader.environment,
     }
     items = [_secret(slug, name, values) for name, values in secrets.items()]
     control_plane.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    return Lakehouse(slug, site, catalog)
+    return Lakehouse(slug, site, reader, catalog)
+
+
+def _with(site: Site, credentials: Credentials) -> Site:
+    return replace(site, access_key_id=credentials.access_key_id, secret_access_key=credentials.secret_access_key)
 
 
 def _secret(slug: str, name: str, values: dict[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from icefield_apiserver.errors import ApiError, Conflict, NotFound
 log = logging.getLogger(__name__)
 
 AWAY = "The workspace's catalog cannot be reached at the moment; try again shortly."
+UNKNOWN = "The workspace's catalog did not answer; whether the change was made is not known."
 _STATUSES = {400: 400, 404: 404, 406: 400, 409: 409, 415: 400, 422: 400}
 
 

@@ -18,7 +18,7 @@ from yarl import URL
 from icefield_apiserver.errors import ApiError, Unavailable
 from icefield_apiserver.kube.secrets import CatalogAccess, WorkspaceSecrets
 
-from .refusals import AWAY, CatalogRefusal
+from .refusals import AWAY, UNKNOWN, CatalogRefusal
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -137,26 +137,33 @@ class CatalogTransport:
 
     @asynccontextmanager
     async def stream(
-        self, workspace: str, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+        self, workspace: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make one call as it is, whatever its answer, and give the answer to be read as it comes.
+
+        Args:
+            workspace: slug.
+            method: GET and HEAD are repeated; others only when nothing was sent.
+            path: after the prefix, percent-encoded, without a slash at its beginning.
+            query: query string, percent-encoded.
+            headers: the headers.
+            body: the body.
 
         Raises:
             Unavailable: the catalog did not answer.
         """
         access = await self._secrets.catalog(workspace)
+        url = URL(f"{await self.url(workspace, path)}{f'?{query}' if query else ''}", encoded=True)
+        answer = await self._open(access, method, url, headers, body)
+        if answer.status == 401:
+            self._secrets.forget(workspace)
+            if (renewed := await self._secrets.catalog(workspace)) != access:
+                answer.close()
+                answer = await self._open(renewed, method, url, headers, body)
         try:
-            async with self._session.request(
-                method,
-                url,
-                headers={**headers, **_authorization(access)},
-                data=body,
-                timeout=_timeout(method),
-                allow_redirects=False,
-            ) as response:
-                yield response
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise Unavailable(AWAY) from error
+            yield answer
+        finally:
+            answer.release()
 
     async def url(self, workspace: str, path: str, query: Mapping[str, str] | None = None) -> URL:
         """Return the URL of a path below the prefix."""
@@ -192,8 +199,7 @@ class CatalogTransport:
     ) -> Answer:
         is_repeatable = method in ("GET", "HEAD")
         for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(FIRST_DELAY_SECONDS * 3 ** (attempt - 1) * random.uniform(0.8, 1.2))  # noqa: S311
+            await _pause_before(attempt)
             try:
                 answer = await self._once(access, method, url, headers, body)
             except aiohttp.ClientConnectorError:
@@ -201,7 +207,7 @@ class CatalogTransport:
             except (aiohttp.ClientError, TimeoutError) as error:
                 if is_repeatable:
                     continue
-                raise Unavailable(f"{AWAY} Whether the change was made is not known.") from error
+                raise Unavailable(UNKNOWN) from error
             if not (is_repeatable and answer.status in _AWAY):
                 return answer
         raise Unavailable(AWAY)
@@ -222,7 +228,35 @@ class CatalogTransport:
             timeout=_timeout(method),
             allow_redirects=False,
         ) as response:
-            return Answer(response.status, response.headers, await _whole(response))
+            return Answer(response.status, response.headers, await read_whole(response))
+
+    async def _open(
+        self, access: CatalogAccess, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+    ) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_timeout(method).total)
+        for attempt in range(ATTEMPTS):
+            await _pause_before(attempt)
+            try:
+                return await self._session.request(
+                    method,
+                    url,
+                    headers={"Accept-Encoding": "identity", **headers, **_authorization(access)},
+                    data=body,
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+            except aiohttp.ClientConnectorError:
+                continue  # nothing was sent
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if method not in ("GET", "HEAD"):
+                    raise Unavailable(UNKNOWN) from error
+        raise Unavailable(AWAY)
+
+
+async def _pause_before(attempt: int) -> None:
+    """Wait before an attempt, counted from 0; the first one waits for nothing."""
+    if attempt:
+        await asyncio.sleep(FIRST_DELAY_SECONDS * 3 ** (attempt - 1) * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 def _url(access: CatalogAccess, path: str, query: Mapping[str, str] | None) -> URL:
@@ -239,7 +273,12 @@ def _timeout(method: str) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=total, sock_connect=CONNECT_SECONDS)
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
+async def read_whole(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer.
+
+    Raises:
+        ApiError: it is longer than anything that makes sense.
+    """
     if response.content_length is not None and response.content_length <= MAX_ANSWER_BYTES:
         return await response.read()
     chunks, size = [], 0

@@ -112,7 +112,7 @@ class TableColumns(BaseModel):
 class TableSummary(BaseModel):
     """A table in a list."""
 
-    kind: Literal["table"] = "table"
+    kind: Literal["table"] = Field(default="table", description="Tables and views are told apart by this.")
     id: str = Field(description="Its name.", examples=["orders"])
     name: str = Field(description="Its name.", examples=["orders"])
     full_name: str = Field(description="What SQL calls it.", examples=["sales.orders", "sales.raw.orders"])
@@ -143,7 +143,7 @@ class TableRead(TableSummary):
 class ViewSummary(BaseModel):
     """A view in a list."""
 
-    kind: Literal["view"] = "view"
+    kind: Literal["view"] = Field(default="view", description="Tables and views are told apart by this.")
     id: str = Field(description="Its name.")
     name: str = Field(description="Its name.")
     full_name: str = Field(description="What SQL calls it.")

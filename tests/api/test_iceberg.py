@@ -1,0 +1,325 @@
+"""Engines from outside at /iceberg: real PyIceberg and real DuckDB, over HTTP, with nothing but a token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import duckdb_extension_iceberg
+import httpx
+import pyarrow as pa
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import ForbiddenError, NoSuchTableError, UnauthorizedError
+
+from icefield_apiserver.settings import Settings
+from icefield_crds import Run
+from tests.controlplane import ControlPlane
+from tests.object_store import RunningObjectStore
+
+from .conftest import ADMIN, AddUser, MakeClient, RunTokenKey, SignIn
+from .lakehouse import Lakehouse, MakeLakehouse
+from .test_polnor_sdk import listening
+from .test_run_tokens import signed
+
+pytestmark = pytest.mark.integration
+
+ROWS = pa.table({"n": pa.array([1, 2, 3], pa.int64()), "s": pa.array(["a", "b", None])})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lakehouse as people outside reach it: a URL, and an API key of an editor and of a viewer."""
+
+    lakehouse: Lakehouse
+    url: str
+    editor: str
+    viewer: str
+
+    @property
+    def slug(self) -> str:
+        """The workspace's slug."""
+        return self.lakehouse.slug
+
+    def pyiceberg(self, token: str | None = None, **properties: str) -> Catalog:
+        """PyIceberg with a token, the editor's unless another is given."""
+        given = {"token": token or self.editor} if "credential" not in properties else {}
+        return load_catalog(
+            "t", **{"type": "rest", "uri": f"{self.url}/iceberg", "warehouse": self.slug, **given, **properties}
+        )
+
+    def http(self, token: str) -> httpx.AsyncClient:
+        """A plain HTTP client below the prefix."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(base_url=f"{self.url}/iceberg/v1/{self.slug}", headers=headers, trust_env=False)
+
+
+@pytest.fixture
+def settings(settings: Settings, object_store: RunningObjectStore) -> Settings:
+    """The object store has another address outside than inside."""
+    settings.object_store.external_endpoint = f"http://localhost:{object_store.port}"
+    return settings
+
+
+@pytest_asyncio.fixture
+async def place(
+    app: FastAPI, make_lakehouse: MakeLakehouse, add_user: AddUser, sign_in: SignIn
+) -> AsyncIterator[Place]:
+    """A lakehouse with the database sales, reachable over HTTP."""
+    lakehouse = await make_lakehouse("ice", {"editor@acme.eu": "editor", "viewer@acme.eu": "viewer"})
+    keys = []
+    for person in ("editor@acme.eu", "viewer@acme.eu"):
+        await add_user(person)
+        client = await sign_in(person, workspace=lakehouse.slug)
+        keys.append((await client.post("/auth/keys", json={"name": "outside"})).json()["key"])
+    admin = await sign_in(ADMIN, workspace=lakehouse.slug)
+    assert (await admin.post("/databases", json={"name": "sales"})).status_code == 201
+    async with listening(app) as url:
+        yield Place(lakehouse, url, *keys)
+
+
+def use_everything(catalog: Catalog) -> None:
+    """Do with a catalog what PyIceberg can do."""
+    catalog.create_namespace("sales.raw")
+    assert set(catalog.list_namespaces("sales")) == {("sales", "raw")}
+    table = catalog.create_table("sales.orders", ROWS.schema)
+    table.append(ROWS)
+    table.append(ROWS)
+    table.delete("n = 2")
+    assert sorted(table.scan().to_arrow()["n"].to_pylist()) == [1, 1, 3, 3]
+    with table.update_schema() as change:
+        change.add_column("extra", table.schema().find_type("n"))
+    assert catalog.load_table("sales.orders").scan(row_filter="n = 3").count() == 2
+    catalog.rename_table("sales.orders", "sales.raw.moved")
+    assert catalog.list_tables("sales.raw") == [("sales", "raw", "moved")]
+    with catalog.create_table_transaction("sales.staged", ROWS.schema) as transaction:
+        transaction.append(ROWS)
+    assert catalog.load_table("sales.staged").scan().count() == 3
+    moved = catalog.load_table("sales.raw.moved")
+    again = catalog.register_table("sales.again", moved.metadata_location)
+    assert again.scan().count() == 4
+    catalog.drop_table("sales.again")
+    catalog.purge_table("sales.raw.moved")
+    assert not catalog.table_exists("sales.raw.moved")
+    catalog.drop_namespace("sales.raw")
+
+
+async def test_pyiceberg_with_an_api_key(place: Place) -> None:
+    await asyncio.to_thread(lambda: use_everything(place.pyiceberg()))
+
+
+async def test_pyiceberg_with_a_credential(place: Place) -> None:
+    catalog = await asyncio.to_thread(place.pyiceberg, credential=f"anybody:{place.editor}")
+    assert await asyncio.to_thread(catalog.list_namespaces) == [("sales",)]
+    with pytest.raises(Exception, match=r"invalid_client|not valid"):
+        await asyncio.to_thread(place.pyiceberg, credential="anybody:icf_00000000_nothing")
+
+
+def duck(place: Place, token: str) -> duckdb.DuckDBPyConnection:
+    """DuckDB, attached to the workspace's catalog with a token and nothing else."""
+    folder = Path(duckdb_extension_iceberg.__file__).parents[1]
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    for name in ("httpfs", "avro", "iceberg"):
+        (file,) = folder.glob(f"duckdb_extension_{name}/extensions/*/{name}.duckdb_extension")
+        connection.execute(f"LOAD '{file}'")
+    connection.execute(f"CREATE SECRET ice (TYPE iceberg, TOKEN '{token}')")
+    connection.execute(
+        f"ATTACH '{place.slug}' AS lake (TYPE iceberg, ENDPOINT '{place.url}/iceberg', SECRET ice,"
+        " SUPPORT_NESTED_NAMESPACES true)"
+    )
+    return connection
+
+
+async def test_duckdb_with_an_api_key(place: Place) -> None:
+    def work() -> None:
+        place.pyiceberg().create_table("sales.orders", ROWS.schema).append(ROWS)
+        with duck(place, place.editor) as connection:
+            assert connection.execute("SELECT sum(n), count(s) FROM lake.sales.orders").fetchall() == [(6, 2)]
+            connection.execute("INSERT INTO lake.sales.orders VALUES (4, 'd')")
+            connection.execute("CREATE TABLE lake.sales.made AS SELECT 42 AS answer")
+            assert connection.execute("SELECT answer FROM lake.sales.made").fetchall() == [(42,)]
+        assert place.pyiceberg().load_table("sales.orders").scan().count() == 4
+
+    await asyncio.to_thread(work)
+
+
+async def test_viewers_read_with_keys_that_only_read(place: Place) -> None:
+    def work() -> None:
+        table = place.pyiceberg().create_table("sales.orders", ROWS.schema)
+        table.append(ROWS)
+        viewer = place.pyiceberg(place.viewer)
+        seen = viewer.load_table("sales.orders")
+        assert seen.io.properties["s3.access-key-id"] == place.lakehouse.reader.access_key_id
+        assert seen.scan().to_arrow().num_rows == 3
+        for refused in (
+            lambda: viewer.create_namespace("mine"),
+            lambda: viewer.drop_table("sales.orders"),
+            lambda: viewer.create_table("sales.mine", ROWS.schema),
+            lambda: seen.update_schema().add_column("x", seen.schema().find_type("n")).commit(),
+            lambda: viewer.rename_table("sales.orders", "sales.other"),
+        ):
+            with pytest.raises(ForbiddenError, match="editor"):
+                refused()
+        with pytest.raises(Exception, match=r"(?i)access.?denied|forbidden|403"):
+            seen.io.new_output(f"{seen.location()}/data/x").create().write(b"x")
+        with duck(place, place.viewer) as connection:
+            assert connection.execute("SELECT sum(n) FROM lake.sales.orders").fetchall() == [(6,)]
+
+    await asyncio.to_thread(work)
+
+
+async def test_what_the_configuration_says(place: Place) -> None:
+    async with httpx.AsyncClient(base_url=f"{place.url}/iceberg/v1", trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {place.viewer}"}
+        for warehouse in (None, place.slug, "polnor", "OLEANDER"):
+            query = {"warehouse": warehouse} if warehouse else {}
+            said = (await client.get("/config", params=query, headers=headers)).json()
+            assert said["overrides"] == {"prefix": place.slug}
+            assert "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}" in said["endpoints"]
+        assert (await client.get("/config", params={"warehouse": "elsewhere"}, headers=headers)).status_code == 404
+        refused = await client.get("/config")
+        assert (refused.status_code, refused.json()["error"]["type"]) == (401, "NotAuthorizedException")
+        wrong = await client.get("/config", headers={"Authorization": "Bearer icf_0_0"})
+        assert wrong.status_code == 401
+        grant = await client.post("/oauth/tokens", data={"grant_type": "password", "password": "x"})
+        assert (grant.status_code, grant.json()["error"]) == (400, "unsupported_grant_type")
+
+
+async def test_what_opens_the_files_of_a_table(place: Place) -> None:
+    await asyncio.to_thread(lambda: place.pyiceberg().create_table("sales.t", ROWS.schema))
+    async with place.http(place.editor) as client:
+        answer = await client.get("/namespaces/sales/tables/t")
+        site = place.lakehouse.site
+        assert answer.json()["config"] == {
+            "s3.endpoint": site.endpoint.replace("127.0.0.1", "localhost"),
+            "s3.region": "us-east-1",
+            "client.region": "us-east-1",
+            "s3.path-style-access": "true",
+            "s3.access-key-id": site.access_key_id,
+            "s3.secret-access-key": site.secret_access_key,
+        }
+        etag = {"If-None-Match": answer.headers["ETag"]}
+        again = await client.get("/namespaces/sales/tables/t", headers=etag)
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])
+    async with place.http(place.viewer) as client:
+        other = await client.get("/namespaces/sales/tables/t", headers=etag)
+        assert (other.status_code, other.headers["ETag"] != etag["If-None-Match"]) == (200, True)
+
+
+async def test_names_are_held_to_what_sql_can_say(place: Place) -> None:
+    schema = {"type": "struct", "fields": [{"id": 1, "name": "n", "type": "int", "required": False}]}
+    async with place.http(place.editor) as client:
+        for namespace in (["polnor"], [place.slug], ["a.b"], ["a", "b", "c"], ["sales", "default"], [], "sales", [1]):
+            refused = await client.post("/namespaces", json={"namespace": namespace})
+            assert refused.status_code == 400, namespace
+            assert set(refused.json()["error"]) == {"message", "type", "code"}
+        for name in ("a.b", "a/b", "", None):
+            refused = await client.post("/namespaces/sales/tables", json={"name": name, "schema": schema})
+            assert refused.status_code == 400, name
+        assert (await client.post("/namespaces", content=b"[")).status_code == 400
+        made = await client.post("/namespaces/sales/tables", json={"name": "t", "schema": schema})
+        assert made.status_code == 200, made.text
+        rename = {
+            "source": {"namespace": ["sales"], "name": "t"},
+            "destination": {"namespace": ["sales"], "name": "a.b"},
+        }
+        assert (await client.post("/tables/rename", json=rename)).status_code == 400
+
+
+async def test_only_the_protocol_is_passed_on(place: Place) -> None:
+    async with place.http(place.editor) as client:
+        for method, path in (
+            ("GET", "/../../management/v1/warehouses"),
+            ("PUT", "/namespaces"),
+            ("GET", "/namespaces/sales/tables/..%2F..%2Fx"),
+            ("GET", "/namespaces/sales/secrets"),
+            ("PATCH", "/namespaces/sales"),
+        ):
+            assert (await client.request(method, path)).status_code in (404, 405), path
+        missing = await client.get("/namespaces/none/tables")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, 404)
+        assert (await client.head("/namespaces/sales")).status_code in (200, 204)
+        assert (await client.head("/namespaces/none")).status_code == 404
+
+
+async def test_another_workspace_does_not_exist(place: Place, make_lakehouse: MakeLakehouse) -> None:
+    other = await make_lakehouse("other")
+
+    def work() -> None:
+        with pytest.raises(Exception, match=r"(?i)no warehouse|not ?found"):
+            place.pyiceberg(warehouse=other.slug).list_namespaces()
+        with pytest.raises(UnauthorizedError):
+            place.pyiceberg("icf_00000000_wrong").list_namespaces()
+        with pytest.raises(NoSuchTableError):
+            place.pyiceberg().load_table("sales.none")
+
+    await asyncio.to_thread(work)
+    async with httpx.AsyncClient(base_url=f"{place.url}/iceberg/v1/{other.slug}", trust_env=False) as client:
+        answer = await client.get("/namespaces", headers={"Authorization": f"Bearer {place.editor}"})
+    assert answer.status_code == 404
+
+
+async def test_what_a_run_reads_and_writes_is_its_lineage(
+    app: FastAPI, place: Place, run_token_key: RunTokenKey, cluster_with_roles: ControlPlane, clients: MakeClient
+) -> None:
+    def prepare() -> int:
+        table = place.pyiceberg().create_table("sales.source", ROWS.schema)
+        table.append(ROWS)
+        snapshot = table.current_snapshot()
+        assert snapshot is not None
+        return snapshot.snapshot_id
+
+    seen = await asyncio.to_thread(prepare)
+    run, token = await start_run(app, place, run_token_key, cluster_with_roles)
+
+    def work() -> int:
+        catalog = place.pyiceberg(token)
+        rows = catalog.load_table("sales.source").scan().to_arrow()
+        target = catalog.create_table("sales.target", rows.schema)
+        assert target.io.properties["s3.endpoint"] == place.lakehouse.site.endpoint
+        target.append(rows)
+        snapshot = target.current_snapshot()
+        assert snapshot is not None
+        return snapshot.snapshot_id
+
+    made = await asyncio.to_thread(work)
+    lineage = (await (await clients(token)).get(f"/runs/{run.public_id}/lineage")).json()
+    assert f"{place.slug}.sales.source" in lineage["read"]
+    assert lineage["written"] == [f"{place.slug}.sales.target"]
+    assert {"table": f"{place.slug}.sales.source", "snapshot_id": seen} in lineage["read_snapshots"]
+    assert lineage["written_snapshots"] == [{"table": f"{place.slug}.sales.target", "snapshot_id": made}]
+
+
+async def start_run(app: FastAPI, place: Place, key: RunTokenKey, control_plane: ControlPlane) -> tuple[Run, str]:
+    """Make a run in the workspace, and the token that the operator would give it."""
+    namespace = f"icefield-{place.slug}"
+    manifest: dict[str, Any] = {
+        "apiVersion": "icefield.dev/v1alpha1",
+        "kind": "Run",
+        "metadata": {"name": "nightly", "namespace": namespace},
+        "spec": {"command": "true"},
+    }
+    created = control_plane.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
+    run = Run.model_validate_json(created)
+    await app.state.cluster.runs.find(namespace, run.metadata.name)
+    now = int(time.time())
+    claims = {
+        "iss": "icefield-operator",
+        "aud": "icefield",
+        "sub": f"run:{run.metadata.uid}",
+        "workspace": place.slug,
+        "run": run.metadata.name,
+        "run_uid": run.metadata.uid,
+        "role": "editor",
+        "iat": now,
+        "exp": now + 3600,
+    }
+    return run, signed(claims, key.private)
