@@ -96,7 +96,7 @@ _NUMBERS = """
 """
 _STRINGS = """
     ascii base64 bit_length btrim char char_length character_length chr collate collation concat concat_ws contains decode
-    elt encode endswith find_in_set format_number format_string initcap is_valid_utf8 lcase left len length levenshtein
+    elt encode endswith find_in_set charindex instr format_number format_string initcap is_valid_utf8 lcase left len length levenshtein
     like ilike locate lower lpad ltrim luhn_check make_valid_utf8 mask octet_length overlay position printf quote regexp
     regexp_count regexp_extract regexp_extract_all regexp_instr regexp_like regexp_replace regexp_substr repeat replace
     reverse right rlike rpad rtrim sentences soundex space split split_part startswith substr substring substring_index

@@ -84,7 +84,7 @@ def _avg(name: str, arguments: Sequence[Argument], distinct: str) -> Argument:
         return Argument(raw(text), DOUBLE)
     if kind == "decimal":
         target = bounded(given.precision + 4, given.scale + 4)
-        return Argument(raw(text), target, f"CAST({{}} AS {duckdb_name(target)})")
+        return Argument(raw(text), target, f"CAST(CAST({{}} AS VARCHAR) AS {duckdb_name(target)})")
     raise Untranslatable(f"avg of a {kind}.")
 
 

@@ -149,8 +149,11 @@ def _ceiling(name: str) -> Builder:
         if kind == "decimal":
             target = bounded(subject.precision - subject.scale + 1, 0)
             return Argument(raw(f"CAST({name}({arguments[0].sql}) AS {duckdb_name(target)})"), target)
-        if kind in (*INTEGERS, "double", "float"):
-            return Argument(raw(f"CAST({name}({arguments[0].sql}) AS BIGINT)"), BIGINT)
+        if kind in INTEGERS:
+            return Argument(raw(f"CAST({arguments[0].sql} AS BIGINT)"), BIGINT)
+        if kind in ("double", "float"):
+            text = f"CAST({name}({arguments[0].sql}) AS BIGINT)"
+            return Argument(raw(f"(CASE WHEN isnan({arguments[0].sql}) THEN 0 ELSE {text} END)"), BIGINT)
         raise _refuse(name)
 
     return builder

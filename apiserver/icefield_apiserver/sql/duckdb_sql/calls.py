@@ -55,6 +55,8 @@ def _aggregate(values: Values, name: str, node: exp.Expr, scope: Scope) -> Argum
         listed = listed[0].expressions
     if len(listed) == 1 and isinstance(listed[0], exp.Star) and name == "count":
         return Argument(raw("count(*)"), Type("bigint"))
+    if name in ("first_value", "last_value") and not isinstance(node.parent, exp.Window):
+        name = name.removesuffix("_value")
     return aggregate(name, values.children(listed, scope), distinct)
 
 

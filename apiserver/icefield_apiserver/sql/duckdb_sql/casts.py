@@ -65,7 +65,8 @@ def cast(argument: Argument, target: Type, *, safe: bool = False) -> str:
     if target.kind in INTEGERS and source.kind in (*FRACTIONS, "decimal"):
         return f"{word}(trunc({argument.sql}) AS {name})"
     if target.kind == "decimal" and source.kind in FRACTIONS:
-        return f"{word}(CAST({argument.sql} AS VARCHAR) AS {name})"
+        finite = f"(CASE WHEN isfinite({argument.sql}) THEN {argument.sql} END)"
+        return f"{word}(CAST({finite} AS VARCHAR) AS {name})"
     if source.kind in TIMES and target.kind in NUMBERS and target.kind != "decimal":
         seconds = f"epoch({argument.sql})"
         return f"{word}({seconds if target.kind in FRACTIONS else f'floor({seconds})'} AS {name})"
@@ -103,11 +104,12 @@ def _from_text(argument: Argument, target: Type, safe: bool) -> str:
     pattern = _PATTERNS.get(target.kind)
     if pattern is None:
         raise Untranslatable(f"a cast of a string to {target}.")
+    if target.kind == "date" and re.fullmatch(r"\d{4}(-\d{1,2})?", (argument.literal or "").strip()):
+        month = (argument.literal or "").strip()
+        return f"CAST('{month}{'-01' if '-' in month else '-01-01'}' AS DATE)"
     trimmed = f"trim({argument.sql}, {_SPACE})"
     if (value := argument.literal) is not None and re.fullmatch(pattern, value.strip()):
-        text = text_literal(value.strip())
-        if target.kind == "date":
-            text = text_literal(re.split("[ T]", value.strip())[0])
+        text = text_literal(re.split("[ T]", value.strip())[0] if target.kind == "date" else value.strip())
         return f"{'TRY_CAST' if safe else 'CAST'}({text} AS {name})"
     value_sql = f"regexp_extract({trimmed}, '^[^ T]*')" if target.kind == "date" else trimmed
     converted = f"{'TRY_CAST' if safe else 'CAST'}({value_sql} AS {name})"

@@ -6,7 +6,7 @@ import re
 
 from sqlglot import exp
 
-from ..types import BIGINT, DATE, DOUBLE, INT, INTEGERS, NUMBERS, STRING, TIMES, Type, arithmetic, duckdb_name
+from ..types import BIGINT, DATE, DOUBLE, INT, INTEGERS, NUMBERS, STRING, TIMES, Type, arithmetic, decimal, duckdb_name
 from .argument import Argument, Untranslatable, failure, raw, text_literal
 from .casts import as_text, cast
 
@@ -25,7 +25,7 @@ def binary(node: exp.Expr, left: Argument, right: Argument) -> Argument:
     sign = _SIGNS[type(node)]
     if sign in "+-" and (moved := _moved(sign, left, right)) is not None:
         return moved
-    kind = arithmetic(sign, _numeric(left, sign), _numeric(right, sign))
+    kind = arithmetic(sign, _beside(left, right, sign), _beside(right, left, sign))
     assert kind is not None  # noqa: S101 - both are numbers
     a, b = _widened(left, right, kind), _widened(right, left, kind)
     if sign in "/%":
@@ -138,6 +138,19 @@ def _numeric(argument: Argument, what: str) -> Type:
     if kind not in NUMBERS:
         raise Untranslatable(f"{what} of a {kind}.")
     return argument.type
+
+
+def _beside(argument: Argument, other: Argument, what: str) -> Type:
+    """Return the type of an operand; an integer literal beside a decimal is as narrow as its digits (Spark's rule)."""
+    kind = _numeric(argument, what)
+    if argument.integer is not None and other.type is not None and other.type.kind == "decimal":
+        return decimal(len(str(abs(argument.integer))), 0)
+    return kind
+
+
+def from_double(text: str, kind: Type) -> str:
+    """Return a double as a decimal by its shortest digits, which keeps what binary fractions would add out of it."""
+    return f"CAST(CAST({text} AS VARCHAR) AS {duckdb_name(kind)})"
 
 
 def _widened(argument: Argument, other: Argument, kind: Type) -> str:

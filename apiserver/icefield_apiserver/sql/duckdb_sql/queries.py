@@ -13,7 +13,7 @@ from .scopes import Columns, Scope, Source, alias_columns, renamed
 from .sources import lateral_view, table_function
 from .values import Values, window_parts
 
-_NEEDS_CAST = ("decimal", "tinyint", "smallint", "int", "bigint", "float")
+_NEEDS_CAST = ("decimal", "tinyint", "smallint", "int", "float")
 
 
 class Translator:

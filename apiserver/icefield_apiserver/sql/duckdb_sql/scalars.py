@@ -59,15 +59,15 @@ _MATH = {
     "radians": _of("radians({0})", DOUBLE, "f"),
     "power": _of("pow({0}, {1})", DOUBLE, "ff"),
     "pow": _of("pow({0}, {1})", DOUBLE, "ff"),
-    "sign": _of("CAST(sign({0}) AS DOUBLE)", DOUBLE, "f"),
-    "signum": _of("CAST(sign({0}) AS DOUBLE)", DOUBLE, "f"),
+    "sign": _of("(CASE WHEN isnan({0}) THEN {0} ELSE CAST(sign({0}) AS DOUBLE) END)", DOUBLE, "f"),
+    "signum": _of("(CASE WHEN isnan({0}) THEN {0} ELSE CAST(sign({0}) AS DOUBLE) END)", DOUBLE, "f"),
     "pi": _of("pi()", DOUBLE, ""),
     "e": _of("exp(CAST(1 AS DOUBLE))", DOUBLE, ""),
     "abs": (Form("n", "abs({0})", 0),),
     "positive": (Form("n", "{0}", 0),),
     "isnan": _of("coalesce(isnan({0}), FALSE)", BOOLEAN, "F"),
     "nanvl": _of("(CASE WHEN isnan({0}) THEN {1} ELSE {0} END)", DOUBLE, "ff"),
-    "bit_count": _of("CAST(bit_count({0}) AS INTEGER)", INT, "i"),
+    "bit_count": _of("CAST(bit_count(CAST({0} AS BIGINT)) AS INTEGER)", INT, "i"),
     "bin": _of("(CASE WHEN {0} < 0 THEN bin(CAST({0} AS BIGINT)) ELSE bin({0}) END)", STRING, "i"),
 }
 _TEXT = {
@@ -88,6 +88,7 @@ _TEXT = {
         Form("ss", "replace({0}, {1}, '')", STRING),
     ),
     "translate": _of("translate({0}, {1}, {2})", STRING, "sss"),
+    "charindex": _of("CAST(instr({1}, {0}) AS INTEGER)", INT, "ss"),
     "instr": _of("CAST(instr({0}, {1}) AS INTEGER)", INT, "ss"),
     "locate": _of("CAST(instr({1}, {0}) AS INTEGER)", INT, "ss"),
     "position": _of("CAST(instr({1}, {0}) AS INTEGER)", INT, "ss"),
@@ -106,7 +107,6 @@ _TEXT = {
         Form("sis", "(CASE WHEN length({2}) = 0 THEN left({0}, {1}) ELSE rpad({0}, greatest({1}, 0), {2}) END)", STRING),
         Form("si", "rpad({0}, greatest({1}, 0), ' ')", STRING),
     ),
-    "levenshtein": _of("CAST(levenshtein({0}, {1}) AS INTEGER)", INT, "ss"),
     "base64": _of("to_base64({0})", STRING, "x"),
 }
 _TIME = {

@@ -69,3 +69,27 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, timedelta) else value
+
+
+DUCKDB_TYPES = """
+    g VARCHAR, i INTEGER, j INTEGER, b BIGINT, s SMALLINT, d DOUBLE, f FLOAT, c DECIMAL(10, 2), e DECIMAL(5, 3), t VARCHAR,
+    u VARCHAR, dt DATE, ts TIMESTAMPTZ, tn TIMESTAMP, o BOOLEAN, x BLOB, a INTEGER[], w VARCHAR[],
+    m MAP(VARCHAR, INTEGER), r STRUCT(p INTEGER, q VARCHAR)
+"""
+
+DUCKDB_ROWS = [
+    "'k', 7, 2, 5000000000, 12, 2.5, 1.5, 123.45, 1.125, 'Hello World', '12', '2024-02-29', "
+    "'2024-02-29 13:45:10.123456+00', '2024-02-29 13:45:10', true, from_hex('0a41'), [3, 1, 2], ['b', 'a'], "
+    "MAP {'p': 1, 'q': 2}, {'p': 1, 'q': 'z'}",
+    "'k', -7, 2, -3, -5, -2.5, -0.5, -123.45, -2.345, '  a,b,,c  ', '-3', '2023-12-31', "
+    "'1969-12-31 23:59:59+00', '1999-12-31 23:59:59.5', false, from_hex(''), [5, null, 5], ['x', null, 'x'], "
+    "MAP {'p': -1}, {'p': null, 'q': 'y'}",
+    "'l', 0, 3, 0, 0, 0.0, 0.0, 0.00, 0.000, '', '0', '1970-01-01', '1970-01-01 00:00:00+00', "
+    "'1970-01-01 00:00:00', true, from_hex('ff00'), [], [], MAP {}, {'p': 0, 'q': ''}",
+    "'l', 10, -3, 9000000000000000000, 300, 1e15, 3.25, 99999999.99, 9.999, 'über Straße', '99', '2000-01-03', "
+    "'2000-01-03 04:05:06+00', '2000-01-03 04:05:06', false, from_hex('616263'), [1], ['a'], MAP {'z': 26}, "
+    "{'p': 9, 'q': 'Q'}",
+    "'n', null, 1, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null",
+    "'n', 3, 5, 42, 1, 'NaN', 0.1, 0.05, 0.500, 'a%b_c', '2024-05-06', '2024-12-30', '2024-12-30 00:00:00+00', "
+    "'2024-12-30 12:00:00', null, from_hex('01'), [2, 2, null], ['zz', ''], MAP {'a': null}, {'p': 2, 'q': null}",
+]
