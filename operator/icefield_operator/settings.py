@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     """The image of tasks that name none; it has tini at /usr/bin/tini."""
     tini_image: str
     """The image whose tini is copied into pods of any other image."""
-    warehouse_image: str = "icefield/warehouse"
+    warehouse_image: str
     """The image of warehouses: gateway, Spark Connect and Spark's executors."""
     image_pull_policy: str = "IfNotPresent"
     api_url: str = "https://icefield-apiserver.icefield-system.svc"

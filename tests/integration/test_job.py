@@ -88,7 +88,13 @@ async def running_operator(key: Path) -> AsyncIterator[None]:
         world = World()
         cluster = await Cluster.connect(world)
         stack.push_async_callback(cluster.close)
-        settings = Settings(runtime_image="runtime", tini_image="tini", run_token_private_key_file=key, health_port=0)
+        settings = Settings(
+            runtime_image="runtime",
+            tini_image="tini",
+            warehouse_image="warehouse",
+            run_token_private_key_file=key,
+            health_port=0,
+        )
         controllers = Controllers(world)
         JobReconciler(cluster, controllers)
         operator = Operator(settings, cluster, controllers)

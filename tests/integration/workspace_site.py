@@ -124,6 +124,7 @@ async def running_operator(
         settings = Settings(
             runtime_image="runtime",
             tini_image="tini",
+            warehouse_image="warehouse",
             run_token_private_key_file=own_ca,
             tls_ca_file=own_ca,
             health_port=0,

@@ -17,6 +17,7 @@ from icefield_operator.world import Manifest
 
 from .dag import Stop
 
+
 @dataclass(frozen=True)
 class Context:
     """What the pod itself does not know."""

@@ -170,6 +170,7 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
     settings = Settings(
         runtime_image="localhost/icefield/runtime:test",
         tini_image="localhost/icefield/tini:test",
+        warehouse_image="localhost/icefield/warehouse:test",
         run_token_private_key_file=private_key,
         health_port=0,
     )
