@@ -76,6 +76,7 @@ class Execution:
         self.inline_rows = inline_rows
         self.inline: bytes | None = None
         self.recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.recording: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
         self.stop = asyncio.Event()
         self.endpoint: str | None = None
@@ -85,6 +86,11 @@ class Execution:
         """What the gateway knows the statement as; each time that it is begun anew, as another one."""
         attempts = self.statement.attempts
         return f"{self.statement.id}-{attempts}" if attempts else self.statement.id
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its record stands in the database."""
+        return self.recorded.done() and not self.recorded.cancelled() and self.recorded.exception() is None
 
     @property
     def request(self) -> dict[str, Any]:

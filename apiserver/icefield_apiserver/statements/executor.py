@@ -53,6 +53,7 @@ class Executor:
         self._events = events
         self._executions: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
         self.owner = f"{socket.gethostname()[:40]}-{secrets.token_hex(8)}"
         self.closing = closing
 
@@ -60,7 +61,7 @@ class Executor:
     async def running(self) -> AsyncIterator[None]:
         """See to statements for as long as the context lasts; what has not ended then is left to other processes."""
         settings = self._parts.settings
-        loops = [
+        self._loops = [
             asyncio.create_task(_forever(self._renew, min(LOOK_SECONDS, settings.lease_seconds / 3))),
             asyncio.create_task(_forever(self._adopt, settings.lease_seconds / 4)),
             asyncio.create_task(_forever(self._sweep, JANITOR_SECONDS)),
@@ -69,7 +70,7 @@ class Executor:
             yield
         finally:
             self.closing.set()
-            tasks = [*loops, *self._tasks]
+            tasks = [*self._loops, *self._tasks]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -158,22 +159,21 @@ class Executor:
             self._events.statement_ended(statement)
         except LeaseLostError:
             log.warning("statement %s belongs to another process by now", statement.id)
-        except Exception as error:
-            if not execution.recorded.done():
-                execution.recorded.set_exception(error)
-                return
-            # Its lease runs out, and whoever adopts it tries again.
-            log.exception("statement %s is given up here", statement.id)
+        except Exception:
+            if execution.is_recorded:  # its lease runs out, and whoever adopts it tries again
+                log.exception("statement %s is given up here", statement.id)
         finally:
+            if execution.recording:
+                execution.recording.cancel()
             self._executions.pop(statement.id, None)
             execution.ended.set()
 
     async def _renew(self) -> None:
         """Renew the leases, and stop what is wanted stopped."""
-        recorded = {id_: each for id_, each in self._executions.items() if each.recorded.done()}
+        recorded = {id_: each for id_, each in self._executions.items() if each.is_recorded}
         if not recorded:
             return
-        mine = await self._parts.repository.renew(self.owner, self.lease()["lease_until"])
+        mine = await self._parts.repository.renew(self.owner, list(recorded), self.lease()["lease_until"])
         for statement_id, execution in recorded.items():
             if mine.get(statement_id):
                 execution.stop.set()

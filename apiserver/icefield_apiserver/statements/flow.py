@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from icefield_apiserver.db.models import now
 from icefield_apiserver.errors import ApiError
 from icefield_apiserver.lineage import body
@@ -25,7 +27,7 @@ from .execution import CancelledError, Execution, LostError, Outcome, StatementE
 from .gateway import GatewayRefusalError, GatewayState, GatewayStatement
 from .parts import Parts, patiently
 from .planning import Parsed, Request
-from .record import change, finish, note_dispatched, note_running
+from .record import LeaseLostError, change, finish, note_dispatched, note_running
 from .settling import LOST, made_by, noted, settled, written_outcome
 
 log = logging.getLogger(__name__)
@@ -50,16 +52,39 @@ async def run(execution: Execution, parts: Parts, values: dict[str, Any] | None)
         DuplicateStatementError, sqlalchemy.exc.SQLAlchemyError: a new statement could not be recorded; nothing was run.
         LeaseLostError: another process sees to it.
     """
-    planned = None
+    if values is not None:
+        await _begun(execution, parts, values)
     try:
-        if values is not None:
-            planned = await _record_and_plan(execution, parts, values)
-        outcome = await _outcome(execution, parts, planned)
+        outcome = await _outcome(execution, parts)
     except CancelledError:
         outcome = Outcome("cancelled", "CANCELLED", "The statement was cancelled.")
     except StatementError as error:
         outcome = Outcome("failed", error.code, error.message)
+    except (LeaseLostError, SQLAlchemyError):
+        raise
+    except Exception:
+        # Whoever adopted it would meet the same; a statement must end.
+        log.exception("statement %s failed", execution.statement.id)
+        outcome = Outcome("failed", "INTERNAL_ERROR", "Something went wrong in the platform; its log says what.")
+    await execution.recorded
     await finish(execution, parts, outcome)
+
+
+async def _begun(execution: Execution, parts: Parts, values: dict[str, Any]) -> None:
+    """Store a new statement; of a read, while it is planned and run, for that can do no harm."""
+
+    async def store() -> None:
+        try:
+            await parts.repository.insert(values)
+        except Exception as error:  # whoever waits for the record is told
+            execution.recorded.set_exception(error)
+            execution.stop.set()
+        else:
+            execution.recorded.set_result(None)
+
+    execution.recording = asyncio.create_task(store())
+    if execution.statement.is_write:
+        await execution.recorded
 
 
 @dataclass(frozen=True)
@@ -68,22 +93,9 @@ class _Plan:
     made_at: float
 
 
-async def _record_and_plan(execution: Execution, parts: Parts, values: dict[str, Any]) -> _Plan:
-    """Store a new statement, and meanwhile plan it."""
-    recording = asyncio.ensure_future(parts.repository.insert(values))
-    planning = asyncio.ensure_future(_plan(execution, parts))
-    try:
-        await recording
-        execution.recorded.set_result(None)
-        return await planning
-    finally:
-        planning.cancel()
-        await asyncio.gather(planning, return_exceptions=True)
-
-
-async def _outcome(execution: Execution, parts: Parts, plan: _Plan | None) -> Outcome:
+async def _outcome(execution: Execution, parts: Parts) -> Outcome:
     """Run a statement, and as long as it only reads, run it again when it is lost."""
-    if plan is None and execution.statement.is_dispatched:
+    if execution.statement.is_dispatched:
         try:
             return await _taken_up(execution, parts)
         except LostError as error:
@@ -92,12 +104,11 @@ async def _outcome(execution: Execution, parts: Parts, plan: _Plan | None) -> Ou
             await _begin_anew(execution, parts, error.why)
     while True:
         try:
-            return await _once(execution, parts, plan)
+            return await _once(execution, parts)
         except LostError as error:
             if execution.statement.is_write:
                 return await settled(execution, parts, error.why)
             await _begin_anew(execution, parts, error.why)
-        plan = None
 
 
 async def _taken_up(execution: Execution, parts: Parts) -> Outcome:
@@ -111,13 +122,12 @@ async def _taken_up(execution: Execution, parts: Parts) -> Outcome:
     return await _ended(execution, parts, state)
 
 
-async def _once(execution: Execution, parts: Parts, plan: _Plan | None) -> Outcome:
-    """Plan a statement where it is not, hand it over, and follow it to its end."""
+async def _once(execution: Execution, parts: Parts) -> Outcome:
+    """Plan a statement, hand it over, and follow it to its end."""
     clock = asyncio.get_running_loop().time
     give_up = clock() + parts.settings.warehouse_start_seconds
+    plan = await _plan(execution, parts)  # before the wait: what cannot run wakes no warehouse
     while True:
-        if plan is None:
-            plan = await _plan(execution, parts)  # before the wait: what cannot run wakes no warehouse
         endpoint = await parts.waker.endpoint(execution)
         if clock() - plan.made_at > PLAN_GOOD_SECONDS:
             plan = await _plan(execution, parts)

@@ -60,6 +60,7 @@ async def change(execution: Execution, parts: Parts, values: dict[str, Any]) -> 
         sqlalchemy.exc.SQLAlchemyError: the database is away for too long.
     """
     statement = execution.statement
+    await execution.recorded
     if not await insist(lambda: parts.repository.change(statement.id, statement.owner, values)):
         raise LeaseLostError
     execution.change(values)

@@ -165,9 +165,9 @@ class StatementRepository:
         change = update(Statement).where(Statement.id == statement_id, Statement.status.in_(ACTIVE))
         return await self._db.execute(change.values(cancel_requested=True)) == 1
 
-    async def renew(self, owner: str, lease_until: datetime) -> dict[str, bool]:
-        """Renew the owner's leases; return the ids of what is its own, each with whether it is wanted stopped."""
-        mine = Statement.owner == owner, Statement.status.in_(ACTIVE)
+    async def renew(self, owner: str, statement_ids: Sequence[str], lease_until: datetime) -> dict[str, bool]:
+        """Renew leases of the owner; return the ids of what is its own, each with whether it is wanted stopped."""
+        mine = Statement.id.in_(statement_ids), Statement.owner == owner, Statement.status.in_(ACTIVE)
         async with self._db.session() as session:
             await session.execute(update(Statement).where(*mine).values(lease_until=lease_until))
             rows = await session.execute(select(Statement.id, Statement.cancel_requested).where(*mine))

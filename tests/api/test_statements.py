@@ -1,0 +1,491 @@
+"""SQL statements over REST: a real control plane, catalog, object store and gateway; the operator is played."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import polnor.dbapi
+import polnor.sql
+import polnor.warehouses
+import pyarrow as pa
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from polnor._client import Client, Config
+from pyiceberg.catalog import Catalog, load_catalog
+
+from icefield_apiserver.settings import ObjectStoreSettings, Settings, StatementSettings
+from icefield_crds import Warehouse
+from icefield_crds.names import namespace_of
+from icefield_crds.warehouse import WAKE_ANNOTATION
+from tests.catalog import BUCKET, RunningCatalog
+from tests.controlplane import ControlPlane
+
+from .conftest import ADMIN, AddUser, SignIn, serving
+from .lakehouse import Lakehouse, MakeLakehouse
+from .playing import eventually
+from .test_polnor_sdk import call, listening
+from .warehouses import (
+    TOKEN,
+    RunningGateway,
+    furnish_with_token,
+    running,
+    running_gateway,
+    set_warehouse_status,
+    stopped,
+)
+
+pytestmark = pytest.mark.integration
+
+SLOW = "SELECT sum(a.range * b.range % 7) AS s FROM range(1000000) a, range(1000000) b"
+"""Goes on for far longer than any test; it is cancelled, or its warehouse is killed."""
+LEASE_SECONDS = 1.5
+
+
+@pytest.fixture
+def settings(settings: Settings, embedded_catalog: RunningCatalog) -> Settings:
+    """Settings of a server that reaches the object store, and is quick to take over what others leave."""
+    store = embedded_catalog.store
+    reached = ObjectStoreSettings(
+        endpoint=store.url,
+        bucket=BUCKET,
+        access_key_id=store.access_key_id,
+        secret_access_key=store.secret_access_key,
+    )
+    quick = StatementSettings(
+        lease_seconds=LEASE_SECONDS, settling_seconds=1, silence_seconds=2, warehouse_error_seconds=1
+    )
+    return settings.model_copy(update={"object_store": reached, "statements": quick})
+
+
+@pytest_asyncio.fixture
+async def lakehouse(make_lakehouse: MakeLakehouse, cluster_with_roles: ControlPlane, add_user: AddUser) -> Lakehouse:
+    """A workspace with a catalog, and a viewer in it."""
+    await add_user("viewer@acme.eu")
+    made = await make_lakehouse("sql", {"viewer@acme.eu": "viewer"})
+    furnish_with_token(cluster_with_roles, made.slug)
+    return made
+
+
+@pytest_asyncio.fixture
+async def client(sign_in: SignIn, lakehouse: Lakehouse) -> httpx.AsyncClient:
+    """An administrator there, with a warehouse called main that nobody has started yet."""
+    client = await sign_in(ADMIN, workspace=lakehouse.slug)
+    client.timeout = httpx.Timeout(60)
+    assert (await client.post("/sql/warehouses", json={"name": "main"})).status_code == 201
+    return client
+
+
+@pytest_asyncio.fixture
+async def gateway(app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse) -> AsyncIterator[RunningGateway]:
+    """The gateway of main, which runs."""
+    async with running_gateway(lakehouse) as gateway:
+        await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
+        yield gateway
+
+
+@pytest.fixture
+def outside(lakehouse: Lakehouse) -> Catalog:
+    """The workspace's catalog as PyIceberg sees it, without us between."""
+    return load_catalog("outside", **lakehouse.catalog.pyiceberg(lakehouse.slug))
+
+
+@pytest.fixture
+def orders(outside: Catalog) -> pa.Table:
+    """A table sales.orders of ten rows."""
+    rows = pa.table({"id": pa.array(range(10), pa.int64()), "name": [f"n{number}" for number in range(10)]})
+    outside.create_namespace("sales")
+    outside.create_table("sales.orders", rows.schema).append(rows)
+    return rows
+
+
+async def run(client: httpx.AsyncClient, query: str, **body: Any) -> dict[str, Any]:
+    """Run a statement on main, and return the answer, which is one of success."""
+    answer = await client.post("/sql/execute", json={"query": query, "warehouse_id": "main", **body})
+    assert answer.status_code in (200, 202), answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def ended(client: httpx.AsyncClient, statement_id: str, seconds: float = 30) -> dict[str, Any]:
+    """Return a statement once it has ended."""
+    return await until(client, statement_id, ("succeeded", "failed", "cancelled"), seconds)
+
+
+async def until(
+    client: httpx.AsyncClient, statement_id: str, statuses: tuple[str, ...], seconds: float = 30
+) -> dict[str, Any]:
+    """Return a statement once it stands so."""
+    give_up = time.monotonic() + seconds
+    while True:
+        statement: dict[str, Any] = (await client.get(f"/sql/statements/{statement_id}")).json()
+        if statement["status"] in statuses:
+            return statement
+        assert time.monotonic() < give_up, statement
+        await asyncio.sleep(0.05)
+
+
+async def test_a_read_answers_as_the_reference_does(
+    client: httpx.AsyncClient, gateway: RunningGateway, orders: pa.Table, outside: Catalog, lakehouse: Lakehouse
+) -> None:
+    said = await run(client, "SELECT count(*) FROM sales.orders")
+    table = f"{lakehouse.slug}.sales.orders"
+    snapshot = outside.load_table("sales.orders").current_snapshot()
+    assert snapshot is not None
+    assert (said["columns"], said["rows"], said["engine"], said["status"]) == (["count"], [[10]], "duckdb", "succeeded")
+    assert (said["lineage"]["read"], said["lineage"]["written"], said["truncated"]) == ([table], [], False)
+    assert said["lineage"]["read_snapshots"] == [{"table": table, "snapshot_id": snapshot.snapshot_id}]
+    assert isinstance(said["elapsed_ms"], int)
+
+    statement = (await client.get(f"/sql/statements/{said['statement_id']}")).json()
+    assert (statement["status"], statement["rows_produced"], statement["error_message"]) == ("succeeded", 1, None)
+    assert statement["result_schema"] == [{"name": "count", "type": "bigint"}]
+    assert statement["lineage"] == said["lineage"]
+    assert statement["person"] == ADMIN
+    results = (await client.get(f"/sql/statements/{said['statement_id']}/results")).json()
+    assert results == {"schema": statement["result_schema"], "rows_produced": 1, "data": [[10]]}
+    again = await run(client, "SELECT name FROM orders WHERE id = ?", schema="sales", params=[3], row_limit=5)
+    assert again["rows"] == [["n3"]]
+
+
+async def test_what_does_not_parse_is_400_and_what_fails_is_a_failed_statement(
+    client: httpx.AsyncClient, gateway: RunningGateway, orders: pa.Table
+) -> None:
+    body = {"query": "SELEC 1", "warehouse_id": "main"}
+    assert (await client.post("/sql/execute", json=body)).status_code == 400
+    for query in ("COPY t TO '/tmp/x'", "SELECT * FROM read_csv('/etc/passwd')", ""):
+        assert (await client.post("/sql/execute", json={**body, "query": query})).status_code == 400, query
+    nowhere = await client.post("/sql/execute", json={"query": "SELECT 1", "warehouse_id": "nope"})
+    assert (nowhere.status_code, "no warehouse nope" in nowhere.json()["error"]) == (404, True)
+    lost = await client.post("/sql/execute", json={**body, "query": "SELECT 1", "lineage_run_id": "run_000000000000"})
+    assert lost.status_code == 400
+
+    unknown = await run(client, "SELECT * FROM sales.nope")
+    assert (unknown["status"], unknown["error_code"], unknown["rows"]) == ("failed", "TABLE_OR_VIEW_NOT_FOUND", [])
+    wrong = await run(client, "SELECT CAST('x' AS INT)")
+    assert wrong["status"] == "failed"
+    assert wrong["error_message"]
+    results = await client.get(f"/sql/statements/{wrong['statement_id']}/results")
+    assert (results.status_code, wrong["error_message"] in results.json()["error"]) == (409, True)
+    assert (await client.get("/sql/statements/stmt_nope")).status_code == 404
+
+
+async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+    query = """
+        SELECT true AS b, 9007199254740993::BIGINT AS i, 1.10::DECIMAL(10,2) AS d,
+               'NaN'::DOUBLE AS n, 'Infinity'::DOUBLE AS inf, 1.5::DOUBLE AS f, 'ü' AS s, '\\x00\\xFF'::BLOB AS x,
+               DATE '2026-11-22' AS day, TIMESTAMP '2026-11-22 10:00:00.5' AS ntz,
+               TIMESTAMPTZ '2026-11-22 10:00:00+02' AS ts,
+               [1, NULL] AS a, {'k': 1, 'v': 'w'} AS st, MAP {'k': 1.5::DOUBLE} AS m, NULL AS nothing
+    """
+    said = await run(client, query, dialect="duckdb")
+    assert said["status"] == "succeeded", said["error_message"]
+    expected = [
+        True,
+        9007199254740993,
+        "1.10",
+        "NaN",
+        "Infinity",
+        1.5,
+        "ü",
+        "AP8=",
+        "2026-11-22",
+        "2026-11-22T10:00:00.500000",
+        "2026-11-22T08:00:00Z",
+        [1, None],
+        {"k": 1, "v": "w"},
+        [["k", 1.5]],
+        None,
+    ]
+    assert said["rows"] == [expected]
+    results = (await client.get(f"/sql/statements/{said['statement_id']}/results")).json()
+    assert results["data"] == [expected]
+    types = {column["name"]: column["type"] for column in results["schema"]}
+    assert types["d"] == "decimal(10,2)"
+    assert (types["ntz"], types["ts"], types["m"]) == ("timestamp_ntz", "timestamp", "map<string,double>")
+
+
+async def test_results_in_pages_and_whole(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+    said = await run(client, "SELECT id, CAST(id AS STRING) AS name FROM range(150000)", dialect="icefield")
+    assert (len(said["rows"]), said["rows_produced"], said["truncated"]) == (10_000, 150_000, True)
+    path = f"/sql/statements/{said['statement_id']}"
+    whole = (await client.get(f"{path}/results")).json()
+    assert (len(whole["data"]), whole["data"][0], whole["data"][-1]) == (150_000, [0, "0"], [149_999, "149999"])
+    assert "next_cursor" not in whole
+    rows: list[Any] = []
+    cursor = None
+    while True:
+        query = {"limit": "40000"} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get(f"{path}/results", params=query)).json()
+        rows += page["data"]
+        if (cursor := page.get("next_cursor")) is None:
+            break
+    assert rows == whole["data"]
+    arrow = await client.get(f"{path}/arrow")
+    assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
+    table = pa.ipc.open_stream(io.BytesIO(arrow.content)).read_all()
+    assert (table.num_rows, table.column("id")[149_999].as_py()) == (150_000, 149_999)
+    assert (await client.get(f"{path}/results", params={"cursor": "nope"})).status_code == 400
+
+    cut = await run(client, "SELECT id FROM range(10)", row_limit=3)
+    assert (cut["rows"], cut["truncated"], cut["rows_produced"]) == ([[0], [1], [2]], True, 3)
+    empty = await run(client, "SELECT id FROM range(10) WHERE id > 50")
+    assert (empty["rows"], empty["columns"], empty["truncated"]) == ([], ["id"], False)
+    nothing = (await client.get(f"/sql/statements/{empty['statement_id']}/results")).json()
+    assert (nothing["data"], nothing["rows_produced"]) == ([], 0)
+    as_arrow = await run(client, "SELECT id FROM range(10)", format="arrow")
+    assert (as_arrow["rows"], as_arrow["rows_produced"]) == ([], 10)
+
+
+async def test_the_history_and_its_filters(
+    client: httpx.AsyncClient, gateway: RunningGateway, sign_in: SignIn, lakehouse: Lakehouse
+) -> None:
+    viewer = await sign_in("viewer@acme.eu", workspace=lakehouse.slug)
+    first = await run(client, "SELECT 1 AS a")
+    second = await run(viewer, "SELECT CAST('x' AS INT)")
+    third = await run(client, "SELECT 3 AS c")
+
+    async def ids(**params: Any) -> list[str]:
+        page = (await client.get("/sql/statements", params=params)).json()
+        return [row["id"] for row in page["data"]]
+
+    everything = [third["statement_id"], second["statement_id"], first["statement_id"]]
+    assert await ids() == everything
+    assert await ids(status="failed") == [second["statement_id"]]
+    assert await ids(person="viewer@acme.eu") == [second["statement_id"]]
+    assert await ids(warehouse="main") == everything
+    assert await ids(warehouse="other") == []
+    assert await ids(since="2036-01-01T00:00:00Z") == []
+    assert await ids(since="2026-01-01T00:00:00Z") == everything
+    assert await ids(run="run_000000000000") == []
+    page = (await client.get("/sql/statements", params={"limit": 2})).json()
+    rest = (await client.get("/sql/statements", params={"limit": 2, "cursor": page["next_cursor"]})).json()
+    assert [row["id"] for row in [*page["data"], *rest["data"]]] == everything
+    assert "next_cursor" not in rest
+
+
+async def test_viewers_read_and_do_not_write(
+    client: httpx.AsyncClient, gateway: RunningGateway, orders: pa.Table, sign_in: SignIn, lakehouse: Lakehouse
+) -> None:
+    viewer = await sign_in("viewer@acme.eu", workspace=lakehouse.slug)
+    assert (await run(viewer, "SELECT count(*) FROM sales.orders"))["rows"] == [[10]]
+    write = {"query": "INSERT INTO sales.orders VALUES (11, 'x')", "warehouse_id": "main"}
+    refused = await viewer.post("/sql/execute", json=write)
+    assert (refused.status_code, "may only read" in refused.json()["error"]) == (403, True)
+
+
+async def test_waiting_or_not(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+    answer = await client.post("/sql/execute", json={"query": "SELECT 1", "warehouse_id": "main", "wait_timeout": 0})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/api/v1/sql/statements/{answer.json()['statement_id']}"
+    assert (await ended(client, answer.json()["statement_id"]))["status"] == "succeeded"
+    too_long = {"query": "SELECT 1", "warehouse_id": "main", "wait_timeout": 51}
+    assert (await client.post("/sql/execute", json=too_long)).status_code == 400
+
+
+async def test_cancel_stops_the_engine(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+    said = await run(client, SLOW, dialect="duckdb", wait_timeout=0)
+    path = f"/sql/statements/{said['statement_id']}"
+    await until(client, said["statement_id"], ("running",))
+    assert (await client.get(f"{path}/results")).status_code == 409
+    cancelled = (await client.post(f"{path}/cancel")).json()
+    assert (cancelled["status"], cancelled["error_code"]) == ("cancelled", "CANCELLED")
+    assert (await client.post(f"{path}/cancel")).json()["status"] == "cancelled"
+    async with httpx.AsyncClient(trust_env=False) as direct:
+        status = await direct.get(f"{gateway.endpoint}/status", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert status.json()["running"] == 0
+
+
+async def test_a_repeated_request_runs_nothing_again(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+    body = {"query": "SELECT 1 AS a", "warehouse_id": "main"}
+    first, second = [await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert first.json()["statement_id"] == second.json()["statement_id"]
+    other = {**body, "query": "SELECT 2 AS a"}
+    assert (await client.post("/sql/execute", json=other, headers={"Idempotency-Key": "k"})).status_code == 409
+    assert len((await client.get("/sql/statements")).json()["data"]) == 1
+
+
+async def test_thirty_two_at_once(client: httpx.AsyncClient, gateway: RunningGateway, orders: pa.Table) -> None:
+    queries = [f"SELECT count(*) AS n FROM sales.orders WHERE id >= {number % 10}" for number in range(32)]
+    answers = await asyncio.gather(*(run(client, query, wait_timeout=50) for query in queries))
+    assert [answer["rows"] for answer in answers] == [[[10 - number % 10]] for number in range(32)]
+
+
+async def test_a_stopped_warehouse_is_woken_and_the_statement_waits(
+    app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
+) -> None:
+    await set_warehouse_status(app, lakehouse.slug, "main", stopped(observedGeneration=1))
+    said = await run(client, "SELECT 1 AS a", wait_timeout=0)
+    assert said["status"] == "pending"
+
+    async def is_woken() -> bool:
+        warehouse = app.state.cluster.warehouses.store.get(namespace_of(lakehouse.slug), "main")
+        return isinstance(warehouse, Warehouse) and WAKE_ANNOTATION in warehouse.metadata.annotations
+
+    await eventually(is_woken)
+    assert (await client.get("/sql/warehouses/main")).json()["status"] == "starting"
+    assert (await client.get(f"/sql/statements/{said['statement_id']}")).json()["status"] == "pending"
+    async with running_gateway(lakehouse) as gateway:
+        await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
+        assert (await ended(client, said["statement_id"]))["status"] == "succeeded"
+
+
+async def test_a_warehouse_that_does_not_start_fails_its_statements_with_its_own_error(
+    app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
+) -> None:
+    await set_warehouse_status(
+        app, lakehouse.slug, "main", {"phase": "error", "error": "There is no flavor huge.", "observedGeneration": 1}
+    )
+    said = await run(client, "SELECT 1 AS a", wait_timeout=20)
+    assert (said["status"], said["error_code"]) == ("failed", "WAREHOUSE_UNAVAILABLE")
+    assert said["error_message"] == "Warehouse main does not start: There is no flavor huge."
+
+    waiting = await run(client, "SELECT 1 AS a", wait_timeout=0)
+    assert (await client.delete("/sql/warehouses/main")).status_code == 204
+    gone = await ended(client, waiting["statement_id"])
+    assert (gone["status"], gone["error_code"]) == ("failed", "WAREHOUSE_DELETED")
+    cancelled = await client.get("/sql/statements", params={"warehouse": "main"})
+    assert len(cancelled.json()["data"]) == 2
+
+
+async def test_a_pending_statement_can_be_cancelled(
+    app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
+) -> None:
+    await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "observedGeneration": 1})
+    said = await run(client, "SELECT 1 AS a", wait_timeout=0)
+    cancelled = await client.post(f"/sql/statements/{said['statement_id']}/cancel")
+    assert cancelled.json()["status"] == "cancelled"
+
+
+async def test_too_many_waiting_is_429(app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
+    app.state.settings.statements.max_per_warehouse = 2
+    await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "observedGeneration": 1})
+    for _ in range(2):
+        await run(client, "SELECT 1 AS a", wait_timeout=0)
+    refused = await client.post("/sql/execute", json={"query": "SELECT 1", "warehouse_id": "main"})
+    assert refused.status_code == 429
+    assert "max_statements_per_warehouse=2, current=2" in refused.json()["error"]
+
+
+async def test_a_read_survives_its_warehouse_and_does_not_survive_three(
+    app: FastAPI, client: httpx.AsyncClient, gateway: RunningGateway, lakehouse: Lakehouse, orders: pa.Table
+) -> None:
+    slow = await run(client, SLOW, dialect="duckdb", wait_timeout=0)
+    await until(client, slow["statement_id"], ("running",))
+    for _ in range(3):
+        await gateway.kill()
+        await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "endpoint": None})
+        await gateway.start()
+        await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
+        now = await until(client, slow["statement_id"], ("running", "failed"), 20)
+        if now["status"] == "failed":
+            break
+        await asyncio.sleep(1.5)  # long enough to be handed to the new gateway
+    failed = await ended(client, slow["statement_id"])
+    assert (failed["status"], failed["error_code"]) == ("failed", "ENGINE_LOST")
+    assert "3 times" in failed["error_message"]
+    assert (await run(client, "SELECT count(*) FROM sales.orders"))["rows"] == [[10]]
+
+
+@asynccontextmanager
+async def second_server(settings: Settings) -> AsyncIterator[FastAPI]:
+    """Another server on the same database."""
+    async with serving(settings) as app:
+        yield app
+
+
+async def test_another_server_takes_over_what_a_dead_one_left(
+    app: FastAPI, settings: Settings, client: httpx.AsyncClient, gateway: RunningGateway, lakehouse: Lakehouse
+) -> None:
+    """The first server's executor is killed without a word: its tasks end, and nobody renews its leases."""
+    await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "endpoint": None})
+    pending = await run(client, "SELECT 42 AS answer", wait_timeout=0)
+    await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
+    assert (await ended(client, pending["statement_id"]))["status"] == "succeeded"
+
+    slow = await run(client, SLOW, dialect="duckdb", wait_timeout=0)
+    await until(client, slow["statement_id"], ("running",))
+    executor = app.state.statements._executor
+    await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "endpoint": None})
+    waiting = await run(client, "SELECT 43 AS answer", wait_timeout=0)
+    for task in [*executor._loops, *executor._tasks]:
+        task.cancel()
+    async with second_server(settings) as second:
+        await set_warehouse_status(second, lakehouse.slug, "main", running(gateway.endpoint))
+        assert (await ended(client, waiting["statement_id"]))["status"] == "succeeded"
+        results = await client.get(f"/sql/statements/{waiting['statement_id']}/results")
+        assert results.json()["data"] == [[43]]
+        # cancelled through the first server, which does not see to it any more
+        cancelled = (await client.post(f"/sql/statements/{slow['statement_id']}/cancel")).json()
+        assert (await ended(client, cancelled["id"]))["status"] == "cancelled"
+
+
+async def test_a_server_that_ends_leaves_its_statements_to_others(
+    app: FastAPI, settings: Settings, client: httpx.AsyncClient, gateway: RunningGateway, lakehouse: Lakehouse
+) -> None:
+    async with second_server(settings) as second, listening(second) as url:
+        async with httpx.AsyncClient(base_url=f"{url}/api/v1", headers=client.headers, timeout=30) as there:
+            slow = await run(there, SLOW, dialect="duckdb", wait_timeout=0)
+            await until(there, slow["statement_id"], ("running",))
+    cancelled = (await client.post(f"/sql/statements/{slow['statement_id']}/cancel")).json()
+    assert (await ended(client, cancelled["id"]))["status"] == "cancelled"
+
+
+async def test_expired_results_are_deleted(
+    app: FastAPI, client: httpx.AsyncClient, gateway: RunningGateway, lakehouse: Lakehouse
+) -> None:
+    app.state.settings.statements.result_seconds = -1
+    said = await run(client, "SELECT 1 AS a")
+    path = f"/sql/statements/{said['statement_id']}"
+    assert (await client.get(f"{path}/results")).status_code == 200
+    await app.state.statements._executor._sweep()
+    gone = await client.get(f"{path}/results")
+    assert (gone.status_code, gone.json()["error"].startswith("The result of the statement")) == (404, True)
+    assert (await client.get(path)).json()["status"] == "succeeded"
+
+
+async def test_the_published_client(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    gateway: RunningGateway,
+    orders: pa.Table,
+    lakehouse: Lakehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("POLNOR_RUN_ID", raising=False)
+    async with listening(app) as url:
+        token = client.headers["Authorization"].removeprefix("Bearer ")
+        config = Config(api_url=url, token=token, workspace_slug=lakehouse.slug, warehouse_id="main")
+        sdk = Client(config)
+        result = await call(polnor.sql.sql, "SELECT id, name FROM sales.orders ORDER BY id", client=sdk)
+        assert (len(result), result[3], result.column_names()) == (10, [3, "n3"], ["id", "name"])
+        arrow = await call(polnor.sql.sql, "SELECT * FROM sales.orders", format="arrow", client=sdk)
+        assert arrow.to_arrow_table().num_rows == 10
+        with pytest.raises(polnor.sql.SQLError, match="There is no table or view"):
+            await call(polnor.sql.sql, "SELECT * FROM sales.nope", client=sdk)
+
+        def dbapi() -> tuple[Any, list[tuple[Any, ...]], int]:
+            connection = polnor.dbapi.connect(
+                api_url=url, token=token, warehouse_id="main", workspace_slug=lakehouse.slug
+            )
+            cursor = connection.cursor()
+            cursor.execute("SELECT id, name FROM sales.orders WHERE id = ?", [7])
+            return cursor.description, cursor.fetchall(), cursor.rowcount
+
+        description, rows, count = await call(dbapi)
+        assert ([column[:2] for column in description], rows, count) == (
+            [("id", "bigint"), ("name", "string")],
+            [(7, "n7")],
+            1,
+        )
+        (warehouse,) = await call(polnor.warehouses.list, client=sdk)
+        assert (warehouse["name"], warehouse["status"]) == ("main", "running")
+        assert (await call(polnor.warehouses.get, "main", client=sdk))["id"] == warehouse["id"]
+        assert (await call(polnor.warehouses.start, "main", client=sdk))["status"] == "running"
+        assert (await call(polnor.warehouses.default, client=sdk))["name"] == "main"
