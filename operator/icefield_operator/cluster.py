@@ -19,9 +19,10 @@ import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
-from icefield_crds import KINDS, Resource, Status
-from icefield_crds.names import API_VERSION, FIELD_MANAGER, GROUP, VERSION
+from icefield_crds import Resource, Status
+from icefield_crds.names import API_VERSION, FIELD_MANAGER
 
+from .endpoints import path_of
 from .errors import AlreadyExists, Conflict, KubernetesError, NotFound, Unreachable
 from .world import Manifest, World
 
@@ -31,30 +32,6 @@ REQUEST_TIMEOUT = 15.0
 LIST_PAGE = 500
 MAX_CONNECTIONS = 512
 """Each log that is being followed holds one (logs.archiver.MAX_FOLLOWERS)."""
-
-
-class Endpoint(NamedTuple):
-    """Where the API serves a kind."""
-
-    prefix: str
-    plural: str
-    namespaced: bool
-
-
-ENDPOINTS: Mapping[str, Endpoint] = {
-    "Namespace": Endpoint("/api/v1", "namespaces", False),
-    "Pod": Endpoint("/api/v1", "pods", True),
-    "Secret": Endpoint("/api/v1", "secrets", True),
-    "ConfigMap": Endpoint("/api/v1", "configmaps", True),
-    "ServiceAccount": Endpoint("/api/v1", "serviceaccounts", True),
-    "ResourceQuota": Endpoint("/api/v1", "resourcequotas", True),
-    "LimitRange": Endpoint("/api/v1", "limitranges", True),
-    "Event": Endpoint("/api/v1", "events", True),
-    "NetworkPolicy": Endpoint("/apis/networking.k8s.io/v1", "networkpolicies", True),
-    "RoleBinding": Endpoint("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
-    "ClusterRole": Endpoint("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
-    **{kind.KIND: Endpoint(f"/apis/{GROUP}/{VERSION}", kind.PLURAL, kind.NAMESPACED) for kind in KINDS},
-}
 
 
 class Credentials(NamedTuple):
@@ -118,7 +95,7 @@ class Cluster:
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Return an object as it is now, not as cached; None when there is none."""
         try:
-            return await self._request("GET", _path(kind, namespace, name))
+            return await self._request("GET", path_of(kind, namespace, name))
         except NotFound:
             return None
 
@@ -133,7 +110,7 @@ class Cluster:
         items: list[Manifest] = []
         query = {"limit": str(LIST_PAGE), "labelSelector": selector, "continue": ""}
         while True:
-            page = await self._request("GET", _path(kind, namespace), query={k: v for k, v in query.items() if v})
+            page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
             api_version = page["apiVersion"]
             items += [{"apiVersion": api_version, "kind": kind, **item} for item in page.get("items") or []]
             query["continue"] = page["metadata"].get("continue", "")
@@ -146,7 +123,7 @@ class Cluster:
         Raises:
             AlreadyExists: an object of this name is there; whose it is, the caller must look at.
         """
-        path = _path(manifest["kind"], manifest["metadata"].get("namespace"))
+        path = path_of(manifest["kind"], manifest["metadata"].get("namespace"))
         return self._record(await self._request("POST", path, query={"fieldManager": FIELD_MANAGER}, body=manifest))
 
     async def create_or_adopt(self, manifest: Manifest) -> Manifest:
@@ -172,7 +149,7 @@ class Cluster:
         metadata = manifest["metadata"]
         applied = await self._request(
             "PATCH",
-            _path(manifest["kind"], metadata.get("namespace"), metadata["name"]),
+            path_of(manifest["kind"], metadata.get("namespace"), metadata["name"]),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             body=manifest,
             content_type="application/apply-patch+yaml",
@@ -208,7 +185,7 @@ class Cluster:
             "preconditions": {key: value for key, value in preconditions.items() if value},
         }
         try:
-            answer = await self._request("DELETE", _path(kind, namespace, name), body=body)
+            answer = await self._request("DELETE", path_of(kind, namespace, name), body=body)
         except NotFound:
             self._world.forget(kind, namespace, name, uid)
             return
@@ -235,7 +212,7 @@ class Cluster:
         try:
             written = await self._request(
                 "PATCH",
-                _path(resource.KIND, metadata.namespace, metadata.name) + "/status",
+                path_of(resource.KIND, metadata.namespace, metadata.name) + "/status",
                 query={"fieldManager": FIELD_MANAGER},
                 body={
                     "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
@@ -286,7 +263,7 @@ class Cluster:
         return self._record(
             await self._request(
                 "PATCH",
-                _path(kind, namespace, name),
+                path_of(kind, namespace, name),
                 query={"fieldManager": FIELD_MANAGER},
                 body=patch,
                 content_type="application/merge-patch+json",
@@ -331,7 +308,7 @@ class Cluster:
             query["sinceTime"] = since_time
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT, sock_read=idle_timeout)
         response = await self._send(
-            "GET", _path("Pod", namespace, name) + "/log", query, None, "application/json", timeout
+            "GET", path_of("Pod", namespace, name) + "/log", query, None, "application/json", timeout
         )
         try:
             if response.status >= 400:
@@ -394,12 +371,3 @@ async def together(*calls: Awaitable[Any]) -> list[Any]:
         if isinstance(answer, BaseException):
             raise answer
     return answers
-
-
-def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
-    endpoint = ENDPOINTS[kind]
-    path = endpoint.prefix
-    if endpoint.namespaced and namespace is not None:
-        path += f"/namespaces/{namespace}"
-    path += f"/{endpoint.plural}"
-    return f"{path}/{name}" if name else path
