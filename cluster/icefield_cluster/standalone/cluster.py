@@ -41,8 +41,8 @@ from icefield_cluster.state import ClusterState
 VOLUME_OWNER = 65532
 VOLUMES = ("postgres", "object-store")
 IMPORTS_AT_ONCE = 2
-# Only tasks need it, and it is by far the largest.
-LAST_IMAGE = "runtime"
+# Only what users start needs them, and they are by far the largest.
+LATER_IMAGES = ("runtime", "warehouse")
 
 
 def why_not() -> str:
@@ -107,12 +107,14 @@ class StandaloneCluster:
             built.result()
             step.note("in the node")
             for name, done in self._importing.items():
-                if name != LAST_IMAGE:
+                if name not in LATER_IMAGES:
                     done.result()
         install(tags)
-        if not self._importing[LAST_IMAGE].done():
-            with self.steps.step("Image of the tasks"):
-                self._importing[LAST_IMAGE].result()
+        later = [self._importing[name] for name in LATER_IMAGES]
+        if not all(done.done() for done in later):
+            with self.steps.step("Images of tasks and warehouses"):
+                for done in later:
+                    done.result()
 
     def _build_programs(self) -> None:
         for module in MODULES:

@@ -34,10 +34,13 @@ record Call(Map<String, String> path, Map<String, String> query, String ifNoneMa
   }
 
   TableIdentifier identifier(String variable) {
-    return Locations.checkName(TableIdentifier.of(namespace(), RESTUtil.decodeString(path.get(variable))));
+    return Locations.checkName(
+        TableIdentifier.of(namespace(), RESTUtil.decodeString(path.get(variable))));
   }
 
-  /** @throws IllegalArgumentException the body is no such request. */
+  /**
+   * @throws IllegalArgumentException the body is no such request.
+   */
   <T> T body(Class<T> type) {
     try {
       T value = Json.MAPPER.readValue(body, type);
@@ -46,8 +49,14 @@ record Call(Map<String, String> path, Map<String, String> query, String ifNoneMa
       }
       return value;
     } catch (JsonProcessingException failure) {
-      Throwable cause = failure instanceof JsonMappingException && failure.getCause() != null ? failure.getCause() : failure;
-      String reason = cause instanceof JsonProcessingException json ? json.getOriginalMessage() : cause.getMessage();
+      Throwable cause =
+          failure instanceof JsonMappingException && failure.getCause() != null
+              ? failure.getCause()
+              : failure;
+      String reason =
+          cause instanceof JsonProcessingException json
+              ? json.getOriginalMessage()
+              : cause.getMessage();
       throw new IllegalArgumentException("The request's body cannot be read: " + reason, failure);
     } catch (IOException failure) {
       throw new IllegalArgumentException("The request's body cannot be read", failure);

@@ -43,46 +43,67 @@ final class Catalog {
 
   private static final long CACHE_BYTES = 64L << 20;
   private static final String FIND =
-      "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? "
-          + "AND (iceberg_type = ? OR (iceberg_type IS NULL AND ? = 'TABLE'))";
+      "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?"
+          + " AND table_name = ? AND (iceberg_type = ? OR (iceberg_type IS NULL AND ? = 'TABLE'))";
 
   private final Database database;
   private final Map<Endpoint, Handler> endpoints = new LinkedHashMap<>();
-  // Answers to loadTable by their ETag: a metadata file never changes, so an answer made from one holds for ever.
+  // Answers to loadTable by their ETag: a metadata file never changes, so an answer made from one
+  // holds for ever.
   private final Cache<String, byte[]> answers =
-      Caffeine.newBuilder().maximumWeight(CACHE_BYTES).weigher((String tag, byte[] answer) -> answer.length).build();
+      Caffeine.newBuilder()
+          .maximumWeight(CACHE_BYTES)
+          .weigher((String tag, byte[] answer) -> answer.length)
+          .build();
 
   Catalog(Database database) {
     this.database = database;
     endpoints.put(Endpoint.V1_LIST_NAMESPACES, this::listNamespaces);
     endpoints.put(Endpoint.V1_CREATE_NAMESPACE, this::createNamespace);
-    endpoints.put(Endpoint.V1_LOAD_NAMESPACE, (w, c) -> Reply.json(CatalogHandlers.loadNamespace(w.catalog(), c.namespace())));
-    endpoints.put(Endpoint.V1_NAMESPACE_EXISTS, (w, c) -> done(() -> CatalogHandlers.namespaceExists(w.catalog(), c.namespace())));
+    endpoints.put(
+        Endpoint.V1_LOAD_NAMESPACE,
+        (w, c) -> Reply.json(CatalogHandlers.loadNamespace(w.catalog(), c.namespace())));
+    endpoints.put(
+        Endpoint.V1_NAMESPACE_EXISTS,
+        (w, c) -> done(() -> CatalogHandlers.namespaceExists(w.catalog(), c.namespace())));
     endpoints.put(Endpoint.V1_UPDATE_NAMESPACE, this::updateNamespace);
     endpoints.put(Endpoint.V1_DELETE_NAMESPACE, this::dropNamespace);
     endpoints.put(Endpoint.V1_LIST_TABLES, this::listTables);
     endpoints.put(Endpoint.V1_CREATE_TABLE, this::createTable);
     endpoints.put(Endpoint.V1_LOAD_TABLE, this::loadTable);
-    endpoints.put(Endpoint.V1_TABLE_EXISTS, (w, c) -> done(() -> tableLocation(w, c.identifier("table"))));
+    endpoints.put(
+        Endpoint.V1_TABLE_EXISTS, (w, c) -> done(() -> tableLocation(w, c.identifier("table"))));
     endpoints.put(Endpoint.V1_UPDATE_TABLE, this::updateTable);
     endpoints.put(Endpoint.V1_DELETE_TABLE, this::dropTable);
-    endpoints.put(Endpoint.V1_RENAME_TABLE, (w, c) -> done(() -> CatalogHandlers.renameTable(w.catalog(), rename(c))));
+    endpoints.put(
+        Endpoint.V1_RENAME_TABLE,
+        (w, c) -> done(() -> CatalogHandlers.renameTable(w.catalog(), rename(c))));
     endpoints.put(Endpoint.V1_REGISTER_TABLE, this::registerTable);
     endpoints.put(Endpoint.V1_COMMIT_TRANSACTION, this::commitTransaction);
     endpoints.put(Endpoint.V1_LIST_VIEWS, this::listViews);
     endpoints.put(Endpoint.V1_CREATE_VIEW, this::createView);
-    endpoints.put(Endpoint.V1_LOAD_VIEW, (w, c) -> Reply.json(CatalogHandlers.loadView(w.catalog(), c.identifier("view"))));
-    endpoints.put(Endpoint.V1_VIEW_EXISTS, (w, c) -> done(() -> viewLocation(w, c.identifier("view"))));
+    endpoints.put(
+        Endpoint.V1_LOAD_VIEW,
+        (w, c) -> Reply.json(CatalogHandlers.loadView(w.catalog(), c.identifier("view"))));
+    endpoints.put(
+        Endpoint.V1_VIEW_EXISTS, (w, c) -> done(() -> viewLocation(w, c.identifier("view"))));
     endpoints.put(Endpoint.V1_UPDATE_VIEW, this::updateView);
-    endpoints.put(Endpoint.V1_DELETE_VIEW, (w, c) -> done(() -> CatalogHandlers.dropView(w.catalog(), c.identifier("view"))));
-    endpoints.put(Endpoint.V1_RENAME_VIEW, (w, c) -> done(() -> CatalogHandlers.renameView(w.catalog(), rename(c))));
+    endpoints.put(
+        Endpoint.V1_DELETE_VIEW,
+        (w, c) -> done(() -> CatalogHandlers.dropView(w.catalog(), c.identifier("view"))));
+    endpoints.put(
+        Endpoint.V1_RENAME_VIEW,
+        (w, c) -> done(() -> CatalogHandlers.renameView(w.catalog(), rename(c))));
   }
 
   Map<Endpoint, Handler> endpoints() {
     return endpoints;
   }
 
-  /** What a client is told first: which endpoints there are, and that its catalog is the workspace's. */
+  /**
+   * What a client is told first: which endpoints there are, and that its catalog is the
+   * workspace's.
+   */
   Reply config(Warehouse warehouse) {
     return Reply.json(
         ConfigResponse.builder()
@@ -94,7 +115,10 @@ final class Catalog {
 
   private Reply listNamespaces(Warehouse warehouse, Call call) {
     String parent = call.query().getOrDefault("parent", "");
-    Namespace above = parent.isEmpty() ? Namespace.empty() : Locations.checkNamespace(RESTUtil.namespaceFromQueryParam(parent));
+    Namespace above =
+        parent.isEmpty()
+            ? Namespace.empty()
+            : Locations.checkNamespace(RESTUtil.namespaceFromQueryParam(parent));
     return Reply.json(
         paged(call)
             ? CatalogHandlers.listNamespaces(warehouse.catalog(), above, token(call), size(call))
@@ -118,13 +142,15 @@ final class Catalog {
   private Reply updateNamespace(Warehouse warehouse, Call call) {
     UpdateNamespacePropertiesRequest request = call.body(UpdateNamespacePropertiesRequest.class);
     warehouse.locations.checkProperties(request.updates());
-    return Reply.json(CatalogHandlers.updateNamespaceProperties(warehouse.catalog(), call.namespace(), request));
+    return Reply.json(
+        CatalogHandlers.updateNamespaceProperties(warehouse.catalog(), call.namespace(), request));
   }
 
   private Reply dropNamespace(Warehouse warehouse, Call call) {
     Namespace namespace = call.namespace();
     // JdbcCatalog looks for tables only.
-    if (!warehouse.catalog().listNamespaces(namespace).isEmpty() || !warehouse.catalog().listViews(namespace).isEmpty()) {
+    if (!warehouse.catalog().listNamespaces(namespace).isEmpty()
+        || !warehouse.catalog().listViews(namespace).isEmpty()) {
       throw new NamespaceNotEmptyException("Namespace %s is not empty", namespace);
     }
     return done(() -> CatalogHandlers.dropNamespace(warehouse.catalog(), namespace));
@@ -133,7 +159,8 @@ final class Catalog {
   private Reply listTables(Warehouse warehouse, Call call) {
     return Reply.json(
         paged(call)
-            ? CatalogHandlers.listTables(warehouse.catalog(), call.namespace(), token(call), size(call))
+            ? CatalogHandlers.listTables(
+                warehouse.catalog(), call.namespace(), token(call), size(call))
             : CatalogHandlers.listTables(warehouse.catalog(), call.namespace()));
   }
 
@@ -152,7 +179,9 @@ final class Catalog {
 
   private Reply loadTable(Warehouse warehouse, Call call) {
     TableIdentifier identifier = call.identifier("table");
-    SnapshotMode mode = SnapshotMode.valueOf(call.query().getOrDefault("snapshots", "all").toUpperCase(Locale.ROOT));
+    SnapshotMode mode =
+        SnapshotMode.valueOf(
+            call.query().getOrDefault("snapshots", "all").toUpperCase(Locale.ROOT));
     String etag = etag(warehouse, tableLocation(warehouse, identifier), mode);
     if (matches(call.ifNoneMatch(), etag)) {
       return new Reply(304, null, etag);
@@ -168,7 +197,9 @@ final class Catalog {
     UpdateTableRequest request = call.body(UpdateTableRequest.class);
     request.validate();
     warehouse.locations.checkUpdates(request.updates());
-    return table(warehouse, CatalogHandlers.updateTable(warehouse.catalog(), call.identifier("table"), request));
+    return table(
+        warehouse,
+        CatalogHandlers.updateTable(warehouse.catalog(), call.identifier("table"), request));
   }
 
   private Reply dropTable(Warehouse warehouse, Call call) {
@@ -187,7 +218,8 @@ final class Catalog {
     TableMetadata metadata = read(warehouse, request.metadataLocation());
     warehouse.locations.check(metadata.location());
     warehouse.locations.checkProperties(metadata.properties());
-    return table(warehouse, CatalogHandlers.registerTable(warehouse.catalog(), call.namespace(), request));
+    return table(
+        warehouse, CatalogHandlers.registerTable(warehouse.catalog(), call.namespace(), request));
   }
 
   private static TableMetadata read(Warehouse warehouse, String location) {
@@ -213,7 +245,8 @@ final class Catalog {
   private Reply listViews(Warehouse warehouse, Call call) {
     return Reply.json(
         paged(call)
-            ? CatalogHandlers.listViews(warehouse.catalog(), call.namespace(), token(call), size(call))
+            ? CatalogHandlers.listViews(
+                warehouse.catalog(), call.namespace(), token(call), size(call))
             : CatalogHandlers.listViews(warehouse.catalog(), call.namespace()));
   }
 
@@ -229,7 +262,8 @@ final class Catalog {
   private Reply updateView(Warehouse warehouse, Call call) {
     UpdateTableRequest request = call.body(UpdateTableRequest.class);
     warehouse.locations.checkUpdates(request.updates());
-    return Reply.json(CatalogHandlers.updateView(warehouse.catalog(), call.identifier("view"), request));
+    return Reply.json(
+        CatalogHandlers.updateView(warehouse.catalog(), call.identifier("view"), request));
   }
 
   private static RenameTableRequest rename(Call call) {
@@ -267,7 +301,10 @@ final class Catalog {
 
   private static boolean matches(String header, String etag) {
     return header != null
-        && Arrays.stream(header.split(",")).map(String::strip).map(tag -> tag.startsWith("W/") ? tag.substring(2) : tag).anyMatch(etag::equals);
+        && Arrays.stream(header.split(","))
+            .map(String::strip)
+            .map(tag -> tag.startsWith("W/") ? tag.substring(2) : tag)
+            .anyMatch(etag::equals);
   }
 
   private String tableLocation(Warehouse warehouse, TableIdentifier identifier) {

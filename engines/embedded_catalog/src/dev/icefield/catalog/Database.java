@@ -13,8 +13,9 @@ import org.apache.iceberg.jdbc.UncheckedSQLException;
 /**
  * The one pool of connections that every warehouse shares, in the shape that JdbcCatalog asks for.
  *
- * <p>Unlike the pool that Iceberg brings, it runs a statement once: a commit that is sent again after its answer was lost
- * would find the row changed, report a conflict, and the client would append its rows a second time.
+ * <p>Unlike the pool that Iceberg brings, it runs a statement once: a commit that is sent again
+ * after its answer was lost would find the row changed, report a conflict, and the client would
+ * append its rows a second time.
  */
 final class Database extends JdbcClientPool {
   private static final int CONNECTIONS = 10;
@@ -47,11 +48,17 @@ final class Database extends JdbcClientPool {
     createSchema();
   }
 
-  /** Make the schema that the URL names (currentSchema=…), so that a database may be shared with others. */
+  /**
+   * Make the schema that the URL names (currentSchema=…), so that a database may be shared with
+   * others.
+   */
   private void createSchema() {
     Matcher schema = Pattern.compile("[?&]currentSchema=([a-z_]+)").matcher(url);
-    // Not simply IF NOT EXISTS, which asks for the right to make schemas even where there is nothing to make.
-    if (url.startsWith("jdbc:postgresql:") && schema.find() && !exists("SELECT 1 FROM pg_namespace WHERE nspname = ?", schema.group(1))) {
+    // Not simply IF NOT EXISTS, which asks for the right to make schemas even where there is
+    // nothing to make.
+    if (url.startsWith("jdbc:postgresql:")
+        && schema.find()
+        && !exists("SELECT 1 FROM pg_namespace WHERE nspname = ?", schema.group(1))) {
       update("CREATE SCHEMA IF NOT EXISTS " + schema.group(1));
     }
   }

@@ -20,7 +20,10 @@ import org.apache.iceberg.rest.responses.ErrorResponseParser;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 
-/** Turns what was thrown into the protocol's error: a status, a type and one sentence, never a stack trace. */
+/**
+ * Turns what was thrown into the protocol's error: a status, a type and one sentence, never a stack
+ * trace.
+ */
 final class Failures {
   private static final Logger LOG = Logger.getLogger(Failures.class.getName());
 
@@ -35,20 +38,26 @@ final class Failures {
 
   static Reply reply(Throwable failure, String method) {
     int status = status(failure, method);
-    String message = failure.getMessage() == null ? "" : failure.getMessage().lines().findFirst().orElse("");
+    String message =
+        failure.getMessage() == null ? "" : failure.getMessage().lines().findFirst().orElse("");
     if (status == 403) {
       message = "The object store refuses the workspace's keys";
     }
     if (status >= 500) {
       LOG.log(Level.WARNING, method + " failed: " + message, status == 503 ? null : failure);
-      message = status == 503 ? "The catalog cannot reach its database or the object store: try again" : "The catalog failed: " + message;
+      message =
+          status == 503
+              ? "The catalog cannot reach its database or the object store: try again"
+              : "The catalog failed: " + message;
     }
     return reply(status, failure.getClass().getSimpleName(), message);
   }
 
   static Reply reply(int status, String type, String message) {
-    ErrorResponse error = ErrorResponse.builder().responseCode(status).withType(type).withMessage(message).build();
-    return new Reply(status, ErrorResponseParser.toJson(error).getBytes(StandardCharsets.UTF_8), null);
+    ErrorResponse error =
+        ErrorResponse.builder().responseCode(status).withType(type).withMessage(message).build();
+    return new Reply(
+        status, ErrorResponseParser.toJson(error).getBytes(StandardCharsets.UTF_8), null);
   }
 
   private static int status(Throwable failure, String method) {
@@ -80,7 +89,8 @@ final class Failures {
     if (store instanceof S3Exception refused && refused.statusCode() == 403) {
       return 403;
     }
-    // A client sends a request again that was answered with 503. A commit may have happened before something broke, and
+    // A client sends a request again that was answered with 503. A commit may have happened before
+    // something broke, and
     // must not happen twice: 500 says that its outcome is unknown.
     boolean isRead = method.equals("GET") || method.equals("HEAD");
     boolean isOutage = store != null || failure.getCause() instanceof SQLException;

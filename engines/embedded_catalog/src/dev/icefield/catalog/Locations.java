@@ -7,8 +7,8 @@ import org.apache.iceberg.catalog.Namespace;
 import org.apache.iceberg.catalog.TableIdentifier;
 
 /**
- * What a workspace may call things, and where it may put them. Its keys open nothing else anyway; here it is told so in one
- * sentence, before anything is written.
+ * What a workspace may call things, and where it may put them. Its keys open nothing else anyway;
+ * here it is told so in one sentence, before anything is written.
  */
 final class Locations {
   private static final List<String> PATHS =
@@ -32,14 +32,19 @@ final class Locations {
     this.root = "s3://" + bucket + "/" + (end < 0 ? keyPrefix : keyPrefix.substring(0, end)) + "/";
   }
 
-  /** @throws IllegalArgumentException the location is not the workspace's; null is no location. */
+  /**
+   * @throws IllegalArgumentException the location is not the workspace's; null is no location.
+   */
   void check(String location) {
     if (location == null) {
       return;
     }
-    boolean climbs = List.of(location.split("/", -1)).stream().anyMatch(part -> part.equals("..") || part.equals("."));
+    boolean climbs =
+        List.of(location.split("/", -1)).stream()
+            .anyMatch(part -> part.equals("..") || part.equals("."));
     if (!location.startsWith(root) || location.length() == root.length() || climbs) {
-      throw new IllegalArgumentException("Location " + location + " is outside of the workspace: it must begin with " + root);
+      throw new IllegalArgumentException(
+          "Location " + location + " is outside of the workspace: it must begin with " + root);
     }
     if (location.length() > MAX_LOCATION) {
       throw new IllegalArgumentException("A location has at most " + MAX_LOCATION + " characters");
@@ -95,10 +100,15 @@ final class Locations {
 
   private static void checkPart(String part) {
     // JdbcCatalog joins levels with dots, and names become parts of paths.
-    boolean refused = part.chars().anyMatch(c -> c == '.' || c == '/' || c == '\\' || Character.isISOControl(c));
+    boolean refused =
+        part.chars().anyMatch(c -> c == '.' || c == '/' || c == '\\' || Character.isISOControl(c));
     if (part.isBlank() || part.length() > MAX_NAME || refused) {
       throw new IllegalArgumentException(
-          "\"" + part + "\" cannot be a name: names have 1 to " + MAX_NAME + " characters, no dots, slashes or control characters");
+          "\""
+              + part
+              + "\" cannot be a name: names have 1 to "
+              + MAX_NAME
+              + " characters, no dots, slashes or control characters");
     }
   }
 }

@@ -6,11 +6,13 @@ import java.util.logging.LogManager;
 import java.util.logging.Logger;
 
 /**
- * An Iceberg REST catalog for many workspaces in one process: Iceberg's own request handlers over its JDBC catalog.
+ * An Iceberg REST catalog for many workspaces in one process: Iceberg's own request handlers over
+ * its JDBC catalog.
  *
- * <p>Environment: ICEFIELD_CATALOG_DATABASE_URL (jdbc:postgresql:… or jdbc:sqlite:…), ICEFIELD_CATALOG_DATABASE_USERNAME and
- * _PASSWORD (where the database wants them), ICEFIELD_CATALOG_ADMIN_TOKEN, ICEFIELD_CATALOG_ENCRYPTION_KEY, and
- * ICEFIELD_CATALOG_BIND (host:port, 0.0.0.0:8181 when absent).
+ * <p>Environment: ICEFIELD_CATALOG_DATABASE_URL (jdbc:postgresql:… or jdbc:sqlite:…),
+ * ICEFIELD_CATALOG_DATABASE_USERNAME and _PASSWORD (where the database wants them),
+ * ICEFIELD_CATALOG_ADMIN_TOKEN, ICEFIELD_CATALOG_ENCRYPTION_KEY, and ICEFIELD_CATALOG_BIND
+ * (host:port, 0.0.0.0:8181 when absent).
  */
 public final class Main {
   // Kept here: a level set on a logger that nobody holds is forgotten.
@@ -62,6 +64,7 @@ public final class Main {
 
   private static InetSocketAddress address(String bind) {
     int colon = bind.lastIndexOf(':');
-    return new InetSocketAddress(bind.substring(0, colon), Integer.parseInt(bind.substring(colon + 1)));
+    return new InetSocketAddress(
+        bind.substring(0, colon), Integer.parseInt(bind.substring(colon + 1)));
   }
 }

@@ -11,7 +11,9 @@ import javax.crypto.Cipher;
 import javax.crypto.spec.GCMParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
-/** Encrypts what the database may not show: AES-256-GCM, bound to the name of whom it belongs to. */
+/**
+ * Encrypts what the database may not show: AES-256-GCM, bound to the name of whom it belongs to.
+ */
 final class Seal {
   private static final int NONCE_BYTES = 12;
   private static final int TAG_BITS = 128;
@@ -29,7 +31,8 @@ final class Seal {
     RANDOM.nextBytes(nonce);
     byte[] sealed = run(Cipher.ENCRYPT_MODE, name, nonce, text.getBytes(StandardCharsets.UTF_8), 0);
     return Base64.getEncoder()
-        .encodeToString(ByteBuffer.allocate(NONCE_BYTES + sealed.length).put(nonce).put(sealed).array());
+        .encodeToString(
+            ByteBuffer.allocate(NONCE_BYTES + sealed.length).put(nonce).put(sealed).array());
   }
 
   /** Decrypt what {@link #seal} made. */
@@ -37,7 +40,8 @@ final class Seal {
     byte[] bytes = Base64.getDecoder().decode(sealed);
     byte[] nonce = new byte[NONCE_BYTES];
     System.arraycopy(bytes, 0, nonce, 0, NONCE_BYTES);
-    return new String(run(Cipher.DECRYPT_MODE, name, nonce, bytes, NONCE_BYTES), StandardCharsets.UTF_8);
+    return new String(
+        run(Cipher.DECRYPT_MODE, name, nonce, bytes, NONCE_BYTES), StandardCharsets.UTF_8);
   }
 
   private byte[] run(int mode, String name, byte[] nonce, byte[] input, int offset) {
@@ -47,7 +51,9 @@ final class Seal {
       cipher.updateAAD(name.getBytes(StandardCharsets.UTF_8));
       return cipher.doFinal(input, offset, input.length - offset);
     } catch (GeneralSecurityException failure) {
-      throw new IllegalStateException("The settings of " + name + " do not open: is this the key they were sealed with?", failure);
+      throw new IllegalStateException(
+          "The settings of " + name + " do not open: is this the key they were sealed with?",
+          failure);
     }
   }
 

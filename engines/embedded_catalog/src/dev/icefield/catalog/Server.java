@@ -28,7 +28,8 @@ final class Server {
   private static final long STOP_SECONDS = 15;
 
   /** What serves one method of one path. */
-  private record Route(String method, Pattern path, List<String> variables, Catalog.Handler handler) {}
+  private record Route(
+      String method, Pattern path, List<String> variables, Catalog.Handler handler) {}
 
   private final HttpServer http;
   private final ThreadPoolExecutor threads;
@@ -40,13 +41,20 @@ final class Server {
   private final byte[] adminDigest;
   private final List<Route> routes = new ArrayList<>();
 
-  Server(InetSocketAddress address, Database database, Warehouses warehouses, String adminToken) throws IOException {
+  Server(InetSocketAddress address, Database database, Warehouses warehouses, String adminToken)
+      throws IOException {
     this.database = database;
     this.warehouses = warehouses;
     this.catalog = new Catalog(database);
     this.adminDigest = Seal.sha256(adminToken);
-    catalog.endpoints().forEach((endpoint, handler) -> routes.add(route(endpoint.httpMethod(), endpoint.path(), handler)));
-    this.threads = new ThreadPoolExecutor(THREADS, THREADS, 60, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING));
+    catalog
+        .endpoints()
+        .forEach(
+            (endpoint, handler) ->
+                routes.add(route(endpoint.httpMethod(), endpoint.path(), handler)));
+    this.threads =
+        new ThreadPoolExecutor(
+            THREADS, THREADS, 60, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING));
     this.http = HttpServer.create(address, 256);
     http.setExecutor(threads);
     http.createContext("/", this::serve);
@@ -74,10 +82,12 @@ final class Server {
   private static Route route(String method, String template, Catalog.Handler handler) {
     List<String> variables = new ArrayList<>();
     Matcher variable = Pattern.compile("\\{([a-z-]+)}").matcher(template);
-    String pattern = variable.replaceAll(found -> {
-      variables.add(found.group(1));
-      return "([^/]+)";
-    });
+    String pattern =
+        variable.replaceAll(
+            found -> {
+              variables.add(found.group(1));
+              return "([^/]+)";
+            });
     return new Route(method, Pattern.compile("/catalog" + pattern), variables, handler);
   }
 
@@ -102,7 +112,10 @@ final class Server {
       return Reply.NO_CONTENT;
     }
     if (path.equals("/healthz")) {
-      return database.isHealthy() ? Reply.NO_CONTENT : Failures.reply(503, "ServiceUnavailableException", "The catalog's database does not answer");
+      return database.isHealthy()
+          ? Reply.NO_CONTENT
+          : Failures.reply(
+              503, "ServiceUnavailableException", "The catalog's database does not answer");
     }
     if (path.startsWith("/management/v1/warehouses/")) {
       return manage(exchange, path.substring("/management/v1/warehouses/".length()));
@@ -132,11 +145,16 @@ final class Server {
         }
         Warehouse warehouse = authorized(exchange, values.get("prefix"));
         String ifNoneMatch = exchange.getRequestHeaders().getFirst("If-None-Match");
-        return route.handler().serve(warehouse, new Call(values, query(exchange), ifNoneMatch, body(exchange)));
+        return route
+            .handler()
+            .serve(warehouse, new Call(values, query(exchange), ifNoneMatch, body(exchange)));
       }
     }
     return known
-        ? Failures.reply(405, "UnsupportedOperationException", exchange.getRequestMethod() + " is not served here")
+        ? Failures.reply(
+            405,
+            "UnsupportedOperationException",
+            exchange.getRequestMethod() + " is not served here")
         : Failures.reply(404, "NoSuchEndpointException", "There is nothing at " + path);
   }
 
@@ -149,7 +167,8 @@ final class Server {
       case "PUT" -> {
         Call call = new Call(Map.of(), Map.of(), null, body(exchange));
         Object token = call.body(Map.class).get("token");
-        warehouses.put(slug, token == null ? null : token.toString(), call.body(Warehouse.Storage.class));
+        warehouses.put(
+            slug, token == null ? null : token.toString(), call.body(Warehouse.Storage.class));
         return Reply.json(Map.of("name", slug));
       }
       case "DELETE" -> {
@@ -157,23 +176,30 @@ final class Server {
         return Reply.NO_CONTENT;
       }
       default -> {
-        return Failures.reply(405, "UnsupportedOperationException", "A warehouse is PUT or DELETEd");
+        return Failures.reply(
+            405, "UnsupportedOperationException", "A warehouse is PUT or DELETEd");
       }
     }
   }
 
-  /** The warehouse of this name, if the caller has its token: one that does not exist looks the same as one of others. */
+  /**
+   * The warehouse of this name, if the caller has its token: one that does not exist looks the same
+   * as one of others.
+   */
   private Warehouse authorized(HttpExchange exchange, String slug) {
     String token = bearer(exchange);
     return warehouses
         .find(slug)
         .filter(warehouse -> warehouse.accepts(token))
-        .orElseThrow(() -> new NotAuthorizedException("The token does not open the catalog %s", slug));
+        .orElseThrow(
+            () -> new NotAuthorizedException("The token does not open the catalog %s", slug));
   }
 
   private static String bearer(HttpExchange exchange) {
     String header = exchange.getRequestHeaders().getFirst("Authorization");
-    return header != null && header.regionMatches(true, 0, "Bearer ", 0, 7) ? header.substring(7).strip() : "";
+    return header != null && header.regionMatches(true, 0, "Bearer ", 0, 7)
+        ? header.substring(7).strip()
+        : "";
   }
 
   private static Map<String, String> query(HttpExchange exchange) {
@@ -183,7 +209,9 @@ final class Server {
       for (String pair : raw.split("&")) {
         int equals = pair.indexOf('=');
         if (equals > 0) {
-          values.put(RESTUtil.decodeString(pair.substring(0, equals)), RESTUtil.decodeString(pair.substring(equals + 1)));
+          values.put(
+              RESTUtil.decodeString(pair.substring(0, equals)),
+              RESTUtil.decodeString(pair.substring(equals + 1)));
         }
       }
     }

@@ -14,18 +14,22 @@ import org.apache.iceberg.io.PositionOutputStream;
 import software.amazon.awssdk.core.exception.SdkException;
 
 /**
- * A workspace's object store, which remembers metadata files: they never change, and the next commit needs what the last one
- * wrote.
+ * A workspace's object store, which remembers metadata files: they never change, and the next
+ * commit needs what the last one wrote.
  */
 public final class Store extends S3FileIO {
   private static final long CACHE_BYTES = 24L << 20;
   private static final String METADATA = ".metadata.json";
   private static final Cache<String, byte[]> FILES =
-      Caffeine.newBuilder().maximumWeight(CACHE_BYTES).weigher((String location, byte[] file) -> file.length).build();
+      Caffeine.newBuilder()
+          .maximumWeight(CACHE_BYTES)
+          .weigher((String location, byte[] file) -> file.length)
+          .build();
 
   /**
-   * The store is away, or refuses the workspace's keys. Iceberg tries to read a metadata file again for ten minutes unless it
-   * is missing, and each try would keep one of our threads: hence this parent.
+   * The store is away, or refuses the workspace's keys. Iceberg tries to read a metadata file again
+   * for ten minutes unless it is missing, and each try would keep one of our threads: hence this
+   * parent.
    */
   static final class UnavailableException extends NotFoundException {
     UnavailableException(SdkException cause, String location) {

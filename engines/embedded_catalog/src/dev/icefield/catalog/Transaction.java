@@ -22,19 +22,24 @@ import org.apache.iceberg.jdbc.UncheckedSQLException;
 import org.apache.iceberg.rest.requests.UpdateTableRequest;
 
 /**
- * A commit to several tables at once: every new metadata file is written first, then one transaction of the database swaps
- * all of them in, or none. (Iceberg's own adapter commits one table after another.)
+ * A commit to several tables at once: every new metadata file is written first, then one
+ * transaction of the database swaps all of them in, or none. (Iceberg's own adapter commits one
+ * table after another.)
  */
 final class Transaction {
   private static final int ATTEMPTS = 4;
   private static final String SWAP =
-      "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE catalog_name = ? "
-          + "AND table_namespace = ? AND table_name = ? AND metadata_location = ? AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
+      "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ? WHERE"
+          + " catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?"
+          + " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)";
   private static final String INSERT =
-      "INSERT INTO iceberg_tables(metadata_location, catalog_name, table_namespace, table_name, iceberg_type) "
-          + "VALUES (?, ?, ?, ?, 'TABLE') ON CONFLICT DO NOTHING";
+      "INSERT INTO iceberg_tables(metadata_location, catalog_name, table_namespace, table_name,"
+          + " iceberg_type) VALUES (?, ?, ?, ?, 'TABLE') ON CONFLICT DO NOTHING";
 
-  /** One table's part: where its metadata was and where it will be; it has no old place when it is new. */
+  /**
+   * One table's part: where its metadata was and where it will be; it has no old place when it is
+   * new.
+   */
   private record Change(TableIdentifier identifier, String from, String to) {}
 
   private final Warehouse warehouse;
@@ -45,13 +50,17 @@ final class Transaction {
     this.database = database;
   }
 
-  /** @throws CommitFailedException a requirement does not hold, or others kept changing the same tables. */
+  /**
+   * @throws CommitFailedException a requirement does not hold, or others kept changing the same
+   *     tables.
+   */
   void commit(List<UpdateTableRequest> requests) {
     Set<TableIdentifier> tables = new HashSet<>();
     requests.forEach(
         request -> {
           if (!tables.add(request.identifier())) {
-            throw new IllegalArgumentException("Table " + request.identifier() + " is changed twice in one transaction");
+            throw new IllegalArgumentException(
+                "Table " + request.identifier() + " is changed twice in one transaction");
           }
         });
     // Always in the same order: two transactions over the same tables must not wait for each other.
@@ -91,13 +100,23 @@ final class Transaction {
 
   /** Write one table's next metadata file; null when nothing would change. */
   private Change write(UpdateTableRequest request) {
-    boolean isNew = request.requirements().stream().anyMatch(UpdateRequirement.AssertTableDoesNotExist.class::isInstance);
-    TableMetadata base = isNew ? null : ((BaseTable) warehouse.catalog().loadTable(request.identifier())).operations().current();
+    boolean isNew =
+        request.requirements().stream()
+            .anyMatch(UpdateRequirement.AssertTableDoesNotExist.class::isInstance);
+    TableMetadata base =
+        isNew
+            ? null
+            : ((BaseTable) warehouse.catalog().loadTable(request.identifier()))
+                .operations()
+                .current();
     if (isNew) {
       checkFree(request.identifier());
     }
     request.requirements().forEach(requirement -> requirement.validate(base));
-    TableMetadata.Builder builder = isNew ? TableMetadata.buildFromEmpty(formatVersion(request)) : TableMetadata.buildFrom(base);
+    TableMetadata.Builder builder =
+        isNew
+            ? TableMetadata.buildFromEmpty(formatVersion(request))
+            : TableMetadata.buildFrom(base);
     request.updates().forEach(update -> update.applyTo(builder));
     TableMetadata updated = builder.build();
     if (updated.changes().isEmpty()) {
@@ -129,11 +148,23 @@ final class Transaction {
   private static String nextLocation(TableMetadata metadata, String before) {
     String name = before == null ? "" : before.substring(before.lastIndexOf('/') + 1);
     int dash = name.indexOf('-');
-    int version = dash > 0 && name.substring(0, dash).chars().allMatch(Character::isDigit) ? Integer.parseInt(name.substring(0, dash)) + 1 : 0;
-    String folder = metadata.property(TableProperties.WRITE_METADATA_LOCATION, metadata.location() + "/metadata");
-    String codec = metadata.property(TableProperties.METADATA_COMPRESSION, TableProperties.METADATA_COMPRESSION_DEFAULT);
+    int version =
+        dash > 0 && name.substring(0, dash).chars().allMatch(Character::isDigit)
+            ? Integer.parseInt(name.substring(0, dash)) + 1
+            : 0;
+    String folder =
+        metadata.property(
+            TableProperties.WRITE_METADATA_LOCATION, metadata.location() + "/metadata");
+    String codec =
+        metadata.property(
+            TableProperties.METADATA_COMPRESSION, TableProperties.METADATA_COMPRESSION_DEFAULT);
     return String.format(
-        Locale.ROOT, "%s/%05d-%s%s", folder, version, UUID.randomUUID(), TableMetadataParser.getFileExtension(codec));
+        Locale.ROOT,
+        "%s/%05d-%s%s",
+        folder,
+        version,
+        UUID.randomUUID(),
+        TableMetadataParser.getFileExtension(codec));
   }
 
   private Boolean swap(Connection connection, List<Change> changes) throws SQLException {
@@ -144,7 +175,14 @@ final class Transaction {
           change.from() == null
               ? Database.execute(connection, INSERT, change.to(), warehouse.slug, namespace, name)
               : Database.execute(
-                  connection, SWAP, change.to(), change.from(), warehouse.slug, namespace, name, change.from());
+                  connection,
+                  SWAP,
+                  change.to(),
+                  change.from(),
+                  warehouse.slug,
+                  namespace,
+                  name,
+                  change.from());
       if (rows != 1) {
         throw new Conflict();
       }

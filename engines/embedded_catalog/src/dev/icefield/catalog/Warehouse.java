@@ -11,7 +11,9 @@ import org.apache.iceberg.inmemory.InMemoryFileIO;
 import org.apache.iceberg.io.FileIO;
 import org.apache.iceberg.jdbc.JdbcCatalog;
 
-/** One workspace's catalog: its rows in the database, and its part of the bucket under its own keys. */
+/**
+ * One workspace's catalog: its rows in the database, and its part of the bucket under its own keys.
+ */
 final class Warehouse {
   private static final Pattern SLUG = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
 
@@ -79,7 +81,10 @@ final class Warehouse {
     this.database = database;
   }
 
-  /** Its catalog; opened when it is first asked for, so that a start does not wait for every workspace. */
+  /**
+   * Its catalog; opened when it is first asked for, so that a start does not wait for every
+   * workspace.
+   */
   synchronized JdbcCatalog catalog() {
     if (catalog == null) {
       catalog = open(slug, storage.toString(), io, database, false);
@@ -92,27 +97,36 @@ final class Warehouse {
     open("schema", "memory://", new InMemoryFileIO(), database, true);
   }
 
-  private static JdbcCatalog open(String name, String location, FileIO io, Database database, boolean createTables) {
+  private static JdbcCatalog open(
+      String name, String location, FileIO io, Database database, boolean createTables) {
     JdbcCatalog made = new JdbcCatalog(properties -> io, properties -> database, createTables);
     made.initialize(
         name,
         Map.of(
-            CatalogProperties.URI, database.url,
-            CatalogProperties.WAREHOUSE_LOCATION, location,
+            CatalogProperties.URI,
+            database.url,
+            CatalogProperties.WAREHOUSE_LOCATION,
+            location,
             // Views need the second version of the tables; a table needs a namespace that exists.
-            "jdbc.schema-version", "V1",
-            "jdbc.strict-mode", "true"));
+            "jdbc.schema-version",
+            "V1",
+            "jdbc.strict-mode",
+            "true"));
     return made;
   }
 
-  /** Whether this is the token of the workspace, in a time that says nothing about how much of it is right. */
+  /**
+   * Whether this is the token of the workspace, in a time that says nothing about how much of it is
+   * right.
+   */
   boolean accepts(String token) {
     return MessageDigest.isEqual(Seal.sha256(token), tokenDigest);
   }
 
   static void checkSlug(String slug) {
     if (!SLUG.matcher(slug).matches()) {
-      throw new IllegalArgumentException("A warehouse is called by a workspace's name: lower case letters, digits and dashes");
+      throw new IllegalArgumentException(
+          "A warehouse is called by a workspace's name: lower case letters, digits and dashes");
     }
   }
 

@@ -9,16 +9,20 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.apache.iceberg.jdbc.UncheckedSQLException;
 
-/** Every workspace's catalog: kept in the database with its keys encrypted, and opened in memory. */
+/**
+ * Every workspace's catalog: kept in the database with its keys encrypted, and opened in memory.
+ */
 final class Warehouses {
   private static final long CLOSE_AFTER_SECONDS = 120;
   private static final String CREATE =
-      "CREATE TABLE IF NOT EXISTS icefield_warehouses("
-          + "slug VARCHAR(63) PRIMARY KEY, token_sha256 VARCHAR(64) NOT NULL, storage TEXT NOT NULL)";
-  private static final String HOLDS_TABLES = "SELECT 1 FROM iceberg_tables WHERE catalog_name = ? LIMIT 1";
+      "CREATE TABLE IF NOT EXISTS icefield_warehouses(slug VARCHAR(63) PRIMARY KEY, token_sha256"
+          + " VARCHAR(64) NOT NULL, storage TEXT NOT NULL)";
+  private static final String HOLDS_TABLES =
+      "SELECT 1 FROM iceberg_tables WHERE catalog_name = ? LIMIT 1";
   private static final String UPSERT =
-      "INSERT INTO icefield_warehouses(slug, token_sha256, storage) VALUES (?, ?, ?) "
-          + "ON CONFLICT (slug) DO UPDATE SET token_sha256 = excluded.token_sha256, storage = excluded.storage";
+      "INSERT INTO icefield_warehouses(slug, token_sha256, storage) VALUES (?, ?, ?) ON CONFLICT"
+          + " (slug) DO UPDATE SET token_sha256 = excluded.token_sha256, storage ="
+          + " excluded.storage";
 
   private final Database database;
   private final Seal seal;
@@ -32,10 +36,18 @@ final class Warehouses {
     database.run(
         connection -> {
           try (var statement = connection.createStatement();
-              var rows = statement.executeQuery("SELECT slug, token_sha256, storage FROM icefield_warehouses")) {
+              var rows =
+                  statement.executeQuery(
+                      "SELECT slug, token_sha256, storage FROM icefield_warehouses")) {
             while (rows.next()) {
               String slug = rows.getString(1);
-              open.put(slug, new Warehouse(slug, storage(seal.open(slug, rows.getString(3))), rows.getString(2), database));
+              open.put(
+                  slug,
+                  new Warehouse(
+                      slug,
+                      storage(seal.open(slug, rows.getString(3))),
+                      rows.getString(2),
+                      database));
             }
           }
           return null;
@@ -50,7 +62,10 @@ final class Warehouses {
     return open.size();
   }
 
-  /** Make a warehouse, or bring its token and storage up to date; synchronized, so that two calls cannot cross. */
+  /**
+   * Make a warehouse, or bring its token and storage up to date; synchronized, so that two calls
+   * cannot cross.
+   */
   synchronized void put(String slug, String token, Warehouse.Storage storage) {
     Warehouse.checkSlug(slug);
     if (token == null || token.length() < 16) {
@@ -61,23 +76,36 @@ final class Warehouses {
     if (known != null && known.storage.equals(storage) && known.tokenHash.equals(tokenHash)) {
       return;
     }
-    if (known != null && !known.storage.toString().equals(storage.toString()) && database.exists(HOLDS_TABLES, slug)) {
-      throw new IllegalArgumentException("The tables of " + slug + " lie in " + known.storage + ": it cannot move");
+    if (known != null
+        && !known.storage.toString().equals(storage.toString())
+        && database.exists(HOLDS_TABLES, slug)) {
+      throw new IllegalArgumentException(
+          "The tables of " + slug + " lie in " + known.storage + ": it cannot move");
     }
     Warehouse made = new Warehouse(slug, storage, tokenHash, database);
+    if (known == null) {
+      // What a request that was under way left behind when a warehouse of this name was deleted.
+      delete(slug);
+    }
     database.update(UPSERT, slug, tokenHash, seal.seal(slug, Json.write(storage)));
     closeLater(open.put(slug, made));
     warmUp();
   }
 
-  /** Forget a warehouse and everything in its catalog; files stay, they belong to the workspace's prefix. */
+  /**
+   * Forget a warehouse and everything in its catalog; files stay, they belong to the workspace's
+   * prefix.
+   */
   synchronized void delete(String slug) {
     try {
       database.transaction(
           connection -> {
             Database.execute(connection, "DELETE FROM icefield_warehouses WHERE slug = ?", slug);
             Database.execute(connection, "DELETE FROM iceberg_tables WHERE catalog_name = ?", slug);
-            Database.execute(connection, "DELETE FROM iceberg_namespace_properties WHERE catalog_name = ?", slug);
+            Database.execute(
+                connection,
+                "DELETE FROM iceberg_namespace_properties WHERE catalog_name = ?",
+                slug);
             return null;
           });
     } catch (SQLException failure) {
@@ -86,11 +114,17 @@ final class Warehouses {
     closeLater(open.remove(slug));
   }
 
-  /** Open a connection to the store before anybody waits for it: the first one loads a thousand classes, for a second. */
+  /**
+   * Open a connection to the store before anybody waits for it: the first one loads a thousand
+   * classes, for a second.
+   */
   void warmUp() {
     open.values().stream()
         .findAny()
-        .ifPresent(warehouse -> CompletableFuture.runAsync(() -> warehouse.io.newInputFile(warehouse.storage + "/warm-up").exists()));
+        .ifPresent(
+            warehouse ->
+                CompletableFuture.runAsync(
+                    () -> warehouse.io.newInputFile(warehouse.storage + "/warm-up").exists()));
   }
 
   private static Warehouse.Storage storage(String json) {
@@ -104,7 +138,8 @@ final class Warehouses {
   private static void closeLater(Warehouse replaced) {
     // Requests that began with it may still read.
     if (replaced != null) {
-      CompletableFuture.delayedExecutor(CLOSE_AFTER_SECONDS, TimeUnit.SECONDS).execute(replaced.io::close);
+      CompletableFuture.delayedExecutor(CLOSE_AFTER_SECONDS, TimeUnit.SECONDS)
+          .execute(replaced.io::close);
     }
   }
 }
