@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class SparkLink:
     def _forget(self, sessions: set[Session]) -> None:
         self._ready.clear()
         for session in sessions:
-            asyncio.get_running_loop().run_in_executor(None, session.close)
+            asyncio.get_running_loop().run_in_executor(None, partial(session.close, is_lost=True))
 
     def _open(self, life: int) -> Session:
         from .session import Session

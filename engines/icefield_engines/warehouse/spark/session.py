@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkTypeError
+from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -18,6 +19,12 @@ from icefield_engines.warehouse.results.types import conversion, plain
 
 SNAPSHOT_PROPERTY = "spark.sql.iceberg.snapshot-property.icefield.statement-id"
 """Iceberg puts what this says into the summary of each snapshot a session makes (SparkSQLProperties)."""
+_CHANNEL_OPTIONS = [
+    # Otherwise a new session waits out, for minutes, what gRPC remembers of a server that was gone.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
 _WARM_UP = ("SELECT id % 3 AS k, count(*) FROM range(100) GROUP BY 1", "SHOW NAMESPACES")
 
 # It writes each failed statement, SQL and all, to the log, however the log is set up.
@@ -33,7 +40,8 @@ class Session:
         Raises:
             Exception: what pyspark raises when it is not there.
         """
-        self._spark: Any = SparkSession(connection=f"{remote}/;user_id=icefield")
+        builder = DefaultChannelBuilder(f"{remote}/;user_id=icefield", _CHANNEL_OPTIONS)
+        self._spark: Any = SparkSession(connection=builder)
         # An execution that is attached again, or tried again, may run twice: a write would be applied twice.
         self._spark.client.disable_reattachable_execute()
         self._spark.client.set_retry_policies([])
@@ -71,8 +79,9 @@ class Session:
         """
         str(self._spark.version)
 
-    def close(self) -> None:
-        """Give the session up; the server may be gone."""
+    def close(self, *, is_lost: bool = False) -> None:
+        """Give the session up; a lost one is not asked to end on its server."""
+        self._spark.release_session_on_close = not is_lost
         try:
             self._spark.stop()
         except Exception:
