@@ -27,7 +27,8 @@ def statements_of(catalog: str, namespace: Namespace, table: str, maintenance: M
     if len(set(maintenance.operations)) < len(maintenance.operations):
         raise BadRequest("Field operations: an operation is there twice.")
     name = ".".join(_identifier(part) for part in (*namespace, table))
-    return [_call(catalog, operation, name, maintenance.options) for operation in maintenance.operations]
+    options = maintenance.options or MaintenanceOptions()
+    return [_call(catalog, operation, name, options) for operation in maintenance.operations]
 
 
 def _call(catalog: str, operation: MaintenanceOperation, table: str, options: MaintenanceOptions) -> str:
@@ -36,8 +37,6 @@ def _call(catalog: str, operation: MaintenanceOperation, table: str, options: Ma
         procedure = "rewrite_data_files"
         if options.target_file_size_bytes is not None:
             arguments["options"] = f"map('target-file-size-bytes', '{options.target_file_size_bytes}')"
-        if options.where:
-            arguments["where"] = _literal(options.where)
     else:
         procedure = operation
         if options.older_than is not None:

@@ -196,18 +196,13 @@ class MaintenanceOptions(BaseModel):
     target_file_size_bytes: int | None = Field(
         default=None, ge=1024 * 1024, le=16 * 1024**3, description="compact: how large the files shall be."
     )
-    where: str | None = Field(
-        default=None, max_length=4096, description="compact: only files that may hold rows of which this is true."
-    )
 
 
 class Maintenance(BaseModel):
     """What shall be done to keep a table quick and small."""
 
     operations: list[MaintenanceOperation] = Field(min_length=1, max_length=3, description="In this order.")
-    options: MaintenanceOptions = Field(
-        default_factory=MaintenanceOptions, description="What the operations leave and make."
-    )
+    options: MaintenanceOptions | None = Field(default=None, description="What the operations leave and make.")
     warehouse_id: OptionalText = Field(default=None, description="The warehouse that does it, by id or name.")
 
 

@@ -31,7 +31,9 @@ PROCEDURES = frozenset(
 )
 """Iceberg's procedures that stay within a table; those that take files or other catalogs' tables are left out."""
 
-_FORBIDDEN_ARGUMENTS = frozenset({"location", "file_list_view", "equal_schemes", "equal_authorities", "where"})
+_FORBIDDEN_ARGUMENTS = frozenset(
+    {"location", "file_list_view", "equal_schemes", "equal_authorities", "prefix_mismatch_mode", "where"}
+)
 _CALLABLE = frozenset({"array", "map"})
 _LITERALS = frozenset({"TIMESTAMP", "DATE", "TRUE", "FALSE", "NULL"})
 
@@ -66,7 +68,7 @@ def _check(tokens: list[Token]) -> None:
             continue
         word = token.text
         if after is not None and after.text == "=>":
-            if word.lower() in _FORBIDDEN_ARGUMENTS or word.lower().startswith("prefix"):
+            if word.lower() in _FORBIDDEN_ARGUMENTS:
                 raise SqlError(f"The argument {word} of a procedure is not supported.")
         elif after is not None and after.text == "(":
             if word.lower() not in _CALLABLE:
