@@ -1,1 +1,1 @@
-"""Spark Connect beside the gateway of a warehouse's pod, and the executors of larger warehouses."""
+"""Spark Connect beside the gateway of a warehouse's pod."""

@@ -160,6 +160,7 @@ def _kubernetes(spark: SparkSettings) -> Conf:
         "spark.kubernetes.executor.podNamePrefix": spark.pod_name[:40].rstrip("-"),
         "spark.kubernetes.executor.podTemplateFile": str(spark.spark_executor_template),
         "spark.kubernetes.executor.podTemplateContainerName": "executor",
+        "spark.kubernetes.executor.disableConfigMap": "true",  # the template and the environment say all there is
         "spark.kubernetes.executor.container.image": spark.spark_executor_image,
         "spark.kubernetes.executor.request.cores": spark.spark_executor_cpu_request,
         "spark.kubernetes.executor.limit.cores": str(spark.spark_executor_cpu),

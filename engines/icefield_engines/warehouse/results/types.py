@@ -153,7 +153,9 @@ def _with_text(value: Any) -> Any:
     if isinstance(value, time):
         return f"{value:%H:%M:%S}" + _fraction(value.microsecond)
     if isinstance(value, timedelta):
-        return _interval(0, value.days, value.seconds * _MICROS + value.microseconds)
+        whole = abs(value)  # its own days are negative where its seconds are not
+        sign = -1 if value < timedelta(0) else 1
+        return _interval(0, sign * whole.days, sign * (whole.seconds * _MICROS + whole.microseconds))
     if isinstance(value, pa.MonthDayNano):
         return _interval(value.months, value.days, value.nanoseconds // 1000)
     return value
@@ -161,8 +163,6 @@ def _with_text(value: Any) -> Any:
 
 def _interval(months: int, days: int, micros: int) -> str:
     """Return an interval as PostgreSQL writes it, such as `1 year 2 days 03:04:05.5`."""
-    if days < 0 < micros:  # Python's timedelta has its sign in the days alone
-        days, micros = days + 1, micros - 86_400 * _MICROS
     years, months = int(months / 12), months - 12 * int(months / 12)
     parts = [_counted(years, "year"), _counted(months, "month"), _counted(days, "day")]
     if micros or not any(parts):
