@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from . import functions
+from .duckdb_sql import own as duckdb
 from .errors import SqlError
 
 _QUERY = (
@@ -54,17 +55,19 @@ def refusal(word: str) -> str:
     return _REFUSALS.get(word, f"{shown} is not a statement that is supported here.")
 
 
-def check(tree: exp.Expr) -> None:
+def check(tree: exp.Expr, own: bool = False) -> None:
     """Refuse a tree that has a part or a function that is not allowed.
 
     Raises:
         SqlError: it has one; the sentence names the first.
     """
+    nodes = _NODES | duckdb.NODES if own else _NODES
     for node in tree.walk():
-        if type(node) not in _NODES:
+        if type(node) not in nodes:
             raise SqlError(_unknown(node))
-        rule = _RULES.get(type(node))
-        if rule is not None:
+        if isinstance(node, exp.Anonymous):
+            _function(node, own)
+        elif (rule := _RULES.get(type(node))) is not None:
             rule(node)
 
 
@@ -78,14 +81,17 @@ def _unknown(node: exp.Expr) -> str:
     return f"This part of the statement is not supported: {node.sql('spark')[:80]}"
 
 
-def _function(node: exp.Expr) -> None:
+def _function(node: exp.Expr, own: bool) -> None:
     name = node.name.lower()
     if isinstance(node.this, exp.Expr) and not isinstance(node.this, exp.Identifier):
         raise SqlError("A function is called by its plain name.")
     is_table = isinstance(node.parent, exp.Table) or (isinstance(node.parent, exp.Lateral))
-    if is_table and name not in functions.TABLE_FUNCTIONS:
+    tables, scalars = (
+        (duckdb.TABLE_FUNCTIONS, duckdb.ALLOWED) if own else (functions.TABLE_FUNCTIONS, functions.ALLOWED)
+    )
+    if is_table and name not in tables:
         raise SqlError(f"The table function {name} is not supported.")
-    if not is_table and name not in functions.ALLOWED:
+    if not is_table and name not in scalars:
         raise SqlError(f"The function {name} is not supported.")
 
 
@@ -122,18 +128,25 @@ def _insert(node: exp.Expr) -> None:
         raise SqlError("INSERT cannot stand here; write INSERT INTO … WITH … SELECT.")
 
 
+def _outermost(node: exp.Expr) -> None:
+    if node.parent is not None:
+        raise SqlError(f"{node.key.upper()} can only be a whole statement.")
+
+
 def _update(node: exp.Expr) -> None:
+    if not isinstance(node.parent, exp.When):
+        _outermost(node)
     if node.args.get("from_") or node.args.get("returning"):
         raise SqlError("UPDATE … FROM and RETURNING are not supported; use MERGE INTO.")
 
 
 def _delete(node: exp.Expr) -> None:
+    _outermost(node)
     if node.args.get("using") or node.args.get("returning") or node.args.get("tables"):
         raise SqlError("DELETE … USING and RETURNING are not supported; use MERGE INTO.")
 
 
 _RULES = {
-    exp.Anonymous: _function,
     exp.Dot: _dot,
     exp.Table: _table,
     exp.Select: _select,
@@ -141,4 +154,5 @@ _RULES = {
     exp.Insert: _insert,
     exp.Update: _update,
     exp.Delete: _delete,
+    exp.Merge: _outermost,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from .duckdb_sql import Untranslatable, to_duckdb
+from .duckdb_sql.argument import Untranslatable
+from .duckdb_sql.tables import to_duckdb
 from .errors import SqlError, UnresolvedName
 from .metadata import to_rows
 from .model import Compiled, Engine, Kind, Table, View
@@ -48,14 +49,22 @@ def compile(  # noqa: A001 - the word for it
 
 def _read_statement(resolved: Resolved, statement: Statement, engine: str, limit: int | None) -> Compiled:
     warnings: tuple[str, ...] = ()
+    if statement.dialect == "duckdb":
+        engine = _only_duckdb(engine)
     if engine != Engine.SPARK:
         try:
             return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, _read(resolved))
         except Untranslatable as reason:
             if engine == Engine.DUCKDB:
-                raise SqlError(f"DuckDB cannot run this as Spark would: {reason}") from None
+                raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)
     return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, _read(resolved), warnings=warnings)
+
+
+def _only_duckdb(engine: str) -> str:
+    if engine == Engine.SPARK:
+        raise SqlError("A statement in DuckDB's dialect cannot run on Spark.")
+    return Engine.DUCKDB
 
 
 def _explain(resolved: Resolved, explained: Statement, engine: str) -> Compiled:

@@ -14,6 +14,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from .dialect import tokenize
+from .duckdb_sql import own
 from .errors import SqlError
 from .literals import Params, render
 
@@ -53,7 +54,7 @@ class Edits:
         self.inserted[end] = self.inserted.get(end, "") + text
 
 
-def lex(text: str, params: Params = None) -> Source:
+def lex(text: str, params: Params = None, dialect: str = "icefield") -> Source:
     """Return the tokens of the one statement in a text, parameters bound and trailing semicolons dropped.
 
     Raises:
@@ -61,10 +62,10 @@ def lex(text: str, params: Params = None) -> Source:
     """
     if "\0" in text:
         raise SqlError("The statement has a NUL character.")
-    tokens = _tokens(text)
+    tokens = _tokens(text, dialect)
     if params is not None:
-        text = _bind(text, tokens, params)
-        tokens = _tokens(text)
+        text = _bind(text, tokens, params, dialect)
+        tokens = _tokens(text, dialect)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         tokens.pop()
     while tokens and tokens[0].token_type == TokenType.SEMICOLON:
@@ -126,9 +127,9 @@ def string(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _tokens(text: str) -> list[Token]:
+def _tokens(text: str, dialect: str) -> list[Token]:
     try:
-        tokens = tokenize(text)
+        tokens = own.tokenize(text) if dialect == "duckdb" else tokenize(text)
     except TokenError as error:
         raise SqlError(f"The statement cannot be read: {_sentence(str(error))}") from None
     if len(tokens) > MAX_TOKENS:
@@ -156,7 +157,7 @@ def _check(tokens: Sequence[Token]) -> None:
             depth -= 1
 
 
-def _bind(text: str, tokens: Sequence[Token], params: Params) -> str:
+def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> str:
     """Return the text with each parameter written as a literal.
 
     Raises:
@@ -173,13 +174,13 @@ def _bind(text: str, tokens: Sequence[Token], params: Params) -> str:
                 raise SqlError("The statement has ? for a parameter, but the request gives parameters by name.")
             if count >= len(values):
                 raise SqlError(f"The statement has more parameters than the {len(values)} values given.")
-            literal, count, end = render(values[count]), count + 1, token.end
+            literal, count, end = render(values[count], dialect), count + 1, token.end
         elif named and after and _names_parameter(before, token, after):
             assert isinstance(params, dict)  # noqa: S101 - what `named` says
             if after.text not in params:
                 raise SqlError(f"The parameter :{after.text} has no value.")
             used.add(after.text)
-            literal, end = render(params[after.text]), after.end
+            literal, end = render(params[after.text], dialect), after.end
         else:
             continue
         out += [text[position : token.start], literal]

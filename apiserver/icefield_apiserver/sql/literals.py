@@ -15,8 +15,8 @@ Params = Sequence[Any] | Mapping[str, Any] | None
 _BIGINT = 2**63
 
 
-def render(value: Any) -> str:
-    """Return the literal of a value: what JSON has, and date, datetime, Decimal and bytes.
+def render(value: Any, dialect: str = "icefield") -> str:
+    """Return the literal of a value in a dialect: what JSON has, and date, datetime, Decimal and bytes.
 
     Raises:
         SqlError: SQL has no literal for it.
@@ -30,8 +30,9 @@ def render(value: Any) -> str:
     if isinstance(value, float):
         return _double(value)
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-    return _other(value)
+        escaped = value if dialect == "duckdb" else value.replace("\\", "\\\\")
+        return "'" + escaped.replace("'", "''") + "'"
+    return _other(value, dialect)
 
 
 def _integer(value: int) -> str:
@@ -48,9 +49,9 @@ def _double(value: float) -> str:
     return f"CAST('{name}' AS DOUBLE)"
 
 
-def _other(value: Any) -> str:
+def _other(value: Any, dialect: str) -> str:
     if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
+        return f"from_hex('{value.hex()}')" if dialect == "duckdb" else f"X'{value.hex()}'"
     if isinstance(value, datetime):
         return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
     if isinstance(value, date):
@@ -59,5 +60,6 @@ def _other(value: Any) -> str:
         scale = max(0, -int(value.as_tuple().exponent))
         return f"CAST('{value:f}' AS DECIMAL(38,{scale}))"
     if isinstance(value, list | tuple):
-        return "ARRAY(" + ", ".join(render(item) for item in value) + ")"
+        items = ", ".join(render(item, dialect) for item in value)
+        return f"[{items}]" if dialect == "duckdb" else f"ARRAY({items})"
     raise SqlError(f"A parameter cannot be of type {type(value).__name__}.")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
-from sqlglot.errors import ErrorLevel, ParseError, TokenError
+from collections.abc import Sequence
+from dataclasses import replace
 
-from . import allowed, commands, heads
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ErrorLevel, ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from . import allowed, bulk, commands, heads
 from .cursor import Cursor
 from .dialect import Icefield
+from .duckdb_sql.own import OwnDuckDB
 from .errors import SqlError
 from .lexing import Edits, Source, lex
 from .literals import Params
@@ -19,6 +25,7 @@ from .show import describe, show
 from .statement import Statement
 
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
+_BEFORE_QUERY = (TokenType.L_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.ALL)
 _READERS = {**commands.READERS, "CALL": call, "SHOW": show, "DESCRIBE": describe, "DESC": describe}
 _CHANGES = {exp.Update: "UPDATE", exp.Delete: "DELETE", exp.Merge: "MERGE"}
 
@@ -36,6 +43,13 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
         SqlError: it does not parse or is not allowed.
     """
     try:
+        if dialect == "duckdb":
+            return _own(lex(text, params, dialect), names)
+        if dialect != "icefield":
+            raise SqlError(f"The dialect {dialect} is not known; it is icefield or duckdb.")
+        if params is None and (parts := bulk.split(text)) is not None:
+            head, tail = parts
+            return replace(_parse(lex(head), names), tail=tail)
         return _parse(lex(text, params), names)
     except RecursionError:
         raise SqlError("The statement nests too deep.") from None
@@ -55,6 +69,18 @@ def _parse(source: Source, names: Names) -> Statement:
     if reader := _READERS.get(word):
         return reader(cursor, names)
     raise SqlError(allowed.refusal(word or source.tokens[0].text))
+
+
+def _own(source: Source, names: Names) -> Statement:
+    """Parse a read in DuckDB's own SQL."""
+    if Cursor(source).word() not in (*_QUERIES, "FROM"):
+        raise SqlError("Only queries can be written in DuckDB's dialect; write changes in Spark SQL.")
+    tree = parse_tree(source, 0, OwnDuckDB())
+    if not isinstance(tree, exp.Query | exp.Values):
+        raise SqlError("Only queries can be written in DuckDB's dialect; write changes in Spark SQL.")
+    found = find(tree, names)
+    reads = _unique(found, written=False)
+    return Statement(source, names, Kind.READ, "SELECT", reads, tree=tree, found=found, dialect="duckdb")
 
 
 def _query(source: Source, names: Names) -> Statement:
@@ -128,23 +154,36 @@ def _explain(cursor: Cursor, names: Names) -> Statement:
     return Statement(source, names, Kind.METADATA, "EXPLAIN", reads, explained=inner)
 
 
-def parse_tree(source: Source, first: int) -> exp.Expr:
+def parse_tree(source: Source, first: int, dialect: Dialect | None = None) -> exp.Expr:
     """Return the tree of a statement's tokens from `first` on, checked against what is allowed.
 
     Raises:
         SqlError: it does not parse or is not allowed.
     """
-    tokens = list(source.tokens[first:])
+    tokens = _without_table_queries(source.tokens[first:])
     if not tokens:
         raise SqlError("The statement ends where a query is expected.")
     try:
-        trees = Icefield().parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, source.text)
+        parser = (dialect or Icefield()).parser(error_level=ErrorLevel.IMMEDIATE)
+        trees = parser.parse(tokens, source.text)
     except (ParseError, TokenError) as error:
         raise SqlError(_sentence(error)) from None
     if len(trees) != 1 or trees[0] is None:
         raise SqlError("The statement cannot be parsed.")
-    allowed.check(trees[0])
+    allowed.check(trees[0], own=dialect is not None)
     return trees[0]
+
+
+def _without_table_queries(tokens: Sequence[Token]) -> list[Token]:
+    """Return tokens with `TABLE name` where a query belongs written as `SELECT * FROM name`, which the grammar knows."""
+    out: list[Token] = []
+    for token in tokens:
+        if token.token_type == TokenType.TABLE and (not out or out[-1].token_type in _BEFORE_QUERY):
+            for kind, text in ((TokenType.SELECT, "SELECT"), (TokenType.STAR, "*"), (TokenType.FROM, "FROM")):
+                out.append(Token(kind, text, token.line, token.col, token.start, token.end))
+        else:
+            out.append(token)
+    return out
 
 
 def _sentence(error: ParseError | TokenError) -> str:

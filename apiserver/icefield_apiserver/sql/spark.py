@@ -34,7 +34,7 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
         for _, node in unnamed(statement.tree):
             if TAIL in node.meta:
                 edits.insert_after(node.meta[TAIL], f" AS {quote(implicit_name(node))}")
-    text = write(statement.source, edits)
+    text = write(statement.source, edits) + statement.tail
     if row_limit is not None and can_limit(statement.tree):
         text += f"\nLIMIT {row_limit}"
     return text

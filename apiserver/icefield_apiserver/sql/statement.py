@@ -52,6 +52,7 @@ class Statement:
         show: what a SHOW or DESCRIBE asks for.
         explained: the statement an EXPLAIN is about.
         must_exist: tables that have to exist before an engine is asked.
+        tail: rows of literals that follow the text, checked and written for Spark.
     """
 
     source: Source
@@ -68,6 +69,7 @@ class Statement:
     show: Show | None = None
     explained: Statement | None = None
     must_exist: tuple[TableName, ...] = ()
+    tail: str = ""
 
     @property
     def is_write(self) -> bool:

@@ -1,6 +1,1 @@
 """Reads as DuckDB runs them, answering as Spark would; what is not known to be the same is refused, and runs on Spark."""
-
-from .argument import Untranslatable
-from .tables import to_duckdb
-
-__all__ = ["Untranslatable", "to_duckdb"]

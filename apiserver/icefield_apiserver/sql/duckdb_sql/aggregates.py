@@ -52,7 +52,9 @@ def aggregate(name: str, arguments: Sequence[Argument], distinct: bool) -> Argum
 
 def _count(name: str, arguments: Sequence[Argument], distinct: str) -> Argument:
     if len(arguments) == 1:
-        return Argument(raw(f"count({distinct}{arguments[0].node.sql(dialect='duckdb', normalize_functions=False)})"), BIGINT)
+        return Argument(
+            raw(f"count({distinct}{arguments[0].node.sql(dialect='duckdb', normalize_functions=False)})"), BIGINT
+        )
     present = " AND ".join(f"{argument.sql} IS NOT NULL" for argument in arguments)
     if distinct:
         listed = ", ".join(argument.sql for argument in arguments)
@@ -122,7 +124,10 @@ def _count_if(name: str, arguments: Sequence[Argument], distinct: str) -> Argume
 
 def _median(name: str, arguments: Sequence[Argument], distinct: str) -> Argument:
     fraction = "0.5" if name == "median" else arguments[1].node.sql(dialect="duckdb") if len(arguments) == 2 else ""
-    if arguments[0].kind(name) not in NUMBERS or not fraction.replace("CAST('", "").split("'")[0].replace(".", "").isdigit():
+    if (
+        arguments[0].kind(name) not in NUMBERS
+        or not fraction.replace("CAST('", "").split("'")[0].replace(".", "").isdigit()
+    ):
         raise Untranslatable(f"this form of {name}.")
     return Argument(raw(f"quantile_cont(CAST({arguments[0].sql} AS DOUBLE), {fraction})"), DOUBLE)
 
@@ -190,4 +195,3 @@ _BUILDERS: dict[str, Callable[[str, Sequence[Argument], str], Argument]] = {
     **dict.fromkeys(WINDOW_TYPES, _window),
     **dict.fromkeys(("lag", "lead", "nth_value"), _shifted),
 }
-

@@ -32,7 +32,13 @@ _TRUNC_DATE = {
     "year": "year", "yyyy": "year", "yy": "year", "quarter": "quarter", "month": "month", "mon": "month", "mm": "month",
     "week": "week",
 }  # fmt: skip
-_TRUNC_TIME = {**_TRUNC_DATE, **dict.fromkeys(("day", "dd"), "day"), "hour": "hour", "minute": "minute", "second": "second"}
+_TRUNC_TIME = {
+    **_TRUNC_DATE,
+    **dict.fromkeys(("day", "dd"), "day"),
+    "hour": "hour",
+    "minute": "minute",
+    "second": "second",
+}
 _UNITS = {"day": "days", "week": "weeks", "month": "months", "quarter": "quarters", "year": "years"}
 
 
@@ -66,7 +72,9 @@ def substring(arguments: Sequence[Argument]) -> Argument:
             return Argument(raw(f"substring({text}, {first})"), STRING)
         return Argument(raw(f"substring({text}, {first}, greatest({length.sql}, 0))"), STRING)
     size = f"length({text})"
-    begin = f"(CASE WHEN {start.sql} > 0 THEN {start.sql} WHEN {start.sql} = 0 THEN 1 ELSE {size} + {start.sql} + 1 END)"
+    begin = (
+        f"(CASE WHEN {start.sql} > 0 THEN {start.sql} WHEN {start.sql} = 0 THEN 1 ELSE {size} + {start.sql} + 1 END)"
+    )
     if length is None:
         return Argument(raw(f"substring({text}, greatest({begin}, 1))"), STRING)
     end = f"({begin} + greatest({length.sql}, 0))"
@@ -88,7 +96,9 @@ def _length(arguments: Sequence[Argument]) -> Argument:
 def _split(arguments: Sequence[Argument]) -> Argument:
     if len(arguments) != 2 or arguments[1].literal in (None, ""):
         raise _refuse("split")
-    return Argument(raw(f"string_split_regex({as_text(arguments[0])}, {checked_regex(arguments[1], 'split')})"), array(STRING))
+    return Argument(
+        raw(f"string_split_regex({as_text(arguments[0])}, {checked_regex(arguments[1], 'split')})"), array(STRING)
+    )
 
 
 def _split_part(arguments: Sequence[Argument]) -> Argument:
@@ -239,7 +249,6 @@ def _to_timestamp(arguments: Sequence[Argument]) -> Argument:
         raise _refuse("to_timestamp")
     pattern = format_text(arguments[1].literal, parsing=True)
     return Argument(raw(f"CAST(strptime({arguments[0].sql}, '{pattern}') AS TIMESTAMPTZ)"), TIMESTAMP)
-
 
 
 def date_part(unit: str, moment: Argument) -> Argument:

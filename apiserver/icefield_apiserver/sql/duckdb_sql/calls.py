@@ -34,7 +34,10 @@ def call(values: Values, node: exp.Expr, scope: Scope) -> Argument:
         return _higher_order(values, name, node, scope)
     if name in ("explode", "inline", "stack"):
         return _generator(values, name, node, scope)
-    if name in ("datediff", "date_diff", "dateadd", "date_add", "timestampadd", "timestampdiff") and len(node.expressions) == 3:
+    if (
+        name in ("datediff", "date_diff", "dateadd", "date_add", "timestampadd", "timestampdiff")
+        and len(node.expressions) == 3
+    ):
         raise Untranslatable(f"{name} with a unit.")
     if name in ("date_part", "datepart") and len(node.expressions) == 2 and node.expressions[0].is_string:
         return builders.date_part(node.expressions[0].name, values.value(node.expressions[1], scope))

@@ -129,7 +129,9 @@ def _invalid(sql: str, target: Type) -> str:
 
 
 def _to_boolean(sql: str, safe: bool) -> str:
-    otherwise = "NULL" if safe else failure("CAST_INVALID_INPUT", "A string that is no boolean cannot be cast to BOOLEAN.")
+    otherwise = (
+        "NULL" if safe else failure("CAST_INVALID_INPUT", "A string that is no boolean cannot be cast to BOOLEAN.")
+    )
     word = f"lower(trim({sql}, {_SPACE}))"
     return (
         f"(CASE WHEN {sql} IS NULL THEN NULL WHEN {word} IN ('t', 'true', 'y', 'yes', '1') THEN TRUE "

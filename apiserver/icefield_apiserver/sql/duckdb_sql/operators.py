@@ -6,7 +6,21 @@ import re
 
 from sqlglot import exp
 
-from ..types import BIGINT, DATE, DOUBLE, INT, INTEGERS, NUMBERS, STRING, TIMES, Type, arithmetic, decimal, duckdb_name
+from ..types import (
+    BIGINT,
+    DATE,
+    DOUBLE,
+    INT,
+    INTEGERS,
+    MAX_PRECISION,
+    NUMBERS,
+    STRING,
+    TIMES,
+    Type,
+    arithmetic,
+    decimal,
+    duckdb_name,
+)
 from .argument import Argument, Untranslatable, failure, raw, text_literal
 from .casts import as_text, cast
 
@@ -31,7 +45,9 @@ def binary(node: exp.Expr, left: Argument, right: Argument) -> Argument:
     if sign in "/%":
         b = nonzero(Argument(right.node, right.type), b)
     text = f"({a} {sign} {b})"
-    if (kind.kind == "decimal" and sign == "/") or kind.kind == "float" or (kind.kind == "decimal" and kind.precision == 38 and sign == "*"):
+    if kind.kind == "decimal" and sign == "/":
+        text = from_double(text, kind)
+    elif kind.kind == "float" or (kind.kind == "decimal" and kind.precision == MAX_PRECISION and sign == "*"):
         text = f"CAST({text} AS {duckdb_name(kind)})"
     return Argument(raw(text), kind)
 
@@ -48,7 +64,9 @@ def nonzero(argument: Argument, text: str) -> str:
     node = argument.node
     if isinstance(node, exp.Literal) and not node.is_string and float(node.name) != 0:
         return text
-    error = failure("DIVIDE_BY_ZERO", "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead.")
+    error = failure(
+        "DIVIDE_BY_ZERO", "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead."
+    )
     return f"(CASE WHEN {argument.sql} = 0 THEN {error} ELSE {text} END)"
 
 
@@ -160,5 +178,3 @@ def _widened(argument: Argument, other: Argument, kind: Type) -> str:
     if kind == DOUBLE and argument.type is not None and argument.type.kind in ("decimal", "float"):
         return f"CAST({argument.sql} AS DOUBLE)"
     return argument.sql
-
-

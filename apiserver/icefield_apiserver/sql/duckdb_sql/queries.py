@@ -256,5 +256,3 @@ def _typed(argument: Argument) -> None:
     if text.startswith("CAST(") and text.endswith(f" AS {name})") and text.count("CAST(") == 1:
         return
     node.set("this", raw(f"CAST({text} AS {name})"))
-
-

@@ -100,11 +100,15 @@ _TEXT = {
     "sha": _of("sha1({0})", STRING, "s"),
     "sha1": _of("sha1({0})", STRING, "s"),
     "lpad": (
-        Form("sis", "(CASE WHEN length({2}) = 0 THEN left({0}, {1}) ELSE lpad({0}, greatest({1}, 0), {2}) END)", STRING),
+        Form(
+            "sis", "(CASE WHEN length({2}) = 0 THEN left({0}, {1}) ELSE lpad({0}, greatest({1}, 0), {2}) END)", STRING
+        ),
         Form("si", "lpad({0}, greatest({1}, 0), ' ')", STRING),
     ),
     "rpad": (
-        Form("sis", "(CASE WHEN length({2}) = 0 THEN left({0}, {1}) ELSE rpad({0}, greatest({1}, 0), {2}) END)", STRING),
+        Form(
+            "sis", "(CASE WHEN length({2}) = 0 THEN left({0}, {1}) ELSE rpad({0}, greatest({1}, 0), {2}) END)", STRING
+        ),
         Form("si", "rpad({0}, greatest({1}, 0), ' ')", STRING),
     ),
     "base64": _of("to_base64({0})", STRING, "x"),
@@ -187,4 +191,3 @@ FORMS: dict[str, tuple[Form, ...]] = {
     name: forms for group in (_MATH, _TEXT, _TIME, _NESTED, _CONDITIONS) for name, forms in group.items() if forms
 }
 """The forms of each function, by its lower-case name."""
-

@@ -16,8 +16,6 @@ from ..timetravel import NotConstant, snapshot_of
 from .argument import Untranslatable
 from .queries import Translator
 
-_GZIP = ".gz.metadata.json"
-
 
 def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = None) -> str:
     """Return a query in DuckDB's SQL.
@@ -46,7 +44,8 @@ class _Tables:
             node.replace(exp.alias_(node.copy(), implicit_name(node), quoted=True))
         scans = {id(ref.node): self.scan(ref, views) for ref in found.tables}
         columns = {key: names for key, (_, names) in scans.items()}
-        tree = Translator(columns).statement(tree)
+        if statement.dialect != "duckdb":
+            tree = Translator(columns).statement(tree)
         for ref in found.tables:
             scan, _ = scans[id(ref.node)]
             if joins := ref.node.args.get("joins"):
@@ -66,7 +65,7 @@ class _Tables:
         if isinstance(source, exp.Query):
             source = exp.Subquery(this=source)
         source.set("alias", alias.copy())
-        return source, found.columns or None
+        return source, _columns(ref, found)
 
     def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> exp.Expr:
         if ref.name in views:
@@ -88,10 +87,18 @@ def _scan(ref: TableRef, table: Table) -> exp.Expr:
         except NotConstant:
             raise Untranslatable("the snapshot asked for is not a literal.") from None
         arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot or 0)))
-    if table.metadata_location.endswith(_GZIP):
-        codec = exp.Literal.string("gzip")
-        arguments.append(exp.Kwarg(this=exp.var("metadata_compression_codec"), expression=codec))
     return exp.Table(this=exp.Anonymous(this="iceberg_scan", expressions=arguments))
+
+
+def _columns(ref: TableRef, found: Table | View) -> tuple[Column, ...] | None:
+    """Return the columns of what is read, or None when those of an older snapshot may be others."""
+    version = ref.node.args.get("version")
+    if isinstance(found, Table) and version is not None:
+        wanted = snapshot_of(version, found, ref.name)
+        schemas = {snapshot.id: snapshot.schema_id for snapshot in found.snapshots}
+        if schemas.get(wanted or 0) != found.schema_id:
+            return None
+    return found.columns or None
 
 
 def _copy(statement: Statement) -> tuple[exp.Expr, Found]:

@@ -261,7 +261,9 @@ def _call(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     result = call(values, node, scope)
     wrapped = isinstance(node.parent, exp.Window | exp.Filter | exp.WithinGroup | exp.IgnoreNulls)
     if result.wrap and not wrapped:
-        return Argument(raw(result.wrap.format(result.node.sql(dialect="duckdb", normalize_functions=False))), result.type)
+        return Argument(
+            raw(result.wrap.format(result.node.sql(dialect="duckdb", normalize_functions=False))), result.type
+        )
     return result
 
 
