@@ -34,11 +34,11 @@ class Sql:
         return self.wait(self._execute(query, **body)["statement_id"], timeout)
 
     def rows(self, query: str, *, timeout: float = 120, **body: Any) -> list[list[Any]]:
-        """Send a statement, which must succeed, and return its first page of rows."""
+        """Send a statement, which must succeed, and return its rows; none of one that has no result."""
         statement_id = self._execute(query, **body)["statement_id"]
         statement = self.wait(statement_id, timeout)
         assert statement["status"] == "succeeded", (query, statement)
-        data: list[list[Any]] = self.results(statement_id)["data"]
+        data: list[list[Any]] = self.results(statement_id)["data"] if statement["result_schema"] else []
         return data
 
     def value(self, query: str, **body: Any) -> Any:

@@ -25,16 +25,16 @@ ROWS = pa.table({"id": [1, 2, 3, 4], "name": ["a", "b", "c", "d"]})
 EXTENSIONS = (duckdb_extension_httpfs, duckdb_extension_avro, duckdb_extension_iceberg)
 
 
+@pytest.fixture(autouse=True)
+def trust(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust the platform's certificate, as `icefield env` does for everything that is made of requests."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(platform.ca_bundle))
+
+
 def catalog_with(platform: Any, key: str) -> Catalog:
-    """PyIceberg as somebody outside the cluster sets it up: an address, a key, a CA bundle."""
-    properties: dict[str, Any] = {
-        "type": "rest",
-        "uri": f"{platform.api_url}/iceberg",
-        "warehouse": platform.workspace,
-        "token": key,
-        "ssl": {"cabundle": str(platform.ca_bundle)},
-    }
-    return load_catalog("outside", **properties)
+    """PyIceberg as somebody outside the cluster sets it up: an address and a key."""
+    uri = f"{platform.api_url}/iceberg"
+    return load_catalog("outside", type="rest", uri=uri, warehouse=platform.workspace, token=key)
 
 
 @pytest.fixture
