@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyiceberg.exceptions import ValidationError
 from pyiceberg.schema import Schema
-from pyiceberg.transforms import parse_transform
+from pyiceberg.transforms import UnknownTransform, parse_transform
 from pyiceberg.types import NestedField
 
 from icefield_apiserver.errors import BadRequest
@@ -19,7 +20,7 @@ from .types import parse_type
 FIRST_PARTITION_FIELD = 1000
 """Ids of partition fields begin here (Iceberg, "Partition Evolution")."""
 
-_CALL = re.compile(r"(?P<transform>\w+)\(\s*(?:(?P<argument>\d{1,9})\s*,)?\s*(?P<source>[^)]+?)\s*\)")
+_CALL = re.compile(r"(?P<transform>\w+)\(\s*(?:(?P<argument>[1-9]\d{0,8})\s*,)?\s*(?P<source>[^)]+?)\s*\)")
 _SPARK_NAMES = {"years": "year", "months": "month", "days": "day", "hours": "hour", "date": "day", "date_hour": "hour"}
 
 
@@ -64,7 +65,7 @@ def _schema(columns: Sequence[Column]) -> Schema:
     fields = [_field(number, column, nested) for number, column in enumerate(columns, 1)]
     try:
         return Schema(*fields)
-    except ValueError as error:
+    except (ValueError, ValidationError) as error:
         raise BadRequest(f"The columns make no schema: {error}.") from error
 
 
@@ -101,8 +102,9 @@ def _transform(text: str, schema: Schema) -> tuple[NestedField, str]:
     if source is None:
         raise BadRequest(f"Partition column {name} is not a column of the table.")
     try:
-        is_possible = parse_transform(transform).can_transform(source.field_type)
-    except ValueError:
+        parsed = parse_transform(transform)
+        is_possible = not isinstance(parsed, UnknownTransform) and parsed.can_transform(source.field_type)
+    except (ValueError, ValidationError):
         is_possible = False
     if not is_possible:
         raise BadRequest(f"A table cannot be partitioned by {text}: column {name} has type {source.field_type}.")

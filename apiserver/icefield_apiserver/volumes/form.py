@@ -20,7 +20,7 @@ FILE_FIELD = "file"
 class _Part:
     """A part of the form: what its headers say, and of a field its text."""
 
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[bytes, bytes] = field(default_factory=dict)
     text: bytearray = field(default_factory=bytearray)
     name: str = ""
     filename: str | None = None
@@ -75,7 +75,8 @@ class UploadForm:
                 self._describe()
                 if self._part.name == FILE_FIELD:
                     self.filename = self._part.filename
-                    self.content_type = self._part.headers.get("content-type")
+                    media_type = self._part.headers.get(b"content-type")
+                    self.content_type = media_type.decode("latin-1").strip() if media_type else None
                     return
                 if len(self.fields) >= MAX_FIELDS:
                     raise BadRequest(f"The form has more than {MAX_FIELDS} fields.")
@@ -114,7 +115,7 @@ class UploadForm:
                     self._part = _Part()
                 elif kind == "header":
                     name, _, value = data.partition(b":")
-                    self._part.headers[name.decode("latin-1").lower()] = value.decode(errors="replace")
+                    self._part.headers[name.lower()] = value
                 elif kind == "complete":
                     self._is_complete = True
                 else:
@@ -128,7 +129,7 @@ class UploadForm:
                 raise BadRequest("The body is not multipart/form-data as RFC 7578 has it.") from error
 
     def _describe(self) -> None:
-        _, options = parse_options_header(self._part.headers.get("content-disposition", ""))
+        _, options = parse_options_header(self._part.headers.get(b"content-disposition"))
         self._part.name = options.get(b"name", b"").decode(errors="replace")
         filename = options.get(b"filename")
         self._part.filename = filename.decode(errors="replace") if filename is not None else None
