@@ -1,9 +1,11 @@
 """What may stand in a statement: an allow-list of kinds, of parts of the syntax tree, and of functions.
 
-Whatever is not named here is refused, so that something new in sqlglot or in an engine stays shut until it is looked at.
+Whatever is not named here is refused: something new in sqlglot or in an engine stays shut until it is looked at.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sqlglot import exp
 
@@ -21,9 +23,10 @@ _QUERY = (
 _VALUE = (
     exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.HexString, exp.RawString, exp.Var, exp.Paren,
     exp.Dot, exp.Bracket, exp.Slice, exp.Lambda, exp.Kwarg, exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam,
-    exp.ColumnDef, exp.Interval, exp.IntervalSpan, exp.Case, exp.If, exp.Extract, exp.Trim, exp.Substring, exp.StrPosition,
-    exp.Overlay, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Filter, exp.WithinGroup, exp.IgnoreNulls,
-    exp.RespectNulls, exp.Escape, exp.Placeholder, exp.Concat, exp.ColumnConstraint, exp.NotNullColumnConstraint,
+    exp.ColumnDef, exp.Interval, exp.IntervalSpan, exp.Case, exp.If, exp.Extract, exp.Trim, exp.Substring,
+    exp.StrPosition, exp.Overlay, exp.CurrentDate, exp.CurrentTimestamp, exp.Anonymous, exp.Filter, exp.WithinGroup,
+    exp.IgnoreNulls, exp.RespectNulls, exp.Escape, exp.Placeholder, exp.Concat, exp.ColumnConstraint,
+    exp.NotNullColumnConstraint,
 )  # fmt: skip
 _OPERATOR = (
     exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT,
@@ -85,7 +88,7 @@ def _function(node: exp.Expr, own: bool) -> None:
     name = node.name.lower()
     if isinstance(node.this, exp.Expr) and not isinstance(node.this, exp.Identifier):
         raise SqlError("A function is called by its plain name.")
-    is_table = isinstance(node.parent, exp.Table) or (isinstance(node.parent, exp.Lateral))
+    is_table = isinstance(node.parent, exp.Table | exp.Lateral)
     tables, scalars = (
         (duckdb.TABLE_FUNCTIONS, duckdb.ALLOWED) if own else (functions.TABLE_FUNCTIONS, functions.ALLOWED)
     )
@@ -110,7 +113,8 @@ def _table(node: exp.Expr) -> None:
             raise SqlError(f"This part of FROM is not supported: {key.replace('_', ' ')}.")
     if not isinstance(node.this, exp.Identifier | exp.Dot | exp.Anonymous | exp.Values | exp.Subquery):
         raise SqlError("A table is named by its name; files and expressions are not tables here.")
-    if isinstance(node.this, exp.Dot) and not all(isinstance(part, exp.Identifier) for part in node.parts):
+    parts = node.parts if isinstance(node, exp.Table) else []
+    if isinstance(node.this, exp.Dot) and not all(isinstance(part, exp.Identifier) for part in parts):
         raise SqlError("A table is named by its name; files and expressions are not tables here.")
 
 
@@ -146,7 +150,7 @@ def _delete(node: exp.Expr) -> None:
         raise SqlError("DELETE … USING and RETURNING are not supported; use MERGE INTO.")
 
 
-_RULES = {
+_RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Dot: _dot,
     exp.Table: _table,
     exp.Select: _select,

@@ -17,9 +17,11 @@ from .spark import meant, to_spark
 from .statement import Statement
 from .timetravel import NotConstant, snapshot_of
 
+Choice = Engine | Literal["auto", "duckdb", "spark"]
+
 
 def compile(  # noqa: A001 - the word for it
-    resolved: Resolved, engine: Engine | Literal["auto", "duckdb", "spark"] = "auto", row_limit: int | None = None
+    resolved: Resolved, engine: Choice = "auto", row_limit: int | None = None
 ) -> Compiled:
     """Return a statement written for the engine that runs it.
 
@@ -47,7 +49,7 @@ def compile(  # noqa: A001 - the word for it
     return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
 
 
-def _read_statement(resolved: Resolved, statement: Statement, engine: str, limit: int | None) -> Compiled:
+def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, limit: int | None) -> Compiled:
     warnings: tuple[str, ...] = ()
     if statement.dialect == "duckdb":
         engine = _only_duckdb(engine)
@@ -61,13 +63,13 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: str, limit
     return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, _read(resolved), warnings=warnings)
 
 
-def _only_duckdb(engine: str) -> str:
+def _only_duckdb(engine: Choice) -> Choice:
     if engine == Engine.SPARK:
         raise SqlError("A statement in DuckDB's dialect cannot run on Spark.")
     return Engine.DUCKDB
 
 
-def _explain(resolved: Resolved, explained: Statement, engine: str) -> Compiled:
+def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compiled:
     inner = compile(replace(resolved, statement=explained), engine)
     return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
 

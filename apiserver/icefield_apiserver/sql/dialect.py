@@ -36,7 +36,7 @@ class Icefield(Spark):
             },
         }
 
-    class Parser(Spark.Parser):
+    class Parser(Spark.Parser):  # type: ignore[misc,valid-type]
         """Spark's grammar, without what sqlglot knows of functions."""
 
         STRICT_CAST = True
@@ -58,7 +58,7 @@ class Icefield(Spark):
             return self._parse_csv(self._parse_projection), None
 
         def _parse_projection(self) -> exp.Expr | None:
-            node = self._parse_expression()
+            node: exp.Expr | None = self._parse_expression()
             if node is not None:
                 node.meta[TAIL] = self._prev.end
             return node

@@ -105,9 +105,7 @@ def _create_table(cursor: Cursor, target: TableName, edits: Edits) -> Head:
         _check_columns(cursor.parenthesised())
     while not cursor.done:
         if cursor.take("USING"):
-            provider = cursor.name()
-            if str(provider).lower() != "iceberg":
-                raise SqlError(f"Tables are Iceberg tables here: USING {provider} is not supported.")
+            _check_provider(cursor)
         elif cursor.take("PARTITIONED", "BY") or cursor.take("PARTITIONED BY"):
             check_inert(cursor.parenthesised(), "PARTITIONED BY")
         elif cursor.take("COMMENT"):
@@ -121,6 +119,12 @@ def _create_table(cursor: Cursor, target: TableName, edits: Edits) -> Head:
         else:
             raise cursor.unexpected("USING iceberg, PARTITIONED BY, COMMENT, TBLPROPERTIES or AS")
     return Head("CREATE TABLE", target, None)
+
+
+def _check_provider(cursor: Cursor) -> None:
+    provider = cursor.name()
+    if str(provider).lower() != "iceberg":
+        raise SqlError(f"Tables are Iceberg tables here: USING {provider} is not supported.")
 
 
 def _create_view(cursor: Cursor, target: TableName) -> Head:

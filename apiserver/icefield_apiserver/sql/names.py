@@ -1,9 +1,9 @@
 """What a table is called in SQL, and which table of the workspace's catalog that means (design, "Data").
 
-`catalog.database.schema.table`, `database.schema.table`, `catalog.database.table`, `database.table`; a bare `table` needs
-the request's schema. The first part is the catalog exactly when it is the workspace's slug or one of its aliases. Schema
-`default` is the database itself. Names of catalogs and of common table expressions are compared without case; names of
-databases, schemas and tables are handed to the catalog as they were written: some catalogs tell `Orders` from `orders`.
+`catalog.database.schema.table`, `database.schema.table`, `catalog.database.table`, `database.table`; a bare `table`
+needs the request's schema. The first part is the catalog exactly when it is the workspace's slug or one of its aliases.
+Schema `default` is the database itself. Names of catalogs and of common table expressions are compared without case;
+those of databases, schemas and tables are handed on as they were written: some catalogs tell `Orders` from `orders`.
 """
 
 from __future__ import annotations

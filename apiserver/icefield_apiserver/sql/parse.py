@@ -175,7 +175,7 @@ def parse_tree(source: Source, first: int, dialect: Dialect | None = None) -> ex
 
 
 def _without_table_queries(tokens: Sequence[Token]) -> list[Token]:
-    """Return tokens with `TABLE name` where a query belongs written as `SELECT * FROM name`, which the grammar knows."""
+    """Return tokens with a query `TABLE name` written as `SELECT * FROM name`, which the grammar knows."""
     out: list[Token] = []
     for token in tokens:
         if token.token_type == TokenType.TABLE and (not out or out[-1].token_type in _BEFORE_QUERY):

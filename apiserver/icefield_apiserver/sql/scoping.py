@@ -1,7 +1,8 @@
 """Which names in a parsed statement are tables of the catalog, and which are only names inside the statement.
 
-A name without a database is a common table expression where one of that name is in sight (Spark's rule: compared without
-case, visible after its own definition, inner ones before outer ones). Everything else is a table of the catalog.
+A name without a database is a common table expression where one of that name is in sight (Spark's rule: compared
+without case, visible after its own definition, inner ones before outer ones). Everything else is a table of the
+catalog.
 """
 
 from __future__ import annotations

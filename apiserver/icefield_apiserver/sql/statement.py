@@ -1,4 +1,4 @@
-"""A statement after its one parse: what it does, which tables it names, and what is needed to write it for an engine."""
+"""A statement after its one parse: what it does, which tables it names, what is needed to write it for an engine."""
 
 from __future__ import annotations
 

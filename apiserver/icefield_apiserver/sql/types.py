@@ -45,8 +45,9 @@ TIMES = ("timestamp", "timestamp_ntz")
 _WIDTH = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 20}
 _SYNONYMS = {
     "integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint", "real": "float", "text": "string",
-    "varchar": "string", "char": "string", "character": "string", "dec": "decimal", "numeric": "decimal", "bool": "boolean",
-    "timestamptz": "timestamp", "timestamp_ltz": "timestamp", "timestampntz": "timestamp_ntz", "blob": "binary",
+    "varchar": "string", "char": "string", "character": "string", "dec": "decimal", "numeric": "decimal",
+    "bool": "boolean", "timestamptz": "timestamp", "timestamp_ltz": "timestamp", "timestampntz": "timestamp_ntz",
+    "blob": "binary",
 }  # fmt: skip
 _DUCKDB = {
     "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "float": "FLOAT",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..types import (
+from icefield_apiserver.sql.types import (
     BIGINT,
     BOOLEAN,
     DOUBLE,
@@ -18,6 +18,7 @@ from ..types import (
     common,
     duckdb_name,
 )
+
 from .argument import Argument, Untranslatable, raw
 
 WINDOW_TYPES = {

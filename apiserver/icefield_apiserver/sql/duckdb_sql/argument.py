@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from ..types import Type
+from icefield_apiserver.sql.types import Type
 
 _ATOMS = (exp.Column, exp.Literal, exp.Var, exp.Boolean, exp.Null, exp.Paren, exp.Subquery, exp.Identifier, exp.Tuple)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..types import (
+from icefield_apiserver.sql.types import (
     BIGINT,
     BOOLEAN,
     DATE,
@@ -22,6 +22,7 @@ from ..types import (
     decimal,
     duckdb_name,
 )
+
 from .argument import Argument, Untranslatable, raw
 from .casts import as_text, cast
 from .formats import format_text

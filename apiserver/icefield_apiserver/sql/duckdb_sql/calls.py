@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from .. import functions
-from ..types import BOOLEAN, INT, STRING, Type, array
+from icefield_apiserver.sql import functions
+from icefield_apiserver.sql.types import BOOLEAN, INT, STRING, Type, array
+
 from . import builders
 from .aggregates import aggregate
 from .argument import Argument, Untranslatable, raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..types import (
+from icefield_apiserver.sql.types import (
     BIGINT,
     FRACTIONS,
     INTEGERS,
@@ -14,6 +14,7 @@ from ..types import (
     Type,
     duckdb_name,
 )
+
 from .argument import Argument, Untranslatable, failure, text_literal
 
 _INTEGER = r"[+-]?\d+"
@@ -62,6 +63,11 @@ def cast(argument: Argument, target: Type, *, safe: bool = False) -> str:
         return as_text(argument)
     if source.kind == "string":
         return _from_text(argument, target, safe)
+    return _converted(argument, source, target, word)
+
+
+def _converted(argument: Argument, source: Type, target: Type, word: str) -> str:
+    name = duckdb_name(target)
     if target.kind in INTEGERS and source.kind in (*FRACTIONS, "decimal"):
         return f"{word}(trunc({argument.sql}) AS {name})"
     if target.kind == "decimal" and source.kind in FRACTIONS:
@@ -104,9 +110,8 @@ def _from_text(argument: Argument, target: Type, safe: bool) -> str:
     pattern = _PATTERNS.get(target.kind)
     if pattern is None:
         raise Untranslatable(f"a cast of a string to {target}.")
-    if target.kind == "date" and re.fullmatch(r"\d{4}(-\d{1,2})?", (argument.literal or "").strip()):
-        month = (argument.literal or "").strip()
-        return f"CAST('{month}{'-01' if '-' in month else '-01-01'}' AS DATE)"
+    if (moment := _moment(argument.literal, target)) is not None:
+        return f"CAST('{moment}' AS {name})"
     trimmed = f"trim({argument.sql}, {_SPACE})"
     if (value := argument.literal) is not None and re.fullmatch(pattern, value.strip()):
         text = text_literal(re.split("[ T]", value.strip())[0] if target.kind == "date" else value.strip())
@@ -121,6 +126,24 @@ def _from_text(argument: Argument, target: Type, safe: bool) -> str:
 
 
 _SPACE = "' ' || chr(9) || chr(10) || chr(13)"
+
+
+def _moment(value: str | None, target: Type) -> str | None:
+    """Return a literal date or time in full, as Spark completes it: `2024-03` is the first of March."""
+    parts = _PARTIAL.fullmatch((value or "").strip())
+    if parts is None or target.kind not in ("date", "timestamp", "timestamp_ntz"):
+        return None
+    year, month, day, hour, minute, second, fraction, zone = parts.groups()
+    text = f"{year}-{int(month or 1):02}-{int(day or 1):02}"
+    if target.kind == "date":
+        return text
+    text += f" {int(hour or 0):02}:{int(minute or 0):02}:{int(second or 0):02}{fraction or ''}"
+    return text + (zone or "") if target.kind == "timestamp" else None if zone else text
+
+
+_PARTIAL = re.compile(
+    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?)?)?"
+)
 
 
 def _invalid(sql: str, target: Type) -> str:

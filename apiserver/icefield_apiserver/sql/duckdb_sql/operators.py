@@ -6,7 +6,7 @@ import re
 
 from sqlglot import exp
 
-from ..types import (
+from icefield_apiserver.sql.types import (
     BIGINT,
     DATE,
     DOUBLE,
@@ -21,6 +21,7 @@ from ..types import (
     decimal,
     duckdb_name,
 )
+
 from .argument import Argument, Untranslatable, failure, raw, text_literal
 from .casts import as_text, cast
 
@@ -84,7 +85,8 @@ def concatenation(left: Argument, right: Argument) -> Argument:
     """Return `left || right`, NULL when either is."""
     if left.type is not None and right.type is not None and left.type.kind == right.type.kind == "array":
         kind = left.type if left.type.inner[0].kind != "void" else right.type
-        text = f"(CASE WHEN {left.sql} IS NOT NULL AND {right.sql} IS NOT NULL THEN list_concat({left.sql}, {right.sql}) END)"
+        both = f"{left.sql} IS NOT NULL AND {right.sql} IS NOT NULL"
+        text = f"(CASE WHEN {both} THEN list_concat({left.sql}, {right.sql}) END)"
         return Argument(raw(text), kind)
     return Argument(raw(f"({as_text(left)} || {as_text(right)})"), STRING)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from ..model import Column
-from ..types import Type, common, duckdb_name, parse_type
+from icefield_apiserver.sql.model import Column
+from icefield_apiserver.sql.types import Type, common, duckdb_name, parse_type
+
 from .argument import Argument, Untranslatable, raw
 from .scopes import Columns, Scope, Source, alias_columns, renamed
 from .sources import lateral_view, table_function

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..types import DATE, FRACTIONS, INTEGERS, NUMBERS, TIMES, Type
+from icefield_apiserver.sql.types import DATE, FRACTIONS, INTEGERS, NUMBERS, TIMES, Type
+
 from .argument import Argument, Untranslatable, raw
 from .casts import as_text, cast
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..types import (
+from icefield_apiserver.sql.types import (
     BIGINT,
     BOOLEAN,
     DATE,
@@ -16,6 +16,7 @@ from ..types import (
     array,
     common,
 )
+
 from .argument import Argument
 from .rules import Form
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from ..types import Type
+from icefield_apiserver.sql.types import Type
 
 Columns = tuple[tuple[str, Type | None], ...]
 """Names and types in order; None in place of it when they are not known."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from ..types import BIGINT, INT, INTEGERS, Type
+from icefield_apiserver.sql.types import BIGINT, INT, INTEGERS, Type
+
 from .argument import Argument, Untranslatable, raw
 from .scopes import Columns, Scope, Source, alias_columns
 
@@ -35,7 +36,7 @@ def lateral_view(values: Values, lateral: exp.Expr, scope: Scope) -> exp.Join:
     listed = ", ".join(f"{text} AS {_quote(column)}" for column, (_, text, _) in zip(names, produced, strict=True))
     inner = f"SELECT {listed}"
     if subject.type is not None and subject.type.kind == "map":
-        inner = f"SELECT {listed} FROM (SELECT unnest(map_entries({subject.sql})) AS _e) AS _m"
+        inner = f"SELECT {listed} FROM (SELECT unnest(map_entries({subject.sql})) AS _e) AS _m"  # noqa: S608 - text of ours
     columns: Columns = tuple((column, kind) for column, (_, _, kind) in zip(names, produced, strict=True))
     scope.sources.append(Source(label, columns))
     this = raw(f"LATERAL ({inner}) AS {_quote(label)}")

@@ -1,18 +1,19 @@
-"""A read as DuckDB is given it: exact metadata files in place of names, views in place, Spark's semantics spelled out."""
+"""A read as DuckDB is given it: metadata files in place of names, views in place, Spark's semantics spelled out."""
 
 from __future__ import annotations
 
 from sqlglot import exp
 
-from ..errors import UnresolvedName
-from ..model import Column, Table, View
-from ..names import TableName
-from ..projections import implicit_name, unnamed
-from ..resolve import MAX_VIEW_DEPTH, Resolved
-from ..scoping import ColumnRef, Found, TableRef, find
-from ..spark import can_limit, is_metadata
-from ..statement import Statement
-from ..timetravel import NotConstant, snapshot_of
+from icefield_apiserver.sql.errors import UnresolvedName
+from icefield_apiserver.sql.model import Column, Table, View
+from icefield_apiserver.sql.names import TableName
+from icefield_apiserver.sql.projections import implicit_name, unnamed
+from icefield_apiserver.sql.resolve import MAX_VIEW_DEPTH, Resolved
+from icefield_apiserver.sql.scoping import ColumnRef, Found, TableRef, find
+from icefield_apiserver.sql.spark import can_limit, is_metadata
+from icefield_apiserver.sql.statement import Statement
+from icefield_apiserver.sql.timetravel import NotConstant, snapshot_of
+
 from .argument import Untranslatable
 from .queries import Translator
 

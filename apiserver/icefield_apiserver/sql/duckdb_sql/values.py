@@ -7,7 +7,21 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from ..types import BINARY, BOOLEAN, DATE, DOUBLE, INT, STRING, TIMESTAMP, VOID, Type, common, decimal, parse_type
+from icefield_apiserver.sql.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INT,
+    STRING,
+    TIMESTAMP,
+    VOID,
+    Type,
+    common,
+    decimal,
+    parse_type,
+)
+
 from . import operators
 from .argument import Argument, Untranslatable, raw
 from .calls import call, special

@@ -42,9 +42,9 @@ ROWS = [
     "'l', 10, -3, 9000000000000000000, 300, 1e15, 3.25, 99999999.99, 9.999, 'über Straße', '99', DATE '2000-01-03', "
     "TIMESTAMP '2000-01-03 04:05:06', TIMESTAMP_NTZ '2000-01-03 04:05:06', false, X'616263', array(1), array('a'), "
     "map('z', 26), named_struct('p', 9, 'q', 'Q')",
-    "'n', null, 1, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null",
+    "'n', null, 1, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null",  # noqa: E501
     "'n', 3, 5, 42, 1, double('NaN'), 0.1, 0.05, 0.500, 'a%b_c', '2024-05-06', DATE '2024-12-30', "
-    "TIMESTAMP '2024-12-30 00:00:00', TIMESTAMP_NTZ '2024-12-30 12:00:00', null, X'01', array(2, 2, null), array('zz', ''), "
+    "TIMESTAMP '2024-12-30 00:00:00', TIMESTAMP_NTZ '2024-12-30 12:00:00', null, X'01', array(2, 2, null), array('zz', ''), "  # noqa: E501
     "map('a', null), named_struct('p', 2, 'q', null)",
 ]
 
@@ -72,8 +72,8 @@ def plain(value: Any) -> Any:
 
 
 DUCKDB_TYPES = """
-    g VARCHAR, i INTEGER, j INTEGER, b BIGINT, s SMALLINT, d DOUBLE, f FLOAT, c DECIMAL(10, 2), e DECIMAL(5, 3), t VARCHAR,
-    u VARCHAR, dt DATE, ts TIMESTAMPTZ, tn TIMESTAMP, o BOOLEAN, x BLOB, a INTEGER[], w VARCHAR[],
+    g VARCHAR, i INTEGER, j INTEGER, b BIGINT, s SMALLINT, d DOUBLE, f FLOAT, c DECIMAL(10, 2), e DECIMAL(5, 3), 
+    t VARCHAR, u VARCHAR, dt DATE, ts TIMESTAMPTZ, tn TIMESTAMP, o BOOLEAN, x BLOB, a INTEGER[], w VARCHAR[],
     m MAP(VARCHAR, INTEGER), r STRUCT(p INTEGER, q VARCHAR)
 """
 
@@ -89,7 +89,7 @@ DUCKDB_ROWS = [
     "'l', 10, -3, 9000000000000000000, 300, 1e15, 3.25, 99999999.99, 9.999, 'über Straße', '99', '2000-01-03', "
     "'2000-01-03 04:05:06+00', '2000-01-03 04:05:06', false, from_hex('616263'), [1], ['a'], MAP {'z': 26}, "
     "{'p': 9, 'q': 'Q'}",
-    "'n', null, 1, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null",
+    "'n', null, 1, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null",  # noqa: E501
     "'n', 3, 5, 42, 1, 'NaN', 0.1, 0.05, 0.500, 'a%b_c', '2024-05-06', '2024-12-30', '2024-12-30 00:00:00+00', "
     "'2024-12-30 12:00:00', null, from_hex('01'), [2, 2, null], ['zz', ''], MAP {'a': null}, {'p': 2, 'q': null}",
 ]

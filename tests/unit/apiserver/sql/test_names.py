@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from icefield_apiserver.sql import Kind, Names, SqlError, TableName, parse, parse_schema
 
 NAMES = Names("acme", frozenset({"polnor", "oleander"}), ("demo",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from icefield_apiserver.sql import Names, SqlError, parse
 
 NAMES = Names("acme", frozenset({"polnor", "oleander"}), ("demo",))

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from icefield_apiserver.sql import Column, Engine, Names, Table, compile, parse, resolve
+
+from icefield_apiserver import sql as plan_sql
+from icefield_apiserver.sql import Column, Engine, Names, Table, parse, resolve
 
 from .catalog import MemoryCatalog
 
@@ -24,7 +26,7 @@ SPARK_TYPES = {"INTEGER": "int", "BIGINT": "bigint", "VARCHAR": "string", "DATE"
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     folder = tmp_path_factory.mktemp("tpch")
     program = Path(sys.executable).with_name("tpchgen-cli")
-    subprocess.run([program, "parquet", "-s", "0.01", "--output-dir", folder], check=True, timeout=120)  # noqa: S603
+    subprocess.run([program, "parquet", "-s", "0.01", "--output-dir", folder], check=True, timeout=120)
     with duckdb.connect() as connection:
         for file in folder.glob("*.parquet"):
             connection.execute(f"CREATE TABLE {file.stem} AS SELECT * FROM '{file}'")
@@ -51,8 +53,8 @@ def test_there_are_22_queries() -> None:
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
 async def test_duckdb_answers_alike(file: Path, connection: duckdb.DuckDBPyConnection, catalog: MemoryCatalog) -> None:
-    text = file.read_text("utf-8")
-    plan = compile(await resolve(parse(text, NAMES), catalog))
+    text = file.read_text("utf-8")  # noqa: ASYNC240 - a test
+    plan = plan_sql.compile(await resolve(parse(text, NAMES), catalog))
     assert plan.engine is Engine.DUCKDB, plan.warnings
     ours = connection.execute(_scanned(plan.sql, catalog)).fetchall()
     theirs = connection.execute(text).fetchall()
