@@ -55,10 +55,10 @@ class _SparkError(Exception):
     ("message", "condition", "code", "sentence"),
     [
         (
-            "[TABLE_OR_VIEW_NOT_FOUND] The table `x` cannot be found. SQLSTATE: 42P01; line 1 pos 14;\n'Project [*]\n+- x",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x` is unknown. SQLSTATE: 42P01; line 1 pos 14;\n'Project [*]\n+- x",
             "TABLE_OR_VIEW_NOT_FOUND",
             "TABLE_OR_VIEW_NOT_FOUND",
-            "[TABLE_OR_VIEW_NOT_FOUND] The table `x` cannot be found. SQLSTATE: 42P01; line 1 pos 14",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x` is unknown. SQLSTATE: 42P01; line 1 pos 14",
         ),
         (
             "[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012\n== SQL (line 1, position 8) ==\nselect 1/0\n",

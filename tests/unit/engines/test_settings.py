@@ -11,12 +11,12 @@ TOKEN = "0123456789abcdef"
 
 @pytest.mark.parametrize("mebibytes", [512, 1024, 4096, 65536])
 def test_duckdb_leaves_room_for_python(mebibytes: int) -> None:
-    settings = Settings(workspace="acme", gateway_token=TOKEN, memory_limit_bytes=mebibytes * MIB)  # type: ignore[arg-type]
+    settings = Settings(workspace="acme", gateway_token=TOKEN, memory_limit_bytes=mebibytes * MIB)
     assert 128 <= settings.duckdb_memory_bytes // MIB <= mebibytes - 300
 
 
 def test_a_fraction_of_a_processor_is_one_thread() -> None:
-    settings = Settings(workspace="acme", gateway_token=TOKEN, cpu_limit=0.5)  # type: ignore[arg-type]
+    settings = Settings(workspace="acme", gateway_token=TOKEN, cpu_limit=0.5)
     assert settings.threads == 1
     assert settings.duckdb_statements >= 8
 

@@ -26,9 +26,10 @@ STORE = {
     "ICEFIELD_BUCKET": "icefield",
     "ICEFIELD_PREFIX": "workspaces/acme",
 }
+TOKEN = "token-of-acme"
 
 
-def _conf(token: str = "token-of-acme", store: dict[str, str] | None = None, **spark: Any) -> Conf:
+def _conf(*, token: str = TOKEN, store: dict[str, str] | None = None, **spark: Any) -> Conf:
     settings = SparkSettings(workspace="acme", **spark)
     catalog = CatalogSettings(uri="http://catalog:8181/catalog", warehouse="acme", token=token)
     return configuration(settings, catalog, StoreSettings(**(store or STORE)))  # type: ignore[arg-type]
@@ -101,7 +102,7 @@ def test_nothing_secret_is_on_the_command_line_or_in_the_environment() -> None:
     kept = environment(own, Path("/spark"), StoreSettings(**STORE))  # type: ignore[arg-type]
     assert kept["PATH"] == "/bin"
     assert kept["AWS_REGION"] == "us-east-1"
-    told = " ".join([*command(Path("/spark"), Path("/tmp/x.properties")), *kept.values()])
+    told = " ".join([*command(Path("/spark"), Path("/run/x.properties")), *kept.values()])
     assert not [secret for secret in ("key-of-acme", "secret-of-acme", "token-of-acme") if secret in told]
 
 
