@@ -1,6 +1,7 @@
 """Commits an Iceberg equality delete, as Flink and other stream writers make them: none of our engines writes any.
 
-PyIceberg writes data manifests only, so its writer is told here to call its manifest one of deletes.
+PyIceberg writes data manifests only, so its writer is told here to call its manifest one of deletes, and to write ids
+as the specification has them ("Manifests": equality_ids are ints): Iceberg's own readers insist on that.
 """
 
 from __future__ import annotations
@@ -19,10 +20,24 @@ from pyiceberg.manifest import (
     ManifestWriterV2,
 )
 from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _FastAppendFiles
-from pyiceberg.typedef import Record
+from pyiceberg.typedef import Record, TableVersion
+from pyiceberg.types import IntegerType, ListType, NestedField, StructType
+
+_EQUALITY_IDS = 135
+_DATA_FILE = 2
+
+
+def _as_specified(field: NestedField) -> NestedField:
+    kind = field.field_type
+    if field.field_id == _DATA_FILE and isinstance(kind, StructType):
+        kind = StructType(*map(_as_specified, kind.fields))
+    elif field.field_id == _EQUALITY_IDS and isinstance(kind, ListType):
+        kind = ListType(element_id=kind.element_id, element_type=IntegerType(), element_required=True)
+    return field.model_copy(update={"field_type": kind})
 
 
 class _DeleteManifestWriter(ManifestWriterV2):
@@ -32,6 +47,9 @@ class _DeleteManifestWriter(ManifestWriterV2):
     @property
     def _meta(self) -> dict[str, str]:
         return {**super()._meta, "content": "deletes"}
+
+    def _with_partition(self, format_version: TableVersion) -> Schema:
+        return Schema(*map(_as_specified, super()._with_partition(format_version).fields))
 
 
 class _EqualityDelete(_FastAppendFiles):
