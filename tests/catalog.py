@@ -109,6 +109,10 @@ class RunningCatalog:
         access = {"type": "rest", "uri": self.uri, "warehouse": slug, "token": self.token_of(slug)}
         return {**access, **self._site(slug).pyiceberg}
 
+    def forget_token(self, slug: str) -> None:
+        """Take another token for a workspace from now on; the server learns of it by `ensure`."""
+        self._tokens.pop(slug, None)
+
     def environment(self, slug: str) -> dict[str, str]:
         """What the Secret icefield-catalog of the workspace's namespace holds."""
         return {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 import pytest_asyncio
 
+from tests.controlplane import ControlPlane
+
 from .conftest import ADMIN, AddUser, MakeWorkspace, SignIn
-from .lakehouse import Lakehouse, MakeLakehouse
+from .lakehouse import Lakehouse, MakeLakehouse, furnish
 
 pytestmark = pytest.mark.integration
 
@@ -134,3 +138,30 @@ async def test_a_workspace_whose_catalog_is_not_there_yet(make_workspace: MakeWo
         503,
         {"error": "The workspace's catalog is not ready yet; try again shortly."},
     )
+
+
+async def test_a_catalog_that_is_away_and_comes_back(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
+    assert (await client.post("/databases", json={"name": "kept"})).status_code == 201
+    await asyncio.to_thread(lakehouse.catalog.stop, 0)
+    try:
+        for call in (client.get("/databases"), client.post("/databases", json={"name": "lost"})):
+            answer = await call
+            assert (answer.status_code, "cannot be reached" in answer.json()["error"]) == (503, True)
+        passed = await client.get(f"http://icefield/iceberg/v1/{lakehouse.slug}/namespaces")
+        assert (passed.status_code, passed.json()["error"]["code"]) == (503, 503)
+    finally:
+        await asyncio.to_thread(lakehouse.catalog.start)
+    assert [row["name"] for row in (await client.get("/databases")).json()["data"]] == ["kept"]
+
+
+async def test_a_token_that_was_changed_is_read_anew(
+    client: httpx.AsyncClient, lakehouse: Lakehouse, cluster_with_roles: ControlPlane, lakehouses: list[str]
+) -> None:
+    assert (await client.post("/databases", json={"name": "kept"})).status_code == 201
+    lakehouse.catalog.forget_token(lakehouse.slug)
+    await furnish(cluster_with_roles, lakehouse.catalog, lakehouses)
+    assert [row["name"] for row in (await client.get("/databases")).json()["data"]] == ["kept"]
+    lakehouse.catalog.forget_token(lakehouse.slug)
+    await furnish(cluster_with_roles, lakehouse.catalog, lakehouses)
+    passed = await client.get(f"http://icefield/iceberg/v1/{lakehouse.slug}/namespaces")
+    assert passed.json()["namespaces"] == [["kept"]]
