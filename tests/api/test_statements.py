@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import polnor
 import polnor.dbapi
-import polnor.sql
 import polnor.warehouses
 import pyarrow as pa
 import pytest
@@ -43,7 +43,7 @@ from .warehouses import (
 
 pytestmark = pytest.mark.integration
 
-SLOW = "SELECT sum(a.range * b.range % 7) AS s FROM range(1000000) a, range(1000000) b"
+SLOW = "SELECT count(*) AS n FROM range(3000000) a(x), range(3000000) b(y) WHERE x * y % 7 = 3"
 """Goes on for far longer than any test; it is cancelled, or its warehouse is killed."""
 LEASE_SECONDS = 1.5
 
@@ -176,15 +176,19 @@ async def test_what_does_not_parse_is_400_and_what_fails_is_a_failed_statement(
     assert (await client.get("/sql/statements/stmt_nope")).status_code == 404
 
 
-async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGateway, outside: Catalog) -> None:
     query = """
-        SELECT true AS b, 9007199254740993::BIGINT AS i, 1.10::DECIMAL(10,2) AS d,
-               'NaN'::DOUBLE AS n, 'Infinity'::DOUBLE AS inf, 1.5::DOUBLE AS f, 'ü' AS s, '\\x00\\xFF'::BLOB AS x,
-               DATE '2026-11-22' AS day, TIMESTAMP '2026-11-22 10:00:00.5' AS ntz,
-               TIMESTAMPTZ '2026-11-22 10:00:00+02' AS ts,
-               [1, NULL] AS a, {'k': 1, 'v': 'w'} AS st, MAP {'k': 1.5::DOUBLE} AS m, NULL AS nothing
+        SELECT true AS b, CAST(9007199254740993 AS BIGINT) AS i, CAST(1.10 AS DECIMAL(10,2)) AS d,
+               CAST('NaN' AS DOUBLE) AS n, CAST('Infinity' AS DOUBLE) AS inf, 1.5D AS f, 'ü' AS s, X'00ff' AS x,
+               DATE '2026-11-22' AS day, TIMESTAMP_NTZ '2026-11-22 10:00:00.5' AS ntz,
+               TIMESTAMP '2026-11-22 10:00:00+02:00' AS ts,
+               array(1, NULL) AS a, named_struct('k', 1, 'v', 'w') AS st, counts AS m, NULL AS nothing
+        FROM sales.maps
     """
-    said = await run(client, query, dialect="duckdb")
+    counts = pa.table({"counts": pa.array([[("k", 1.5)]], pa.map_(pa.string(), pa.float64()))})
+    outside.create_namespace("sales")
+    outside.create_table("sales.maps", counts.schema).append(counts)
+    said = await run(client, query)
     assert said["status"] == "succeeded", said["error_message"]
     expected = [
         True,
@@ -429,10 +433,14 @@ async def test_another_server_takes_over_what_a_dead_one_left(
 async def test_a_server_that_ends_leaves_its_statements_to_others(
     app: FastAPI, settings: Settings, client: httpx.AsyncClient, gateway: RunningGateway, lakehouse: Lakehouse
 ) -> None:
-    async with second_server(settings) as second, listening(second) as url:
-        async with httpx.AsyncClient(base_url=f"{url}/api/v1", headers=client.headers, timeout=30) as there:
-            slow = await run(there, SLOW, dialect="duckdb", wait_timeout=0)
-            await until(there, slow["statement_id"], ("running",))
+    headers = client.headers
+    async with (
+        second_server(settings) as second,
+        listening(second) as url,
+        httpx.AsyncClient(base_url=f"{url}/api/v1", headers=headers, timeout=30) as there,
+    ):
+        slow = await run(there, SLOW, dialect="duckdb", wait_timeout=0)
+        await until(there, slow["statement_id"], ("running",))
     cancelled = (await client.post(f"/sql/statements/{slow['statement_id']}/cancel")).json()
     assert (await ended(client, cancelled["id"]))["status"] == "cancelled"
 
@@ -463,12 +471,12 @@ async def test_the_published_client(
         token = client.headers["Authorization"].removeprefix("Bearer ")
         config = Config(api_url=url, token=token, workspace_slug=lakehouse.slug, warehouse_id="main")
         sdk = Client(config)
-        result = await call(polnor.sql.sql, "SELECT id, name FROM sales.orders ORDER BY id", client=sdk)
+        result = await call(polnor.sql, "SELECT id, name FROM sales.orders ORDER BY id", client=sdk)
         assert (len(result), result[3], result.column_names()) == (10, [3, "n3"], ["id", "name"])
-        arrow = await call(polnor.sql.sql, "SELECT * FROM sales.orders", format="arrow", client=sdk)
+        arrow = await call(polnor.sql, "SELECT * FROM sales.orders", format="arrow", client=sdk)
         assert arrow.to_arrow_table().num_rows == 10
-        with pytest.raises(polnor.sql.SQLError, match="There is no table or view"):
-            await call(polnor.sql.sql, "SELECT * FROM sales.nope", client=sdk)
+        with pytest.raises(polnor.SQLError, match="There is no table or view"):
+            await call(polnor.sql, "SELECT * FROM sales.nope", client=sdk)
 
         def dbapi() -> tuple[Any, list[tuple[Any, ...]], int]:
             connection = polnor.dbapi.connect(

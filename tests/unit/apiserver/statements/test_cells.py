@@ -1,0 +1,85 @@
+"""Every type as JSON has it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from icefield_apiserver.statements.cells import cells, json_of, rows_of
+
+WHOLE = dt.datetime(2026, 11, 22, 10, 0)
+PART = dt.datetime(2026, 11, 22, 10, 0, 0, 400)
+
+CASES: list[tuple[pa.DataType, list[Any], list[Any]]] = [
+    (pa.bool_(), [True, None], [True, None]),
+    (pa.int8(), [-128, None], [-128, None]),
+    (pa.int64(), [2**53 + 1, -(2**63), None], [2**53 + 1, -(2**63), None]),
+    (pa.float64(), [1.5, -0.0, None], [1.5, -0.0, None]),
+    (
+        pa.float64(),
+        [1.5, float("nan"), float("inf"), float("-inf"), None],
+        [1.5, "NaN", "Infinity", "-Infinity", None],
+    ),
+    (pa.float32(), [0.5, None], [0.5, None]),
+    (
+        pa.decimal128(38, 10),
+        [Decimal("1.1"), Decimal("1E-10"), Decimal(0), None],
+        ["1.1000000000", "0.0000000001", "0.0000000000", None],
+    ),
+    (pa.decimal128(5, 0), [Decimal(-7), None], ["-7", None]),
+    (pa.string(), ["ü\n", "", None], ["ü\n", "", None]),
+    (pa.binary(), [b"\x00\xff", b"", None], ["AP8=", "", None]),
+    (pa.date32(), [dt.date(2026, 11, 22), dt.date(1, 1, 1), None], ["2026-11-22", "0001-01-01", None]),
+    (pa.timestamp("us"), [WHOLE, PART, None], ["2026-11-22T10:00:00", "2026-11-22T10:00:00.000400", None]),
+    (pa.timestamp("us", "UTC"), [WHOLE, PART, None], ["2026-11-22T10:00:00Z", "2026-11-22T10:00:00.000400Z", None]),
+    (pa.timestamp("us", "Europe/Berlin"), [WHOLE], ["2026-11-22T10:00:00Z"]),
+    (pa.null(), [None, None], [None, None]),
+    (pa.list_(pa.float64()), [[1.0, None, float("nan")], [], None], [[1.0, None, "NaN"], [], None]),
+    (
+        pa.struct([("k", pa.int64()), ("v", pa.binary())]),
+        [{"k": 1, "v": b"a"}, None, {"k": None, "v": None}],
+        [{"k": 1, "v": "YQ=="}, None, {"k": None, "v": None}],
+    ),
+    (
+        pa.map_(pa.int64(), pa.decimal128(3, 1)),
+        [[(1, Decimal("1.5")), (2, None)], [], None],
+        [[[1, "1.5"], [2, None]], [], None],
+    ),
+    (
+        pa.list_(pa.struct([("m", pa.map_(pa.string(), pa.list_(pa.date32())))])),
+        [[{"m": [("a", [dt.date(2026, 1, 1)])]}, None], None],
+        [[{"m": [["a", ["2026-01-01"]]]}, None], None],
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "expected"), CASES, ids=[str(case[0]) for case in CASES])
+def test_a_type(kind: pa.DataType, values: list[Any], expected: list[Any]) -> None:
+    array = pa.array(values, kind)
+    assert cells(array) == expected
+    assert orjson.loads(orjson.dumps(cells(array))) == expected
+    for start in range(len(values)):
+        assert cells(array.slice(start)) == expected[start:]
+        assert cells(array.slice(start, 1)) == expected[start : start + 1]
+    assert cells(array.slice(0, 0)) == []
+
+
+def test_rows_are_joined_without_their_brackets() -> None:
+    batch = pa.record_batch({"a": [1, 2], "b": ["x", None]})
+    assert json_of(rows_of(batch)) == b'[1,"x"],[2,null]'
+    assert json_of(rows_of(batch.slice(0, 0))) == b""
+
+
+def test_rows_without_columns_are_still_rows() -> None:
+    batch = pa.record_batch({"a": [1, 2]}).select([])
+    assert rows_of(batch) == [()] * batch.num_rows
+
+
+def test_columns_of_one_name_stay_apart() -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    assert rows_of(batch) == [(1, 2)]
