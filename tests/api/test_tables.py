@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -249,6 +250,8 @@ async def test_maintenance_is_a_run(app: FastAPI, client: httpx.AsyncClient, lak
         in files["statements.json"]
     )
     compile(files["maintain.py"], "maintain.py", "exec")
+    now = {"operations": ["remove_orphan_files"], "options": {"older_than": datetime.now(UTC).isoformat()}}
+    assert "a day ago" in (await client.post(path, json=now)).json()["error"]
     assert (await client.post(path, json={"operations": ["vacuum"]})).status_code == 400
     assert (await client.post(path, json={"operations": []})).status_code == 400
     assert (await client.post(path, json=body | {"warehouse_id": "no"})).status_code == 404

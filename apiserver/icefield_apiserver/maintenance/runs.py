@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 
 from icefield_apiserver.catalog.loaded import Namespace
-from icefield_apiserver.errors import Conflict
+from icefield_apiserver.errors import BadRequest, Conflict
 from icefield_apiserver.identity.principal import Principal
 from icefield_apiserver.pagination import Window
 from icefield_apiserver.repositories.job_spec import run_of_its_own
@@ -18,6 +19,9 @@ from icefield_apiserver.schemas.runs import RunSubmit
 from icefield_crds import Run
 
 from .statements import statements_of
+
+ORPHANS_OLDER_THAN = timedelta(days=1)
+"""Iceberg's own procedure refuses less, and it would do so only after the run has started."""
 
 
 class MaintenanceRuns:
@@ -38,11 +42,12 @@ class MaintenanceRuns:
         """Start a run that does what is asked of a table.
 
         Raises:
-            BadRequest: what is asked contradicts itself.
+            BadRequest: what is asked contradicts itself, or would remove files of writes that go on.
             Conflict: no warehouse is named, and the workspace has none.
             NotFound: there is no such table or warehouse.
             QuotaExceeded: as many runs as the workspace may have are running.
         """
+        _check(maintenance, datetime.now(UTC))
         await self._tables.get(principal, namespace, table)
         statements = statements_of(principal.workspace, namespace, table, maintenance)
         request = RunSubmit(
@@ -64,3 +69,11 @@ class MaintenanceRuns:
         if not first:
             raise Conflict("The workspace has no warehouse that could do this; create one.")
         return first[0]
+
+
+def _check(maintenance: Maintenance, now: datetime) -> None:
+    older_than = maintenance.options.older_than if maintenance.options else None
+    if older_than is None or "remove_orphan_files" not in maintenance.operations:
+        return
+    if (older_than if older_than.tzinfo else older_than.replace(tzinfo=UTC)) > now - ORPHANS_OLDER_THAN:
+        raise BadRequest("To remove orphan files, older_than must be a day ago or more: younger ones may be in use.")

@@ -188,7 +188,7 @@ class MaintenanceOptions(BaseModel):
     older_than: datetime | None = Field(
         default=None,
         description="expire_snapshots and remove_orphan_files: what is younger stays. The engine's own when absent "
-        "(5 days, 3 days); orphan files younger than a day always stay.",
+        "(5 days, 3 days). For orphan files it is a day ago or more.",
     )
     retain_last: int | None = Field(
         default=None, ge=1, le=100_000, description="expire_snapshots: how many snapshots stay at least."
