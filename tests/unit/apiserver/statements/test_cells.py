@@ -12,8 +12,8 @@ import pytest
 
 from icefield_apiserver.statements.cells import cells, json_of, rows_of
 
-WHOLE = dt.datetime(2026, 11, 22, 10, 0)
-PART = dt.datetime(2026, 11, 22, 10, 0, 0, 400)
+WHOLE = dt.datetime(2026, 11, 22, 10, 0)  # noqa: DTZ001 - Arrow takes it for UTC, or for no zone at all
+PART = dt.datetime(2026, 11, 22, 10, 0, 0, 400)  # noqa: DTZ001
 
 CASES: list[tuple[pa.DataType, list[Any], list[Any]]] = [
     (pa.bool_(), [True, None], [True, None]),

@@ -1,4 +1,4 @@
-"""Warehouses as the operator would keep them: a Warehouse's status, and the real gateway process behind it."""
+"""Warehouses as the operator would keep them, the real gateway process behind them, and statements on them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ from icefield_cluster import processes
 from icefield_crds import Warehouse
 from icefield_crds.meta import format_time
 from icefield_crds.names import WAREHOUSE_TOKEN_SECRET, namespace_of
+from tests.api.lakehouse import Lakehouse
+from tests.api.playing import eventually
 from tests.controlplane import ControlPlane
-
-from .lakehouse import Lakehouse
-from .playing import eventually
 
 TOKEN = "token-of-the-gateways"
 STARTED = "2026-06-01T08:00:00Z"
 
 
-def furnish_with_token(control_plane: ControlPlane, slug: str) -> None:
+def furnish_with_token(control_plane: ControlPlane, slug: str, token: str = TOKEN) -> None:
     """Make the Secret with the token of the workspace's gateways, as the operator would."""
     metadata = {"name": WAREHOUSE_TOKEN_SECRET, "namespace": namespace_of(slug)}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": TOKEN}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": token}}
     control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
 
 
@@ -135,3 +134,29 @@ def stopped(**more: Any) -> dict[str, Any]:
         "sparkReady": False,
         "stopTime": format_time(datetime.now(UTC)),
     } | more
+
+
+async def run(client: httpx.AsyncClient, query: str, **body: Any) -> dict[str, Any]:
+    """Run a statement on main, and return the answer, which is one of success."""
+    answer = await client.post("/sql/execute", json={"query": query, "warehouse_id": "main", **body})
+    assert answer.status_code in (200, 202), answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def ended(client: httpx.AsyncClient, statement_id: str, seconds: float = 30) -> dict[str, Any]:
+    """Return a statement once it has ended."""
+    return await until(client, statement_id, ("succeeded", "failed", "cancelled"), seconds)
+
+
+async def until(
+    client: httpx.AsyncClient, statement_id: str, statuses: tuple[str, ...], seconds: float = 30
+) -> dict[str, Any]:
+    """Return a statement once it stands so."""
+    give_up = time.monotonic() + seconds
+    while True:
+        statement: dict[str, Any] = (await client.get(f"/sql/statements/{statement_id}")).json()
+        if statement["status"] in statuses:
+            return statement
+        assert time.monotonic() < give_up, statement
+        await asyncio.sleep(0.05)

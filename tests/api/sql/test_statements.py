@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,120 +14,35 @@ import polnor.dbapi
 import polnor.warehouses
 import pyarrow as pa
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI
 from polnor._client import Client, Config
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import Catalog
 
-from icefield_apiserver.settings import ObjectStoreSettings, Settings, StatementSettings
+from icefield_apiserver.settings import Settings
 from icefield_crds import Warehouse
 from icefield_crds.names import namespace_of
 from icefield_crds.warehouse import WAKE_ANNOTATION
-from tests.catalog import BUCKET, RunningCatalog
-from tests.controlplane import ControlPlane
+from tests.api.conftest import ADMIN, SignIn, serving
+from tests.api.lakehouse import Lakehouse
+from tests.api.playing import eventually
+from tests.api.test_polnor_sdk import call, listening
 
-from .conftest import ADMIN, AddUser, SignIn, serving
-from .lakehouse import Lakehouse, MakeLakehouse
-from .playing import eventually
-from .test_polnor_sdk import call, listening
-from .warehouses import (
+from .site import (
     TOKEN,
     RunningGateway,
-    furnish_with_token,
+    ended,
+    run,
     running,
     running_gateway,
     set_warehouse_status,
     stopped,
+    until,
 )
 
 pytestmark = pytest.mark.integration
 
 SLOW = "SELECT count(*) AS n FROM range(3000000) a(x), range(3000000) b(y) WHERE x * y % 7 = 3"
 """Goes on for far longer than any test; it is cancelled, or its warehouse is killed."""
-LEASE_SECONDS = 1.5
-
-
-@pytest.fixture
-def settings(settings: Settings, embedded_catalog: RunningCatalog) -> Settings:
-    """Settings of a server that reaches the object store, and is quick to take over what others leave."""
-    store = embedded_catalog.store
-    reached = ObjectStoreSettings(
-        endpoint=store.url,
-        bucket=BUCKET,
-        access_key_id=store.access_key_id,
-        secret_access_key=store.secret_access_key,
-    )
-    quick = StatementSettings(
-        lease_seconds=LEASE_SECONDS, settling_seconds=1, silence_seconds=2, warehouse_error_seconds=1
-    )
-    return settings.model_copy(update={"object_store": reached, "statements": quick})
-
-
-@pytest_asyncio.fixture
-async def lakehouse(make_lakehouse: MakeLakehouse, cluster_with_roles: ControlPlane, add_user: AddUser) -> Lakehouse:
-    """A workspace with a catalog, and a viewer in it."""
-    await add_user("viewer@acme.eu")
-    made = await make_lakehouse("sql", {"viewer@acme.eu": "viewer"})
-    furnish_with_token(cluster_with_roles, made.slug)
-    return made
-
-
-@pytest_asyncio.fixture
-async def client(sign_in: SignIn, lakehouse: Lakehouse) -> httpx.AsyncClient:
-    """An administrator there, with a warehouse called main that nobody has started yet."""
-    client = await sign_in(ADMIN, workspace=lakehouse.slug)
-    client.timeout = httpx.Timeout(60)
-    assert (await client.post("/sql/warehouses", json={"name": "main"})).status_code == 201
-    return client
-
-
-@pytest_asyncio.fixture
-async def gateway(app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse) -> AsyncIterator[RunningGateway]:
-    """The gateway of main, which runs."""
-    async with running_gateway(lakehouse) as gateway:
-        await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
-        yield gateway
-
-
-@pytest.fixture
-def outside(lakehouse: Lakehouse) -> Catalog:
-    """The workspace's catalog as PyIceberg sees it, without us between."""
-    return load_catalog("outside", **lakehouse.catalog.pyiceberg(lakehouse.slug))
-
-
-@pytest.fixture
-def orders(outside: Catalog) -> pa.Table:
-    """A table sales.orders of ten rows."""
-    rows = pa.table({"id": pa.array(range(10), pa.int64()), "name": [f"n{number}" for number in range(10)]})
-    outside.create_namespace("sales")
-    outside.create_table("sales.orders", rows.schema).append(rows)
-    return rows
-
-
-async def run(client: httpx.AsyncClient, query: str, **body: Any) -> dict[str, Any]:
-    """Run a statement on main, and return the answer, which is one of success."""
-    answer = await client.post("/sql/execute", json={"query": query, "warehouse_id": "main", **body})
-    assert answer.status_code in (200, 202), answer.text
-    said: dict[str, Any] = answer.json()
-    return said
-
-
-async def ended(client: httpx.AsyncClient, statement_id: str, seconds: float = 30) -> dict[str, Any]:
-    """Return a statement once it has ended."""
-    return await until(client, statement_id, ("succeeded", "failed", "cancelled"), seconds)
-
-
-async def until(
-    client: httpx.AsyncClient, statement_id: str, statuses: tuple[str, ...], seconds: float = 30
-) -> dict[str, Any]:
-    """Return a statement once it stands so."""
-    give_up = time.monotonic() + seconds
-    while True:
-        statement: dict[str, Any] = (await client.get(f"/sql/statements/{statement_id}")).json()
-        if statement["status"] in statuses:
-            return statement
-        assert time.monotonic() < give_up, statement
-        await asyncio.sleep(0.05)
 
 
 async def test_a_read_answers_as_the_reference_does(

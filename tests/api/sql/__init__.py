@@ -1,0 +1,1 @@
+"""SQL over REST: warehouses, statements and lineage, with real gateways."""

@@ -1,0 +1,354 @@
+"""Lineage of statements, runs and tables, and what becomes of writes whose warehouse was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from pyiceberg.catalog import Catalog
+
+from icefield_apiserver.db.models import Statement
+from icefield_apiserver.lineage import body
+from icefield_apiserver.settings import OpenLineageSettings, Settings
+from icefield_apiserver.statements import identifiers
+from icefield_apiserver.statements.repository import StatementRepository
+from icefield_crds import Run
+from tests.api.conftest import MakeClient, RunTokenKey
+from tests.api.lakehouse import Lakehouse
+from tests.api.playing import eventually
+from tests.api.test_run_tokens import signed
+from tests.controlplane import ControlPlane
+from tests.integration.engines.pod import TOKEN, Pod
+
+from .site import RunningGateway, ended, furnish_with_token, run, running, set_warehouse_status, until
+
+pytestmark = pytest.mark.integration
+
+KEY = "key-of-the-receiver"
+
+
+class Receiver:
+    """Takes OpenLineage events over HTTP, and keeps them."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.authorizations: set[str | None] = set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.events.append({"path": self.path, **json.loads(content)})
+                receiver.authorizations.add(self.headers.get("Authorization"))
+                self.send_response(201)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of OpenLineage events."""
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever)
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def settings(settings: Settings, receiver: Receiver) -> Settings:
+    """Settings of a server that tells the receiver."""
+    return settings.model_copy(update={"openlineage": OpenLineageSettings(url=receiver.url, api_key=KEY)})
+
+
+@pytest_asyncio.fixture
+async def nightly(app: FastAPI, lakehouse: Lakehouse, cluster_with_roles: ControlPlane) -> Run:
+    """A run that goes on."""
+    manifest = {
+        "apiVersion": "icefield.dev/v1alpha1",
+        "kind": "Run",
+        "metadata": {"name": "nightly", "namespace": f"icefield-{lakehouse.slug}"},
+        "spec": {"command": "true"},
+    }
+    created = cluster_with_roles.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
+    made = Run.model_validate_json(created)
+    await app.state.cluster.runs.find(made.metadata.namespace, made.metadata.name)
+    return made
+
+
+@pytest_asyncio.fixture
+async def inside(
+    clients: MakeClient, nightly: Run, lakehouse: Lakehouse, run_token_key: RunTokenKey
+) -> httpx.AsyncClient:
+    """A client with the run's own token."""
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": "icefield-operator",
+        "aud": "icefield",
+        "sub": f"run:{nightly.metadata.uid}",
+        "workspace": lakehouse.slug,
+        "run": "nightly",
+        "run_uid": nightly.metadata.uid,
+        "role": "editor",
+        "iat": now,
+        "exp": now + 3600,
+    }
+    return await clients(signed(claims, run_token_key.private))
+
+
+async def test_what_a_run_reads_is_its_lineage(
+    client: httpx.AsyncClient,
+    inside: httpx.AsyncClient,
+    gateway: RunningGateway,
+    nightly: Run,
+    orders: pa.Table,
+    outside: Catalog,
+    lakehouse: Lakehouse,
+) -> None:
+    table = f"{lakehouse.slug}.sales.orders"
+    said = await run(inside, "SELECT count(*) FROM sales.orders")
+    mine = await run(client, "SELECT count(*) FROM sales.orders", lineage_run_id="nightly", lineage_context="job_run")
+    statement = (await client.get(f"/sql/statements/{said['statement_id']}")).json()
+    assert (statement["run_id"], statement["person"]) == (nightly.public_id, "run:nightly")
+    assert (await client.get(f"/sql/statements/{mine['statement_id']}")).json()["lineage_context"] == "job_run"
+    listed = (await client.get("/sql/statements", params={"run": nightly.public_id})).json()["data"]
+    assert [row["id"] for row in listed] == [mine["statement_id"], said["statement_id"]]
+
+    snapshot = outside.load_table("sales.orders").current_snapshot()
+    assert snapshot is not None
+    lineage = (await client.get("/runs/nightly/lineage")).json()
+    assert (lineage["read"], lineage["written"]) == ([table], [])
+    assert lineage["read_snapshots"] == [{"table": table, "snapshot_id": snapshot.snapshot_id}]
+    assert (await client.get("/runs/nope/lineage")).status_code == 404
+
+
+async def test_tables_up_and_down_the_stream(
+    app: FastAPI, client: httpx.AsyncClient, nightly: Run, orders: pa.Table, lakehouse: Lakehouse
+) -> None:
+    slug = lakehouse.slug
+    recorder, uid = app.state.lineage, nightly.metadata.uid
+    await recorder.record_run(slug, uid, reads=[(f"{slug}.sales.orders", 7)])
+    for _ in range(2):  # again, it changes nothing
+        await recorder.record_run(slug, uid, writes=[(f"{slug}.sales.totals", 8), (f"{slug}.sales.raw.days", None)])
+    lineage = (await client.get("/runs/nightly/lineage")).json()
+    assert lineage["read"] == [f"{slug}.sales.orders"]
+    assert sorted(lineage["written"]) == [f"{slug}.sales.raw.days", f"{slug}.sales.totals"]
+    assert lineage["written_snapshots"] == [{"table": f"{slug}.sales.totals", "snapshot_id": 8}]
+
+    down = (await client.get("/databases/sales/tables/orders/lineage")).json()
+    assert (down["table"], down["upstream"]) == (f"{slug}.sales.orders", [])
+    assert sorted(each["table"] for each in down["downstream"]) == [f"{slug}.sales.raw.days", f"{slug}.sales.totals"]
+    assert down["downstream"][0]["run_ids"] == [nightly.public_id]
+    up = (await client.get("/databases/sales/schemas/raw/tables/days/lineage")).json()
+    assert ([each["table"] for each in up["upstream"]], up["downstream"]) == ([f"{slug}.sales.orders"], [])
+    assert (await client.get("/databases/sales/tables/nope/lineage")).status_code == 404
+
+
+def left_behind(lakehouse: Lakehouse, workspace_uid: str, warehouse_uid: str) -> dict[str, Any]:
+    """Return the record of a write that a server sent to a gateway before both died."""
+    moment = datetime.now(UTC)
+    return {
+        "id": identifiers.new_id(),
+        "workspace": lakehouse.slug,
+        "workspace_uid": workspace_uid,
+        "warehouse": "main",
+        "warehouse_uid": warehouse_uid,
+        "person": "you@acme.eu",
+        "idempotency_key": None,
+        "query": "INSERT INTO sales.orders VALUES (11, 'x')",
+        "dialect": "icefield",
+        "request": {"schema": None, "params": None, "engine": "auto", "row_limit": None},
+        "is_write": True,
+        "status": "running",
+        "is_dispatched": True,
+        "attempts": 0,
+        "engine": "spark",
+        "submitted_at": moment,
+        "started_at": moment,
+        "truncated": False,
+        "cancel_requested": False,
+        "lineage": body.body([], [(f"{lakehouse.slug}.sales.orders", None)]),
+        "owner": "somebody else",
+        "lease_until": moment - timedelta(seconds=1),
+    }
+
+
+async def test_a_lost_write_is_looked_for_in_its_table_and_never_sent_again(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    gateway: RunningGateway,
+    orders: pa.Table,
+    outside: Catalog,
+    lakehouse: Lakehouse,
+) -> None:
+    workspace = app.state.cluster.workspace_directory.get(lakehouse.slug)
+    warehouse = app.state.cluster.warehouses.store.get(workspace.namespace, "main")
+    repository = StatementRepository(app.state.db)
+    uids = workspace.metadata.uid, warehouse.metadata.uid
+    applied, vanished = left_behind(lakehouse, *uids), left_behind(lakehouse, *uids)
+    table = outside.load_table("sales.orders")
+    table.append(orders.slice(0, 3), snapshot_properties={"icefield.statement-id": applied["id"]})
+    made = table.current_snapshot()
+    assert made is not None
+    for record in (applied, vanished):
+        await repository.insert(record)
+
+    done = await ended(client, applied["id"])
+    assert (done["status"], done["rows_produced"]) == ("succeeded", 3)
+    assert done["lineage"]["written_snapshots"] == [
+        {"table": f"{lakehouse.slug}.sales.orders", "snapshot_id": made.snapshot_id}
+    ]
+    lost = await ended(client, vanished["id"])
+    assert (lost["status"], lost["error_code"]) == ("failed", "ENGINE_LOST")
+    assert "show no change by it, and it was not run again" in lost["error_message"]
+    results = await client.get(f"/sql/statements/{applied['id']}/results")
+    assert (results.status_code, "Results not available" in results.json()["error"]) == (400, True)
+
+
+async def test_openlineage_events(
+    client: httpx.AsyncClient,
+    inside: httpx.AsyncClient,
+    gateway: RunningGateway,
+    nightly: Run,
+    orders: pa.Table,
+    receiver: Receiver,
+    outside: Catalog,
+    lakehouse: Lakehouse,
+) -> None:
+    good = await run(inside, "SELECT count(*) FROM sales.orders")
+    bad = await run(client, "SELECT assert_true(false) FROM sales.orders")
+
+    async def told() -> bool:
+        return len(receiver.events) >= 4
+
+    await eventually(told)
+    by_run: dict[str, list[dict[str, Any]]] = {}
+    for event in receiver.events:
+        check_event(event)
+        by_run.setdefault(event["run"]["runId"], []).append(event)
+    assert receiver.authorizations == {f"Bearer {KEY}"}
+
+    start, complete = by_run[str(uuid.UUID(good["statement_id"].removeprefix("stmt_")))]
+    assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
+    (dataset,) = complete["inputs"]
+    snapshot = outside.load_table("sales.orders").current_snapshot()
+    assert snapshot is not None
+    assert (dataset["namespace"], dataset["name"]) == (f"icefield://{lakehouse.slug}", "sales.orders")
+    assert dataset["facets"]["version"]["datasetVersion"] == str(snapshot.snapshot_id)
+    assert complete["run"]["facets"]["parent"]["run"]["runId"] == nightly.metadata.uid
+    assert complete["job"]["facets"]["sql"]["query"] == "SELECT count(*) FROM sales.orders"
+    *_, fail = by_run[str(uuid.UUID(bad["statement_id"].removeprefix("stmt_")))]
+    assert fail["eventType"] == "FAIL"
+    assert fail["run"]["facets"]["errorMessage"]["message"] == bad["error_message"]
+
+
+def check_event(event: dict[str, Any]) -> None:
+    """Check what the OpenLineage schema requires of a RunEvent (spec/OpenLineage.json; the client carries no copy)."""
+    assert event["path"] == "/api/v1/lineage"
+    assert event["schemaURL"].startswith("https://openlineage.io/spec/")
+    assert event["producer"].startswith("https://")
+    assert datetime.fromisoformat(event["eventTime"]).tzinfo
+    assert event["eventType"] in ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
+    uuid.UUID(event["run"]["runId"])
+    assert event["job"]["namespace"]
+    assert event["job"]["name"]
+    owners = [event["run"], event["job"], *event["inputs"], *event["outputs"]]
+    for dataset in [*event["inputs"], *event["outputs"]]:
+        assert dataset["namespace"]
+        assert dataset["name"]
+    for owner in owners:
+        for facet in (owner.get("facets") or {}).values():
+            assert facet["_producer"]
+            assert facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
+
+
+@pytest_asyncio.fixture
+async def pod(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    lakehouse: Lakehouse,
+    cluster_with_roles: ControlPlane,
+    tmp_path: Path,
+) -> AsyncIterator[Pod]:
+    """A gateway with Spark beside, as the pod of main."""
+    furnish_with_token(cluster_with_roles, lakehouse.slug, TOKEN)
+    app.state.secrets.forget(lakehouse.slug)
+    pod = Pod(tmp_path, lakehouse.catalog, lakehouse.site)
+    try:
+        await asyncio.to_thread(pod.start, spark=True)
+        endpoint = str(pod.client.base_url).rstrip("/")
+        await set_warehouse_status(app, lakehouse.slug, "main", running(endpoint, spark=True))
+        yield pod
+    finally:
+        pod.stop()
+
+
+async def test_writes_with_spark(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    pod: Pod,
+    nightly: Run,
+    orders: pa.Table,
+    outside: Catalog,
+    lakehouse: Lakehouse,
+) -> None:
+    slug = lakehouse.slug
+    query = "CREATE TABLE sales.totals AS SELECT count(*) AS n FROM sales.orders"
+    made = await run(client, query, wait_timeout=50, lineage_run_id="nightly")
+    assert (made["status"], made["engine"]) == ("succeeded", "spark"), made
+    snapshot = outside.load_table("sales.totals").current_snapshot()
+    assert snapshot is not None
+    assert (made["lineage"]["read"], made["lineage"]["written"]) == ([f"{slug}.sales.orders"], [f"{slug}.sales.totals"])
+    assert made["lineage"]["written_snapshots"] == [
+        {"table": f"{slug}.sales.totals", "snapshot_id": snapshot.snapshot_id}
+    ]
+    lineage = (await client.get("/runs/nightly/lineage")).json()
+    assert (lineage["read"], lineage["written"]) == ([f"{slug}.sales.orders"], [f"{slug}.sales.totals"])
+    up = (await client.get("/databases/sales/tables/totals/lineage")).json()
+    assert [each["table"] for each in up["upstream"]] == [f"{slug}.sales.orders"]
+    assert up["upstream"][0]["statement_ids"] == [made["statement_id"]]
+
+    more = await run(client, "INSERT INTO sales.totals VALUES (1), (2)", wait_timeout=50)
+    assert (more["status"], more["rows_produced"], more["rows"]) == ("succeeded", 2, [])
+    assert (await run(client, "SELECT count(*) FROM sales.totals"))["rows"] == [[3]]
+    wrong = await run(client, "INSERT INTO sales.totals VALUES ('a')", wait_timeout=50)
+    assert (wrong["status"], bool(wrong["error_code"])) == ("failed", True)
+
+    # The gateway dies in the middle of a write; Spark goes on, or not: it is applied once or not at all.
+    app.state.settings.statements.settling_seconds = 40
+    slow = "INSERT INTO sales.totals SELECT count(*) FROM range(400000000) a WHERE hash(id) % 7 = 3"
+    begun = await run(client, slow, wait_timeout=0)
+    await until(client, begun["statement_id"], ("running",))
+    pod.gateway.stop()
+    await asyncio.to_thread(pod.start, spark=False)
+    done = await ended(client, begun["statement_id"], 90)
+    rows = (await run(client, "SELECT count(*) FROM sales.totals", wait_timeout=50))["rows"][0][0]
+    assert (done["status"], rows) in (("succeeded", 4), ("failed", 3)), done
+    stored = await app.state.statements._repository.get(
+        app.state.cluster.workspace_directory.get(slug).metadata.uid, begun["statement_id"]
+    )
+    assert isinstance(stored, Statement)
+    assert stored.attempts == 0
