@@ -35,12 +35,17 @@ _FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT"
 
 @dataclass(frozen=True)
 class Head:
-    """The beginning of a statement: what it is called, its target, and where its query begins (None: it has none)."""
+    """The beginning of a statement: what it is called, its target, and where its query begins (None: it has none).
+
+    `columns` are those that an INSERT lists, and `columns_end` is where the last of them ends in the text.
+    """
 
     command: str
     target: TableName | None
     body: int | None
     must_exist: bool = False
+    columns: tuple[str, ...] | None = None
+    columns_end: int = 0
 
 
 def rewrite_table(span: NameSpan, names: Names, edits: Edits) -> TableName:
@@ -73,14 +78,21 @@ def insert(cursor: Cursor, names: Names, edits: Edits) -> Head:
     if cursor.at("DIRECTORY") or cursor.at("LOCAL", "DIRECTORY"):
         raise SqlError("INSERT OVERWRITE DIRECTORY is not supported; tables are the only place to write to.")
     target = rewrite_table(cursor.name(), names, edits)
-    if cursor.take("PARTITION"):
+    partition = cursor.take("PARTITION")
+    if partition:
         check_inert(cursor.parenthesised(), "PARTITION")
         cursor.take("IF", "NOT", "EXISTS")
+    listed: list[Token] = []
     if not cursor.take("BY", "NAME") and cursor.at("(") and not _opens_query(cursor):
-        check_inert(cursor.parenthesised(), "the list of columns")
+        listed = cursor.parenthesised()
+        check_inert(listed, "the list of columns")
     if cursor.at("REPLACE"):
         raise SqlError("INSERT INTO … REPLACE WHERE is not supported.")
-    return Head("INSERT OVERWRITE" if overwrite else "INSERT", target, cursor.index, must_exist=True)
+    columns = tuple(token.text for token in listed if token.token_type != TokenType.COMMA)
+    command = "INSERT OVERWRITE" if overwrite else "INSERT"
+    if not columns or partition:
+        return Head(command, target, cursor.index, must_exist=True)
+    return Head(command, target, cursor.index, True, columns, listed[-1].end)
 
 
 def create(cursor: Cursor, names: Names, edits: Edits) -> Head:

@@ -79,7 +79,7 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> Source:
 def write(source: Source, edits: Edits, first: int = 0, last: int | None = None) -> str:
     """Return the text that Spark is given for the tokens `first` to `last` (exclusive) of a statement."""
     out: list[str] = []
-    line = glued = skip_to = -1
+    line = skip_to = -1
     previous: Token | None = None
     for token in source.tokens[first:last]:
         if token.start <= skip_to:
@@ -99,7 +99,6 @@ def write(source: Source, edits: Edits, first: int = 0, last: int | None = None)
             if token.end in edits.inserted:
                 out.append(edits.inserted[token.end])
         previous, line = token, token.line
-    del glued
     return "".join(out)
 
 

@@ -137,6 +137,8 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         edits=edits,
         body=head.body,
         must_exist=exist,
+        columns=head.columns,
+        columns_end=head.columns_end,
     )
 
 

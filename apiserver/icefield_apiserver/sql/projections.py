@@ -42,6 +42,26 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
                 yield select, node
 
 
+def hidden(select: exp.Select, node: exp.Expr, name: str) -> list[exp.Column]:
+    """Return the columns in ORDER BY that the alias of a projection would hide: Spark looks for them in FROM.
+
+    Not so for a cast, which Spark itself calls what it casts.
+    """
+    order = select.args.get("order")
+    if order is None or isinstance(node, exp.Cast):
+        return []
+    found = [column for ordered in order.expressions for column in ordered.find_all(exp.Column)]
+    return [column for column in found if not column.table and column.name.lower() == name.lower()]
+
+
+def only_source(select: exp.Select) -> str | None:
+    """Return what the columns of a query's only source can be qualified with; None when it has several or no name."""
+    from_ = select.args.get("from_")
+    if from_ is None or select.args.get("joins") or select.args.get("laterals"):
+        return None
+    return from_.this.alias_or_name or None
+
+
 def _is_in_expression(select: exp.Expr) -> bool:
     node: exp.Expr = select
     while isinstance(node.parent, exp.Subquery | exp.SetOperation | exp.Paren):

@@ -138,21 +138,22 @@ class _Walker:
 
     def _column(self, node: exp.Expr, scope: _Scope) -> None:
         parts = _identifiers(node)
-        if len(parts) < 3:
+        star = isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
+        if len(parts) < (2 if star else 3):
             return
         at: _Scope | None = scope
         while at is not None:
             if parts[0].name.lower() in at.labels:
                 return  # the alias of a table, then a column of it, then fields of that
             for ref in at.refs:
-                if ref.label and (length := self._prefix(parts, ref)):
+                if ref.label and (length := self._prefix(parts, ref, len(parts) + star)):
                     self.found.columns.append(ColumnRef(node, tuple(parts), length, ref))
                     return
             at = at.parent
 
-    def _prefix(self, parts: list[exp.Identifier], ref: TableRef) -> int:
+    def _prefix(self, parts: list[exp.Identifier], ref: TableRef, end: int) -> int:
         written = [part.name.lower() for part in ref.node.parts]
-        for length in range(2, len(parts)):
+        for length in range(2, end):
             prefix = [part.name for part in parts[:length]]
             lowered = [part.lower() for part in prefix]
             if lowered == written[-length:]:
@@ -203,7 +204,8 @@ def _is_cte(table: exp.Table, ctes: frozenset[str]) -> bool:
 def _identifiers(node: exp.Expr) -> list[exp.Identifier]:
     """Return the identifiers of a dotted name, or nothing when the node is something else."""
     if isinstance(node, exp.Column):
-        parts = [node.args.get(key) for key in ("catalog", "db", "table", "this")]
+        keys = ("catalog", "db", "table") if isinstance(node.this, exp.Star) else ("catalog", "db", "table", "this")
+        parts = [node.args.get(key) for key in keys]
         found = [part for part in parts if part is not None]
         return found if all(isinstance(part, exp.Identifier) for part in found) else []
     if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):

@@ -6,8 +6,9 @@ from sqlglot import exp
 
 from .dialect import TAIL
 from .lexing import Edits, quote, quoted, write
+from .model import Column, Table
 from .names import TableName
-from .projections import implicit_name, unnamed
+from .projections import hidden, implicit_name, only_source, unnamed
 from .resolve import Resolved
 from .scoping import TableRef
 from .statement import Statement
@@ -31,13 +32,45 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
         start, end = column.span
         edits.replace(start, end, quote(column.ref.label or column.ref.name.name))
     if statement.tree is not None:
-        for _, node in unnamed(statement.tree):
-            if TAIL in node.meta:
-                edits.insert_after(node.meta[TAIL], f" AS {quote(implicit_name(node))}")
+        _name_projections(statement.tree, edits)
+    if missing := _missing_columns(resolved, statement):
+        return _completed(statement, edits, missing)
     text = write(statement.source, edits) + statement.tail
     if row_limit is not None and can_limit(statement.tree):
         text += f"\nLIMIT {row_limit}"
     return text
+
+
+def _missing_columns(resolved: Resolved, statement: Statement) -> list[Column]:
+    """Return the columns that an INSERT leaves out; Spark has no data for those of an Iceberg table by itself."""
+    target = resolved.objects.get(statement.writes[0]) if statement.columns else None
+    if not isinstance(target, Table) or statement.columns is None:
+        return []
+    given = {name.lower() for name in statement.columns}
+    known = {column.name.lower() for column in target.columns}
+    missing = [column for column in target.columns if column.name.lower() not in given]
+    return missing if given <= known and all(column.nullable for column in missing) else []
+
+
+def _completed(statement: Statement, edits: Edits, missing: list[Column]) -> str:
+    """Return an INSERT with NULL for the columns that it leaves out."""
+    edits.insert_after(statement.columns_end, "".join(f", {quote(column.name)}" for column in missing))
+    nulls = "".join(f", CAST(NULL AS {column.type})" for column in missing)
+    head = write(statement.source, edits, 0, statement.body)
+    body = write(statement.source, edits, statement.body)
+    return f"{head} SELECT *{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
+
+
+def _name_projections(tree: exp.Expr, edits: Edits) -> None:
+    for select, node in unnamed(tree):
+        name, label = implicit_name(node), only_source(select)
+        columns = hidden(select, node, name)
+        if TAIL not in node.meta or (columns and label is None):
+            continue
+        edits.insert_after(node.meta[TAIL], f" AS {quote(name)}")
+        for column in columns:
+            identifier = column.this
+            edits.replace(identifier.meta["start"], identifier.meta["end"], quoted((label or "", column.name)))
 
 
 def can_limit(tree: exp.Expr | None) -> bool:

@@ -53,6 +53,8 @@ class Statement:
         explained: the statement an EXPLAIN is about.
         must_exist: tables that have to exist before an engine is asked.
         tail: rows of literals that follow the text, checked and written for Spark.
+        columns: those that an INSERT lists.
+        columns_end: where the last of them ends in the text.
     """
 
     source: Source
@@ -70,6 +72,8 @@ class Statement:
     explained: Statement | None = None
     must_exist: tuple[TableName, ...] = ()
     tail: str = ""
+    columns: tuple[str, ...] | None = None
+    columns_end: int = 0
 
     @property
     def is_write(self) -> bool:

@@ -111,7 +111,7 @@ def _from_text(argument: Argument, target: Type, safe: bool) -> str:
     if pattern is None:
         raise Untranslatable(f"a cast of a string to {target}.")
     if (moment := _moment(argument.literal, target)) is not None:
-        return f"CAST('{moment}' AS {name})"
+        return f"{'TRY_CAST' if safe else 'CAST'}('{moment}' AS {name})"
     trimmed = f"trim({argument.sql}, {_SPACE})"
     if (value := argument.literal) is not None and re.fullmatch(pattern, value.strip()):
         text = text_literal(re.split("[ T]", value.strip())[0] if target.kind == "date" else value.strip())

@@ -97,7 +97,10 @@ def pattern(node: exp.Expr, right: Argument) -> exp.Expr:
         return node
     if right.literal is not None and "\\" not in right.literal:
         return node
-    return exp.Escape(this=node.copy(), expression=exp.Literal.string("\\"))
+    escape = exp.Escape(expression=exp.Literal.string("\\"))
+    node.replace(escape)
+    escape.set("this", node)
+    return escape
 
 
 def checked_regex(argument: Argument, what: str) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from icefield_apiserver.sql.model import Column
-from icefield_apiserver.sql.types import Type, common, duckdb_name, parse_type
+from icefield_apiserver.sql.types import Type, common, duckdb_name
 
 from .argument import Argument, Untranslatable, raw
 from .scopes import Columns, Scope, Source, alias_columns, renamed
@@ -18,11 +17,15 @@ _NEEDS_CAST = ("decimal", "tinyint", "smallint", "int", "float")
 
 
 class Translator:
-    """Translates queries in place; `tables` has the columns of the tables in FROM by the id of their node."""
+    """Translates queries in place; `tables` has the columns of the tables in FROM by the id of their node.
 
-    def __init__(self, tables: Mapping[int, tuple[Column, ...] | None]) -> None:
+    `columns` are those of the last statement translated.
+    """
+
+    def __init__(self, tables: Mapping[int, Columns | None]) -> None:
         self.tables = tables
         self.values = Values(self)
+        self.columns: Columns | None = None
 
     def statement(self, tree: exp.Expr) -> exp.Expr:
         """Translate a whole query, whose columns get Spark's types; return what stands for it now.
@@ -32,7 +35,7 @@ class Translator:
         """
         if isinstance(tree, exp.Values):
             tree = exp.select("*").from_(tree, copy=False)
-        self.query(tree, None, outermost=True)
+        self.columns = self.query(tree, None, outermost=True)
         return tree
 
     def query(self, node: exp.Expr, scope: Scope | None, outermost: bool = False) -> Columns | None:
@@ -107,6 +110,8 @@ class Translator:
                 self.values.value(on, scope)
 
     def _source_columns(self, node: exp.Expr, scope: Scope) -> Columns | None:
+        if id(node) in self.tables:
+            return self.tables[id(node)]
         if isinstance(node, exp.Table):
             return self._table(node, scope)
         if isinstance(node, exp.Subquery):
@@ -124,9 +129,6 @@ class Translator:
         raise Untranslatable(f"{type(node).__name__} in FROM.")
 
     def _table(self, node: exp.Table, scope: Scope) -> Columns | None:
-        if id(node) in self.tables:
-            known = self.tables[id(node)]
-            return None if known is None else tuple((column.name, _type(column)) for column in known)
         if isinstance(node.this, exp.Values):
             return self._values(node.this, scope)
         if isinstance(node.this, exp.Anonymous):
@@ -227,10 +229,6 @@ class Translator:
                 self.values.child(part, "expression", scope)
 
 
-def _type(column: Column) -> Type | None:
-    return parse_type(column.type)
-
-
 def _named(argument: Argument, scope: Scope) -> str:
     """Return what a projection is called; a column in another case than it was declared in gets the one written."""
     node = argument.node
@@ -240,7 +238,9 @@ def _named(argument: Argument, scope: Scope) -> str:
         parts = [part.name for part in node.parts]
         found = scope.column(parts[-1], parts[-2] if len(parts) > 1 else None)
         if found is None or found[0] != parts[-1]:
-            node.replace(exp.alias_(node.copy(), parts[-1], quoted=True))
+            alias = exp.Alias(alias=exp.to_identifier(parts[-1], quoted=True))
+            node.replace(alias)
+            alias.set("this", node)
         return parts[-1]
     return node.alias_or_name
 
@@ -250,7 +250,7 @@ def _typed(argument: Argument) -> None:
     node = argument.node
     if not isinstance(node, exp.Alias) or argument.type is None or argument.type.kind not in _NEEDS_CAST:
         return
-    if isinstance(node.this, exp.Column):
+    if isinstance(node.this, exp.Column | exp.Literal):
         return
     text = node.this.sql(dialect="duckdb", normalize_functions=False, comments=False)
     name = duckdb_name(argument.type)

@@ -147,10 +147,10 @@ _TIME = {
     "make_date": _of("make_date({0}, {1}, {2})", DATE, "iii"),
     "monthname": _of("strftime({0}, '%b')", STRING, "d"),
     "dayname": _of("strftime({0}, '%a')", STRING, "d"),
-    "current_timestamp": _of("current_timestamp", TIMESTAMP, ""),
-    "now": _of("current_timestamp", TIMESTAMP, ""),
-    "current_date": _of("current_date", DATE, ""),
-    "curdate": _of("current_date", DATE, ""),
+    "current_timestamp": _of("now()", TIMESTAMP, ""),
+    "now": _of("now()", TIMESTAMP, ""),
+    "current_date": _of("today()", DATE, ""),
+    "curdate": _of("today()", DATE, ""),
 }
 _NESTED = {
     "size": (Form("a", "CAST(len({0}) AS INTEGER)", INT),),

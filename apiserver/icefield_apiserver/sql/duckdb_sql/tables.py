@@ -5,17 +5,19 @@ from __future__ import annotations
 from sqlglot import exp
 
 from icefield_apiserver.sql.errors import UnresolvedName
-from icefield_apiserver.sql.model import Column, Table, View
+from icefield_apiserver.sql.model import Table, View
 from icefield_apiserver.sql.names import TableName
-from icefield_apiserver.sql.projections import implicit_name, unnamed
+from icefield_apiserver.sql.projections import hidden, implicit_name, only_source, unnamed
 from icefield_apiserver.sql.resolve import MAX_VIEW_DEPTH, Resolved
 from icefield_apiserver.sql.scoping import ColumnRef, Found, TableRef, find
 from icefield_apiserver.sql.spark import can_limit, is_metadata
 from icefield_apiserver.sql.statement import Statement
 from icefield_apiserver.sql.timetravel import NotConstant, snapshot_of
+from icefield_apiserver.sql.types import parse_type
 
 from .argument import Untranslatable
 from .queries import Translator
+from .scopes import Columns, renamed
 
 
 def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = None) -> str:
@@ -25,7 +27,7 @@ def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = 
         Untranslatable: DuckDB would not answer it as Spark does.
         UnresolvedName: a view or a snapshot cannot be found.
     """
-    tree = _Tables(resolved).expand(statement, ())
+    tree, _ = _Tables(resolved).expand(statement, ())
     if row_limit is not None and can_limit(tree):
         tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
     return tree.sql(dialect="duckdb", comments=False, normalize_functions=False)
@@ -35,40 +37,44 @@ class _Tables:
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
 
-    def expand(self, statement: Statement, views: tuple[TableName, ...]) -> exp.Expr:
-        """Return a statement's tree with everything in it that DuckDB does not know replaced."""
+    def expand(self, statement: Statement, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
+        """Return a statement's tree with everything in it that DuckDB does not know replaced, and its columns."""
         assert statement.tree is not None  # noqa: S101 - reads have one
         tree, found = _copy(statement)
         for column in found.columns:
             _shorten(column)
-        for _, node in list(unnamed(tree)):
-            node.replace(exp.alias_(node.copy(), implicit_name(node), quoted=True))
-        scans = {id(ref.node): self.scan(ref, views) for ref in found.tables}
-        columns = {key: names for key, (_, names) in scans.items()}
-        if statement.dialect != "duckdb":
-            tree = Translator(columns).statement(tree)
+        _name_projections(tree)
+        columns: dict[int, Columns | None] = {}
         for ref in found.tables:
-            scan, _ = scans[id(ref.node)]
-            if joins := ref.node.args.get("joins"):
-                scan.set("joins", joins)
+            scan, columns_of = self.scan(ref, views)
+            for key in ("joins", "sample", "pivots"):
+                scan.set(key, ref.node.args.get(key))
             ref.node.replace(scan)
-        return tree
+            columns[id(scan)] = columns_of
+        if statement.dialect == "duckdb":
+            return tree, None
+        translator = Translator(columns)
+        tree = translator.statement(tree)
+        return tree, translator.columns
 
-    def scan(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, tuple[Column, ...] | None]:
+    def scan(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
         """Return what stands for a table in FROM, and its columns (None: not known)."""
         if is_metadata(ref, self.resolved):
             raise Untranslatable(f"{ref.name} is a metadata table of Iceberg.")
         found = self.resolved.objects[ref.name]
-        source = self._view(ref, views) if isinstance(found, View) else _scan(ref, found)
-        alias = ref.node.args.get("alias")
-        if alias is None or not alias.this:
-            alias = exp.TableAlias(this=exp.to_identifier(ref.label or ref.name.name, quoted=True))
-        if isinstance(source, exp.Query):
-            source = exp.Subquery(this=source)
-        source.set("alias", alias.copy())
-        return source, _columns(ref, found)
+        given = ref.node.args.get("alias")
+        alias = given.copy() if given is not None and given.this else None
+        alias = alias or exp.TableAlias(this=exp.to_identifier(ref.label or ref.name.name, quoted=True))
+        if isinstance(found, Table):
+            source, columns = _scan(ref, found), _columns(ref, found)
+        else:
+            query, columns = self._view(ref, views)
+            source = exp.Subquery(this=query)
+            columns = _declared(found, columns, alias)
+        source.set("alias", alias)
+        return source, columns
 
-    def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> exp.Expr:
+    def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
         if ref.name in views:
             raise UnresolvedName("RECURSIVE_VIEW", f"The view {ref.name} reads itself.")
         if len(views) >= MAX_VIEW_DEPTH:
@@ -77,6 +83,19 @@ class _Tables:
         if inner is None:
             raise Untranslatable(f"the text of the view {ref.name} is not one that can be expanded.")
         return self.expand(inner, (*views, ref.name))
+
+
+def _name_projections(tree: exp.Expr) -> None:
+    for select, node in list(unnamed(tree)):
+        name, label = implicit_name(node), only_source(select)
+        columns = hidden(select, node, name)
+        if columns and label is None:
+            continue
+        for column in columns:
+            column.set("table", exp.to_identifier(label, quoted=True))
+        alias = exp.Alias(alias=exp.to_identifier(name, quoted=True))
+        node.replace(alias)
+        alias.set("this", node)
 
 
 def _scan(ref: TableRef, table: Table) -> exp.Expr:
@@ -91,15 +110,24 @@ def _scan(ref: TableRef, table: Table) -> exp.Expr:
     return exp.Table(this=exp.Anonymous(this="iceberg_scan", expressions=arguments))
 
 
-def _columns(ref: TableRef, found: Table | View) -> tuple[Column, ...] | None:
+def _columns(ref: TableRef, found: Table) -> Columns | None:
     """Return the columns of what is read, or None when those of an older snapshot may be others."""
     version = ref.node.args.get("version")
-    if isinstance(found, Table) and version is not None:
+    if version is not None:
         wanted = snapshot_of(version, found, ref.name)
         schemas = {snapshot.id: snapshot.schema_id for snapshot in found.snapshots}
         if schemas.get(wanted or 0) != found.schema_id:
             return None
-    return found.columns or None
+    return tuple((column.name, parse_type(column.type)) for column in found.columns) or None
+
+
+def _declared(view: View, columns: Columns | None, alias: exp.TableAlias) -> Columns | None:
+    """Return a view's columns; where it declares other names than its query has, the alias gives them."""
+    names = [column.name for column in view.columns]
+    if not names or alias.args.get("columns") or (columns and [name for name, _ in columns] == names):
+        return columns
+    alias.set("columns", [exp.to_identifier(name, quoted=True) for name in names])
+    return renamed(columns, names)
 
 
 def _copy(statement: Statement) -> tuple[exp.Expr, Found]:
@@ -112,6 +140,9 @@ def _copy(statement: Statement) -> tuple[exp.Expr, Found]:
 def _shorten(column: ColumnRef) -> None:
     """Make a column that names its table with its database name it by its label."""
     label = exp.to_identifier(column.ref.label or column.ref.name.name, quoted=True)
+    if isinstance(column.node.this, exp.Star):
+        column.node.replace(exp.Column(this=column.node.this.copy(), table=label))
+        return
     first, *fields = column.parts[column.length :]
     short: exp.Expr = exp.Column(this=first.copy(), table=label)
     for part in fields:

@@ -55,7 +55,7 @@ class Values:
         if handler is None:
             raise Untranslatable(f"{type(node).__name__} is not known to be the same on DuckDB.")
         result = handler(self, node, scope)
-        if result.node is not node:
+        if result.node is not node and node.parent is not result.node:
             node.replace(result.node)
         return result
 
@@ -323,8 +323,8 @@ _HANDLERS: dict[type[exp.Expr], Callable[[Values, exp.Expr, Scope], Argument]] =
     exp.HexString: _hex,
     exp.RawString: _raw_string,
     exp.Concat: _adjacent,
-    exp.CurrentDate: _typed(DATE),
-    exp.CurrentTimestamp: _typed(TIMESTAMP),
+    exp.CurrentDate: lambda values, node, scope: Argument(raw("today()"), DATE),
+    exp.CurrentTimestamp: lambda values, node, scope: Argument(raw("now()"), TIMESTAMP),
     exp.Paren: _paren,
     exp.Neg: _neg,
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod), _arithmetic),
