@@ -43,8 +43,12 @@ class WarehouseChange(BaseModel):
     """What shall be different; what is absent stays. Another size takes effect when the warehouse next starts anew."""
 
     name: Annotated[Name | None, Field(description="Name shown to people, unique in the workspace.")] = None
-    size: Size | None = None
-    auto_stop: AutoStop | None = None
+    size: Annotated[
+        Size | None, Field(description="Flavor of its pod; null for the workspace's default.", examples=["cpu.2"])
+    ] = None
+    auto_stop: Annotated[
+        AutoStop | None, Field(description="How long it may be idle before it stops, such as 30m; or never.")
+    ] = None
     spark_executors: Annotated[
         Executors | None, Field(description="Spark executors in pods of their own; null for none.")
     ] = None
