@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+from sqlglot import exp
 
 from icefield_apiserver.sql.types import (
     BIGINT,
@@ -13,7 +16,6 @@ from icefield_apiserver.sql.types import (
     INT,
     INTEGERS,
     STRING,
-    TIMES,
     TIMESTAMP,
     Type,
     array,
@@ -23,24 +25,10 @@ from icefield_apiserver.sql.types import (
     duckdb_name,
 )
 
-from .argument import Argument, Untranslatable, raw
+from .argument import Argument, Untranslatable, raw, text_literal
 from .casts import as_text, cast
-from .formats import format_text
-from .operators import checked_regex, nonzero
+from .operators import checked_regex, concatenated, nonzero
 from .rules import Builder, Form, build
-
-_TRUNC_DATE = {
-    "year": "year", "yyyy": "year", "yy": "year", "quarter": "quarter", "month": "month", "mon": "month", "mm": "month",
-    "week": "week",
-}  # fmt: skip
-_TRUNC_TIME = {
-    **_TRUNC_DATE,
-    **dict.fromkeys(("day", "dd"), "day"),
-    "hour": "hour",
-    "minute": "minute",
-    "second": "second",
-}
-_UNITS = {"day": "days", "week": "weeks", "month": "months", "quarter": "quarters", "year": "years"}
 
 
 def _refuse(name: str) -> Untranslatable:
@@ -50,7 +38,7 @@ def _refuse(name: str) -> Untranslatable:
 def _concat(arguments: Sequence[Argument]) -> Argument:
     if any(argument.type is not None and argument.type.kind in ("array", "binary") for argument in arguments):
         raise _refuse("concat")
-    return Argument(raw("(" + " || ".join(as_text(argument) for argument in arguments) + ")"), STRING)
+    return concatenated(arguments)
 
 
 def _concat_ws(arguments: Sequence[Argument]) -> Argument:
@@ -125,10 +113,11 @@ def _regexp_replace(arguments: Sequence[Argument]) -> Argument:
     if len(arguments) != 3 or arguments[2].literal is None:
         raise _refuse("regexp_replace")
     replacement = arguments[2].literal
-    if any(character in replacement for character in "\\$"):
+    if "\\" in replacement or re.search(r"\$(?!\d(?!\d))", replacement):
         raise _refuse("regexp_replace")
     pattern = checked_regex(arguments[1], "regexp_replace")
-    return Argument(raw(f"regexp_replace({as_text(arguments[0])}, {pattern}, {arguments[2].sql}, 'g')"), STRING)
+    new = text_literal(re.sub(r"\$(\d)", r"\\\1", replacement))
+    return Argument(raw(f"regexp_replace({as_text(arguments[0])}, {pattern}, {new}, 'g')"), STRING)
 
 
 def _round(arguments: Sequence[Argument]) -> Argument:
@@ -205,128 +194,47 @@ def _extreme(name: str) -> Builder:
     return builder
 
 
-def _trunc(arguments: Sequence[Argument]) -> Argument:
-    unit = _TRUNC_DATE.get((arguments[1].literal or "").lower())
-    if unit is None:
-        raise _refuse("trunc")
-    form = Form("d*", f"CAST(date_trunc('{unit}', {{0}}) AS DATE)", DATE)
-    return build("trunc", [form], arguments)
-
-
-def _date_trunc(arguments: Sequence[Argument]) -> Argument:
-    unit = _TRUNC_TIME.get((arguments[0].literal or "").lower())
-    if unit is None or len(arguments) != 2:
-        raise _refuse("date_trunc")
-    if arguments[1].kind("date_trunc") == "timestamp_ntz":
-        return Argument(raw(f"date_trunc('{unit}', {arguments[1].sql})"), arguments[1].type)
-    return build("date_trunc", [Form("*t", f"date_trunc('{unit}', {{1}})", TIMESTAMP)], arguments)
-
-
-def _date_format(arguments: Sequence[Argument]) -> Argument:
-    pattern = format_text(arguments[1].literal, parsing=False)
-    moment = arguments[0]
-    kind = moment.kind("date_format")
-    if kind == "string":
-        moment = Argument(raw(cast(moment, TIMESTAMP)), TIMESTAMP)
-    elif kind not in ("date", *TIMES):
-        raise _refuse("date_format")
-    text = moment.sql if kind in ("date", "timestamp_ntz") else f"CAST({moment.sql} AS TIMESTAMP)"
-    return Argument(raw(f"strftime({text}, '{pattern}')"), STRING)
-
-
-def _to_date(arguments: Sequence[Argument]) -> Argument:
-    if len(arguments) == 1:
-        return build("to_date", [Form("d", "{0}", DATE)], arguments)
-    if arguments[0].kind("to_date") != "string":
-        raise _refuse("to_date")
-    pattern = format_text(arguments[1].literal, parsing=True)
-    return Argument(raw(f"CAST(strptime({arguments[0].sql}, '{pattern}') AS DATE)"), DATE)
-
-
-def _to_timestamp(arguments: Sequence[Argument]) -> Argument:
-    if len(arguments) == 1:
-        return build("to_timestamp", [Form("t", "{0}", TIMESTAMP)], arguments)
-    if arguments[0].kind("to_timestamp") != "string":
-        raise _refuse("to_timestamp")
-    pattern = format_text(arguments[1].literal, parsing=True)
-    return Argument(raw(f"CAST(strptime({arguments[0].sql}, '{pattern}') AS TIMESTAMPTZ)"), TIMESTAMP)
-
-
-def date_part(unit: str, moment: Argument) -> Argument:
-    """Return `EXTRACT(unit FROM moment)`.
-
-    Raises:
-        Untranslatable: the engines differ for this unit.
-    """
-    names = {
-        "year": "year", "years": "year", "y": "year", "quarter": "quarter", "month": "month", "months": "month",
-        "mon": "month", "day": "day", "days": "day", "d": "day", "doy": "dayofyear", "week": "weekofyear",
-        "weeks": "weekofyear", "w": "weekofyear", "hour": "hour", "hours": "hour", "h": "hour", "minute": "minute",
-        "minutes": "minute",
-    }  # fmt: skip
-    name = names.get(unit.lower())
-    if unit.lower() in ("dow", "dayofweek"):
-        return build(unit, [Form("d", "CAST(dayofweek({0}) + 1 AS INTEGER)", INT)], [moment])
-    if name is None:
-        raise _refuse(f"extract({unit} …)")
-    takes = "t" if name in ("hour", "minute") else "d"
-    return build(name, [Form(takes, f"CAST({name}({{0}}) AS INTEGER)", INT)], [moment])
-
-
-def _array(arguments: Sequence[Argument]) -> Argument:
-    kind = common([argument.type for argument in arguments])
-    if kind is None or not arguments:
-        raise _refuse("array")
-    listed = f"[{', '.join(argument.sql for argument in arguments)}]"
-    target = array(kind)
-    return Argument(raw(f"CAST({listed} AS {duckdb_name(target)})"), target)
-
-
-def _named_struct(arguments: Sequence[Argument]) -> Argument:
-    names = [argument.literal for argument in arguments[::2]]
-    kinds = [argument.type for argument in arguments[1::2]]
-    if len(arguments) % 2 or None in names or None in kinds:
-        raise _refuse("named_struct")
-    pairs = (f'"{_quoted(name)}" := {value.sql}' for name, value in zip(names, arguments[1::2], strict=True))
-    inner = tuple(kind for kind in kinds if kind)
-    return Argument(raw(f"struct_pack({', '.join(pairs)})"), Type("struct", inner=inner, names=tuple(map(str, names))))
-
-
-def _quoted(name: str | None) -> str:
-    return (name or "").replace('"', '""')
-
-
-def _element_at(arguments: Sequence[Argument]) -> Argument:
-    subject, key = arguments
-    if subject.kind("element_at") == "map":
-        return map_value(subject, key)
-    raise _refuse("element_at")
-
-
-def map_value(subject: Argument, key: Argument) -> Argument:
-    """Return `map[key]`, NULL when there is no such key."""
-    assert subject.type is not None  # noqa: S101 - the caller looked
-    return Argument(raw(f"{subject.sql}[{key.sql}]"), subject.type.inner[1] if subject.type.inner else None)
-
-
-def array_value(subject: Argument, index: Argument) -> Argument:
-    """Return `array[index]`, counted from 0; an index outside of it ends the statement."""
-    if index.kind("an index") not in INTEGERS or subject.type is None:
-        raise _refuse("an index")
-    error = "error('[INVALID_ARRAY_INDEX] The index ' || {0} || ' is out of bounds. Use get() to tolerate that.')"
-    at = index.sql
-    text = (
-        f"(CASE WHEN {subject.sql} IS NULL OR {at} IS NULL THEN NULL WHEN {at} < 0 OR {at} >= len({subject.sql}) "
-        f"THEN {error.format(at)} ELSE list_extract({subject.sql}, {at} + 1) END)"
-    )
-    return Argument(raw(text), subject.type.inner[0])
-
-
 def _try_divide(arguments: Sequence[Argument]) -> Argument:
     a, b = arguments
     if a.kind("try_divide") not in (*INTEGERS, "double") or b.kind("try_divide") not in (*INTEGERS, "double"):
         raise _refuse("try_divide")
     return Argument(raw(f"(CASE WHEN {b.sql} <> 0 THEN {a.sql} / {b.sql} END)"), DOUBLE)
+
+
+def _tried(sign: str) -> Builder:
+    def builder(arguments: Sequence[Argument]) -> Argument:
+        a, b = arguments
+        kind = common([a.type, b.type])
+        if kind is None or kind.kind not in ("int", "bigint"):
+            raise _refuse("try_add and the like")
+        name = duckdb_name(kind)
+        return Argument(raw(f"TRY(CAST({a.sql} AS {name}) {sign} CAST({b.sql} AS {name}))"), kind)
+
+    return builder
+
+
+def _initcap(arguments: Sequence[Argument]) -> Argument:
+    words = f"string_split(lower({as_text(arguments[0])}), ' ')"
+    text = f"array_to_string(list_transform({words}, lambda _w: upper(left(_w, 1)) || substring(_w, 2)), ' ')"
+    return Argument(raw(text), STRING)
+
+
+def _sha2(arguments: Sequence[Argument]) -> Argument:
+    if arguments[1].integer not in (0, 256) or arguments[0].kind("sha2") == "binary":
+        raise _refuse("sha2")
+    return Argument(raw(f"sha256({as_text(arguments[0])})"), STRING)
+
+
+def _character(arguments: Sequence[Argument]) -> Argument:
+    code = arguments[0].integer
+    if code is None or not 0 < code % 256 < 128:
+        raise _refuse("chr")
+    return Argument(raw(f"chr({code % 256})"), STRING)
+
+
+def _typeof(arguments: Sequence[Argument]) -> Argument:
+    arguments[0].kind("typeof")
+    return Argument(exp.Literal.string(str(arguments[0].type)), STRING)
 
 
 def _cast_function(target: Type) -> Builder:
@@ -359,14 +267,14 @@ BUILDERS: dict[str, Builder] = {
     "coalesce": _coalesce,
     "greatest": _extreme("greatest"),
     "least": _extreme("least"),
-    "trunc": _trunc,
-    "date_trunc": _date_trunc,
-    "date_format": _date_format,
-    "to_date": _to_date,
-    "to_timestamp": _to_timestamp,
-    "array": _array,
-    "named_struct": _named_struct,
-    "element_at": _element_at,
+    "initcap": _initcap,
+    "sha2": _sha2,
+    "char": _character,
+    "chr": _character,
+    "typeof": _typeof,
+    "try_add": _tried("+"),
+    "try_subtract": _tried("-"),
+    "try_multiply": _tried("*"),
     "try_divide": _try_divide,
     **{
         name: _cast_function(target)

@@ -10,7 +10,7 @@ from sqlglot import exp
 from icefield_apiserver.sql import functions
 from icefield_apiserver.sql.types import BOOLEAN, INT, STRING, Type, array
 
-from . import builders
+from . import builders, nested, times
 from .aggregates import aggregate
 from .argument import Argument, Untranslatable, raw
 from .casts import as_text
@@ -21,6 +21,8 @@ from .scopes import Scope
 if TYPE_CHECKING:
     from .values import Values
 
+_WITH_UNIT = ("datediff", "date_diff", "dateadd", "date_add", "timestampadd", "timestampdiff")
+_BUILDERS = {**builders.BUILDERS, **times.BUILDERS, **nested.BUILDERS}
 _LAMBDAS = ("transform", "filter", "exists", "forall")
 
 
@@ -35,17 +37,16 @@ def call(values: Values, node: exp.Expr, scope: Scope) -> Argument:
         return _higher_order(values, name, node, scope)
     if name in ("explode", "inline", "stack"):
         return _generator(values, name, node, scope)
-    if (
-        name in ("datediff", "date_diff", "dateadd", "date_add", "timestampadd", "timestampdiff")
-        and len(node.expressions) == 3
-    ):
-        raise Untranslatable(f"{name} with a unit.")
+    if name in _WITH_UNIT and len(node.expressions) == 3:
+        return times.with_unit(name, node.expressions[0], values.children(node.expressions[1:], scope))
     if name in ("date_part", "datepart") and len(node.expressions) == 2 and node.expressions[0].is_string:
-        return builders.date_part(node.expressions[0].name, values.value(node.expressions[1], scope))
+        return times.date_part(node.expressions[0].name, values.value(node.expressions[1], scope))
+    if name == "struct":
+        return nested.struct(node.expressions, values.children(node.expressions, scope))
     if name in functions.AGGREGATES | functions.WINDOWS:
         return _aggregate(values, name, node, scope)
     arguments = values.children(node.expressions, scope)
-    if builder := builders.BUILDERS.get(name):
+    if builder := _BUILDERS.get(name):
         return builder(arguments)
     if forms := FORMS.get(name):
         return build(name, forms, arguments)
@@ -113,7 +114,7 @@ def special(values: Values, node: exp.Expr, scope: Scope) -> Argument:
 
 
 def _extract(values: Values, node: exp.Expr, scope: Scope) -> Argument:
-    return builders.date_part(node.this.name, values.child(node, "expression", scope))
+    return times.date_part(node.this.name, values.child(node, "expression", scope))
 
 
 def _trim(values: Values, node: exp.Expr, scope: Scope) -> Argument:
@@ -146,9 +147,9 @@ def _bracket(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     index = values.value(node.expressions[0], scope)
     kind = subject.kind("an index")
     if kind == "map":
-        return builders.map_value(subject, index)
+        return nested.map_value(subject, index)
     if kind == "array":
-        return builders.array_value(subject, index)
+        return nested.array_value(subject, index)
     raise Untranslatable(f"an index of a {kind}.")
 
 

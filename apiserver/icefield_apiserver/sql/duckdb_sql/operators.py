@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -88,7 +89,15 @@ def concatenation(left: Argument, right: Argument) -> Argument:
         both = f"{left.sql} IS NOT NULL AND {right.sql} IS NOT NULL"
         text = f"(CASE WHEN {both} THEN list_concat({left.sql}, {right.sql}) END)"
         return Argument(raw(text), kind)
-    return Argument(raw(f"({as_text(left)} || {as_text(right)})"), STRING)
+    return concatenated([left, right])
+
+
+def concatenated(arguments: Sequence[Argument]) -> Argument:
+    """Return strings joined; with a literal NULL DuckDB would make an integer of it."""
+    text = "(" + " || ".join(as_text(argument) for argument in arguments) + ")"
+    if any(argument.type is not None and argument.type.kind == "void" for argument in arguments):
+        text = f"CAST({text} AS VARCHAR)"
+    return Argument(raw(text), STRING)
 
 
 def pattern(node: exp.Expr, right: Argument) -> exp.Expr:

@@ -133,8 +133,6 @@ _TIME = {
     "date_diff": _of("CAST(({0}) - ({1}) AS INTEGER)", INT, "dd"),
     "add_months": _of("CAST({0} + to_months(CAST({1} AS INTEGER)) AS DATE)", DATE, "di"),
     "last_day": _of("last_day({0})", DATE, "d"),
-    "to_date": _of("{0}", DATE, "d"),
-    "to_timestamp": _of("{0}", TIMESTAMP, "t"),
     "unix_date": _of("CAST({0} - DATE '1970-01-01' AS INTEGER)", INT, "d"),
     "date_from_unix_date": _of("(DATE '1970-01-01' + CAST({0} AS INTEGER))", DATE, "i"),
     "unix_timestamp": _of("CAST(floor(epoch({0})) AS BIGINT)", BIGINT, "t"),
@@ -143,7 +141,6 @@ _TIME = {
     "unix_millis": _of("CAST(floor(epoch_us({0}) / 1000) AS BIGINT)", BIGINT, "t"),
     "unix_micros": _of("epoch_us({0})", BIGINT, "t"),
     "timestamp_seconds": _of("to_timestamp({0})", TIMESTAMP, "i"),
-    "from_unixtime": _of("strftime(CAST(to_timestamp({0}) AS TIMESTAMP), '%Y-%m-%d %H:%M:%S')", STRING, "i"),
     "make_date": _of("make_date({0}, {1}, {2})", DATE, "iii"),
     "monthname": _of("strftime({0}, '%b')", STRING, "d"),
     "dayname": _of("strftime({0}, '%a')", STRING, "d"),
@@ -153,11 +150,7 @@ _TIME = {
     "curdate": _of("today()", DATE, ""),
 }
 _NESTED = {
-    "size": (Form("a", "CAST(len({0}) AS INTEGER)", INT),),
-    "cardinality": (Form("a", "CAST(len({0}) AS INTEGER)", INT),),
-    "array_size": (Form("a", "CAST(len({0}) AS INTEGER)", INT),),
     "get": (Form("ai", "(CASE WHEN {1} >= 0 THEN list_extract({0}, {1} + 1) END)", _item),),
-    "sort_array": (Form("a", "list_sort({0}, 'ASC', 'NULLS FIRST')", 0),),
     "array_sort": (Form("a", "list_sort({0}, 'ASC', 'NULLS LAST')", 0),),
     "array_max": (Form("a", "list_max({0})", _item),),
     "array_min": (Form("a", "list_min({0})", _item),),
