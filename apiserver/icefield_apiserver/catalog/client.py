@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -62,7 +61,7 @@ class IcebergCatalog:
         workspace: slug.
         transport: how the catalog is reached.
         loaded: the tables that were loaded last, with their size in bytes.
-        tables: what plans made of metadata files, by location.
+        tables: what plans made of metadata files.
     """
 
     def __init__(
@@ -251,7 +250,7 @@ class IcebergCatalog:
 
     async def _keep(self, key: _CacheKey, answer: Answer) -> LoadedTable:
         if len(answer.body) > _PARSED_ASIDE_BYTES:
-            said = await asyncio.to_thread(json.loads, answer.body)
+            said = await asyncio.to_thread(answer.json)
         else:
             said = answer.json()
         loaded = LoadedTable(str(said["metadata-location"]), said["metadata"], answer.headers.get("ETag"))

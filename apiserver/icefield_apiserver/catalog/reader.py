@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MAX_TABLES = 2000
 
-TableCache = LRUCache[str, Table]
+TableCache = LRUCache[tuple[str, str], Table]
+"""By workspace and metadata location: somebody's own catalog may name a location that is another workspace's."""
 
 
 class Reader:
@@ -28,7 +29,7 @@ class Reader:
 
     Args:
         catalog: the workspace's catalog.
-        tables: what was made of metadata files that were seen before, by location.
+        tables: what was made of metadata files that were seen before.
     """
 
     def __init__(self, catalog: IcebergCatalog, tables: TableCache) -> None:
@@ -63,8 +64,9 @@ class Reader:
         return sorted([*((name, False) for name in tables), *((name, True) for name in views)])
 
     def _table(self, loaded: LoadedTable) -> Table:
-        if (kept := self._tables.get(loaded.metadata_location)) is None:
-            kept = self._tables[loaded.metadata_location] = table_of(loaded)
+        key = self._catalog.workspace, loaded.metadata_location
+        if (kept := self._tables.get(key)) is None:
+            kept = self._tables[key] = table_of(loaded)
         return kept
 
 

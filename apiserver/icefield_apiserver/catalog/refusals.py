@@ -16,7 +16,6 @@ from icefield_apiserver.errors import ApiError, Conflict, NotFound
 log = logging.getLogger(__name__)
 
 AWAY = "The workspace's catalog cannot be reached at the moment; try again shortly."
-UNKNOWN = "The workspace's catalog did not answer; whether the change was made is not known."
 _STATUSES = {400: 400, 404: 404, 406: 400, 409: 409, 415: 400, 422: 400}
 
 
@@ -47,6 +46,13 @@ class CatalogRefusal(ApiError):  # noqa: N818 - as the other answers are named
         if refusal.status_code >= 500:
             log.error("a catalog answered %s: %s", status, body[:2000].decode(errors="replace"))
         return refusal
+
+
+class OutcomeUnknown(ApiError):  # noqa: N818
+    """504: the catalog took a change and did not answer; it may have been made."""
+
+    def __init__(self) -> None:
+        super().__init__(504, "The workspace's catalog did not answer; whether the change was made is not known.")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from yarl import URL
 from icefield_apiserver.errors import ApiError, Unavailable
 from icefield_apiserver.kube.secrets import CatalogAccess, WorkspaceSecrets
 
-from .refusals import AWAY, UNKNOWN, CatalogRefusal
+from .refusals import AWAY, CatalogRefusal, OutcomeUnknown
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -122,7 +122,8 @@ class CatalogTransport:
 
         Raises:
             CatalogRefusal: the catalog answered something other than 2xx or 304.
-            Unavailable: it did not answer.
+            OutcomeUnknown: it took the call and did not answer.
+            Unavailable: it could not be reached.
         """
         access = await self._secrets.catalog(workspace)
         url = await self.url(workspace, path, query)
@@ -150,7 +151,8 @@ class CatalogTransport:
             body: the body.
 
         Raises:
-            Unavailable: the catalog did not answer.
+            OutcomeUnknown: the catalog took the call and did not answer.
+            Unavailable: it could not be reached.
         """
         access = await self._secrets.catalog(workspace)
         url = URL(f"{await self.url(workspace, path)}{f'?{query}' if query else ''}", encoded=True)
@@ -207,7 +209,7 @@ class CatalogTransport:
             except (aiohttp.ClientError, TimeoutError) as error:
                 if is_repeatable:
                     continue
-                raise Unavailable(UNKNOWN) from error
+                raise OutcomeUnknown from error
             if not (is_repeatable and answer.status in _AWAY):
                 return answer
         raise Unavailable(AWAY)
@@ -249,7 +251,7 @@ class CatalogTransport:
                 continue  # nothing was sent
             except (aiohttp.ClientError, TimeoutError) as error:
                 if method not in ("GET", "HEAD"):
-                    raise Unavailable(UNKNOWN) from error
+                    raise OutcomeUnknown from error
         raise Unavailable(AWAY)
 
 

@@ -26,6 +26,7 @@ _TYPES = {
     405: "UnsupportedOperationException",
     409: "AlreadyExistsException",
     503: "ServiceUnavailableException",
+    504: "CommitStateUnknownException",
 }
 
 

@@ -34,7 +34,7 @@ class TableRepository:
 
     def __init__(self, catalogs: Catalogs) -> None:
         self._catalogs = catalogs
-        self._facts: LRUCache[str, TableFacts] = LRUCache(MAX_FACTS)
+        self._facts: LRUCache[tuple[str, str], TableFacts] = LRUCache(MAX_FACTS)
 
     async def page(
         self, principal: Principal, namespace: Namespace, window: Window, shape: Callable[[str, TableFacts], T]
@@ -55,7 +55,7 @@ class TableRepository:
 
         async def row(name: str) -> T | None:
             try:
-                return shape(name, self._facts_of(await catalog.load_table(namespace, name)))
+                return shape(name, self._facts_of(principal, await catalog.load_table(namespace, name)))
             except NotFound:
                 return None  # dropped since it was listed
 
@@ -67,7 +67,7 @@ class TableRepository:
         Raises:
             NotFound: there is none.
         """
-        return self._facts_of(await self._load(principal, namespace, name))
+        return self._facts_of(principal, await self._load(principal, namespace, name))
 
     async def create(self, principal: Principal, namespace: Namespace, table: TableCreate) -> TableFacts:
         """Create a table.
@@ -138,7 +138,7 @@ class TableRepository:
             raise NotFound(f"Table {dotted(namespace, name)} has no snapshot {snapshot_id}.")
         current = current_snapshot_id(metadata)
         if current == snapshot_id:
-            return self._facts_of(loaded)
+            return self._facts_of(principal, loaded)
         retention = (metadata.get("refs") or {}).get(MAIN_BRANCH, {})
         update = {**retention, "action": "set-snapshot-ref", "ref-name": MAIN_BRANCH, "type": "branch"}
         requirements = [
@@ -178,9 +178,11 @@ class TableRepository:
         catalog: IcebergCatalog = self._catalogs.of(principal.workspace)
         return await catalog.load_table(namespace, _known(namespace, name))
 
-    def _facts_of(self, loaded: LoadedTable) -> TableFacts:
-        if (kept := self._facts.get(loaded.metadata_location)) is None:
-            kept = self._facts[loaded.metadata_location] = facts_of(loaded)
+    def _facts_of(self, principal: Principal, loaded: LoadedTable) -> TableFacts:
+        # By workspace, too: somebody's own catalog may say that its metadata lies at another workspace's location.
+        key = principal.workspace, loaded.metadata_location
+        if (kept := self._facts.get(key)) is None:
+            kept = self._facts[key] = facts_of(loaded)
         return kept
 
 

@@ -67,7 +67,7 @@ async def call_iceberg_catalog(request: Request, prefix: str, credentials: Crede
     caller = await _authenticator(request).authenticate(_token(credentials), prefix)
     principal = caller.principal
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-    path = raw.partition(b"?")[0].decode("ascii").split("/", 4)[-1]
+    path = raw.partition(b"?")[0].decode("ascii", "replace").split("/", 4)[-1]
     call = find_call(request.method, path)
     if principal is None or caller.workspace is None or principal.workspace != prefix or call is None:
         raise NotFound(f"There is nothing at {request.url.path} for {request.method}.")

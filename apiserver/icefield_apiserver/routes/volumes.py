@@ -26,6 +26,8 @@ router = APIRouter(prefix="/databases/{id}/volumes", tags=["Volumes"])
 UPLOAD = r"/api/v1/databases/[^/]+/volumes/[^/]+/files"
 """The one path whose body may be longer than others: it is streamed."""
 _FORM_BYTES = 1024 * 1024
+MAX_FILES = 100_000
+"""Most files of a list without `limit`; what is beyond comes with `cursor`."""
 _FORM = {
     "requestBody": {
         "required": True,
@@ -118,13 +120,14 @@ async def list_files(
     found = await volumes.get(principal, id, volume)
     prefix, folder = volumes.prefix(principal, found), normalised(path)
     after = after_text(window)
-    entries = await stores.list(principal.workspace, prefix, folder, after, window.limit + 1)
+    most = min(window.limit, MAX_FILES)
+    entries = await stores.list(principal.workspace, prefix, folder, after, most + 1)
     if folder and not entries and after is None:
         try:
             entries = [await stores.find(principal.workspace, prefix, folder)]
         except NotFound:
             raise NotFound(f"There is no file or folder {folder} in volume {volume}.") from None
-    shown = entries[: window.limit]
+    shown = entries[:most]
     more = encode_cursor((shown[-1].key,)) if len(entries) > len(shown) else None
     return Page(data=[_file(entry) for entry in shown], next_cursor=more)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from icefield_apiserver.errors import BadRequest
 
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS = 20
+_MEDIA_TYPE = re.compile(rb"[\w.+-]+/[\w.+-]+(?:\s*;[ -~]*)?")
 FILE_FIELD = "file"
 
 
@@ -75,8 +77,8 @@ class UploadForm:
                 self._describe()
                 if self._part.name == FILE_FIELD:
                     self.filename = self._part.filename
-                    media_type = self._part.headers.get(b"content-type")
-                    self.content_type = media_type.decode("latin-1").strip() if media_type else None
+                    media_type = self._part.headers.get(b"content-type", b"").strip()
+                    self.content_type = media_type.decode() if _MEDIA_TYPE.fullmatch(media_type) else None
                     return
                 if len(self.fields) >= MAX_FIELDS:
                     raise BadRequest(f"The form has more than {MAX_FIELDS} fields.")

@@ -52,6 +52,7 @@ LATE = BODY.removesuffix(b"--\r\n") + b'\r\nContent-Disposition: form-data; name
         (BODY[:40], TYPE, "no field `file`"),
         (b"", TYPE, "no field `file`"),
         (b"nonsense" * 10, TYPE, "RFC 7578"),
+        (BODY.replace(b"text/csv", b"x" * 100_000), TYPE, "RFC 7578"),
         (LATE, TYPE, "must come before it"),
         (BODY.replace(b"/a/b", b"x" * 20_000), TYPE, "is longer than"),
     ],
