@@ -45,9 +45,7 @@ _REFUSALS = {
     "PRAGMA": "PRAGMA is not supported: settings of the engines cannot be changed.",
     "GRANT": "GRANT is not supported: who may do what is decided by roles in the workspace.",
     "REVOKE": "REVOKE is not supported: who may do what is decided by roles in the workspace.",
-    "BEGIN": "BEGIN is not supported: every statement is a transaction of its own.",
-    "COMMIT": "COMMIT is not supported: every statement is a transaction of its own.",
-    "ROLLBACK": "ROLLBACK is not supported: every statement is a transaction of its own.",
+    "SAVEPOINT": "SAVEPOINT is not supported: every statement is a transaction of its own.",
 }
 
 

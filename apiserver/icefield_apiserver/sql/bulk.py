@@ -7,6 +7,7 @@ reads in a millisecond. What is not exactly rows of literals goes the ordinary w
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 MIN_LENGTH = 2_000
 """Shorter statements go the ordinary way."""
@@ -23,14 +24,27 @@ _LITERAL = (
     rf"|X'[0-9a-fA-F]*+'|(?:DATE|TIMESTAMP|TIMESTAMP_NTZ)\s*+{_STRING})"
 )
 _ROW = re.compile(rf"\(\s*+{_LITERAL}(?:\s*+,\s*+{_LITERAL})*+\s*+\)\s*+", re.IGNORECASE | re.DOTALL)
+_VALUE = re.compile(_LITERAL, re.IGNORECASE | re.DOTALL)
 _COMMA = re.compile(r",\s*+")
 _END = re.compile(r"[;\s]*+\Z")
 _PAIR = re.compile(r"\\.|''", re.DOTALL)
 _QUOTED = re.compile(_STRING, re.DOTALL)
 
 
-def split(text: str) -> tuple[str, str] | None:
-    """Return an INSERT up to its first row, and the rest of its rows as Spark reads them; None for anything else."""
+@dataclass(frozen=True)
+class Rows:
+    """An INSERT up to its first row, and the rest of its rows as Spark reads them.
+
+    `texts` has the positions of the values that are strings in some row.
+    """
+
+    head: str
+    tail: str
+    texts: frozenset[int]
+
+
+def split(text: str) -> Rows | None:
+    """Return the rows of an INSERT that has nothing but literals; None for anything else."""
     if len(text) < MIN_LENGTH or "\0" in text:
         return None
     head = _HEAD.match(text)
@@ -38,14 +52,20 @@ def split(text: str) -> tuple[str, str] | None:
     if first is None:
         return None
     position = first.end()
+    texts = _texts(first.group())
     while comma := _COMMA.match(text, position):
         row = _ROW.match(text, comma.end())
         if row is None:
             return None
+        texts |= _texts(row.group())
         position = row.end()
     if not _END.match(text, position) or position == first.end():
         return None
-    return text[: first.end()], _QUOTED.sub(_escaped, text[first.end() : position])
+    return Rows(text[: first.end()], _QUOTED.sub(_escaped, text[first.end() : position]), frozenset(texts))
+
+
+def _texts(row: str) -> set[int]:
+    return {index for index, value in enumerate(_VALUE.finditer(row)) if value.group().startswith("'")}
 
 
 def _escaped(match: re.Match[str]) -> str:

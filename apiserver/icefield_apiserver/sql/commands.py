@@ -1,8 +1,9 @@
-"""Statements without a query: DROP, ALTER, TRUNCATE, COMMENT and CALL. What is not read here is refused."""
+"""Statements without a query: DROP, ALTER, TRUNCATE, COMMENT, BEGIN and COMMIT. What is not read here is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -47,6 +48,7 @@ def drop(cursor: Cursor, names: Names) -> Statement:
     if not what:
         token = cursor.token
         raise SqlError(f"DROP {token.text.upper() if token else ''} is not supported; tables, views and schemas are.")
+    word = cursor.tokens[cursor.index - 1]
     tolerant = cursor.take("IF", "EXISTS")
     edits = Edits()
     if what in NAMESPACES:
@@ -56,7 +58,10 @@ def drop(cursor: Cursor, names: Names) -> Statement:
     target = rewrite_table(cursor.name(), names, edits)
     if what == "TABLE":
         cursor.take("PURGE")
-    return _done(cursor, names, edits, f"DROP {what}", target, must_exist=what == "TABLE" and not tolerant)
+    is_table = what == "TABLE"
+    statement = _done(cursor, names, edits, f"DROP {what}", target, must_exist=is_table and not tolerant)
+    # Published clients drop whatever has a name so, before they give the name to something else.
+    return replace(statement, kind_word=(word.start, word.end)) if is_table and tolerant else statement
 
 
 def alter(cursor: Cursor, names: Names) -> Statement:
@@ -66,6 +71,7 @@ def alter(cursor: Cursor, names: Names) -> Statement:
     edits = Edits()
     if not what:
         raise cursor.unexpected("TABLE, VIEW or SCHEMA")
+    word = cursor.tokens[cursor.index - 1]
     if what in NAMESPACES:
         rewrite_namespace(cursor.name(), names, edits)
         _properties(cursor, ("DBPROPERTIES", "PROPERTIES"))
@@ -73,7 +79,9 @@ def alter(cursor: Cursor, names: Names) -> Statement:
     target = rewrite_table(cursor.name(), names, edits)
     if cursor.take("RENAME", "TO"):
         _rename(cursor, names, edits, target)
-    elif cursor.at("SET", "TBLPROPERTIES") or cursor.at("UNSET", "TBLPROPERTIES"):
+        renamed = _done(cursor, names, edits, f"ALTER {what}", target)
+        return replace(renamed, kind_word=(word.start, word.end)) if what == "TABLE" else renamed
+    if cursor.at("SET", "TBLPROPERTIES") or cursor.at("UNSET", "TBLPROPERTIES"):
         _properties(cursor, ("TBLPROPERTIES",))
     elif what == "TABLE":
         _alteration(cursor)
@@ -107,6 +115,17 @@ def comment(cursor: Cursor, names: Names) -> Statement:
     if not cursor.take("NULL"):
         cursor.string()
     return _done(cursor, names, edits, "COMMENT", target, must_exist=target is not None)
+
+
+def transaction(cursor: Cursor, names: Names) -> Statement:
+    """Read `BEGIN | START TRANSACTION | COMMIT | ROLLBACK`, which clients send around every statement."""
+    word = cursor.take_any("BEGIN", "START", "COMMIT", "ROLLBACK")
+    if word == "START":
+        cursor.expect("TRANSACTION")
+    else:
+        cursor.take_any("TRANSACTION", "WORK")
+    cursor.end()
+    return Statement(cursor.source, names, Kind.TRANSACTION, word)
 
 
 def _rename(cursor: Cursor, names: Names, edits: Edits, source: TableName) -> None:
@@ -156,5 +175,9 @@ READERS: dict[str, Callable[[Cursor, Names], Statement]] = {
     "ALTER": alter,
     "TRUNCATE": truncate,
     "COMMENT": comment,
+    "BEGIN": transaction,
+    "START": transaction,
+    "COMMIT": transaction,
+    "ROLLBACK": transaction,
 }
 """What reads a statement, by its first word."""

@@ -35,6 +35,8 @@ def compile(  # noqa: A001 - the word for it
         SqlError: the engine asked for cannot run it.
     """
     statement = resolved.statement
+    if statement.kind is Kind.TRANSACTION:
+        return Compiled(Engine.DUCKDB, "", False)
     if statement.show is not None:
         return Compiled(Engine.DUCKDB, to_rows(resolved, statement.show), False)
     if statement.explained is not None:

@@ -114,7 +114,9 @@ def _create_table(cursor: Cursor, target: TableName, edits: Edits) -> Head:
     if cursor.at("LIKE"):
         raise SqlError("CREATE TABLE … LIKE is not supported; use CREATE TABLE … AS SELECT … LIMIT 0.")
     if cursor.at("(") and not _opens_query(cursor):
-        _check_columns(cursor.parenthesised())
+        columns = cursor.parenthesised()
+        _check_columns(columns)
+        _leave_out_primary_key(columns, edits)
     while not cursor.done:
         if cursor.take("USING"):
             _check_provider(cursor)
@@ -194,7 +196,7 @@ def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozense
     Raises:
         SqlError: there is something else.
     """
-    for before, token in zip([None, *tokens[:-1]], tokens, strict=True):
+    for before, token in zip([None, *tokens], tokens, strict=False):
         if token.token_type in (TokenType.SELECT, TokenType.FROM):
             raise SqlError(f"A query cannot stand in {where}.")
         if token.token_type != TokenType.L_PAREN or before is None:
@@ -211,6 +213,20 @@ def _check_columns(tokens: list[Token]) -> None:
             if token.token_type in (TokenType.STRING, TokenType.RAW_STRING):
                 continue
             raise SqlError(f"{token.text.upper()} of a column is not supported; quote it when it is a name.")
+
+
+def _leave_out_primary_key(tokens: list[Token], edits: Edits) -> None:
+    """Write a table without the primary key that clients declare: Iceberg keeps none, and Spark does not read it."""
+    for index, token in enumerate(tokens):
+        if token.token_type == TokenType.IDENTIFIER or " ".join(token.text.upper().split()) != "PRIMARY KEY":
+            continue
+        after = tokens[index + 1 :]
+        before = tokens[index - 1] if index else None
+        if after and after[0].token_type == TokenType.L_PAREN and before and before.token_type == TokenType.COMMA:
+            end = next(t for t in after if t.token_type == TokenType.R_PAREN)
+            edits.replace(before.start, end.end, "")
+        else:
+            edits.replace(token.start, token.end, "")
 
 
 def _opens_query(cursor: Cursor) -> bool:

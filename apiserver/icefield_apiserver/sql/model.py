@@ -24,6 +24,8 @@ class Kind(StrEnum):
     WRITE = "write"
     METADATA = "metadata"
     """SHOW, DESCRIBE and EXPLAIN: answers about names, columns and plans."""
+    TRANSACTION = "transaction"
+    """BEGIN, COMMIT and ROLLBACK: nothing to do, as every statement is a transaction of its own."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Compiled:
     """A statement, ready for the gateway.
 
     `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
-    that it changes.
+    that it changes. `sql` is empty where there is nothing to run.
     """
 
     engine: Engine

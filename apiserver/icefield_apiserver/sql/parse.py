@@ -11,6 +11,7 @@ from sqlglot.errors import ErrorLevel, ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from . import allowed, bulk, commands, heads
+from .assignment import texts_of
 from .cursor import Cursor
 from .dialect import Icefield
 from .duckdb_sql.own import OwnDuckDB
@@ -47,9 +48,8 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
             return _own(lex(text, params, dialect), names)
         if dialect != "icefield":
             raise SqlError(f"The dialect {dialect} is not known; it is icefield or duckdb.")
-        if params is None and (parts := bulk.split(text)) is not None:
-            head, tail = parts
-            return replace(_parse(lex(head), names), tail=tail)
+        if params is None and (rows := bulk.split(text)) is not None:
+            return replace(_parse(lex(rows.head), names), tail=rows.tail, texts=rows.texts)
         return _parse(lex(text, params), names)
     except RecursionError:
         raise SqlError("The statement nests too deep.") from None
@@ -139,6 +139,7 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         must_exist=exist,
         columns=head.columns,
         columns_end=head.columns_end,
+        texts=texts_of(tree),
     )
 
 
@@ -150,7 +151,7 @@ def _explain(cursor: Cursor, names: Names) -> Statement:
     cursor.take_any("EXTENDED", "FORMATTED", "CODEGEN", "COST", "LOGICAL")
     source = cursor.source
     inner = _parse(Source(source.text, source.tokens[cursor.index :]), names) if not cursor.done else None
-    if inner is None or inner.kind is Kind.METADATA:
+    if inner is None or inner.kind not in (Kind.READ, Kind.WRITE):
         raise SqlError("EXPLAIN needs a query or a change to explain.")
     reads = tuple(dict.fromkeys((*inner.reads, *inner.writes)))
     return Statement(source, names, Kind.METADATA, "EXPLAIN", reads, explained=inner)
@@ -170,6 +171,8 @@ def parse_tree(source: Source, first: int, dialect: Dialect | None = None) -> ex
         trees = parser.parse(tokens, source.text)
     except (ParseError, TokenError) as error:
         raise SqlError(_sentence(error)) from None
+    except (ValueError, TypeError, AttributeError, LookupError):
+        raise SqlError("The statement cannot be parsed.") from None  # the grammar stumbles over some odd texts
     if len(trees) != 1 or trees[0] is None:
         raise SqlError("The statement cannot be parsed.")
     allowed.check(trees[0], own=dialect is not None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from .assignment import cast_assignments, selected
 from .dialect import TAIL
 from .lexing import Edits, quote, quoted, write
-from .model import Column, Table
+from .model import Column, Table, View
 from .names import TableName
 from .projections import hidden, implicit_name, only_source, unnamed
 from .resolve import Resolved
@@ -33,18 +34,23 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
         edits.replace(start, end, quote(column.ref.label or column.ref.name.name))
     if statement.tree is not None:
         _name_projections(statement.tree, edits)
-    if missing := _missing_columns(resolved, statement):
-        return _completed(statement, edits, missing)
+    target = resolved.objects.get(statement.writes[0]) if statement.writes else None
+    if statement.kind_word and isinstance(target, View):
+        edits.replace(*statement.kind_word, "VIEW")
+    if isinstance(target, Table):
+        cast_assignments(statement.tree, target, statement.source, edits)
+        missing, chosen = _missing_columns(target, statement), selected(statement, target)
+        if missing or chosen:
+            return _completed(statement, edits, missing, chosen)
     text = write(statement.source, edits) + statement.tail
     if row_limit is not None and can_limit(statement.tree):
         text += f"\nLIMIT {row_limit}"
     return text
 
 
-def _missing_columns(resolved: Resolved, statement: Statement) -> list[Column]:
+def _missing_columns(target: Table, statement: Statement) -> list[Column]:
     """Return the columns that an INSERT leaves out; Spark has no data for those of an Iceberg table by itself."""
-    target = resolved.objects.get(statement.writes[0]) if statement.columns else None
-    if not isinstance(target, Table) or statement.columns is None:
+    if statement.columns is None:
         return []
     given = {name.lower() for name in statement.columns}
     known = {column.name.lower() for column in target.columns}
@@ -52,13 +58,14 @@ def _missing_columns(resolved: Resolved, statement: Statement) -> list[Column]:
     return missing if given <= known and all(column.nullable for column in missing) else []
 
 
-def _completed(statement: Statement, edits: Edits, missing: list[Column]) -> str:
-    """Return an INSERT with NULL for the columns that it leaves out."""
-    edits.insert_after(statement.columns_end, "".join(f", {quote(column.name)}" for column in missing))
+def _completed(statement: Statement, edits: Edits, missing: list[Column], chosen: list[str] | None) -> str:
+    """Return an INSERT with what is chosen of its rows, and NULL for the columns that it leaves out."""
+    if missing:
+        edits.insert_after(statement.columns_end, "".join(f", {quote(column.name)}" for column in missing))
     nulls = "".join(f", CAST(NULL AS {column.type})" for column in missing)
     head = write(statement.source, edits, 0, statement.body)
     body = write(statement.source, edits, statement.body)
-    return f"{head} SELECT *{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
+    return f"{head} SELECT {', '.join(chosen or ['*'])}{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
 
 
 def _name_projections(tree: exp.Expr, edits: Edits) -> None:

@@ -55,6 +55,8 @@ class Statement:
         tail: rows of literals that follow the text, checked and written for Spark.
         columns: those that an INSERT lists.
         columns_end: where the last of them ends in the text.
+        texts: positions of the values, in an INSERT of VALUES, that are strings in some row.
+        kind_word: where TABLE stands in a DROP or ALTER that means a view as well, first and last position.
     """
 
     source: Source
@@ -74,6 +76,8 @@ class Statement:
     tail: str = ""
     columns: tuple[str, ...] | None = None
     columns_end: int = 0
+    texts: frozenset[int] = frozenset()
+    kind_word: tuple[int, int] | None = None
 
     @property
     def is_write(self) -> bool:

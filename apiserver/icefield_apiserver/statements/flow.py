@@ -127,6 +127,8 @@ async def _once(execution: Execution, parts: Parts) -> Outcome:
     clock = asyncio.get_running_loop().time
     give_up = clock() + parts.settings.warehouse_start_seconds
     plan = await _plan(execution, parts)  # before the wait: what cannot run wakes no warehouse
+    if not plan.compiled.sql:
+        return Outcome("succeeded")
     while True:
         endpoint = await parts.waker.endpoint(execution)
         if clock() - plan.made_at > PLAN_GOOD_SECONDS:

@@ -72,6 +72,8 @@ class Parsed:
     @property
     def has_result(self) -> bool:
         """Whether it answers with rows: what writes does not, but for procedures."""
+        if self.statement.kind is Kind.TRANSACTION:
+            return False
         return not self.statement.is_write or self.statement.command == "CALL"
 
 
