@@ -167,7 +167,7 @@ def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> s
     used: set[str] = set()
     out: list[str] = []
     position, count = 0, 0
-    for before, token, after in zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=True):
+    for before, token, after in zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False):
         if token.token_type == TokenType.PLACEHOLDER:
             if values is None:
                 raise SqlError("The statement has ? for a parameter, but the request gives parameters by name.")

@@ -63,7 +63,7 @@ def call(cursor: Cursor, names: Names) -> Statement:
 
 
 def _check(tokens: list[Token]) -> None:
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, after in zip(tokens, [*tokens[1:], None], strict=False):
         if token.token_type in (TokenType.STRING, TokenType.NUMBER, TokenType.RAW_STRING):
             continue
         word = token.text

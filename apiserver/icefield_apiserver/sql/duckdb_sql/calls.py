@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from icefield_apiserver.sql import functions
+from icefield_apiserver.sql.errors import SqlError
 from icefield_apiserver.sql.types import BOOLEAN, INT, STRING, Type, array
 
 from . import builders, nested, times
@@ -30,9 +31,17 @@ def call(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     """Translate a call by the function's name.
 
     Raises:
-        Untranslatable: it is not known to be the same on DuckDB.
+        Untranslatable: it is not known to be the same on DuckDB, or has another number of arguments than it takes.
     """
-    name = node.name.lower()
+    try:
+        return _call(values, node.name.lower(), node, scope)
+    except SqlError:
+        raise
+    except (IndexError, ValueError, TypeError):
+        raise Untranslatable(f"this form of {node.name}.") from None
+
+
+def _call(values: Values, name: str, node: exp.Expr, scope: Scope) -> Argument:
     if name in _LAMBDAS:
         return _higher_order(values, name, node, scope)
     if name in ("explode", "inline", "stack"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -114,6 +115,8 @@ def _literal(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     if node.is_string:
         return Argument(node, STRING)
     text = node.name
+    if not re.fullmatch(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
+        raise Untranslatable(f"the number {text}.")
     if "e" in text.lower():
         return Argument(raw(f"CAST({text} AS DOUBLE)"), DOUBLE)
     if text.isdigit():
@@ -133,6 +136,8 @@ def _typed(kind: Type) -> Callable[[Values, exp.Expr, Scope], Argument]:
 
 def _hex(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     text = node.name if len(node.name) % 2 == 0 else "0" + node.name
+    if not re.fullmatch("[0-9a-fA-F]*", text):
+        raise Untranslatable("this binary literal.")
     return Argument(raw(f"from_hex('{text}')"), BINARY)
 
 
@@ -275,10 +280,12 @@ def _call(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     result = call(values, node, scope)
     wrapped = isinstance(node.parent, exp.Window | exp.Filter | exp.WithinGroup | exp.IgnoreNulls)
     if result.wrap and not wrapped:
-        return Argument(
-            raw(result.wrap.format(result.node.sql(dialect="duckdb", normalize_functions=False))), result.type
-        )
+        return Argument(raw(result.wrap.replace("{}", _sql(result.node))), result.type)
     return result
+
+
+def _sql(node: exp.Expr) -> str:
+    return node.sql(dialect="duckdb", normalize_functions=False, comments=False)
 
 
 def _filter(values: Values, node: exp.Expr, scope: Scope) -> Argument:
@@ -309,8 +316,7 @@ def window_parts(values: Values, node: exp.Expr, scope: Scope) -> None:
 def _wrapped(node: exp.Expr, inner: Argument) -> Argument:
     if inner.wrap is None or isinstance(node.parent, exp.Window | exp.Filter):
         return Argument(node, inner.type, inner.wrap)
-    text = node.sql(dialect="duckdb", normalize_functions=False, comments=False)
-    return Argument(raw(inner.wrap.format(text)), inner.type)
+    return Argument(raw(inner.wrap.replace("{}", _sql(node))), inner.type)
 
 
 _HANDLERS: dict[type[exp.Expr], Callable[[Values, exp.Expr, Scope], Argument]] = {
