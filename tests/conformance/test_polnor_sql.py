@@ -76,7 +76,7 @@ def test_errors(orders: str, database: str) -> None:
     assert (unknown.value.code, "absent" in str(unknown.value)) == ("TABLE_OR_VIEW_NOT_FOUND", True)
     with pytest.raises(polnor.SQLError) as failed:
         polnor.sql(f"SELECT CAST(customer AS INT) FROM {orders}")
-    assert "alice" in str(failed.value)
+    assert "cannot be cast" in str(failed.value)
     with pytest.raises(polnor.SQLError) as refused:
         polnor.sql(f"INSERT INTO {orders} VALUES (1)")
     assert refused.value.statement_id

@@ -21,7 +21,7 @@ def test_each_operation_is_a_procedure() -> None:
     everything = Maintenance(operations=["compact", "expire_snapshots", "remove_orphan_files"], options=OPTIONS)
     assert statements_of("acme-x", ("sales",), "orders", everything) == [
         "CALL `acme-x`.system.rewrite_data_files(table => 'sales.orders', "
-        "options => map('target-file-size-bytes', '134217728'))",
+        "options => map('min-input-files', '2', 'target-file-size-bytes', '134217728'))",
         "CALL `acme-x`.system.expire_snapshots(table => 'sales.orders', "
         "older_than => TIMESTAMP '2026-01-01 00:00:00.000000+00:00', retain_last => 3)",
         "CALL `acme-x`.system.remove_orphan_files(table => 'sales.orders', "
