@@ -70,7 +70,6 @@ def _connect(spark: SparkSettings) -> Conf:
         "spark.connect.grpc.binding.port": str(spark.spark_port),
         "spark.connect.grpc.port.maxRetries": "0",
         "spark.sql.artifact.copyFromLocalToFs.allowDestLocal": "false",
-        "spark.connect.execute.reattachable.enabled": "false",
         "spark.connect.session.manager.defaultSessionTimeout": "365d",
         "spark.sql.connect.serverStacktrace.enabled": "false",
         "spark.pyspark.python": "/bin/false",

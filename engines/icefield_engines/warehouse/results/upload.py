@@ -15,6 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.settings import StoreSettings
 
+from .small import SmallObjects
+
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
 CALL_TIMEOUT = 180
@@ -28,9 +30,10 @@ PARTS_AT_ONCE = 2
 class Bucket:
     """The bucket that results are written to, opened with the workspace's keys."""
 
-    def __init__(self, client: Any, name: str) -> None:
-        """Wrap an open S3 client; use `Bucket.open`."""
+    def __init__(self, client: Any, small: SmallObjects | None, name: str) -> None:
+        """Wrap open clients; use `Bucket.open`."""
         self._client = client
+        self._small = small
         self._name = name
 
     @classmethod
@@ -48,15 +51,26 @@ class Bucket:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        async with get_session().create_client(
+        opening = get_session().create_client(
             "s3",
             endpoint_url=store.endpoint,
             region_name=store.region,
             aws_access_key_id=store.access_key_id,
             aws_secret_access_key=store.secret_access_key.get_secret_value(),
             config=config,
-        ) as client:
-            yield cls(client, store.bucket)
+        )
+        async with opening as client, SmallObjects.open(store) as small:
+            yield cls(client, small, store.bucket)
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Write a whole object.
+
+        Raises:
+            EngineError: RESULT_NOT_STORED.
+        """
+        if self._small and await self._small.put(key, content):
+            return
+        await self.call("put_object", Key=key, Body=content)
 
     async def call(self, operation: str, **arguments: Any) -> Any:
         """Call S3.
@@ -108,7 +122,7 @@ class Upload:
             EngineError: RESULT_NOT_STORED.
         """
         if self._upload_id is None:
-            await self._bucket.call("put_object", Key=self._key, Body=rest)
+            await self._bucket.put(self._key, rest)
             return
         await self.part(rest)
         parts = await asyncio.gather(*self._parts)
