@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from icefield_apiserver import sql as plan_sql
 from icefield_apiserver.sql import (
@@ -340,3 +344,38 @@ async def test_a_table_is_loaded_once() -> None:
     catalog = MemoryCatalog({"demo.orders": ORDERS})
     await resolve(parse("SELECT * FROM orders a, orders b WHERE a.id IN (SELECT id FROM demo.orders)", NAMES), catalog)
     assert catalog.loads == [TableName(("demo",), "orders")]
+
+
+@pytest.mark.parametrize("dialect", ["icefield", "duckdb"])
+async def test_scans_of_real_iceberg_tables(dialect: str, tmp_path: Path) -> None:
+    """The text of a scan is one that DuckDB's iceberg extension runs: current, older and empty tables."""
+    iceberg = SqlCatalog("x", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}")
+    iceberg.create_namespace("demo")
+    written = iceberg.create_table("demo.t", pyarrow.schema([("id", pyarrow.int64())]))
+    empty = written.metadata_location
+    written.append(pyarrow.table({"id": [1, 2]}))
+    first = written.current_snapshot().snapshot_id
+    written.append(pyarrow.table({"id": [3]}))
+    now = written.current_snapshot().snapshot_id
+    columns = (Column("id", "bigint"),)
+    catalog = MemoryCatalog(
+        {
+            "demo.t": Table(written.metadata_location, now, (Snapshot(first, 1), Snapshot(now, 2)), columns),
+            "demo.none": Table(empty, None, columns=columns),
+        }
+    )
+    texts = {"SELECT sum(id) FROM t": [(6,)], "SELECT count(*) FROM none": [(0,)]}
+    if dialect == "icefield":
+        texts[f"SELECT sum(t.id) FROM t VERSION AS OF {first}"] = [(3,)]
+    with duckdb.connect() as connection:
+        for name in ("avro", "iceberg"):
+            connection.execute(f"LOAD '{extension(name)}'")
+        for text, rows in texts.items():
+            compiled = plan_sql.compile(await resolve(parse(text, NAMES, dialect=dialect), catalog))
+            assert connection.execute(compiled.sql).fetchall() == rows
+
+
+def extension(name: str) -> Path:
+    """Return the file of an extension of DuckDB as its wheel brings it."""
+    folder = Path(importlib.import_module(f"duckdb_extension_{name}").__file__ or "").parent
+    return next(folder.glob(f"extensions/*/{name}.duckdb_extension"))
