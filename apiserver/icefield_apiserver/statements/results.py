@@ -23,6 +23,7 @@ from icefield_apiserver.object_store import open_client
 from icefield_apiserver.settings import ObjectStoreSettings
 
 from .cells import json_of, rows_of
+from .download import DownloadError, Downloads
 
 CHUNK_BYTES = 1024 * 1024
 URL_SECONDS = 300
@@ -65,13 +66,15 @@ class ResultStore:
 
     Args:
         s3: an aiobotocore S3 client.
-        session: connections for reading.
+        session: connections for reading parts.
+        downloads: reads whole results.
         bucket: the platform's bucket.
     """
 
-    def __init__(self, s3: Any, session: aiohttp.ClientSession, bucket: str) -> None:
+    def __init__(self, s3: Any, session: aiohttp.ClientSession, downloads: Downloads, bucket: str) -> None:
         self._s3 = s3
         self._session = session
+        self._downloads = downloads
         self._bucket = bucket
 
     @classmethod
@@ -90,7 +93,11 @@ class ResultStore:
                 cookie_jar=aiohttp.DummyCookieJar(),
             ) as session,
         ):
-            yield cls(s3, session, settings.bucket)
+            downloads = Downloads()
+            try:
+                yield cls(s3, session, downloads, settings.bucket)
+            finally:
+                downloads.close()
 
     async def delete(self, key: str) -> None:
         """Delete a result; one that is gone already is no error.
@@ -107,15 +114,10 @@ class ResultStore:
             NotFound: it is not there any more.
             Unavailable: the store cannot be reached.
         """
-        stack = AsyncExitStack()
-        reader = await self._open(stack, result.key, 0, result.size)
-
-        async def chunks() -> AsyncIterator[bytes]:
-            async with stack:
-                async for chunk in reader.iter_chunked(CHUNK_BYTES):
-                    yield chunk
-
-        return chunks()
+        try:
+            return await self._downloads.begin(await self._url(result.key))
+        except DownloadError as error:
+            raise NotFound(GONE) if error.status == 404 else Unavailable(AWAY) from error
 
     async def json_rows(self, result: Result, start: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
         """Begin to read rows, and return them as pieces of JSON that make a list's inside when joined.
@@ -144,11 +146,8 @@ class ResultStore:
     async def _open(self, stack: AsyncExitStack, key: str, offset: int, length: int) -> aiohttp.StreamReader:
         """Begin to read a part of an object; the connection is given back with the stack."""
         try:
-            url = await self._s3.generate_presigned_url(
-                "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=URL_SECONDS
-            )
             request = self._session.get(
-                URL(url, encoded=True), headers={"Range": f"bytes={offset}-{offset + length - 1}"}
+                URL(await self._url(key), encoded=True), headers={"Range": f"bytes={offset}-{offset + length - 1}"}
             )
             response = await stack.enter_async_context(request)
         except (aiohttp.ClientError, TimeoutError, BotoCoreError, ClientError) as error:
@@ -158,6 +157,11 @@ class ResultStore:
             return response.content
         await stack.aclose()
         raise NotFound(GONE) if response.status in (404, 416) else Unavailable(AWAY)
+
+    async def _url(self, key: str) -> str:
+        params = {"Bucket": self._bucket, "Key": key}
+        url: str = await self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=URL_SECONDS)
+        return url
 
 
 @dataclass(frozen=True)
