@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from icefield_apiserver.sql.errors import UnresolvedName
+from icefield_apiserver.sql.errors import SqlError, UnresolvedName
 from icefield_apiserver.sql.model import Table, View
 from icefield_apiserver.sql.names import TableName
 from icefield_apiserver.sql.projections import hidden, implicit_name, only_source, unnamed
@@ -13,7 +13,7 @@ from icefield_apiserver.sql.scoping import ColumnRef, Found, TableRef, find
 from icefield_apiserver.sql.spark import can_limit, is_metadata
 from icefield_apiserver.sql.statement import Statement
 from icefield_apiserver.sql.timetravel import NotConstant, snapshot_of
-from icefield_apiserver.sql.types import parse_type
+from icefield_apiserver.sql.types import Type, parse_type
 
 from .argument import Untranslatable
 from .queries import Translator
@@ -118,7 +118,15 @@ def _columns(ref: TableRef, found: Table) -> Columns | None:
         schemas = {snapshot.id: snapshot.schema_id for snapshot in found.snapshots}
         if schemas.get(wanted or 0) != found.schema_id:
             return None
-    return tuple((column.name, parse_type(column.type)) for column in found.columns) or None
+    return tuple((column.name, _type(column.type)) for column in found.columns) or None
+
+
+def _type(name: str) -> Type | None:
+    """Return a column's type; None for one that Spark SQL has no name for, such as Iceberg's `time`."""
+    try:
+        return parse_type(name)
+    except SqlError:
+        return None
 
 
 def _declared(view: View, columns: Columns | None, alias: exp.TableAlias) -> Columns | None:

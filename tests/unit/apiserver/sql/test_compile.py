@@ -340,6 +340,12 @@ async def test_engines_that_cannot_run_it() -> None:
         await plan("SELECT 1", dialect="mysql")
 
 
+async def test_columns_of_types_that_spark_does_not_know() -> None:
+    catalog = MemoryCatalog({"demo.odd": Table("o", 1, columns=(Column("at", "time"), Column("id", "bigint")))})
+    compiled = plan_sql.compile(await resolve(parse("SELECT at, id + 1 AS next FROM odd", NAMES), catalog))
+    assert compiled.engine is Engine.DUCKDB
+
+
 async def test_a_table_is_loaded_once() -> None:
     catalog = MemoryCatalog({"demo.orders": ORDERS})
     await resolve(parse("SELECT * FROM orders a, orders b WHERE a.id IN (SELECT id FROM demo.orders)", NAMES), catalog)
