@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import signal
 
 from aiohttp import web
@@ -33,7 +32,6 @@ async def serve() -> None:
     """Serve until SIGTERM, then until what runs has ended or the time for that is over."""
     settings, store = Settings(), StoreSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    resource.setrlimit(resource.RLIMIT_DATA, (settings.data_limit_bytes, resource.RLIM_INFINITY))
     database = await asyncio.to_thread(open_database, settings, store)
     engines: dict[EngineName, Engine] = {EngineName.DUCKDB: DuckDBEngine(database, settings.duckdb_statements)}
     link = SparkLink(settings.spark_remote, settings.spark_statements)

@@ -12,7 +12,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
 _PYTHON_BYTES = 300 * MIB
-_UNTOUCHED_BYTES = 1536 * MIB
 _SMALLEST_DUCKDB_BYTES = 128 * MIB
 
 
@@ -92,15 +91,6 @@ class Settings(BaseSettings):
     def duckdb_memory_bytes(self) -> int:
         """What DuckDB may hold: Python has its own, and a fifth is left to what DuckDB does not count."""
         return max(_SMALLEST_DUCKDB_BYTES, int(self.memory_limit_bytes * 0.8) - _PYTHON_BYTES)
-
-    @property
-    def data_limit_bytes(self) -> int:
-        """How much memory the process may map at most.
-
-        DuckDB does not count the memory of single values: a text of gigabytes would end the process, but fails where it
-        cannot be mapped. What is mapped and never touched (stacks, reserves of allocators) comes on top of the limit.
-        """
-        return self.memory_limit_bytes + _UNTOUCHED_BYTES
 
     @property
     def spill_bytes(self) -> int:

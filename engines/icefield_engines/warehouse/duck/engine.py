@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,8 @@ class DuckDBExecution:
         """Run this SQL on this connection, which is closed at the end."""
         self._connection = connection
         self._sql = sql
+        self._closing = threading.Lock()
+        self._is_closed = False
 
     def start(self) -> Rows:
         """Run the statement up to its first rows."""
@@ -79,11 +82,15 @@ class DuckDBExecution:
 
     def interrupt(self) -> None:
         """Have DuckDB stop at its next step."""
-        self._connection.interrupt()
+        with self._closing:
+            if not self._is_closed:
+                self._connection.interrupt()
 
     def close(self) -> None:
         """Close the connection, and with it what is left of the result."""
-        self._connection.close()
+        with self._closing:
+            self._is_closed = True
+            self._connection.close()
 
     def problem(self, error: Exception) -> tuple[str, str]:
         """Return DuckDB's kind of error, upper snake, and what it says without its quotation of the SQL."""
