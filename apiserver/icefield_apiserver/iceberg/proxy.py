@@ -76,14 +76,9 @@ class Proxy:
             raise Forbidden(f"This needs the role {operation.role.value}; yours is {principal.role.value}.")
         if operation.effect in (Effect.CREATES, Effect.COMMITS, Effect.NAMES):
             check_names(call, await _parsed(body), catalog_names)
-        passed = {name: headers[name] for name in _PASSED_HEADERS if name in headers}
-        properties: dict[str, str] = {}
-        if operation.effect in (Effect.LOADS, Effect.CREATES):
-            properties = await self._access.properties(principal)
-            if condition := without_tag(headers.get("if-none-match", ""), tag_of(properties)):
-                passed["If-None-Match"] = condition
-        elif "if-none-match" in headers:
-            passed["If-None-Match"] = headers["if-none-match"]
+        loads = operation.effect in (Effect.LOADS, Effect.CREATES)
+        properties = await self._access.properties(principal) if loads else {}
+        passed = _passed(headers, properties)
         async with AsyncExitStack() as stack:
             answer = await stack.enter_async_context(
                 self._transport.stream(principal.workspace, operation.method, path, query, passed, body or None)
@@ -122,6 +117,15 @@ async def _parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise BadRequest("The body is not a JSON object.")
     return parsed
+
+
+def _passed(headers: Mapping[str, str], properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that go on; a condition on what we add to an answer is ours to judge."""
+    passed = {name: headers[name] for name in _PASSED_HEADERS if name in headers}
+    condition: str | None = headers.get("if-none-match")
+    if condition and properties:
+        condition = without_tag(condition, tag_of(properties))
+    return {**passed, "If-None-Match": condition} if condition else passed
 
 
 async def _chunks(answer: aiohttp.ClientResponse, stack: AsyncExitStack) -> AsyncIterator[bytes]:
