@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from .functions import GENERATORS
+
 UNNAMED = "?column?"
 
 _NAMED = {
@@ -40,6 +42,11 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
                 and not node.is_star
             ):
                 yield select, node
+
+
+def is_generator(node: exp.Expr) -> bool:
+    """Say whether a projection makes rows, and columns that Spark names itself (`col`, or `key` and `value`)."""
+    return isinstance(node, exp.Anonymous) and node.name.lower() in GENERATORS
 
 
 def hidden(select: exp.Select, node: exp.Expr, name: str) -> list[exp.Column]:
@@ -78,7 +85,7 @@ def _name(node: exp.Expr) -> tuple[str | None, int]:
     if isinstance(node, exp.Column | exp.Dot):
         return (node.name or None, 2) if not isinstance(node, exp.Dot) else (node.expression.name, 2)
     if isinstance(node, exp.Anonymous):
-        return node.name.lower(), 2
+        return ("col" if is_generator(node) else node.name.lower()), 2
     if isinstance(node, _TRANSPARENT):
         return _name(node.this)
     if isinstance(node, exp.Cast):

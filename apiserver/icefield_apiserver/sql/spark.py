@@ -9,7 +9,7 @@ from .dialect import TAIL
 from .lexing import Edits, quote, quoted, write
 from .model import Column, Table, View
 from .names import TableName
-from .projections import hidden, implicit_name, only_source, unnamed
+from .projections import hidden, implicit_name, is_generator, only_source, unnamed
 from .resolve import Resolved
 from .scoping import TableRef
 from .statement import Statement
@@ -72,7 +72,7 @@ def _name_projections(tree: exp.Expr, edits: Edits) -> None:
     for select, node in unnamed(tree):
         name, label = implicit_name(node), only_source(select)
         columns = hidden(select, node, name)
-        if TAIL not in node.meta or (columns and label is None):
+        if TAIL not in node.meta or is_generator(node) or (columns and label is None):
             continue
         edits.insert_after(node.meta[TAIL], f" AS {quote(name)}")
         for column in columns:

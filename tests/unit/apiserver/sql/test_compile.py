@@ -108,6 +108,7 @@ SPARK = [
         "select * from orders for version as of 2 o",
         "select * from `acme`.`demo`.`orders` for version as of 2 o",
     ),
+    ("select explode(map(1, 2)) from orders", "select explode ( map ( 1 , 2 ) ) from `acme`.`demo`.`orders`"),
     ("table orders", "table `acme`.`demo`.`orders`"),
 ]
 
