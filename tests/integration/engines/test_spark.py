@@ -139,7 +139,6 @@ def test_time_travel(pod: Pod, catalog: Catalog) -> None:
         ("SELECT * FROM sales.nope", "TABLE_OR_VIEW_NOT_FOUND"),
         ("SELECT 1 / 0", "DIVIDE_BY_ZERO"),
         ("SELECT INTERVAL 1 MONTH", "UNSUPPORTED_TYPE"),
-        (f"CALL {SLUG}.system.expire_snapshots('sales.nope')", "NO_SUCH_TABLE"),
     ],
 )
 def test_spark_says_what_is_wrong(pod: Pod, sql: str, code: str) -> None:
