@@ -201,7 +201,7 @@ async def test_what_there_is_not_is_404_and_what_there_is_409(client: httpx.Asyn
         assert (await client.get(path)).status_code == 404, path
 
 
-async def test_views_are_listed_apart(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
+async def test_views_are_listed_by_themselves_and_among_tables(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
     await client.post("/databases/sales/tables", json={"name": "t", "columns": [{"name": "n", "type": "int"}]})
     schema = {"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": "n", "required": False, "type": "int"}]}
     version = {
@@ -216,13 +216,16 @@ async def test_views_are_listed_apart(client: httpx.AsyncClient, lakehouse: Lake
     path = f"{lakehouse.slug}/namespaces/sales/views"
     made = await asyncio.to_thread(lakehouse.catalog.call, "POST", path, lakehouse.slug, request)
     assert made.status_code == 200, made.text
-    assert [row["name"] for row in (await client.get("/databases/sales/tables")).json()["data"]] == ["t"]
     (listed,) = (await client.get("/databases/sales/views")).json()["data"]
     assert (listed["kind"], listed["name"]) == ("view", "v")
+    among = {one["name"]: one["kind"] for one in (await client.get("/databases/sales/tables")).json()["data"]}
+    assert (among.pop("v"), set(among.values())) == ("view", {"table"})
+    as_table = (await client.get("/databases/sales/tables/v")).json()
+    assert (as_table["kind"], [column["name"] for column in as_table["columns"]]) == ("view", ["n"])
     view = (await client.get("/databases/sales/views/v")).json()
     assert (view["query"], view["dialect"], view["description"]) == ("SELECT n FROM t", "spark", "a view")
     assert [column["name"] for column in view["columns"]] == ["n"]
-    assert (await client.get("/databases/sales/tables/v")).status_code == 404
+    assert {row["name"] for row in (await client.get("/databases/sales/tables")).json()["data"]} == {"t", "v"}
     assert (await client.delete("/databases/sales/views/v")).status_code == 204
     assert (await client.get("/databases/sales/views")).json() == {"data": []}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from icefield_apiserver.pagination import Page, Window, encode_cursor
 from icefield_apiserver.schemas.catalog import TableCreate
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 MAX_FACTS = 20_000
 MAIN_BRANCH = "main"
@@ -37,29 +39,53 @@ class TableRepository:
         self._facts: LRUCache[tuple[str, str], TableFacts] = LRUCache(MAX_FACTS)
 
     async def page(
-        self, principal: Principal, namespace: Namespace, window: Window, shape: Callable[[str, TableFacts], T]
-    ) -> Page[T]:
-        """Return a page of the tables in a namespace, by name.
+        self,
+        principal: Principal,
+        namespace: Namespace,
+        window: Window,
+        shape: Callable[[str, TableFacts], T],
+        shape_view: Callable[[str], V],
+    ) -> Page[T | V]:
+        """Return a page of the tables and views in a namespace, by name.
 
         Args:
             principal: the caller.
             namespace: where.
             window: which part.
             shape: makes a row of a table's name and facts.
+            shape_view: makes a row of a view's name.
 
         Raises:
             NotFound: there is no such namespace.
         """
         catalog = self._catalogs.of(principal.workspace)
-        shown, more = _part(await catalog.list_tables(namespace), window)
+        tables, views = await asyncio.gather(catalog.list_tables(namespace), catalog.list_views(namespace))
+        shown, more = _part([*tables, *views], window)
+        are_views = frozenset(views)
 
-        async def row(name: str) -> T | None:
+        async def row(name: str) -> T | V | None:
+            if name in are_views:
+                return shape_view(name)
             try:
                 return shape(name, self._facts_of(principal, await catalog.load_table(namespace, name)))
             except NotFound:
                 return None  # dropped since it was listed
 
         return Page(data=[found for found in await gather(row, shown) if found is not None], next_cursor=more)
+
+    async def find(self, principal: Principal, namespace: Namespace, name: str) -> TableFacts | LoadedView:
+        """Return a table, or the view of that name.
+
+        Raises:
+            NotFound: there is neither.
+        """
+        try:
+            return await self.get(principal, namespace, name)
+        except NotFound as no_table:
+            try:
+                return await self.get_view(principal, namespace, name)
+            except NotFound:
+                raise no_table from None
 
     async def get(self, principal: Principal, namespace: Namespace, name: str) -> TableFacts:
         """Return a table.

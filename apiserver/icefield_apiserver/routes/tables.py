@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from icefield_apiserver.catalog.facts import TableFacts
 from icefield_apiserver.catalog.loaded import Namespace
 from icefield_apiserver.catalog.names import DEFAULT_SCHEMA, schema_namespace, schema_of
 from icefield_apiserver.errors import BadRequest
@@ -51,9 +52,18 @@ IN_SCHEMA = "/schemas/{schema}"
 @router.get(f"{IN_SCHEMA}/tables", name="list_tables_of_schema", summary="List a schema's tables")
 async def list_tables(
     principal: CurrentPrincipal, place: Place, window: CurrentOpenWindow, tables: Tables
-) -> Page[TableSummary]:
-    """Return the tables of one schema by name, with row counts and current snapshots: all, unless `limit` is given."""
-    return await tables.page(principal, place, window, lambda name, facts: summary_of(place, name, facts))
+) -> Page[TableSummary | ViewSummary]:
+    """Return the tables and views of one schema by name, all unless `limit` is given.
+
+    Views are among them because published clients learn only here which names are taken; `kind` tells them apart.
+    """
+    return await tables.page(
+        principal,
+        place,
+        window,
+        lambda name, facts: summary_of(place, name, facts),
+        lambda name: ViewSummary(**place_of(place, name)),
+    )
 
 
 @router.post("/tables", status_code=201, summary="Create a table")
@@ -73,9 +83,10 @@ async def create_table_in_schema(principal: Editor, place: Place, body: TableCre
 
 @router.get("/tables/{table}", summary="Read a table")
 @router.get(f"{IN_SCHEMA}/tables/{{table}}", name="read_table_of_schema", summary="Read a table of a schema")
-async def read_table(principal: CurrentPrincipal, place: Place, table: str, tables: Tables) -> TableRead:
-    """Return one table with its columns."""
-    return table_of(place, table, await tables.get(principal, place, table))
+async def read_table(principal: CurrentPrincipal, place: Place, table: str, tables: Tables) -> TableRead | ViewRead:
+    """Return one table, or the view of that name, with its columns."""
+    found = await tables.find(principal, place, table)
+    return table_of(place, table, found) if isinstance(found, TableFacts) else view_of(place, table, found)
 
 
 @router.delete("/tables/{table}", status_code=204, summary="Delete a table")
@@ -144,7 +155,7 @@ async def maintain(
 async def list_views(
     principal: CurrentPrincipal, place: Place, window: CurrentOpenWindow, tables: Tables
 ) -> Page[ViewSummary]:
-    """Return the views of one schema by name. They are no tables to clients, and so not among them."""
+    """Return the views of one schema by name."""
     return await tables.views(principal, place, window, lambda name: ViewSummary(**place_of(place, name)))
 
 
