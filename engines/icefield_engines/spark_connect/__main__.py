@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
 from pathlib import Path
 
 from icefield_engines.warehouse.settings import StoreSettings
@@ -17,15 +16,16 @@ def main() -> None:
     """Write Spark's configuration where only we can read it, and become Spark."""
     spark, store = SparkSettings(), StoreSettings()
     conf = configuration(spark, CatalogSettings(), store)
-    for folder in (spark.spill_directory / "spark", spark.spill_directory / "spark" / "staging"):
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = spark.spill_directory / "spark"
+    (folder / "staging").mkdir(parents=True, exist_ok=True)
     # Not on the command line, which every process of the pod can read.
-    descriptor, name = tempfile.mkstemp(prefix="spark-", suffix=".properties")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(properties_file(conf))
+    file = folder / "spark.properties"
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(properties_file(conf))
     home = spark_home()
-    os.chdir(spark.spill_directory / "spark")
-    argv = command(home, Path(name))
+    os.chdir(folder)
+    argv = command(home, file)
     os.execve(argv[0], argv, environment(os.environ, home, store))  # noqa: S606 - there is no shell in it
 
 
