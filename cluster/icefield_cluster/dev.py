@@ -66,7 +66,7 @@ def run(state: ClusterState, kubectl: Kubectl, console: Console, *, port: int) -
         environments["icefield_apiserver"]["ICEFIELD_DATABASE_URL"] = _database_url(
             secrets["icefield-postgres"], ports["icefield-postgres"]
         )
-        environments["icefield_operator"] |= _catalog(secrets["icefield-catalog"], ports["icefield-catalog"])
+        environments["icefield_operator"] |= _catalog(secrets["icefield-catalog-server"], ports["icefield-catalog"])
         for forwarded in ports.values():
             _wait_for_port(forwarded)
         for module, environment in environments.items():

@@ -32,7 +32,7 @@ def generators(object_store_url: str, hosts: list[str], catalog: str) -> dict[st
     return {
         "icefield-postgres": lambda _: _postgres(),
         "icefield-object-store": lambda _: _object_store(object_store_url),
-        "icefield-catalog": lambda made: _catalog(catalog, made["icefield-postgres"]),
+        "icefield-catalog-server": lambda made: _catalog(catalog, made["icefield-postgres"]),
         "icefield-tls": lambda _: _tls(hosts),
         "icefield-run-token": lambda _: _run_token(),
         "icefield-session": lambda _: {"key": secrets.token_urlsafe(48)},
