@@ -13,8 +13,13 @@ from .settings import ObjectStoreSettings
 
 
 @asynccontextmanager
-async def open_client(settings: ObjectStoreSettings) -> AsyncIterator[Any]:
-    """Give an aiobotocore S3 client for as long as the context lasts; nothing is asked of the store yet."""
+async def open_client(settings: ObjectStoreSettings, endpoint: str | None = None) -> AsyncIterator[Any]:
+    """Give an aiobotocore S3 client for as long as the context lasts; nothing is asked of the store yet.
+
+    Args:
+        settings: the platform's access.
+        endpoint: URL of the store, where it is not the one by which this process reaches it.
+    """
     config = AioConfig(
         connect_timeout=5,
         read_timeout=30,
@@ -25,7 +30,7 @@ async def open_client(settings: ObjectStoreSettings) -> AsyncIterator[Any]:
     )
     client = get_session().create_client(
         "s3",
-        endpoint_url=settings.endpoint,
+        endpoint_url=endpoint or settings.endpoint,
         region_name=settings.region,
         aws_access_key_id=settings.access_key_id,
         aws_secret_access_key=settings.secret_access_key.get_secret_value(),

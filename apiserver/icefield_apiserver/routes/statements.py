@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 
 from icefield_apiserver.db.pages import after_text, page_of_rows
 from icefield_apiserver.errors import BadRequest
@@ -137,7 +137,8 @@ async def read_results(
         200: {
             "description": "An Arrow IPC stream.",
             "content": {ARROW: {"schema": {"type": "string", "format": "binary"}}},
-        }
+        },
+        307: {"description": "With `redirect`: where the object store hands it out."},
     },
     summary="Read the rows of a statement as Arrow",
 )
@@ -145,9 +146,18 @@ async def read_arrow(
     principal: CurrentPrincipal,
     id: Id,  # noqa: A002
     statements: CurrentStatements,
+    redirect: Annotated[
+        bool, Query(description="Answer with a link that is good for five minutes, instead of passing the stream on.")
+    ] = False,
 ) -> Response:
-    """Return the whole result as an Arrow IPC stream."""
+    """Return the whole result as an Arrow IPC stream.
+
+    With `redirect=true` the object store hands it out itself, which is faster for large results; the client must be
+    able to reach the store, and follow redirects.
+    """
     _, result = await statements.result(principal, id)
+    if redirect:
+        return RedirectResponse(await statements.link(principal, result), 307)
     length = {"Content-Length": str(result.size)}
     return StreamingResponse(await statements.arrow(result), media_type=ARROW, headers=length)
 

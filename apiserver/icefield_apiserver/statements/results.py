@@ -66,13 +66,17 @@ class ResultStore:
 
     Args:
         s3: an aiobotocore S3 client.
+        outside: one that calls the store as clients outside the cluster do; only its links are used.
         session: connections for reading parts.
         downloads: reads whole results.
         bucket: the platform's bucket.
     """
 
-    def __init__(self, s3: Any, session: aiohttp.ClientSession, downloads: Downloads, bucket: str) -> None:
+    def __init__(
+        self, s3: Any, outside: Any, session: aiohttp.ClientSession, downloads: Downloads, bucket: str
+    ) -> None:
         self._s3 = s3
+        self._outside = outside
         self._session = session
         self._downloads = downloads
         self._bucket = bucket
@@ -85,6 +89,7 @@ class ResultStore:
         connector = aiohttp.TCPConnector(limit=256, keepalive_timeout=15)
         async with (
             open_client(settings) as s3,
+            open_client(settings, settings.external_endpoint) as outside,
             aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
@@ -95,7 +100,7 @@ class ResultStore:
         ):
             downloads = Downloads()
             try:
-                yield cls(s3, session, downloads, settings.bucket)
+                yield cls(s3, outside, session, downloads, settings.bucket)
             finally:
                 downloads.close()
 
@@ -106,6 +111,14 @@ class ResultStore:
             botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: the store refuses or is away.
         """
         await self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+    async def inside_link(self, result: Result) -> str:
+        """Return a URL at which the object store hands out a result for some minutes, to pods of this cluster."""
+        return await self._url(result.key)
+
+    async def outside_link(self, result: Result) -> str:
+        """Return a URL at which the object store hands out a result for some minutes, to clients elsewhere."""
+        return await self._presigned(self._outside, result.key)
 
     async def stream(self, result: Result) -> AsyncIterator[bytes]:
         """Begin to read a result, and return its bytes as they come.
@@ -159,8 +172,11 @@ class ResultStore:
         raise NotFound(GONE) if response.status in (404, 416) else Unavailable(AWAY)
 
     async def _url(self, key: str) -> str:
+        return await self._presigned(self._s3, key)
+
+    async def _presigned(self, s3: Any, key: str) -> str:
         params = {"Bucket": self._bucket, "Key": key}
-        url: str = await self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=URL_SECONDS)
+        url: str = await s3.generate_presigned_url("get_object", Params=params, ExpiresIn=URL_SECONDS)
         return url
 
 

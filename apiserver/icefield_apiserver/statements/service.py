@@ -147,6 +147,11 @@ class Statements:
         """Begin to read a result as it lies in the store; see ResultStore.stream."""
         return await self._results.stream(result)
 
+    async def link(self, principal: Principal, result: Result) -> str:
+        """Return a URL at which the object store itself hands out a result, as the caller can reach it."""
+        is_inside = principal.kind == "run"
+        return await (self._results.inside_link(result) if is_inside else self._results.outside_link(result))
+
     async def filters(
         self,
         principal: Principal,

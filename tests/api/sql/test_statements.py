@@ -149,6 +149,10 @@ async def test_results_in_pages_and_whole(client: httpx.AsyncClient, gateway: Ru
     assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
     table = pa.ipc.open_stream(io.BytesIO(arrow.content)).read_all()
     assert (table.num_rows, table.column("id")[149_999].as_py()) == (150_000, 149_999)
+    pointed = await client.get(f"{path}/arrow", params={"redirect": "true"})
+    assert pointed.status_code == 307
+    async with httpx.AsyncClient() as anybody:
+        assert (await anybody.get(pointed.headers["location"])).content == arrow.content
     assert (await client.get(f"{path}/results", params={"cursor": "nope"})).status_code == 400
 
     cut = await run(client, "SELECT id FROM range(10)", row_limit=3)
