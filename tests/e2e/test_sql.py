@@ -118,6 +118,22 @@ def test_types_survive_the_same_from_both_engines(sql: Sql, database: str) -> No
     assert schemas[0] == schemas[1]
 
 
+def test_what_duckdb_cannot_answer_is_answered_by_spark(sql: Sql) -> None:
+    sql.wait_for_warehouse("running", spark=True)
+    wide = "SELECT sum(x * x) AS squares FROM VALUES (CAST(123456789012345678 AS DECIMAL(18, 0))) AS t(x)"
+    statement = sql.run(wide)
+    assert (statement["status"], statement["engine"]) == ("succeeded", "spark"), statement
+    refused = sql.run(wide, engine="duckdb")
+    assert (refused["status"], refused["error_code"]) == ("failed", "OUT_OF_RANGE")
+
+
+def test_deletes_of_whole_files_show_their_snapshot(sql: Sql, database: str) -> None:
+    table = f"{database}.emptied"
+    sql.rows(f"CREATE TABLE {table} AS SELECT id FROM range(10)")
+    made = snapshot_made_by(sql, f"DELETE FROM {table}")
+    assert sql.rest.get(f"/databases/{database}/tables/emptied").json()["current_snapshot_id"] == made
+
+
 def test_time_travel(sql: Sql, database: str) -> None:
     table = f"{database}.history"
     sql.rows(f"CREATE TABLE {table} (id BIGINT)")

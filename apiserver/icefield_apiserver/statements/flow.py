@@ -19,7 +19,7 @@ from icefield_apiserver.errors import ApiError
 from icefield_apiserver.lineage import body
 from icefield_apiserver.lineage.body import Seen
 from icefield_apiserver.sql.errors import SqlError, UnresolvedName
-from icefield_apiserver.sql.model import Compiled
+from icefield_apiserver.sql.model import Compiled, Engine
 from icefield_crds import Workspace
 from icefield_crds.object_store import result_key
 
@@ -38,6 +38,18 @@ MAX_ATTEMPTS = 3
 PLAN_GOOD_SECONDS = 5.0
 """How old a plan may be when it is handed over: the tables move on while a warehouse starts."""
 REFUSED_DELAY_SECONDS = 0.5
+SPARK_MAY_KNOW = frozenset(
+    {
+        "BINDER_ERROR",
+        "CATALOG_ERROR",
+        "NOT_IMPLEMENTED_ERROR",
+        "OUT_OF_RANGE",
+        "PARSER_ERROR",
+        "STATEMENT_NOT_ALLOWED",
+        "UNSUPPORTED_TYPE",
+    }
+)
+"""What DuckDB says of a read that it cannot answer as it was translated: Spark, whose SQL it is, has the last word."""
 
 
 async def run(execution: Execution, parts: Parts, values: dict[str, Any] | None) -> None:
@@ -148,7 +160,22 @@ async def _once(execution: Execution, parts: Parts) -> Outcome:
             await execution.pause(REFUSED_DELAY_SECONDS)
             continue
         running = _once_only(lambda: note_running(execution, parts))
-        return await _ended(execution, parts, await parts.follower.follow(execution, endpoint, state, running))
+        state = await parts.follower.follow(execution, endpoint, state, running)
+        if moved := _moved_to_spark(execution, parts, compiled, state):
+            execution.parsed = moved
+            await _begin_anew(execution, parts, f"DuckDB cannot answer it ({state.error_code})")
+            plan = await _plan(execution, parts)
+            continue
+        return await _ended(execution, parts, state)
+
+
+def _moved_to_spark(execution: Execution, parts: Parts, compiled: Compiled, state: GatewayState) -> Parsed | None:
+    """Return a read for Spark that DuckDB could not answer; None where it is not for Spark, or Spark is not there."""
+    parsed, warehouse = execution.parsed, parts.waker.now(execution)
+    if compiled.engine is not Engine.DUCKDB or state.error_code not in SPARK_MAY_KNOW:
+        return None
+    is_ready = warehouse is not None and warehouse.status is not None and warehouse.status.spark_ready
+    return parsed.on_spark() if parsed and parsed.may_move_to_spark and is_ready else None
 
 
 async def _ended(execution: Execution, parts: Parts, state: GatewayState) -> Outcome:
@@ -167,7 +194,7 @@ async def _ended(execution: Execution, parts: Parts, state: GatewayState) -> Out
         rows = state.rows_produced if is_success else None
         return Outcome(state.status, state.error_code, state.error_message, state, rows, read=read)
     try:
-        made = await made_by(execution, parts)
+        made = await made_by(execution, parts, statement.started_at if is_success else None)
     except ApiError as error:  # what is done is done all the same; only the snapshots stay unknown
         log.warning("what statement %s made cannot be looked up: %s", statement.id, error.sentence)
         made = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cachetools import LRUCache
@@ -68,6 +68,15 @@ class Parsed:
     def is_write(self) -> bool:
         """Whether it changes tables."""
         return self.statement.is_write
+
+    @property
+    def may_move_to_spark(self) -> bool:
+        """Whether DuckDB was our choice, so that Spark may be asked where DuckDB cannot answer."""
+        return self.request.engine == "auto" and self.statement.dialect == "icefield" and not self.is_write
+
+    def on_spark(self) -> Parsed:
+        """Return the same statement for Spark."""
+        return Parsed(replace(self.request, engine="spark"), self.statement)
 
     @property
     def has_result(self) -> bool:

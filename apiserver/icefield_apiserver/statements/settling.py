@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 from icefield_apiserver.lineage import body
@@ -57,12 +58,18 @@ async def settled(execution: Execution, parts: Parts, why: str) -> Outcome:
     return Outcome("failed", LOST, f"{why}; {said}, and it was not run again.", read=read)
 
 
-async def made_by(execution: Execution, parts: Parts) -> list[Made]:
-    """Return the snapshots that a write made."""
+async def made_by(execution: Execution, parts: Parts, since: datetime | None = None) -> list[Made]:
+    """Return the snapshots that a write made.
+
+    Args:
+        execution: the write.
+        parts: what it takes.
+        since: when it began, where it is known to have succeeded.
+    """
     catalog = execution.statement.workspace
     _, written = noted(execution.statement.lineage)
     tables = [_table(name, catalog) for name, _ in written]
-    return await snapshots_made(parts.catalogs.of(catalog), execution.statement.id, tables)
+    return await snapshots_made(parts.catalogs.of(catalog), execution.statement.id, tables, since)
 
 
 def noted(lineage: dict[str, Any] | None) -> tuple[tuple[Seen, ...], tuple[Seen, ...]]:
