@@ -48,7 +48,7 @@ class RunningObjectStore:
     def start(self) -> None:
         """Start it and wait until it answers."""
         argv: list[str | Path] = [binaries.find("versitygw"), "--port", f"127.0.0.1:{self.port}", "--region", REGION]
-        argv += ["--iam-dir", self.folder / "iam", "--health", "/healthz", "--quiet", "--keep-alive"]
+        argv += ["--iam-dir", self.folder / "iam", "--health", "/healthz", "--quiet"]
         argv += ["posix", "--sidecar", self.folder / "meta", self.folder / "buckets"]
         root = {"ROOT_ACCESS_KEY": self.access_key_id, "ROOT_SECRET_KEY": self.secret_access_key}
         self._process = processes.spawn("versitygw", argv, log=self.folder / "versitygw.log", env=root)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     MetaData,
@@ -156,7 +157,7 @@ class Statement(Base):
     submitted_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    duration_ms: Mapped[float | None]
+    duration_ms: Mapped[float | None] = mapped_column(Float)
     rows_produced: Mapped[int | None] = mapped_column(BigInteger)
     truncated: Mapped[bool] = mapped_column(default=False)
     result_schema: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))

@@ -66,7 +66,7 @@ RAISED: dict[str, Exception] = {
 def make_app() -> FastAPI:
     """Return an application whose routes go wrong in every way."""
     app = FastAPI(redirect_slashes=False)
-    app.add_middleware(RequestMiddleware, max_body_bytes=MAX_BODY)
+    app.add_middleware(RequestMiddleware, max_body_bytes=MAX_BODY, streamed="")
     install_error_handlers(app)
 
     @app.post("/things", responses=ERROR_RESPONSES)
