@@ -32,6 +32,7 @@ from .openapi import install_openapi, operation_id
 from .repositories import dependencies
 from .routes import (
     auth,
+    catalogs,
     databases,
     flavors,
     iceberg,
@@ -62,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     logs.router,
     warehouses.router,
     statements.router,
+    catalogs.router,
     databases.router,
     tables.router,
     lineage.router,

@@ -15,6 +15,7 @@ from icefield_apiserver.maintenance.runs import MaintenanceRuns
 from icefield_apiserver.statements.service import Statements
 from icefield_apiserver.volumes.store import WorkspaceStores
 
+from .catalogs import CatalogRepository
 from .databases import DatabaseRepository
 from .jobs import JobRepository
 from .runs import RunRepository
@@ -39,6 +40,7 @@ def install_catalog(
     app.state.volumes = VolumeRepository(app.state.db, cluster, catalogs, stores)
     app.state.databases = DatabaseRepository(catalogs, cluster, secrets, app.state.volumes)
     app.state.tables = TableRepository(catalogs)
+    app.state.named_catalogs = CatalogRepository(catalogs, cluster, stores)
     app.state.maintenance = MaintenanceRuns(app.state.tables, app.state.warehouses, app.state.runs)
 
 
@@ -66,6 +68,10 @@ async def _tables(request: Request) -> TableRepository:
     return cast(TableRepository, request.app.state.tables)
 
 
+async def _named_catalogs(request: Request) -> CatalogRepository:
+    return cast(CatalogRepository, request.app.state.named_catalogs)
+
+
 async def _volumes(request: Request) -> VolumeRepository:
     return cast(VolumeRepository, request.app.state.volumes)
 
@@ -91,6 +97,7 @@ Runs = Annotated[RunRepository, Depends(_runs)]
 Logs = Annotated[LogReader, Depends(_logs)]
 Warehouses = Annotated[WarehouseRepository, Depends(_warehouses)]
 Databases = Annotated[DatabaseRepository, Depends(_databases)]
+NamedCatalogs = Annotated[CatalogRepository, Depends(_named_catalogs)]
 Tables = Annotated[TableRepository, Depends(_tables)]
 MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
 CurrentStatements = Annotated[Statements, Depends(_statements)]

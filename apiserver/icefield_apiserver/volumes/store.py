@@ -169,6 +169,29 @@ class WorkspaceStores:
             headers["Content-Range"] = content_range
         return Download(206 if content_range else 200, headers, _chunks(answer["Body"]))
 
+    async def fetch(self, workspace: str, location: str, longest: int) -> bytes:
+        """Return the whole of an object that belongs to a table.
+
+        Args:
+            workspace: slug.
+            location: its URI, below the workspace's prefix.
+            longest: most bytes it may have.
+
+        Raises:
+            BadRequest: it lies elsewhere, or is longer.
+            NotFound: there is none.
+        """
+        keys = await self._secrets.object_store(workspace)
+        key = _key_below(location, keys)
+        client, bucket = await self._client(workspace)
+        with _in_words(location):
+            answer = await client.get_object(Bucket=bucket, Key=key)
+            async with answer["Body"] as body:
+                if answer["ContentLength"] > longest:
+                    raise BadRequest(f"{location} is longer than {longest} bytes.")
+                content: bytes = await body.read()
+        return content
+
     async def write(
         self, workspace: str, prefix: str, path: str, content_type: str, chunks: AsyncIterator[bytes], longest: int
     ) -> int:
@@ -262,6 +285,20 @@ class WorkspaceStores:
             aws_secret_access_key=keys.secret_access_key,
             config=config,
         )
+
+
+def _key_below(location: str, keys: ObjectStoreKeys) -> str:
+    """Return the key of an object in the workspace's part of the bucket.
+
+    Raises:
+        BadRequest: it lies elsewhere.
+    """
+    scheme, _, rest = location.partition("://")
+    bucket, _, key = rest.partition("/")
+    is_below = key.startswith(f"{keys.prefix}/") and ".." not in key.split("/")
+    if scheme not in ("s3", "s3a", "s3n") or bucket != keys.bucket or not is_below:
+        raise BadRequest(f"{location} is not in the workspace's part of the object store.")
+    return key
 
 
 async def _parts(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[bytes]:
