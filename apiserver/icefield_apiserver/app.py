@@ -34,6 +34,7 @@ from .routes import (
     auth,
     catalogs,
     databases,
+    environment,
     flavors,
     iceberg,
     jobs,
@@ -66,6 +67,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     catalogs.router,
     databases.router,
     tables.router,
+    environment.router,
     lineage.router,
     volumes.router,
 )

@@ -25,6 +25,8 @@ OBJECT_STORE_READER_SECRET = "icefield-object-store-reader"  # noqa: S105
 CATALOG_SECRET = "icefield-catalog"  # noqa: S105
 WAREHOUSE_TOKEN_SECRET = "icefield-warehouse-token"  # noqa: S105
 """Key `token`: the bearer token that the gateways of a workspace's warehouses ask for."""
+ENVIRONMENT_SECRET = "icefield-environment"  # noqa: S105
+"""The variables that people set for all tasks of a workspace; the operator makes it empty and never writes to it."""
 GATEWAY_PORT = 8080
 CA_BUNDLE_CONFIG_MAP = "icefield-ca"
 CA_BUNDLE_KEY = "ca-bundle.crt"

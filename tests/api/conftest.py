@@ -22,6 +22,7 @@ from icefield_apiserver.app import create_app
 from icefield_apiserver.db.migrate import upgrade
 from icefield_apiserver.identity import passwords
 from icefield_apiserver.settings import ObjectStoreSettings, Settings
+from icefield_crds.names import ENVIRONMENT_SECRET
 from tests.catalog import RunningCatalog
 from tests.controlplane import REPOSITORY, ControlPlane
 
@@ -223,4 +224,7 @@ def _children_of(slug: str) -> dict[str, Any]:
         }
         for role in ("viewer", "editor", "admin")
     ]
+    items.append(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": ENVIRONMENT_SECRET, "namespace": namespace}}
+    )
     return {"apiVersion": "v1", "kind": "List", "items": items}

@@ -7,6 +7,7 @@ from typing import Any
 
 import polnor
 import pytest
+from oleander_sdk import Oleander
 from polnor._client import Client, Config
 from tests.statements import Sql
 
@@ -28,3 +29,11 @@ def sql_sdk(sdk: Client, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("POLNOR_WAREHOUSE_ID", sql.warehouse)
     polnor._client.reset_default_client()
     return Client(Config.resolve())
+
+
+@pytest.fixture
+def oleander(platform: Any, monkeypatch: pytest.MonkeyPatch) -> Oleander:
+    """oleander's client as a user sets it up: key and CA bundle in the environment."""
+    monkeypatch.setenv("OLEANDER_API_KEY", platform.api_key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(platform.ca_bundle))
+    return Oleander(base_url=platform.api_url)

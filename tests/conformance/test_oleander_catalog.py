@@ -12,14 +12,6 @@ pytestmark = pytest.mark.conformance
 
 
 @pytest.fixture
-def oleander(platform: Any, monkeypatch: pytest.MonkeyPatch) -> Oleander:
-    """The client as a user sets it up: key and CA bundle in the environment."""
-    monkeypatch.setenv("OLEANDER_API_KEY", platform.api_key)
-    monkeypatch.setenv("SSL_CERT_FILE", str(platform.ca_bundle))
-    return Oleander(base_url=platform.api_url)
-
-
-@pytest.fixture
 def orders(sql: Sql, database: str) -> str:
     """A table partitioned by day, written to three times; one row of its first day is deleted."""
     table = f"{database}.orders"

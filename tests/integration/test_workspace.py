@@ -59,6 +59,24 @@ def sites(plane: ControlPlane, object_store: RunningObjectStore, own_ca: Path) -
     return make
 
 
+async def test_variables_for_tasks_stay_as_people_set_them(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply()
+        await site.until(ConditionType.READY)
+        assert await site.environment("icefield-environment") == {}
+        arguments = ("secret", "icefield-environment", "-n", site.namespace, "--type=merge")
+        patch = '{"data": {"A": "MQ=="}, "metadata": {"annotations": {"icefield.dev/environment": "{}"}}}'
+        await asyncio.to_thread(site.plane.kubectl, "patch", *arguments, "-p", patch)
+        await site.cluster.delete("ConfigMap", site.namespace, "icefield-ca")
+        await site.annotate("mark", "again")
+        await eventually(lambda: site.cluster.get("ConfigMap", site.namespace, "icefield-ca"))
+        await site.until(ConditionType.READY)
+        assert await site.environment("icefield-environment") == {"A": "1"}
+        secret = await site.cluster.get("Secret", site.namespace, "icefield-environment")
+        assert secret
+        assert "icefield.dev/environment" in secret["metadata"]["annotations"]
+
+
 async def test_a_workspace_gets_everything(sites: Sites) -> None:
     async with sites() as site:
         await site.apply(members=[{"user": "ada@example.org", "role": "editor"}])

@@ -94,7 +94,7 @@ class Site:
         """Return what the workspace's pods get from one of its Secrets."""
         secret = await self.cluster.get("Secret", self.namespace, name)
         assert secret
-        return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+        return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
 
 
 async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:

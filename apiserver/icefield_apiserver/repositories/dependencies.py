@@ -17,6 +17,7 @@ from icefield_apiserver.volumes.store import WorkspaceStores
 
 from .catalogs import CatalogRepository
 from .databases import DatabaseRepository
+from .environment import EnvironmentRepository
 from .jobs import JobRepository
 from .runs import RunRepository
 from .tables import TableRepository
@@ -29,6 +30,7 @@ def install(app: FastAPI, cluster: Cluster, archive: Archive) -> None:
     app.state.jobs = JobRepository(cluster)
     app.state.runs = RunRepository(cluster)
     app.state.warehouses = WarehouseRepository(cluster)
+    app.state.environment = EnvironmentRepository(cluster.client)
     app.state.logs = LogReader(archive, PodLogs(cluster.client))
 
 
@@ -50,6 +52,10 @@ async def _jobs(request: Request) -> JobRepository:
 
 async def _runs(request: Request) -> RunRepository:
     return cast(RunRepository, request.app.state.runs)
+
+
+async def _environment(request: Request) -> EnvironmentRepository:
+    return cast(EnvironmentRepository, request.app.state.environment)
 
 
 async def _logs(request: Request) -> LogReader:
@@ -94,6 +100,7 @@ async def _statements(request: Request) -> Statements:
 
 Jobs = Annotated[JobRepository, Depends(_jobs)]
 Runs = Annotated[RunRepository, Depends(_runs)]
+Environment = Annotated[EnvironmentRepository, Depends(_environment)]
 Logs = Annotated[LogReader, Depends(_logs)]
 Warehouses = Annotated[WarehouseRepository, Depends(_warehouses)]
 Databases = Annotated[DatabaseRepository, Depends(_databases)]

@@ -124,7 +124,11 @@ def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, f
         "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + task.command)],
         "workingDir": WORKING_DIRECTORY,
         "env": _env(around, task, attempt),
-        "envFrom": [{"secretRef": {"name": names.OBJECT_STORE_SECRET}}],
+        # Later ones win, and `env` wins over all of them.
+        "envFrom": [
+            {"secretRef": {"name": names.ENVIRONMENT_SECRET, "optional": True}},
+            {"secretRef": {"name": names.OBJECT_STORE_SECRET}},
+        ],
         "resources": _resources(flavor),
         "securityContext": _RESTRICTED,
         "volumeMounts": _mounts(around.execution, foreign),

@@ -50,6 +50,8 @@ def children(workspace: Workspace, ca_bundle: str) -> list[Manifest]:
             **_child(workspace, "v1", "ConfigMap", names.CA_BUNDLE_CONFIG_MAP),
             "data": {names.CA_BUNDLE_KEY: ca_bundle},
         },
+        # Without data: what is in it is not ours. It is made here because RBAC cannot limit `create` to a name.
+        {**_child(workspace, "v1", "Secret", names.ENVIRONMENT_SECRET), "type": "Opaque"},
     ]
 
 

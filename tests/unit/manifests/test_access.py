@@ -55,15 +55,23 @@ def test_the_api_server_writes_only_by_impersonation_but_wakes_warehouses() -> N
     assert [kind for kind, verbs in granted.items() if verbs & WRITES] == ["warehouses"]
 
 
-def test_the_api_server_reads_four_secrets_by_name() -> None:
+def test_the_api_server_reads_five_secrets_by_name() -> None:
     (rule,) = (rule for rule in _role("icefield-apiserver") if "secrets" in rule["resources"])
     assert rule["verbs"] == ["get"]
     assert set(rule["resourceNames"]) == {
         names.CATALOG_SECRET,
+        names.ENVIRONMENT_SECRET,
         names.OBJECT_STORE_SECRET,
         names.OBJECT_STORE_READER_SECRET,
         names.WAREHOUSE_TOKEN_SECRET,
     }
+
+
+def test_of_all_secrets_roles_open_the_variables_of_tasks_only() -> None:
+    for role, verbs in (("viewer", None), ("editor", ["get", "patch"]), ("admin", ["get", "patch"])):
+        rules = [rule for rule in _role(f"icefield-{role}") if "secrets" in rule["resources"]]
+        allowed = [(rule["resourceNames"], rule["verbs"]) for rule in rules]
+        assert allowed == ([([names.ENVIRONMENT_SECRET], verbs)] if verbs else [])
 
 
 def test_the_impersonator_role_leaves_its_rules_to_the_operator() -> None:

@@ -64,6 +64,12 @@ def test_no_service_account_hands_out_tokens() -> None:
     assert all(account["automountServiceAccountToken"] is False for account in accounts)
 
 
+def test_the_secret_of_variables_is_made_without_saying_what_is_in_it() -> None:
+    (secret,) = (child for child in build.children(workspace(), "PEM") if child["kind"] == "Secret")
+    assert secret["metadata"]["name"] == "icefield-environment"
+    assert not {"data", "stringData"} & secret.keys()
+
+
 def test_every_child_is_in_the_namespace() -> None:
     children = build.children(workspace(), "PEM")
     assert {child["metadata"]["namespace"] for child in children} == {"icefield-demo"}
