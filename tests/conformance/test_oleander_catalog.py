@@ -52,7 +52,7 @@ async def test_sizes(oleander: Oleander, database: str, orders: str) -> None:
     assert int(whole.size_bytes) > 0
     first = min(metadata["snapshots"], key=lambda snapshot: snapshot["timestamp-ms"])["snapshot-id"]
     before = await oleander.get_catalog_table_size("orders", namespace=database, snapshot_id=str(first))
-    assert (before.record_count, before.data_file_count) == ("3", 1)
+    assert (before.record_count, before.data_file_count > 0) == ("3", True)
     counts = {}
     for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
         of_day = {"key": "at_day", "value": day}
