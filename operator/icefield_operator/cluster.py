@@ -189,9 +189,10 @@ class Cluster:
         except NotFound:
             self._world.forget(kind, namespace, name, uid)
             return
-        if answer.get("kind") == kind:
+        # The answer may come after the watch has told the end: what is gone must not be taken in again.
+        if answer.get("kind") == kind and _is_still_there(answer):
             self._record(answer)
-        if answer.get("kind") != kind or "deletionGracePeriodSeconds" not in answer["metadata"]:
+        else:
             self._world.forget(kind, namespace, name, uid)
 
     async def write_status(self, resource: Resource[Any, Any], status: Status) -> bool:
@@ -362,6 +363,12 @@ class Cluster:
         answer = await rest.request(verb, url, headers=headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+def _is_still_there(deleted: Manifest) -> bool:
+    """Say whether an object that a DELETE answered with waits for its grace period, or for a finalizer."""
+    metadata = deleted["metadata"]
+    return bool(metadata.get("deletionGracePeriodSeconds") or metadata.get("finalizers"))
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:
