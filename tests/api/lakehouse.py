@@ -34,6 +34,11 @@ class Lakehouse:
     reader: Site
     catalog: RunningCatalog
 
+    @property
+    def pyiceberg(self) -> dict[str, str]:
+        """The properties with which PyIceberg opens the catalog itself, with the workspace's own keys."""
+        return {**self.catalog.pyiceberg(self.slug), **self.site.pyiceberg}
+
 
 async def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slugs: list[str]) -> Lakehouse:
     """Make the catalog and the keys of the last of these workspaces, and the Secrets that hold them.

@@ -45,13 +45,7 @@ async def lakehouse(make_lakehouse: MakeLakehouse) -> Lakehouse:
 @pytest.fixture
 def outside(lakehouse: Lakehouse) -> Catalog:
     """The workspace's catalog as PyIceberg sees it, without us between."""
-    properties = {
-        "type": "rest",
-        "uri": lakehouse.catalog.uri,
-        "warehouse": lakehouse.slug,
-        "token": lakehouse.catalog.token_of(lakehouse.slug),
-    }
-    return load_catalog("outside", **properties, **lakehouse.site.pyiceberg)
+    return load_catalog("outside", **lakehouse.pyiceberg)
 
 
 @pytest_asyncio.fixture

@@ -59,13 +59,7 @@ async def client(sign_in: SignIn, lakehouse: Lakehouse) -> httpx.AsyncClient:
 @pytest.fixture
 def outside(lakehouse: Lakehouse) -> Catalog:
     """The workspace's catalog as PyIceberg sees it, without us between."""
-    properties = {
-        "type": "rest",
-        "uri": lakehouse.catalog.uri,
-        "warehouse": lakehouse.slug,
-        "token": lakehouse.catalog.token_of(lakehouse.slug),
-    }
-    return load_catalog("outside", **properties, **lakehouse.site.pyiceberg)
+    return load_catalog("outside", **lakehouse.pyiceberg)
 
 
 async def test_a_table_from_creation_to_its_end(client: httpx.AsyncClient, outside: Catalog) -> None:

@@ -26,14 +26,6 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def own_ca(tmp_path: Path) -> Path:
-    """The CA behind our REST API."""
-    path = tmp_path / "ca.crt"
-    path.write_text("-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
-    return path
-
-
-@pytest.fixture
 def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
     """The control plane, with our kinds, as the one that clients find."""
     control_plane.apply_crds()

@@ -36,14 +36,6 @@ Sites = Callable[..., AbstractAsyncContextManager[Site]]
 
 
 @pytest.fixture
-def own_ca(tmp_path: Path) -> Path:
-    """The CA behind our REST API."""
-    path = tmp_path / "ca.crt"
-    path.write_text("-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
-    return path
-
-
-@pytest.fixture
 def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
     """The control plane, without the Workspaces that earlier tests left: an operator would give each a catalog."""
     control_plane.apply_crds()

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, HTTPClientError
 
 from icefield_apiserver.errors import ApiError, BadRequest, Conflict, NotFound, Unavailable
 from icefield_apiserver.kube.secrets import ObjectStoreKeys, WorkspaceSecrets
+from icefield_apiserver.object_store import client_of
 
 log = logging.getLogger(__name__)
 
@@ -267,23 +267,16 @@ class WorkspaceStores:
             await self._retired.popleft()[1].aclose()
 
     def _make(self, keys: ObjectStoreKeys) -> Any:
-        config = AioConfig(
-            connect_timeout=5,
+        return client_of(
+            self._session,
+            endpoint=keys.endpoint,
+            region=keys.region,
+            access_key_id=keys.access_key_id,
+            secret_access_key=keys.secret_access_key,
             read_timeout=60,
-            retries={"max_attempts": 3, "mode": "standard"},
-            s3={"addressing_style": "path"},
-            signature_version="s3v4",
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             max_pool_connections=20,
-        )
-        return self._session.create_client(
-            "s3",
-            endpoint_url=keys.endpoint,
-            region_name=keys.region,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-            config=config,
         )
 
 
