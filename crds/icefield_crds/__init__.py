@@ -6,6 +6,7 @@ from .execution import EnvVar, EnvVarSource, Execution, File, KeySelector, Task
 from .flavor import Flavor, FlavorSpec
 from .job import ConcurrencyPolicy, Job, JobSpec, JobStatus, LastRun
 from .meta import Condition, ObjectMeta, OwnerReference, Resource, Status, format_time, merge_conditions
+from .polars import PolarsOutcome, PolarsTable, PolarsWorkload, SaveMode
 from .run import (
     AttemptStatus,
     DesiredState,
@@ -17,8 +18,20 @@ from .run import (
     TaskPhase,
     TaskStatus,
 )
+from .spark import SparkApplication, SparkPod, SparkQuery
 from .warehouse import SparkExecutors, Warehouse, WarehousePhase, WarehouseSpec, WarehouseState, WarehouseStatus
-from .workspace import Catalog, CatalogProvider, Member, Quotas, Role, Workspace, WorkspaceSpec, WorkspaceStatus
+from .workspace import (
+    Catalog,
+    CatalogProvider,
+    Member,
+    Quotas,
+    Role,
+    Sandboxes,
+    WarmPool,
+    Workspace,
+    WorkspaceSpec,
+    WorkspaceStatus,
+)
 
 __all__ = [
     "KINDS",
@@ -44,6 +57,9 @@ __all__ = [
     "Member",
     "ObjectMeta",
     "OwnerReference",
+    "PolarsOutcome",
+    "PolarsTable",
+    "PolarsWorkload",
     "Quotas",
     "Reason",
     "Resource",
@@ -52,7 +68,12 @@ __all__ = [
     "RunPhase",
     "RunSpec",
     "RunStatus",
+    "Sandboxes",
+    "SaveMode",
+    "SparkApplication",
     "SparkExecutors",
+    "SparkPod",
+    "SparkQuery",
     "Status",
     "Task",
     "TaskPhase",
@@ -62,6 +83,7 @@ __all__ = [
     "WarehouseSpec",
     "WarehouseState",
     "WarehouseStatus",
+    "WarmPool",
     "Workspace",
     "WorkspaceSpec",
     "WorkspaceStatus",

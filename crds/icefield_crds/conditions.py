@@ -43,6 +43,7 @@ class Reason(StrEnum):
     JOB_NOT_FOUND = "JobNotFound"
     FLAVOR_NOT_FOUND = "FlavorNotFound"
     WORKSPACE_NOT_FOUND = "WorkspaceNotFound"
+    CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
     OBJECT_STORE_UNAVAILABLE = "ObjectStoreUnavailable"
     CATALOG_UNAVAILABLE = "CatalogUnavailable"

@@ -20,6 +20,7 @@ WAREHOUSE = f"{GROUP}/warehouse"
 TASK_COMPONENT = "task"
 WAREHOUSE_COMPONENT = "warehouse"
 EXECUTOR_COMPONENT = "spark-executor"
+SANDBOX_COMPONENT = "polars-sandbox"
 
 
 def of_workspace_child(workspace: str) -> dict[str, str]:
@@ -52,6 +53,18 @@ def of_executor_pod(workspace: str, warehouse: str) -> dict[str, str]:
     return {**of_warehouse_child(workspace, warehouse), COMPONENT: EXECUTOR_COMPONENT}
 
 
-POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({TASK_COMPONENT},{WAREHOUSE_COMPONENT})"
+def of_warm_sandbox(workspace: str) -> dict[str, str]:
+    """Return the labels of a sandbox that no workload has yet; with a workload it becomes the pod of a task."""
+    return {**of_workspace_child(workspace), COMPONENT: SANDBOX_COMPONENT}
+
+
+def of_application_executor(workspace: str, run: str) -> dict[str, str]:
+    """Return the labels of the executor pods of a Spark application."""
+    return {**of_run_child(workspace, run), COMPONENT: EXECUTOR_COMPONENT}
+
+
+POD_SELECTOR = (
+    f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({TASK_COMPONENT},{WAREHOUSE_COMPONENT},{SANDBOX_COMPONENT})"
+)
 """The pods that somebody follows; executors come and go by the word of their driver."""
 CHILD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"

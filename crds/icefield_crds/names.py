@@ -27,7 +27,12 @@ WAREHOUSE_TOKEN_SECRET = "icefield-warehouse-token"  # noqa: S105
 """Key `token`: the bearer token that the gateways of a workspace's warehouses ask for."""
 ENVIRONMENT_SECRET = "icefield-environment"  # noqa: S105
 """The variables that people set for all tasks of a workspace; the operator makes it empty and never writes to it."""
+POLARS_CLOUD_SECRET = "icefield-polars-cloud"  # noqa: S105
+"""What opens Polars Cloud, made by people: accessToken, or clientId and clientSecret; and workspace, the one there."""
 GATEWAY_PORT = 8080
+SANDBOX_PORT = 8080
+SPARK_DRIVER_PORT = 7078
+SPARK_BLOCK_MANAGER_PORT = 7079
 CA_BUNDLE_CONFIG_MAP = "icefield-ca"
 CA_BUNDLE_KEY = "ca-bundle.crt"
 IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
@@ -102,6 +107,16 @@ def run_files_config_map(run: str) -> str:
 def warehouse_pod(warehouse: str) -> str:
     """Return the name of the pod that a warehouse runs in."""
     return _child(warehouse, "warehouse")
+
+
+def sandbox_pod(number: str) -> str:
+    """Return the name of a warm sandbox."""
+    return f"sandbox-{number}"
+
+
+def spark_executor_config_map(run: str) -> str:
+    """Return the name of the ConfigMap with the template of a Spark application's executor pods."""
+    return _child(run, "executor")
 
 
 def scheduled_run(job: str, minute: int) -> str:

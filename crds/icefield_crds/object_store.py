@@ -4,6 +4,8 @@
     workspaces/<slug>/tables/…                              Iceberg tables, laid out by the catalog
     workspaces/<slug>/volumes/<database>/<volume>/…         files of volumes
     workspaces/<slug>/results/<statement>.arrow             Arrow IPC stream: the result of a SQL statement, for a day
+    workspaces/<slug>/runs/<run uid>/result.arrow           Arrow IPC stream: the result of a Polars workload
+    workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, opened by the platform's credentials only
     logs/<slug>/<run uid>/<task>/<attempt>/_complete        written once the attempt's log is whole: {"parts": n}
 
@@ -56,3 +58,13 @@ def volume_prefix(workspace: str, database: str, volume: str) -> str:
 def result_key(workspace: str, statement: str) -> str:
     """Return the key of the result of a SQL statement."""
     return f"{workspace_prefix(workspace)}/results/{statement}.arrow"
+
+
+def run_result_key(workspace: str, run_uid: str) -> str:
+    """Return the key of the result of a run's Polars workload."""
+    return f"{workspace_prefix(workspace)}/runs/{run_uid}/result.arrow"
+
+
+def artifact_key(workspace: str, artifact: str, file: str) -> str:
+    """Return the key of a program for Spark."""
+    return f"{workspace_prefix(workspace)}/artifacts/{artifact}/{file}"

@@ -10,6 +10,8 @@ from pydantic.config import JsonDict
 
 from .execution import MAX_RETRIES, MAX_TASKS, Execution
 from .meta import Model, Resource, Status, Time
+from .polars import PolarsOutcome, PolarsWorkload
+from .spark import SparkApplication
 
 
 class DesiredState(StrEnum):
@@ -63,6 +65,9 @@ def _immutable(field: str) -> JsonDict:
     }
 
 
+_EXECUTION_FIELDS = [field.alias or name for name, field in Execution.model_fields.items()]
+
+
 class RunSpec(Execution):
     """What one run executes; fixed when the Run is created, except desiredState."""
 
@@ -74,14 +79,20 @@ class RunSpec(Execution):
                     "message": "a run has either a command or tasks, not both",
                 },
                 {
-                    "rule": "has(self.jobRef) || has(self.command) || has(self.tasks)",
-                    "message": "a run needs a jobRef, a command or tasks",
+                    "rule": "has(self.jobRef) || has(self.command) || has(self.tasks) || "
+                    "has(self.polars) || has(self.spark)",
+                    "message": "a run needs a jobRef, a command, tasks, polars or spark",
+                },
+                {
+                    "rule": "[has(self.polars), has(self.spark), "
+                    "has(self.jobRef) || has(self.command) || has(self.tasks)].filter(given, given).size() <= 1",
+                    "message": "polars and spark go with nothing else that runs",
                 },
                 {
                     "rule": "self.desiredState == oldSelf.desiredState || oldSelf.desiredState != 'cancelled'",
                     "message": "a cancelled run cannot be set going again; create a new one",
                 },
-                *(_immutable(name) for name in ("jobRef", *(f.alias or n for n, f in Execution.model_fields.items()))),
+                *(_immutable(name) for name in ("jobRef", "polars", "spark", *_EXECUTION_FIELDS)),
             ]
         }
     )
@@ -91,6 +102,12 @@ class RunSpec(Execution):
         Field(
             description="The Job this run belongs to; when nothing else is given, also what it runs.",
         ),
+    ] = None
+    polars: Annotated[PolarsWorkload | None, Field(description="A Polars workload, instead of a command or tasks.")] = (
+        None
+    )
+    spark: Annotated[
+        SparkApplication | None, Field(description="A Spark application, instead of a command or tasks.")
     ] = None
     desired_state: Annotated[DesiredState, Field(description="running, or cancelled to stop the run for good.")] = (
         DesiredState.RUNNING
@@ -153,6 +170,7 @@ class RunStatus(Status):
         Execution | None,
         Field(description="What runs, copied from the job at first sight when spec names only a job."),
     ] = None
+    polars: Annotated[PolarsOutcome | None, Field(description="What a Polars workload came to.")] = None
 
 
 class Run(Resource[RunSpec, RunStatus]):
@@ -180,6 +198,6 @@ class Run(Resource[RunSpec, RunStatus]):
     @property
     def execution(self) -> Execution | None:
         """What the run executes: its own spec, else the snapshot of its job; None before that was taken."""
-        if self.spec.command is not None or self.spec.tasks is not None:
+        if self.spec.job_ref is None or self.spec.command is not None or self.spec.tasks is not None:
             return self.spec
         return self.status.snapshot if self.status else None

@@ -34,6 +34,27 @@ class Quotas(Model):
     max_running_runs: Annotated[
         int, Field(description="How many runs may be running at once; further ones wait.", ge=0, le=10000)
     ] = 10
+    max_queued_workloads: Annotated[
+        int,
+        Field(
+            description="How many Polars workloads may wait for their turn; further ones are refused.", ge=0, le=10000
+        ),
+    ] = 100
+
+
+class WarmPool(Model):
+    """Sandboxes that are started before anybody asks for them."""
+
+    size: Annotated[int, Field(description="How many of the default tier stand ready; 0 for none.", ge=0, le=100)] = 2
+    idle_minutes: Annotated[
+        int, Field(description="After how long without a Polars workload they go.", ge=1, le=10080)
+    ] = 15
+
+
+class Sandboxes(Model):
+    """The sandboxes in which Polars workloads run."""
+
+    warm_pool: Annotated[WarmPool, Field(description="Sandboxes that stand ready.")] = WarmPool()
 
 
 class ObjectStoreCredentials(Model):
@@ -138,6 +159,7 @@ class WorkspaceSpec(Model):
         Field(description="Own object store keys; made by the operator when absent and the store allows it."),
     ] = None
     catalog: Annotated[Catalog, Field(description="The workspace's Iceberg catalog.")] = Catalog()
+    sandboxes: Annotated[Sandboxes, Field(description="Where its Polars workloads run.")] = Sandboxes()
 
 
 class WorkspaceStatus(Status):
