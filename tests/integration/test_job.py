@@ -25,6 +25,7 @@ from icefield_operator.lifecycle import Operator
 from icefield_operator.settings import Settings
 from icefield_operator.world import World
 from tests.controlplane import ControlPlane
+from tests.integration.patient import PatientCluster
 
 pytestmark = pytest.mark.integration
 
@@ -112,7 +113,7 @@ async def place(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) ->
     control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     slug = f"j{uuid.uuid4().hex[:8]}"
-    cluster = await Cluster.connect(World())
+    cluster = await PatientCluster.connect(World())
     await cluster.create({"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": {}})
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"icefield-{slug}"}})
     yield Place(cluster, f"icefield-{slug}")

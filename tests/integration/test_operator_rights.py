@@ -11,10 +11,10 @@ import yaml
 
 from icefield_crds import ConditionType
 from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
-from icefield_operator.cluster import Cluster
 from icefield_operator.errors import Forbidden
 from icefield_operator.world import World
 from tests.controlplane import ControlPlane, running_control_plane
+from tests.integration.patient import PatientCluster
 from tests.object_store import RunningObjectStore
 from tests.unit.manifests.rendering import overlay
 
@@ -45,7 +45,7 @@ async def test_the_operators_own_rights_are_enough(
 ) -> None:
     plane, kubeconfig = installed
     monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
-    administrator = await Cluster.connect(World())
+    administrator = await PatientCluster.connect(World())
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     own_ca = tmp_path / "ca.crt"
     own_ca.write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")

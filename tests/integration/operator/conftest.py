@@ -25,6 +25,7 @@ from icefield_operator.logs.attempt import Attempt
 from icefield_operator.settings import Settings
 from icefield_operator.world import Manifest, World
 from tests.controlplane import ControlPlane
+from tests.integration.patient import PatientCluster
 
 from .kubelet import Kubelet
 
@@ -137,7 +138,7 @@ async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) 
     """The test's own client."""
     control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    client = await Cluster.connect(World())
+    client = await PatientCluster.connect(World())
     yield client
     await client.close()
 

@@ -29,6 +29,7 @@ from icefield_operator.world import Manifest, World
 from tests.controlplane import ControlPlane
 from tests.integration.operator.conftest import eventually, make_workspace
 from tests.integration.operator.kubelet import Kubelet
+from tests.integration.patient import PatientCluster
 
 from .gateway import Gateway
 
@@ -163,7 +164,7 @@ async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) 
     """The test's own client."""
     control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    client = await Cluster.connect(World())
+    client = await PatientCluster.connect(World())
     for name, spec in FLAVORS.items():
         await client.apply({"apiVersion": API_VERSION, "kind": "Flavor", "metadata": {"name": name}, "spec": spec})
     yield client
