@@ -35,6 +35,8 @@ SPARK_DRIVER_PORT = 7078
 SPARK_BLOCK_MANAGER_PORT = 7079
 CA_BUNDLE_CONFIG_MAP = "icefield-ca"
 CA_BUNDLE_KEY = "ca-bundle.crt"
+CA_TRUST_STORE_KEY = "ca-bundle.p12"
+"""The same for Java: PKCS 12, without a password."""
 IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
 PLATFORM_ADMIN_USER = "icefield:platform:admin"
 PERSON_EXTRA = "icefield.dev/person"

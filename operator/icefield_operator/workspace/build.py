@@ -10,6 +10,8 @@ from icefield_operator.catalog.provider import CatalogAccess
 from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig
 from icefield_operator.world import Manifest
 
+from .ca_bundle import Authorities
+
 TASK_SERVICE_ACCOUNT = "icefield-task"
 NETWORK_POLICY = "icefield-workspace"
 METADATA_SERVICES = ("169.254.169.254/32", "fd00:ec2::254/128")
@@ -35,12 +37,12 @@ def namespace(workspace: Workspace) -> Manifest:
     return manifest
 
 
-def children(workspace: Workspace, ca_bundle: str) -> list[Manifest]:
+def children(workspace: Workspace, authorities: Authorities) -> list[Manifest]:
     """Return what every namespace has, whatever the object store does.
 
     Args:
         workspace: whose.
-        ca_bundle: PEM of all certificate authorities that its pods trust.
+        authorities: whose certificates its pods trust.
     """
     return [
         *(_service_account(workspace, name) for name in (TASK_SERVICE_ACCOUNT, "default")),
@@ -48,7 +50,8 @@ def children(workspace: Workspace, ca_bundle: str) -> list[Manifest]:
         _network_policy(workspace),
         {
             **_child(workspace, "v1", "ConfigMap", names.CA_BUNDLE_CONFIG_MAP),
-            "data": {names.CA_BUNDLE_KEY: ca_bundle},
+            "data": {names.CA_BUNDLE_KEY: authorities.pem},
+            "binaryData": {names.CA_TRUST_STORE_KEY: base64.b64encode(authorities.trust_store).decode()},
         },
         # Without data: what is in it is not ours. It is made here because RBAC cannot limit `create` to a name.
         {**_child(workspace, "v1", "Secret", names.ENVIRONMENT_SECRET), "type": "Opaque"},

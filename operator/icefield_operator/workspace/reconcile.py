@@ -86,10 +86,10 @@ class WorkspaceReconciler:
                 return Problem(Reason.IN_PROGRESS, f"looking at namespace {workspace.namespace} again", stalled=False)
         else:
             await self._cluster.apply(build.namespace(workspace))
-        bundle = await asyncio.to_thread(ca_bundle.read, self._own_ca)
+        authorities = await asyncio.to_thread(ca_bundle.read, self._own_ca)
         await together(
             self._shared.settle_roles(),
-            *(self._cluster.apply(child) for child in build.children(workspace, bundle)),
+            *(self._cluster.apply(child) for child in build.children(workspace, authorities)),
         )
         try:
             await self._access.settle(workspace)

@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from icefield_crds import ConditionType, Reason, Workspace
 from icefield_operator.catalog.provider import CatalogAccess
 from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig, Provider
-from icefield_operator.workspace import build, status, validate
+from icefield_operator.workspace import build, ca_bundle, status, validate
 from icefield_operator.workspace.resolve import Facts
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 LATER = datetime(2026, 3, 1, 11, tzinfo=UTC)
+AUTHORITIES = ca_bundle.Authorities("PEM", b"PKCS 12")
 
 
 def workspace(name: str = "demo", **spec: Any) -> Workspace:
@@ -45,7 +48,7 @@ def test_the_namespace_is_restricted_and_owned() -> None:
 
 
 def test_each_role_is_bound_to_its_user_and_its_members() -> None:
-    children = build.children(workspace(members=MEMBERS), "PEM")
+    children = build.children(workspace(members=MEMBERS), AUTHORITIES)
     subjects = {
         child["roleRef"]["name"]: [subject["name"] for subject in child["subjects"]]
         for child in children
@@ -59,32 +62,43 @@ def test_each_role_is_bound_to_its_user_and_its_members() -> None:
 
 
 def test_no_service_account_hands_out_tokens() -> None:
-    accounts = [child for child in build.children(workspace(), "PEM") if child["kind"] == "ServiceAccount"]
+    accounts = [child for child in build.children(workspace(), AUTHORITIES) if child["kind"] == "ServiceAccount"]
     assert [account["metadata"]["name"] for account in accounts] == ["icefield-task", "default"]
     assert all(account["automountServiceAccountToken"] is False for account in accounts)
 
 
 def test_the_secret_of_variables_is_made_without_saying_what_is_in_it() -> None:
-    (secret,) = (child for child in build.children(workspace(), "PEM") if child["kind"] == "Secret")
+    (secret,) = (child for child in build.children(workspace(), AUTHORITIES) if child["kind"] == "Secret")
     assert secret["metadata"]["name"] == "icefield-environment"
     assert not {"data", "stringData"} & secret.keys()
 
 
 def test_every_child_is_in_the_namespace() -> None:
-    children = build.children(workspace(), "PEM")
+    children = build.children(workspace(), AUTHORITIES)
     assert {child["metadata"]["namespace"] for child in children} == {"icefield-demo"}
     names = [(child["kind"], child["metadata"]["name"]) for child in children]
     assert len(names) == len(set(names))
     ca = next(child for child in children if child["kind"] == "ConfigMap")
     assert (ca["metadata"]["name"], ca["data"]) == ("icefield-ca", {"ca-bundle.crt": "PEM"})
+    assert ca["binaryData"] == {"ca-bundle.p12": base64.b64encode(b"PKCS 12").decode()}
 
 
 def test_nobody_calls_a_task_and_no_task_asks_the_cloud_who_the_node_is() -> None:
-    policy = next(child for child in build.children(workspace(), "") if child["kind"] == "NetworkPolicy")["spec"]
+    policy = next(child for child in build.children(workspace(), AUTHORITIES) if child["kind"] == "NetworkPolicy")[
+        "spec"
+    ]
     assert "ingress" not in policy
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     blocks = [peer["ipBlock"] for peer in policy["egress"][0]["to"] if "ipBlock" in peer]
     assert {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]} in blocks
+
+
+def test_java_trusts_whom_others_trust() -> None:
+    authorities = ca_bundle.read(None)
+    in_pem = x509.load_pem_x509_certificates(authorities.pem.encode())
+    in_trust_store = pkcs12.load_pkcs12(authorities.trust_store, None).additional_certs
+    assert {found.certificate for found in in_trust_store} == set(in_pem)
+    assert ca_bundle.read(None) == authorities
 
 
 def decoded(secret: dict[str, Any]) -> dict[str, str]:
