@@ -13,6 +13,8 @@ from icefield_cluster.images import REGISTRY
 from icefield_cluster.paths import CHECKOUT
 
 DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini", "catalog")
+STARTED = ("runtime", "tini", "warehouse", "polars", "polars-cloud")
+"""Images of pods that the operator starts; it is told of each by a variable."""
 
 
 def write(
@@ -34,9 +36,7 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = [
-        f"ICEFIELD_RUNTIME_IMAGE={registry}/icefield/runtime:{tags['runtime']}",
-        f"ICEFIELD_TINI_IMAGE={registry}/icefield/tini:{tags['tini']}",
-        f"ICEFIELD_WAREHOUSE_IMAGE={registry}/icefield/warehouse:{tags['warehouse']}",
+        f"ICEFIELD_{name.upper().replace('-', '_')}_IMAGE={registry}/icefield/{name}:{tags[name]}" for name in STARTED
     ]
     content: dict[str, object] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",

@@ -42,7 +42,7 @@ VOLUME_OWNER = 65532
 VOLUMES = ("postgres", "object-store")
 IMPORTS_AT_ONCE = 2
 # Only what users start needs them, and they are by far the largest.
-LATER_IMAGES = ("runtime", "warehouse")
+LATER_IMAGES = ("runtime", "warehouse", "polars", "polars-cloud")
 
 
 def why_not() -> str:
@@ -112,7 +112,7 @@ class StandaloneCluster:
         install(tags)
         later = [self._importing[name] for name in LATER_IMAGES]
         if not all(done.done() for done in later):
-            with self.steps.step("Images of tasks and warehouses"):
+            with self.steps.step("Images of tasks, warehouses and sandboxes"):
                 for done in later:
                     done.result()
 

@@ -53,7 +53,7 @@ def test_every_image_of_the_repository_has_a_dockerfile_and_inputs() -> None:
 
 
 def test_the_overlay_names_tags_and_volumes(tmp_path: Path) -> None:
-    tags = dict.fromkeys(("operator", "apiserver", "tini", "runtime", "warehouse"), "0123")
+    tags = dict.fromkeys(("operator", "apiserver", *overlay.STARTED), "0123")
     overlay.write(tmp_path, "standalone", tags, registry="registry.example.com/team", volumes=Path("/v"))
     content = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())
     assert (tmp_path / content["resources"][0] / "kustomization.yaml").is_file()
@@ -65,4 +65,5 @@ def test_the_overlay_names_tags_and_volumes(tmp_path: Path) -> None:
     literals = content["configMapGenerator"][0]["literals"]
     assert "ICEFIELD_RUNTIME_IMAGE=registry.example.com/team/icefield/runtime:0123" in literals
     assert "ICEFIELD_WAREHOUSE_IMAGE=registry.example.com/team/icefield/warehouse:0123" in literals
+    assert "ICEFIELD_POLARS_CLOUD_IMAGE=registry.example.com/team/icefield/polars-cloud:0123" in literals
     assert [patch["target"]["name"] for patch in content["patches"]] == ["icefield-postgres", "icefield-object-store"]

@@ -1,4 +1,4 @@
-"""images/images.yaml says all that a build reads, and the images run as nobody in particular, under an init."""
+"""images/images.yaml says all that a build reads; the images run as nobody in particular, under an init or as one."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from icefield_cluster import jars
 LIST: list[Manifest] = yaml.safe_load((REPOSITORY / "images" / "images.yaml").read_text())["images"]
 IMAGES = [pytest.param(image, id=image["name"]) for image in LIST]
 UNDER_AN_INIT = {"operator", "apiserver", "runtime", "postgres", "catalog", "warehouse"}
+SANDBOXES = {"polars", "polars-cloud"}
 
 
 def _instructions(image: Manifest) -> list[tuple[str, str]]:
@@ -51,7 +52,7 @@ def test_the_last_user_is_a_number(image: Manifest) -> None:
     assert [rest for word, rest in _instructions(image) if word == "USER"] == ["65532:65532"]
 
 
-@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in UNDER_AN_INIT])
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in UNDER_AN_INIT | SANDBOXES])
 def test_the_user_has_a_name(image: Manifest) -> None:
     """Where it has none, getpass.getuser() raises, and with it whatever asks who is running it."""
     assert any("icefield:x:65532:65532:" in rest and "/etc/passwd" in rest for _, rest in _instructions(image))
@@ -63,6 +64,22 @@ def test_programs_of_ours_run_under_tini(image: Manifest) -> None:
     assert entrypoint[0] == "/usr/bin/tini"
 
 
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in SANDBOXES])
+def test_a_sandbox_is_pid_1_itself(image: Manifest) -> None:
+    """A signal of what it runs cannot end PID 1, and PID 1 can end all that runs."""
+    assert ("ENTRYPOINT", '["python", "-m", "icefield_engines.polars"]') in _instructions(image)
+    assert not any("tini" in rest for _, rest in _instructions(image))
+
+
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.id in SANDBOXES])
+def test_a_sandbox_compiles_nothing_when_it_starts(image: Manifest) -> None:
+    words = [word for word, _ in _instructions(image)]
+    compiled = [number for number, (_, rest) in enumerate(_instructions(image)) if "-m compileall" in rest]
+    assert compiled[-1] > max(number for number, word in enumerate(words) if word == "COPY")
+    assert words.index("USER") > compiled[-1]
+    assert not any("--no-compile" in rest for _, rest in _instructions(image))
+
+
 @pytest.mark.parametrize("image", [image for image in IMAGES if image.id in {"operator", "apiserver", "warehouse"}])
 def test_a_change_of_code_rebuilds_only_what_copies_it(image: Manifest) -> None:
     copies = _instructions(image)[-2:]
@@ -70,12 +87,19 @@ def test_a_change_of_code_rebuilds_only_what_copies_it(image: Manifest) -> None:
     assert all("icefield_" in rest for _, rest in copies)
 
 
-@pytest.mark.parametrize("name", ["operator", "apiserver", "runtime", "warehouse"])
+@pytest.mark.parametrize("name", ["operator", "apiserver", "runtime", "warehouse", "polars", "polars-cloud"])
 def test_every_dependency_is_locked_by_hash(name: str) -> None:
     lock = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
     blocks = [block for block in re.split(r"\n(?=[a-z])", lock) if "==" in block]
     assert blocks
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_client_of_polars_cloud_gets_the_polars_that_it_wants() -> None:
+    pinned = dict(
+        re.findall(r"^([a-z][\w-]*)==(\S+)", (REPOSITORY / "requirements" / "polars-cloud.txt").read_text(), re.M)
+    )
+    assert (pinned["polars-cloud"], pinned["polars"], pinned["polars-runtime-64"]) == ("0.12.0", "2.0.0", "2.0.0")
 
 
 @pytest.mark.parametrize("name", ["catalog", "warehouse"])

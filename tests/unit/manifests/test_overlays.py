@@ -9,8 +9,10 @@ from tests.unit.manifests.rendering import render as rendered
 
 from icefield_crds import labels
 
-OURS = re.compile(r"^(localhost|registry\.example\.com)/icefield/(?P<name>[a-z]+):[\w.-]+$")
+OURS = re.compile(r"^(localhost|registry\.example\.com)/icefield/(?P<name>[a-z-]+):[\w.-]+$")
 PINNED = re.compile(r"^[\w.-]+\.[a-z]+/[\w./-]+:(?!latest)[\w.-]+(@sha256:[0-9a-f]{64})?$")
+
+STARTED_BY_THE_OPERATOR = ("RUNTIME", "TINI", "WAREHOUSE", "POLARS", "POLARS_CLOUD")
 
 
 def _built() -> set[str]:
@@ -25,11 +27,7 @@ def _images(overlay: str) -> set[str]:
         for manifest in of_kind(overlay, "ConfigMap")
         if manifest["metadata"]["name"].startswith("icefield-operator-")
     )
-    return of_pods | {
-        settings["ICEFIELD_RUNTIME_IMAGE"],
-        settings["ICEFIELD_TINI_IMAGE"],
-        settings["ICEFIELD_WAREHOUSE_IMAGE"],
-    }
+    return of_pods | {settings[f"ICEFIELD_{name}_IMAGE"] for name in STARTED_BY_THE_OPERATOR}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
