@@ -41,6 +41,12 @@ IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
 PLATFORM_ADMIN_USER = "icefield:platform:admin"
 PERSON_EXTRA = "icefield.dev/person"
 
+JOB_NAMESPACE_ANNOTATION = f"{GROUP}/job-namespace"
+JOB_NAME_ANNOTATION = f"{GROUP}/job-name"
+"""On a Run: the job, in its submitter's own terms, that it counts as; where it has no Job."""
+RUN_TAGS_ANNOTATION = f"{GROUP}/run-tags"
+"""On a Run: tags, as a JSON list of {"key", "value", "source"}."""
+
 TASK_CONTAINER = "task"
 """The container of a task's pod that runs its command."""
 

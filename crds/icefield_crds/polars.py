@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from .meta import Model
+from .names import POLARS_CLOUD_SECRET
 
 DEFAULT_VCPUS = 2
 """The tier of which a workspace keeps warm sandboxes."""
@@ -17,6 +19,21 @@ DEFAULT_TIMEOUT_SECONDS = 3600
 """For how long a workload may run whose Run names no timeoutSeconds."""
 
 TABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){1,3}$"
+
+
+def polars_cloud_problem(namespace: str, credentials: Collection[str] | None) -> str | None:
+    """Say what to set before a workload can run on Polars Cloud, or return None.
+
+    Args:
+        namespace: the namespace of the workspace.
+        credentials: the keys of its Secret that have a value; None where there is no Secret.
+    """
+    where = f"Secret {POLARS_CLOUD_SECRET} in namespace {namespace}"
+    if credentials is None:
+        return f"Polars Cloud needs credentials: make the {where} with accessToken, or clientId and clientSecret"
+    if "accessToken" not in credentials and not {"clientId", "clientSecret"} <= set(credentials):
+        return f"Polars Cloud needs credentials: set accessToken, or clientId and clientSecret, in the {where}"
+    return None
 
 
 class Mode(StrEnum):

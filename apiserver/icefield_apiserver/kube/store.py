@@ -6,9 +6,11 @@ what was deleted (a uid is never used twice).
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +50,7 @@ class Store(Generic[R]):
         self._by_public_id: dict[tuple[str, str], str] = {}
         self._groups: dict[str, list[Key]] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._listeners: dict[str, set[asyncio.Event]] = {}
 
     def __len__(self) -> int:
         return len(self._by_uid)
@@ -83,6 +86,19 @@ class Store(Generic[R]):
         """Return how many resources a group has."""
         return len(self._groups.get(group, ()))
 
+    @contextmanager
+    def listening(self, uid: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the resource with this metadata.uid changes or goes; clear it yourself."""
+        event = asyncio.Event()
+        listeners = self._listeners.setdefault(uid, set())
+        listeners.add(event)
+        try:
+            yield event
+        finally:
+            listeners.discard(event)
+            if not listeners:
+                self._listeners.pop(uid, None)
+
     def put(self, resource: R) -> bool:
         """Take in a resource, unless a newer version of it is here or it is known to be deleted.
 
@@ -108,6 +124,7 @@ class Store(Generic[R]):
         self._by_public_id[(name[0], resource.public_id)] = uid
         for group in self._groups_of(resource):
             insort(self._groups.setdefault(group, []), self._key(resource))
+        self._tell(uid)
         return True
 
     def remove(self, uid: str) -> None:
@@ -117,6 +134,7 @@ class Store(Generic[R]):
             self._deleted.popitem(last=False)
         if known := self._by_uid.get(uid):
             self._take_out(known)
+            self._tell(uid)
 
     def replace(self, resources: Iterable[R], version: int) -> None:
         """Take in a complete list made at a resourceVersion; what is missing in it, and not newer, is deleted."""
@@ -127,6 +145,10 @@ class Store(Generic[R]):
         gone = [uid for uid, known in self._by_uid.items() if uid not in listed and version_of(known) <= version]
         for uid in gone:
             self.remove(uid)
+
+    def _tell(self, uid: str) -> None:
+        for event in self._listeners.get(uid, ()):
+            event.set()
 
     def _take_out(self, resource: R) -> None:
         uid, namespace = resource.metadata.uid, resource.metadata.namespace or ""

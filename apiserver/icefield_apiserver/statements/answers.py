@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from icefield_apiserver.db.models import Statement, now
 from icefield_apiserver.lineage import body
+from icefield_apiserver.results.cells import json_of, rows_of
 
-from .cells import json_of, rows_of
 from .results import as_json
 
 

@@ -20,10 +20,9 @@ from yarl import URL
 
 from icefield_apiserver.errors import NotFound, Unavailable
 from icefield_apiserver.object_store import open_client
+from icefield_apiserver.results.cells import json_of, rows_of
+from icefield_apiserver.results.download import DownloadError, Downloads
 from icefield_apiserver.settings import ObjectStoreSettings
-
-from .cells import json_of, rows_of
-from .download import DownloadError, Downloads
 
 CHUNK_BYTES = 1024 * 1024
 URL_SECONDS = 300
