@@ -11,7 +11,8 @@ from icefield_cluster.errors import ClusterError
 from icefield_cluster.processes import stop_pids
 
 ROOT = Path("/sys/fs/cgroup")
-NEEDED_V2 = ("cpu", "cpuset", "memory", "pids")
+# Without one of these the kubelet would start pods all the same, and silently not limit them.
+NEEDED = ("cpu", "cpuset", "memory", "pids")
 
 
 def is_v2() -> bool:
@@ -30,8 +31,11 @@ def create(name: str) -> None:
     """Make the cgroup in every hierarchy, usable as the kubelet's cgroupRoot.
 
     Raises:
-        ClusterError: the kernel refused.
+        ClusterError: the kernel refused, or lacks a controller that limits pods.
     """
+    lacking = [controller for controller in NEEDED if controller not in _available()]
+    if lacking:
+        raise ClusterError(f"the kernel's cgroup controllers {', '.join(lacking)} are not available")
     try:
         for hierarchy in hierarchies():
             (hierarchy / name).mkdir(exist_ok=True)
@@ -44,12 +48,15 @@ def create(name: str) -> None:
         raise ClusterError(f"the cgroup {name} could not be made: {error}", fix=fix) from error
 
 
+def _available() -> list[str]:
+    if is_v2():
+        return (ROOT / "cgroup.controllers").read_text(encoding="utf-8").split()
+    # Controllers that share a hierarchy, as in cpu,cpuacct, have a link each.
+    return [path.name for path in ROOT.iterdir() if path.is_dir()]
+
+
 def _delegate_v2(root: Path, name: str) -> None:
-    available = (root / "cgroup.controllers").read_text(encoding="utf-8").split()
-    lacking = [controller for controller in NEEDED_V2 if controller not in available]
-    if lacking:
-        raise ClusterError(f"the kernel's cgroup controllers {', '.join(lacking)} are not available")
-    wanted = " ".join(f"+{controller}" for controller in available if controller in (*NEEDED_V2, "hugetlb", "io"))
+    wanted = " ".join(f"+{controller}" for controller in _available() if controller in (*NEEDED, "hugetlb", "io"))
     for folder in (root, root / name):
         (folder / "cgroup.subtree_control").write_text(wanted, encoding="utf-8")
 

@@ -12,6 +12,10 @@ from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, DNS_SERVICE_ADDRESS, NODE_NAME, POD_SUBNET
 from icefield_cluster.standalone.node import NodeLayout
 
+POD_PIDS = 2048
+"""Processes and threads that a pod may have: more than the driver of a busy Spark on a large machine, which has several
+hundred threads, and a small part of the numbers that the machine has for all."""
+
 
 def kubelet_config(node: NodeLayout) -> str:
     """The kubelet's configuration as YAML."""
@@ -44,7 +48,7 @@ def kubelet_config(node: NodeLayout) -> str:
         "kubeAPIQPS": 100,
         "kubeAPIBurst": 200,
         "podLogsDir": str(node.pod_logs),
-        "podPidsLimit": 1024,
+        "podPidsLimit": POD_PIDS,
         "resolvConf": str(node.root / "resolv.conf"),
         "rotateCertificates": False,
         "serializeImagePulls": False,

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from icefield_cluster.standalone import binaries, containerd, controlplane, coredns, kubelet, pki, toolchain
+from icefield_cluster.errors import ClusterError
+from icefield_cluster.paths import CHECKOUT
+from icefield_cluster.standalone import binaries, cgroups, containerd, controlplane, coredns, kubelet, pki, toolchain
 from icefield_cluster.standalone.layout import ControlPlaneLayout
 from icefield_cluster.standalone.network import ClusterNetwork
 from icefield_cluster.standalone.node import NodeLayout, cluster_id
@@ -42,8 +44,39 @@ def test_containerd_keeps_to_its_own_places(node: NodeLayout) -> None:
 
 def test_the_kubelet_limits_processes_and_stays_below_its_cgroup(node: NodeLayout) -> None:
     config = yaml.safe_load(kubelet.kubelet_config(node))
-    assert (config["podPidsLimit"], config["cgroupRoot"]) == (1024, "/icefield-t-012345")
+    assert (config["podPidsLimit"], config["cgroupRoot"]) == (kubelet.POD_PIDS, "/icefield-t-012345")
     assert yaml.safe_load(kubelet.kube_proxy_config(node))["conntrack"]["maxPerCore"] == 0
+
+
+def test_kind_limits_processes_as_a_standalone_cluster_does() -> None:
+    (machine,) = yaml.safe_load((CHECKOUT / "kind-config.yaml").read_text())["nodes"]
+    (patch,) = (yaml.safe_load(text) for text in machine["kubeadmConfigPatches"])
+    assert patch == {"kind": "KubeletConfiguration", "podPidsLimit": kubelet.POD_PIDS}
+
+
+def _v1_hierarchies(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).mkdir()
+        for file in ("cpuset.cpus", "cpuset.mems") if name == "cpuset" else ():
+            (root / name / file).write_text("0-1")
+
+
+def test_pods_live_below_a_cgroup_of_every_controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    _v1_hierarchies(tmp_path, "cpu,cpuacct", "cpuset", "memory", "pids", "systemd")
+    for link in ("cpu", "cpuacct"):
+        (tmp_path / link).symlink_to("cpu,cpuacct")
+    cgroups.create("icefield-t")
+    made = {path.parent.name for path in tmp_path.glob("*/icefield-t") if not path.parent.is_symlink()}
+    assert made == {"cpu,cpuacct", "cpuset", "memory", "pids", "systemd"}
+    assert (tmp_path / "cpuset" / "icefield-t" / "cpuset.cpus").read_text() == "0-1"
+
+
+def test_a_kernel_that_cannot_limit_processes_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    _v1_hierarchies(tmp_path, "cpu", "cpuset", "memory")
+    with pytest.raises(ClusterError, match="controllers pids are not available"):
+        cgroups.create("icefield-t")
 
 
 def test_names_outside_are_asked_only_where_there_is_somebody_to_ask(node: NodeLayout) -> None:
