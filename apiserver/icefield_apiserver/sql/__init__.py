@@ -3,17 +3,19 @@
 `parse` is pure and refuses what is not allowed; `resolve` asks the catalog; `compile` is pure again.
 """
 
-from .compile import compile  # noqa: A004 - the word for it
+from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
 from .errors import SqlError, UnresolvedName
 from .literals import Params
 from .model import CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Table, View
 from .names import METADATA_TABLES, Names, TableName, parse_schema
 from .parse import parse
+from .polars import BoundTable, PolarsQuery, to_polars
 from .resolve import Resolved, resolve
 from .statement import Show, Statement
 
 __all__ = [
     "METADATA_TABLES",
+    "BoundTable",
     "CatalogReader",
     "Column",
     "Compiled",
@@ -21,6 +23,7 @@ __all__ = [
     "Kind",
     "Names",
     "Params",
+    "PolarsQuery",
     "Resolved",
     "Show",
     "Snapshot",
@@ -30,8 +33,11 @@ __all__ = [
     "TableName",
     "UnresolvedName",
     "View",
+    "check_names",
     "compile",
     "parse",
     "parse_schema",
     "resolve",
+    "tables_read",
+    "to_polars",
 ]

@@ -41,13 +41,13 @@ def compile(  # noqa: A001 - the word for it
         return Compiled(Engine.DUCKDB, to_rows(resolved, statement.show), False)
     if statement.explained is not None:
         return _explain(resolved, statement.explained, engine)
-    _check_names(statement, resolved)
+    check_names(statement, resolved)
     if statement.kind is Kind.WRITE:
         if engine == Engine.DUCKDB:
             raise SqlError(
                 f"{statement.command} writes, and writes run on Spark; leave out engine, or set it to spark."
             )
-        return Compiled(Engine.SPARK, to_spark(resolved, statement), True, _read(resolved), statement.writes)
+        return Compiled(Engine.SPARK, to_spark(resolved, statement), True, tables_read(resolved), statement.writes)
     return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
 
 
@@ -57,12 +57,12 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
         engine = _only_duckdb(engine)
     if engine != Engine.SPARK:
         try:
-            return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, _read(resolved))
+            return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, tables_read(resolved))
         except Untranslatable as reason:
             if engine == Engine.DUCKDB:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)
-    return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, _read(resolved), warnings=warnings)
+    return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, tables_read(resolved), warnings=warnings)
 
 
 def _only_duckdb(engine: Choice) -> Choice:
@@ -76,7 +76,12 @@ def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compil
     return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
 
 
-def _check_names(statement: Statement, resolved: Resolved) -> None:
+def check_names(statement: Statement, resolved: Resolved) -> None:
+    """Refuse a statement that names what is not there.
+
+    Raises:
+        UnresolvedName: it does.
+    """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
             raise _not_found(ref.name, statement)
@@ -92,7 +97,7 @@ def _not_found(name: TableName, statement: Statement) -> UnresolvedName:
     return UnresolvedName("TABLE_OR_VIEW_NOT_FOUND", f"There is no table or view {shown}.")
 
 
-def _read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:
+def tables_read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:
     """Return the tables and views read, those inside views included, with the snapshot of each."""
     statement = resolved.statement
     seen: dict[tuple[TableName, int | None], None] = {}

@@ -7,7 +7,7 @@ was checked here, whatever Spark would have made of the caller's quotes and comm
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot.errors import TokenError
@@ -76,8 +76,23 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> Source:
     return Source(text, tuple(tokens))
 
 
-def write(source: Source, edits: Edits, first: int = 0, last: int | None = None) -> str:
-    """Return the text that Spark is given for the tokens `first` to `last` (exclusive) of a statement."""
+def write(
+    source: Source,
+    edits: Edits,
+    first: int = 0,
+    last: int | None = None,
+    spell: Callable[[Token, str], str] | None = None,
+) -> str:
+    """Return the text that an engine is given for the tokens `first` to `last` (exclusive) of a statement.
+
+    Args:
+        source: the statement.
+        edits: what is different.
+        first: index of a token.
+        last: index of a token; None for all that follow.
+        spell: writes a token of the statement's text as the engine reads it; as Spark does when absent.
+    """
+    spell = spell or spelled
     out: list[str] = []
     line = skip_to = -1
     previous: Token | None = None
@@ -94,7 +109,7 @@ def write(source: Source, edits: Edits, first: int = 0, last: int | None = None)
             if token.end == skip_to and token.end in edits.inserted:
                 out.append(edits.inserted[token.end])
         else:
-            out.append(spelled(token, source.text))
+            out.append(spell(token, source.text))
             skip_to = token.end
             if token.end in edits.inserted:
                 out.append(edits.inserted[token.end])

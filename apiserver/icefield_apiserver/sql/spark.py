@@ -33,7 +33,7 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
         start, end = column.span
         edits.replace(start, end, quote(column.ref.label or column.ref.name.name))
     if statement.tree is not None:
-        _name_projections(statement.tree, edits)
+        name_projections(statement.tree, edits)
     target = resolved.objects.get(statement.writes[0]) if statement.writes else None
     if statement.kind_word and isinstance(target, View):
         edits.replace(*statement.kind_word, "VIEW")
@@ -68,7 +68,8 @@ def _completed(statement: Statement, edits: Edits, missing: list[Column], chosen
     return f"{head} SELECT {', '.join(chosen or ['*'])}{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
 
 
-def _name_projections(tree: exp.Expr, edits: Edits) -> None:
+def name_projections(tree: exp.Expr, edits: Edits) -> None:
+    """Name the projections of a statement that have no name of their own, as every engine here calls them."""
     for select, node in unnamed(tree):
         name, label = implicit_name(node), only_source(select)
         columns = hidden(select, node, name)
