@@ -14,7 +14,10 @@ from .objectstore.store import ObjectStore
 from .queue import Key
 from .run import relations as run_relations
 from .run.build import Images
-from .run.reconcile import Logs, PodSettings, RunReconciler
+from .run.command import CommandMaker, PodSettings
+from .run.maker import Maker
+from .run.reconcile import Logs, RunReconciler
+from .run.work import Work
 from .run_token import RunTokenSigner
 from .settings import Settings
 from .warehouse import relations as warehouse_relations
@@ -69,7 +72,8 @@ def plug_in_runs(controllers: Controllers, cluster: Cluster, settings: Settings,
     """Plug in what reconciles Runs."""
     images = Images(settings.runtime_image, settings.tini_image, settings.image_pull_policy)
     signer = RunTokenSigner.from_file(settings.run_token_private_key_file)
-    RunReconciler(cluster, controllers, PodSettings(images, settings.api_url), signer, logs)
+    makers: dict[Work, Maker] = {Work.COMMAND: CommandMaker(cluster, PodSettings(images, settings.api_url), signer)}
+    RunReconciler(cluster, controllers, makers, logs)
     run_relations.register(controllers)
 
 

@@ -10,12 +10,26 @@ import signal
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from icefield_crds import AttemptStatus, TaskPhase, labels
+from icefield_crds import AttemptStatus, PolarsOutcome, TaskPhase, labels
 from icefield_crds.names import TASK_CONTAINER
 from icefield_operator import waiting
 from icefield_operator.world import Manifest
 
 from .dag import Stop
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known of the one attempt of a run beside what its pod says."""
+
+    begun: datetime | None = None
+    """When its work began, which for a pod that stood ready is not when the container did; None: it has not."""
+    ended: TaskPhase | None = None
+    """How it ended, when that is known before the kubelet tells."""
+    error: str | None = None
+    """Why it failed."""
+    polars: PolarsOutcome | None = None
+    """What a Polars workload came to."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,9 @@ class Context:
     task_timeout: int | None
     """The task's timeoutSeconds."""
     now: datetime
+    speaks: bool = False
+    """Whether the program in the pod is ours and leaves its error as the container's termination message."""
+    told: Told | None = None
 
 
 def attempt_of(pod: Manifest) -> tuple[str, int]:
@@ -55,6 +72,11 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         start_time=waiting.time_of(ran.get("startedAt")),
         logs_archived=recorded.logs_archived if recorded else False,
     )
+    if context.told is not None:
+        begun = (recorded.start_time if recorded else None) or context.told.begun
+        attempt = attempt.model_copy(update={"start_time": begun})
+        if context.told.ended is not None:
+            return _ended(attempt, state, context.told.ended, context.told.error, context)
     phase = pod.get("status", {}).get("phase", "Pending")
     if phase == "Succeeded" or _surely_succeeded(pod, state):
         return _ended(attempt, state, TaskPhase.SUCCESS, None, context)
@@ -110,7 +132,8 @@ def _failure(
     if (disrupted := waiting.condition(pod, "DisruptionTarget")).get("status") == "True":
         return TaskPhase.FAILED, waiting.cut(f"the pod was ended by the cluster: {disrupted.get('message', '')}")
     if terminated.get("startedAt"):
-        return TaskPhase.FAILED, _exit_message(terminated)
+        said = terminated.get("message") if context.speaks else None
+        return TaskPhase.FAILED, waiting.cut(said) if said else _exit_message(terminated)
     return TaskPhase.FAILED, waiting.cut(_init_failure(status) or "the pod ended before the task could start")
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus, Task, TaskPhase, names
+from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus, names
 from icefield_operator import waiting
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
-from icefield_operator.errors import Conflict, Forbidden, Invalid, KubernetesError
+from icefield_operator.errors import Conflict, Forbidden
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.metrics import RUN_START_SECONDS
 from icefield_operator.queue import Key
-from icefield_operator.run_token import RunTokenSigner
 from icefield_operator.world import Kind, Manifest
 
-from . import build, dag, resolve, status, validate
+from . import dag, resolve, status, validate
 from .admission import Admission, Admissions
 from .dag import Stop
+from .maker import Maker
+from .pods import Told
 from .resolve import Facts
+from .starting import Refusals, Starter
+from .work import Work
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +33,6 @@ PODS_KEPT = timedelta(minutes=10)
 
 REFUSED_AGAIN = timedelta(seconds=15)
 """When to ask again for a pod that a quota or a policy of the namespace refused."""
-
-
-class PodSettings(NamedTuple):
-    """What every pod gets."""
-
-    images: build.Images
-    api_url: str
-
-
-class Refusals(NamedTuple):
-    """Attempts whose pod the API server did not take."""
-
-    for_good: dict[tuple[str, int], str]
-    for_now: str | None
 
 
 class Logs(Protocol):
@@ -65,26 +54,30 @@ class RunReconciler:
         self,
         cluster: Cluster,
         controllers: Controllers,
-        pod_settings: PodSettings,
-        signer: RunTokenSigner,
+        makers: Mapping[Work, Maker],
         logs: Logs,
     ) -> None:
-        """Plug into the controllers."""
+        """Plug into the controllers.
+
+        Args:
+            cluster: where pods are.
+            controllers: what to plug into.
+            makers: who makes the pods of each sort of work.
+            logs: what knows of archived logs.
+        """
         self._cluster = cluster
         self._controllers = controllers
         self._world = controllers.world
-        self._pod_settings = pod_settings
-        self._signer = signer
+        self._starter = Starter(cluster, makers)
         self._logs = logs
         self._admissions = Admissions(self._world)
-        self._furnished: set[str] = set()
-        """uids of the runs whose token and files are there."""
         controllers.register(Kind.RUN, self.reconcile)
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Run; return when the next is due though nothing changes."""
         run = self._world.run(key.namespace, key.name)
         if run is None or run.metadata.deletion_timestamp:
+            self._starter.note_gone(key.namespace, key.name)
             self._leave(key.namespace, key.name)
             return None
         if run.phase.is_terminal:
@@ -92,6 +85,8 @@ class RunReconciler:
         facts = resolve.facts(await self._with_snapshot(run), self._world)
         now = datetime.now(UTC)
         problem = validate.first_problem(facts)
+        if problem is None and not self._admissions.holds(run):
+            problem = await self._starter.maker_of(run).first_problem(facts)
         if problem and problem.final and not self._admissions.holds(run):
             await self._write(facts, status.failed(facts.run, facts.tasks, problem, now))
             return None
@@ -113,76 +108,36 @@ class RunReconciler:
         deadline = status.run_deadline(run, now)
         stop = _stop(run, deadline, now)
         await self._find_missing_pods(run)
-        decision, attempts = self._decide(facts, stop, now)
+        told = self._look(facts)
+        decision, attempts = self._decide(facts, stop, now, told)
         start = [] if problem else decision.start
         doomed, next_doom = self._doomed(run, now)
         _, refusals = await together(
-            self._end([*doomed, *self._pods_of(run, decision.end)]), self._start(facts, start, deadline, now)
+            self._end([*doomed, *self._pods_of(run, decision.end)]), self._starter.start(facts, start, deadline, now)
         )
         if start or decision.end or doomed:
-            decision, attempts = self._decide(facts, stop, now, refusals)
-        problem = problem or _refusal(refusals)
-        admission = self._standing(run)
-        written = status.of(run, decision, attempts, stop=stop, admission=admission, problem=problem, now=now)
+            told = self._look(facts)
+            decision, attempts = self._decide(facts, stop, now, told, refusals)
+        problem = problem or refusals.as_problem()
+        written = status.of(
+            run, decision, attempts, stop=stop, admission=self._standing(run), problem=problem, now=now, told=told
+        )
         await self._write(facts, written)
         if written.phase.is_terminal:
             return await self._after_end(self._world.run(run.metadata.namespace or "", run.metadata.name) or run)
         return _until(now, decision.next_deadline, None if stop else deadline, next_doom, _refused_until(refusals, now))
 
+    def _look(self, facts: Facts) -> Told | None:
+        return self._starter.maker_of(facts.run).look(facts, self._world.pods_of(facts.run.metadata.uid))
+
     def _decide(
-        self, facts: Facts, stop: Stop | None, now: datetime, refusals: Refusals | None = None
+        self, facts: Facts, stop: Stop | None, now: datetime, told: Told | None, refusals: Refusals | None = None
     ) -> tuple[dag.Decision, dict[str, list[AttemptStatus]]]:
         run_pods = self._world.pods_of(facts.run.metadata.uid)
-        attempts = status.attempts_of(facts.run, facts.tasks, run_pods, stop=stop, now=now)
-        for (key, number), error in (refusals.for_good if refusals else {}).items():
-            attempts[key].append(
-                AttemptStatus(
-                    attempt=number,
-                    pod_name=names.pod_name(facts.run.metadata.name, key, number),
-                    status=TaskPhase.FAILED,
-                    completion_time=now,
-                    error=error,
-                    logs_archived=True,
-                )
-            )
+        attempts = status.attempts_of(facts.run, facts.tasks, run_pods, stop=stop, now=now, told=told)
+        for key, refused in refusals.as_attempts(facts.run, now) if refusals else ():
+            attempts[key].append(refused)
         return dag.decide(facts.tasks, attempts, now=now, stop=stop, settled=status.settled(facts.run)), attempts
-
-    async def _start(
-        self, facts: Facts, start: list[tuple[Task, int]], deadline: datetime | None, now: datetime
-    ) -> Refusals:
-        """Create the pods of the attempts that start now, after what they need is there."""
-        if not start or facts.execution is None or facts.workspace is None:
-            return Refusals({}, None)
-        await self._furnish(facts, now)
-        around = build.Surroundings(
-            facts.run,
-            facts.execution,
-            facts.workspace.metadata.name,
-            self._pod_settings.api_url,
-            self._pod_settings.images,
-        )
-        manifests = [
-            build.pod(
-                around, task, attempt, facts.flavors[task.flavor or ""], build.deadline_seconds(task, deadline, now)
-            )
-            for task, attempt in start
-        ]
-        answers = await asyncio.gather(
-            *(self._cluster.create_or_adopt(manifest) for manifest in manifests), return_exceptions=True
-        )
-        return _sorted_out(start, answers)
-
-    async def _furnish(self, facts: Facts, now: datetime) -> None:
-        """Make the token and the files of a run, once in the life of this process."""
-        run, workspace, execution = facts.run, facts.workspace, facts.execution
-        if run.metadata.uid in self._furnished or workspace is None or execution is None:
-            return
-        slug = workspace.metadata.name
-        manifests = [build.token_secret(run, slug, self._signer.sign(run, slug, now))]
-        if files := build.files_config_map(run, slug, execution):
-            manifests.append(files)
-        await together(*(self._cluster.apply(manifest) for manifest in manifests))
-        self._furnished.add(run.metadata.uid)
 
     async def _end(self, run_pods: list[Manifest]) -> None:
         await together(*(self._cluster.end_pod(pod) for pod in run_pods))
@@ -224,24 +179,17 @@ class RunReconciler:
         run = facts.run
         namespace, name = run.metadata.namespace or "", run.metadata.name
         first_start = written.start_time if run.status is None or run.status.start_time is None else None
-        calls = [self._cluster.write_status(run, written)]
-        if written.phase.is_terminal and run.metadata.uid in self._furnished:
-            calls.append(self._unfurnish(facts))
+        calls: list[Awaitable[object]] = [self._cluster.write_status(run, written)]
+        if written.phase.is_terminal:
+            calls.append(self._starter.clear(facts, datetime.now(UTC)))
         await together(*calls)
         if first_start and run.metadata.creation_timestamp:
             RUN_START_SECONDS.observe(max((first_start - run.metadata.creation_timestamp).total_seconds(), 0))
+        if written.phase.is_terminal:
+            self._starter.maker_of(run).note_end(run)
         if written.phase.is_terminal or not self._admissions.holds(run):
             self._leave(namespace, name, ended=written.phase.is_terminal)
         await self._give_to_job(facts)
-
-    async def _unfurnish(self, facts: Facts) -> bool:
-        """Delete the token and the files of a run that ended."""
-        run, furniture = facts.run, [("Secret", names.run_token_secret(facts.run.metadata.name))]
-        if facts.execution and facts.execution.files:
-            furniture.append(("ConfigMap", names.run_files_config_map(run.metadata.name)))
-        await together(*(self._cluster.delete(kind, run.metadata.namespace, name) for kind, name in furniture))
-        self._furnished.discard(run.metadata.uid)
-        return True
 
     async def _give_to_job(self, facts: Facts) -> None:
         """Have a Run that was applied without an owner go when its Job goes."""
@@ -310,23 +258,6 @@ def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
     if run.spec.desired_state is DesiredState.CANCELLED:
         return Stop.CANCELLED
     return Stop.TIMED_OUT if deadline is not None and deadline <= now else None
-
-
-def _sorted_out(start: list[tuple[Task, int]], answers: list[Manifest | BaseException]) -> Refusals:
-    for_good: dict[tuple[str, int], str] = {}
-    for_now = None
-    for (task, attempt), answer in zip(start, answers, strict=True):
-        if isinstance(answer, Invalid) or (isinstance(answer, KubernetesError) and answer.status == 400):
-            for_good[task.key, attempt] = f"Kubernetes refused the task's pod: {answer}"[:1000]
-        elif isinstance(answer, Forbidden):
-            for_now = f"task {task.key} may not start: {answer}"[:1000]
-        elif isinstance(answer, BaseException):
-            raise answer
-    return Refusals(for_good, for_now)
-
-
-def _refusal(refusals: Refusals) -> validate.Problem | None:
-    return validate.Problem(Reason.PENDING, refusals.for_now, final=False) if refusals.for_now else None
 
 
 def _refused_until(refusals: Refusals, now: datetime) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from icefield_crds import Execution, Flavor, Job, Run, Task, Workspace
+from icefield_crds import Execution, Flavor, Job, Run, RunSpec, Task, Workspace
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.workspace import DEFAULT_FLAVOR
 from icefield_operator.world import World
@@ -27,7 +27,7 @@ class Facts:
     tasks: Sequence[Task]
     """The DAG with every default filled in: the image (None: the runtime image), flavor, env, retries and timeout."""
     flavors: Mapping[str, Flavor]
-    """The Flavors that the tasks name, as far as they exist."""
+    """The Flavors that the tasks name, as far as they exist; workloads and applications name none."""
 
 
 def facts(run: Run, world: World) -> Facts:
@@ -36,7 +36,7 @@ def facts(run: Run, world: World) -> Facts:
     workspace = world.workspace_of_namespace(namespace)
     execution = run.execution
     tasks = tasks_of(execution, workspace) if execution else []
-    found = ((name, world.flavor(name)) for name in {task.flavor or DEFAULT_FLAVOR for task in tasks})
+    found = ((name, world.flavor(name)) for name in {task.flavor for task in tasks if task.flavor})
     return Facts(
         run=run,
         workspace=workspace,
@@ -49,6 +49,11 @@ def facts(run: Run, world: World) -> Facts:
 
 def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
     """Return the DAG of an execution, with what its tasks leave open filled in from the execution and the workspace."""
+    if isinstance(execution, RunSpec) and execution.polars is not None:
+        # Never tried again: what it wrote may be there.
+        return [Task(key=SINGLE_COMMAND_KEY, command="polars", max_retries=0)]
+    if isinstance(execution, RunSpec) and execution.spark is not None:
+        return [Task(key=SINGLE_COMMAND_KEY, command="spark", max_retries=execution.max_retries or 0)]
     tasks = execution.tasks
     if tasks is None:
         tasks = [Task(key=SINGLE_COMMAND_KEY, command=execution.command or "")]

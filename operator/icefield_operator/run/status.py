@@ -26,6 +26,10 @@ from . import pods
 from .admission import NOT_ASKED, Admission
 from .dag import Attempts, Decision, Stop
 from .validate import Problem
+from .work import Work, timeout_seconds, took_too_long, work_of
+
+BACKSTOP = timedelta(seconds=30)
+"""How much later than a sandbox itself we end a workload that takes too long."""
 
 Wanted = list[tuple[ConditionType, bool, Reason, str]]
 
@@ -42,27 +46,35 @@ def settled(run: Run) -> Mapping[str, TaskPhase]:
 
 def run_deadline(run: Run, now: datetime) -> datetime | None:
     """Return when its timeout ends an admitted run: the clock runs from its admission, which may be just now."""
-    if run.execution is None or run.execution.timeout_seconds is None:
+    limit = timeout_seconds(run)
+    if limit is None:
         return None
     admitted = run.status.condition(ConditionType.ADMITTED) if run.status else None
     since = admitted.last_transition_time if admitted and admitted.status == "True" else now
-    return since + timedelta(seconds=run.execution.timeout_seconds)
+    # A sandbox ends its workload itself, and says so better: this is for one that does not.
+    return since + timedelta(seconds=limit) + (BACKSTOP if work_of(run) is Work.POLARS else timedelta(0))
 
 
 def attempts_of(
-    run: Run, tasks: Sequence[Task], run_pods: Sequence[Manifest], *, stop: Stop | None, now: datetime
+    run: Run,
+    tasks: Sequence[Task],
+    run_pods: Sequence[Manifest],
+    *,
+    stop: Stop | None,
+    now: datetime,
+    told: pods.Told | None = None,
 ) -> dict[str, list[AttemptStatus]]:
     """Return how every attempt of every task stands, oldest first.
 
     An attempt that was written down, had not ended, and has no pod any more counts as failed: the caller makes sure
     that `run_pods` misses none that exists.
     """
-    run_timeout = run.execution.timeout_seconds if run.execution else None
+    speaks = work_of(run) is not Work.COMMAND
     seen: dict[tuple[str, int], Manifest] = {pods.attempt_of(pod): pod for pod in run_pods}
     written = recorded(run)
     result: dict[str, list[AttemptStatus]] = {}
     for task in tasks:
-        context = pods.Context(stop, run_timeout, task.timeout_seconds, now)
+        context = pods.Context(stop, timeout_seconds(run), task.timeout_seconds, now, speaks, told)
         before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
         result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context) for n in numbers]
@@ -109,6 +121,7 @@ def of(
     admission: Admission,
     problem: Problem | None,
     now: datetime,
+    told: pods.Told | None = None,
 ) -> RunStatus:
     """Return the status of a run.
 
@@ -120,6 +133,7 @@ def of(
         admission: whether the quota lets it run.
         problem: what is wrong with it, if anything.
         now: the present.
+        told: what is known beside what its pods say.
     """
     before = run.status or RunStatus()
     tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
@@ -137,6 +151,7 @@ def of(
         error=error,
         tasks=tasks,
         snapshot=before.snapshot,
+        polars=(told.polars if told else None) or before.polars,
     )
 
 
@@ -193,8 +208,7 @@ def _error(
     if problem:
         return problem.message
     if stop is Stop.TIMED_OUT:
-        limit = run.execution.timeout_seconds if run.execution else None
-        return f"the run took longer than its timeout of {limit} s"
+        return took_too_long(run)
     if phase is RunPhase.PENDING and not admission.admitted:
         return admission.message
     culprit = next((t for t in tasks if t.status is TaskPhase.FAILED), None) if phase is RunPhase.FAILED else None

@@ -10,6 +10,7 @@ from icefield_crds.execution import MAX_FILES_BYTES
 from icefield_crds.names import workspace_of
 
 from .resolve import Facts
+from .work import Work, work_of
 
 
 class Problem(NamedTuple):
@@ -49,7 +50,7 @@ def _wrong_inside(facts: Facts, execution: Execution) -> Problem | None:
     if size > MAX_FILES_BYTES:
         message = f"the inline files have {size} bytes together; at most {MAX_FILES_BYTES} fit"
         return Problem(Reason.INVALID_SPEC, message, final=True)
-    for task in facts.tasks:
+    for task in facts.tasks if work_of(facts.run) is Work.COMMAND else ():
         if task.flavor not in facts.flavors:
             return Problem(Reason.FLAVOR_NOT_FOUND, f"flavor {task.flavor} of task {task.key} does not exist", False)
     return None
