@@ -1,4 +1,4 @@
-"""`icefield demo`: a pipeline over real data and SQL over its tables, through REST and then through kubectl."""
+"""`icefield demo`: a pipeline over real data through REST and kubectl, and SQL and Polars over its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from . import pipeline
-from .api import Api, DemoError, QueryAnswer, RunView
+from .api import Api, DemoError, RunView
 from .data import WorkspaceStore
 from .kubectl import run_with_kubectl
 
@@ -41,7 +41,9 @@ class DemoTarget:
 
 
 def run(target: DemoTarget, console: Console) -> None:
-    """Upload the data, run the pipeline, query its tables, run it through kubectl, and show everything on the way.
+    """Upload the data, run the pipeline, query its tables, run it again through kubectl, give its tables to Polars.
+
+    Everything is shown on the way.
 
     Raises:
         DemoError: a step did not do what it should.
@@ -78,6 +80,9 @@ def run(target: DemoTarget, console: Console) -> None:
 
     console.rule("The same pipeline, through kubectl")
     run_with_kubectl(console, target.kubectl, target.directory)
+
+    console.rule("Its tables, through Polars")
+    _show_polars(api, console)
     _next_steps(console, run_id)
 
 
@@ -106,7 +111,7 @@ def _show_query(api: Api, query: str, console: Console) -> None:
     with console.status("Waiting for the warehouse"):
         answer = api.query(query, pipeline.WAREHOUSE)
     read = ", ".join(answer.lineage["read"])
-    console.print(_rows_table(answer))
+    console.print(_rows_table(answer.columns, answer.rows))
     console.print(
         f"{len(answer.rows)} rows by {answer.engine} in {answer.elapsed_ms:.0f} ms; read {read}\n",
         highlight=False,
@@ -114,12 +119,29 @@ def _show_query(api: Api, query: str, console: Console) -> None:
     )
 
 
-def _rows_table(answer: QueryAnswer) -> Table:
+def _show_polars(api: Api, console: Console) -> None:
+    console.print("[bold]POST /api/v1/warehouse/polars[/]", highlight=False)
+    console.print(pipeline.POLARS_SCRIPT.rstrip(), highlight=False, markup=False, soft_wrap=True)
+    with console.status("Waiting for the sandbox"):
+        answer = api.run_polars(pipeline.polars_workload())
+    console.print(_rows_table(answer.columns, answer.rows))
+    saved = answer.saved
+    console.print(
+        f"{len(answer.rows)} rows in {answer.execution_time}, in a sandbox of their own; "
+        f"{saved['rows_written']} rows saved as {saved['table']} ({saved['mode']})\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(f"[bold]GET /api/v1/runs/{answer.run_id}/lineage[/]", highlight=False)
+    console.print(_lineage_table(api.lineage(answer.run_id)))
+
+
+def _rows_table(columns: list[str], rows: list[list[Any]]) -> Table:
     table = Table()
-    for column, name in enumerate(answer.columns):
-        is_numeric = all(isinstance(row[column], int | float) for row in answer.rows)
+    for column, name in enumerate(columns):
+        is_numeric = all(isinstance(row[column], int | float) for row in rows)
         table.add_column(name, justify="right" if is_numeric else "left")
-    for row in answer.rows:
+    for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     return table
 
@@ -142,6 +164,7 @@ def _next_steps(console: Console, run_id: str) -> None:
   eval "$(.venv/bin/icefield env)"          # POLNOR_API_URL, POLNOR_TOKEN, KUBECONFIG, kubectl on PATH
   curl -s -H "Authorization: Bearer $POLNOR_TOKEN" $POLNOR_API_URL/api/v1/runs/{run_id}
   .venv/bin/python -c 'import polnor; print(polnor.sql("SHOW TABLES IN flights", warehouse_id="demo").rows)'
+  kubectl create -f manifests/examples/polars-run.yaml
   kubectl get jobs.icefield.dev,runs.icefield.dev,warehouses.icefield.dev --all-namespaces
   kubectl explain jobs.icefield.dev.spec.tasks
 

@@ -15,6 +15,7 @@ from icefield_cluster.errors import ClusterError
 _ENDED = frozenset({"success", "failed", "cancelled"})
 _STATEMENT_ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _STATEMENT_TIMEOUT_SECONDS = 300
+_WORKLOAD_TIMEOUT_SECONDS = 300
 _POLL_SECONDS = 0.3
 
 
@@ -52,6 +53,25 @@ class QueryAnswer:
     engine: str
     elapsed_ms: float
     lineage: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PolarsAnswer:
+    """What a Polars workload answered.
+
+    Attributes:
+        run_id: the run that it was.
+        columns: names of its columns.
+        rows: its rows, as JSON says them.
+        execution_time: how long it took, in words.
+        saved: table, rows_written and mode of what it wrote.
+    """
+
+    run_id: str
+    columns: list[str]
+    rows: list[list[Any]]
+    execution_time: str
+    saved: dict[str, Any]
 
 
 class Api:
@@ -126,6 +146,18 @@ class Api:
         page = _checked(self._client.get(f"/sql/statements/{statement_id}/results"))
         columns = [column["name"] for column in page["schema"]]
         return QueryAnswer(columns, page["data"], said["engine"], said["duration_ms"], said["lineage"])
+
+    def run_polars(self, workload: dict[str, Any]) -> PolarsAnswer:
+        """Run a Polars workload with a destination, wait for its end, and return what it answered.
+
+        Raises:
+            DemoError: it failed, or did not end in time.
+        """
+        said = _checked(self._client.post("/warehouse/polars", json=workload, timeout=_WORKLOAD_TIMEOUT_SECONDS))
+        if not said.get("success"):
+            raise DemoError(f"the Polars workload failed: {said.get('error')}")
+        results = said["results"]
+        return PolarsAnswer(said["run_id"], results["columns"], results["rows"], said["execution_time"], said["saved"])
 
     def lineage(self, run_id: str) -> dict[str, Any]:
         """Return the tables that a run read and wrote, with the snapshots that it saw and made."""

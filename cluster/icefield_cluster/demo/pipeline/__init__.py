@@ -1,4 +1,4 @@
-"""The reference's `daily-pipeline`: the two programs its tasks run, the Job in both spellings, the queries after."""
+"""The reference's `daily-pipeline`: its tasks' programs, the Job in both spellings, and what its tables are asked."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ QUERIES = (
     "SELECT * FROM flights.delays_by_carrier ORDER BY mean_delay_min DESC",
     "SELECT origin, count(*), max(dep_delay) AS worst_delay_min FROM flights.departures GROUP BY origin ORDER BY 1",
 )
+POLARS_SCRIPT = """\
+# Which carriers make up in the air for what they lost on the ground?
+late = scan("flights.departures").filter(pl.col("dep_delay") > params["minutes"])
+
+result = (
+    late.group_by("carrier")
+    .agg(
+        pl.len().alias("left_late"),
+        (pl.col("dep_delay") - pl.col("arr_delay")).mean().round(1).alias("made_up_min"),
+    )
+    .join(scan("flights.delays_by_carrier").select("carrier", "flights"), on="carrier")
+    .with_columns((100 * pl.col("left_late") / pl.col("flights")).round(1).alias("left_late_pct"))
+    .select("carrier", "left_late", "left_late_pct", "made_up_min")
+    .sort("made_up_min", descending=True)
+    .head(5)
+)
+"""
 _DESCRIPTION = "Loads the uploaded flights into an Iceberg table, then aggregates them by carrier into another."
 _WAREHOUSE_VARIABLE = "POLNOR_WAREHOUSE_ID"
 _FILES = ("ingest.py", "tx.py")
@@ -40,6 +57,16 @@ def rest_job() -> dict[str, Any]:
                 "timeout_seconds": 1800,
             },
         ],
+    }
+
+
+def polars_workload() -> dict[str, Any]:
+    """Return the body of POST /warehouse/polars: a script over both tables, whose result becomes a third."""
+    return {
+        "mode": "script",
+        "script": POLARS_SCRIPT,
+        "params": {"minutes": 30},
+        "destination": "flights.made_up_in_the_air",
     }
 
 
