@@ -39,9 +39,9 @@ def configuration(spark: SparkSettings, catalog: CatalogSettings, store: StoreSe
         "spark.scheduler.mode": "FAIR",
         **_connect(spark),
         **_sql(spark),
-        **_hidden(),
-        **iceberg_catalog(spark, catalog, store),
-        **(_kubernetes(spark) if spark.spark_executors_max else _alone()),
+        **hidden(),
+        **iceberg_catalog(spark.workspace, spark, catalog, store),
+        **(executors(spark) | _coming_and_going(spark) if spark.spark_executors_max else alone()),
     }
 
 
@@ -95,7 +95,7 @@ def _sql(spark: SparkSettings) -> Conf:
     }
 
 
-def _hidden() -> Conf:
+def hidden() -> Conf:
     """Return what keeps secrets out of SET, DESCRIBE, EXPLAIN and the log."""
     return {
         "spark.redaction.regex": _REDACTED,
@@ -103,8 +103,8 @@ def _hidden() -> Conf:
     }
 
 
-def iceberg_catalog(spark: SparkSettings, catalog: CatalogSettings, store: StoreSettings) -> Conf:
-    """Return the workspace's catalog, called by its slug."""
+def iceberg_catalog(name: str, spark: SparkSettings, catalog: CatalogSettings, store: StoreSettings) -> Conf:
+    """Return the workspace's catalog, called so in SQL."""
     values = {
         "type": "rest",
         "uri": catalog.uri,
@@ -120,9 +120,9 @@ def iceberg_catalog(spark: SparkSettings, catalog: CatalogSettings, store: Store
         "s3.secret-access-key": store.secret_access_key.get_secret_value(),
         "s3.staging-dir": str(spark.spill_directory / "spark" / "staging") if not spark.spark_executors_max else "",
     }
-    name = f"spark.sql.catalog.{spark.workspace}"
-    return {name: "org.apache.iceberg.spark.SparkCatalog"} | {
-        f"{name}.{key}": value for key, value in values.items() if value
+    entry = f"spark.sql.catalog.{name}"
+    return {entry: "org.apache.iceberg.spark.SparkCatalog"} | {
+        f"{entry}.{key}": value for key, value in values.items() if value
     }
 
 
@@ -141,13 +141,13 @@ def _authentication(catalog: CatalogSettings) -> Conf:
     }
 
 
-def _alone() -> Conf:
+def alone() -> Conf:
     """Return how everything runs in this container, where nobody outside has business with the driver."""
     return {"spark.master": "local[*]", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
-def _kubernetes(spark: SparkSettings) -> Conf:
-    """Return how executors come and go in pods of their own (spark.apache.org, "Running Spark on Kubernetes")."""
+def executors(spark: SparkSettings) -> Conf:
+    """Return what executors in pods of their own are (spark.apache.org, "Running Spark on Kubernetes")."""
     overhead = max(_LEAST_OVERHEAD, spark.spark_executor_memory_bytes * 3 // 10)
     heap = max(_LEAST_HEAP, spark.spark_executor_memory_bytes - overhead)
     return {
@@ -171,6 +171,12 @@ def _kubernetes(spark: SparkSettings) -> Conf:
         "spark.executor.memory": f"{heap // MIB}m",
         "spark.executor.memoryOverhead": f"{overhead // MIB}m",
         "spark.executor.extraJavaOptions": java_options(spark.spark_executor_cpu),
+    }
+
+
+def _coming_and_going(spark: SparkSettings) -> Conf:
+    """Return how the number of executors follows what there is to do."""
+    return {
         "spark.dynamicAllocation.enabled": "true",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
         "spark.dynamicAllocation.minExecutors": str(spark.spark_executors_min),

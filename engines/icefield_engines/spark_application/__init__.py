@@ -1,0 +1,1 @@
+"""The driver of a Spark application, in a pod of its own."""

@@ -1,0 +1,184 @@
+"""Pure: from an application to Spark's configuration: the platform's defaults, its author's settings, what is fixed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from icefield_crds import SparkApplication
+from icefield_engines.spark_connect.conf import (
+    Conf,
+    alone,
+    executors,
+    heap_bytes,
+    hidden,
+    iceberg_catalog,
+    java_options,
+)
+from icefield_engines.spark_connect.settings import MIB, CatalogSettings, SparkSettings
+from icefield_engines.warehouse.settings import StoreSettings
+
+from .errors import ApplicationError
+from .settings import ApplicationSettings
+
+SNAPSHOT_PROPERTY = "spark.sql.iceberg.snapshot-property.icefield.run-id"
+ICEBERG = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+_PYTHON_BYTES = 256 * MIB
+"""What the driver's Python takes beside the JVM."""
+_POD_NAME_PREFIX_LENGTH = 47
+"""Spark's own limit: what it appends must fit a DNS label."""
+
+_JOINED = {
+    "spark.driver.extraJavaOptions": " ",
+    "spark.executor.extraJavaOptions": " ",
+    "spark.driver.extraClassPath": ":",
+    "spark.executor.extraClassPath": ":",
+    "spark.sql.extensions": ",",
+}
+"""Where an author's value stands beside ours: what is between the two."""
+
+_RESERVED = re.compile(
+    r"spark\.(kubernetes\..*|master|submit\..*|app\.id|local\.dir|home|ui\.port"
+    r"|authenticate.*|network\.crypto\..*|ssl\..*|io\.encryption\..*"
+    r"|driver\.(host|port|bindAddress|blockManager\.port|cores|memory|memoryOverhead.*|resource\..*)"
+    r"|executor\.(instances|cores|memory|memoryOverhead.*|resource\..*)|cores\.max"
+    r"|blockManager\.port|port\.maxRetries|dynamicAllocation\..*|pyspark\.(python|driver\.python)"
+    r"|jars\.(ivy|ivySettings)|yarn\..*|redaction.*)"
+)
+"""What only the platform says: where everything runs, how large it is, who may reach it."""
+_KEY = re.compile(r"[A-Za-z0-9_.-]+")
+"""What a setting may be called; anything else could be another setting once it stands in a file of properties."""
+
+
+class Programs(NamedTuple):
+    """What programs Spark runs with."""
+
+    python: Path
+
+
+def configuration(
+    application: SparkApplication,
+    own: ApplicationSettings,
+    spark: SparkSettings,
+    catalog: CatalogSettings,
+    store: StoreSettings,
+    programs: Programs,
+) -> Conf:
+    """Return all of Spark's configuration, keys of the object store and the catalog's token included.
+
+    Raises:
+        ApplicationError: a setting has an impossible name.
+    """
+    if odd := next((key for key in application.conf if not _KEY.fullmatch(key)), None):
+        raise ApplicationError(f"{odd!r} is not the name of a setting of Spark")
+    fixed = _fixed(application, own, spark, catalog, store, programs)
+    ignored = set(ignored_settings(application, own))
+    theirs = {key: value for key, value in application.conf.items() if key not in ignored}
+    joined = {key: _joined(key, theirs.get(key), fixed.get(key)) for key in _JOINED if key in theirs or key in fixed}
+    return _defaults(application, own) | theirs | fixed | joined
+
+
+def ignored_settings(application: SparkApplication, own: ApplicationSettings) -> list[str]:
+    """Return those of an application's settings that are the platform's, sorted."""
+    catalogs = tuple(f"spark.sql.catalog.{name}" for name in own.names)
+    return sorted(
+        key
+        for key in application.conf
+        if _RESERVED.fullmatch(key) or key in catalogs or key.startswith(tuple(f"{name}." for name in catalogs))
+    )
+
+
+def _joined(key: str, theirs: str | None, ours: str | None) -> str:
+    # Ours last: of two options of a JVM the later one counts.
+    return _JOINED[key].join(value for value in (theirs, ours) if value)
+
+
+def _defaults(application: SparkApplication, own: ApplicationSettings) -> Conf:
+    """Return what an author may choose otherwise."""
+    return {
+        "spark.app.name": own.run_id,
+        "spark.log.level": "WARN",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.catalogImplementation": "in-memory",
+        # SQL comes from the same people who write it for warehouses, where "x" is a name; programs are as in any Spark.
+        **({"spark.sql.ansi.doubleQuotedIdentifiers": "true"} if application.sql else {}),
+    }
+
+
+def _fixed(
+    application: SparkApplication,
+    own: ApplicationSettings,
+    spark: SparkSettings,
+    catalog: CatalogSettings,
+    store: StoreSettings,
+    programs: Programs,
+) -> Conf:
+    scratch = spark.spill_directory / "spark"
+    heap = heap_bytes(spark.memory_limit_bytes - _PYTHON_BYTES)
+    trust = _trust(own.trust_store)
+    conf = {
+        "spark.submit.deployMode": "client",
+        "spark.local.dir": str(scratch),
+        "spark.driver.memory": f"{heap // MIB}m",
+        "spark.driver.extraJavaOptions": f"{java_options(spark.cpu_limit)}{trust}",
+        "spark.driver.extraClassPath": f"{spark.jars}/*",
+        "spark.executor.extraClassPath": f"{spark.jars}/*",
+        "spark.jars.ivy": str(scratch / "ivy"),
+        "spark.pyspark.python": str(programs.python),
+        "spark.pyspark.driver.python": str(programs.python),
+        "spark.sql.extensions": ICEBERG,
+        "spark.sql.warehouse.dir": str(scratch / "no-tables"),
+        "spark.sql.defaultCatalog": spark.workspace,
+        SNAPSHOT_PROPERTY: own.run_id,
+        **hidden(),
+        **({"spark.jars.packages": ",".join(application.packages)} if application.packages else {}),
+    }
+    for name in own.names:
+        conf |= iceberg_catalog(name, spark, catalog, store)
+    return conf | (_on_executors(application, spark, trust) if application.executors else alone())
+
+
+def _on_executors(application: SparkApplication, spark: SparkSettings, trust: str) -> Conf:
+    return executors(spark) | {
+        "spark.executor.instances": str(application.executors),
+        "spark.dynamicAllocation.enabled": "false",
+        "spark.kubernetes.executor.podNamePrefix": spark.pod_name[:_POD_NAME_PREFIX_LENGTH].rstrip("-"),
+        "spark.executor.extraJavaOptions": f"{java_options(spark.spark_executor_cpu)}{trust}",
+    }
+
+
+def _trust(trust_store: Path) -> str:
+    if not trust_store.exists():
+        return ""
+    return f" -Djavax.net.ssl.trustStore={trust_store} -Djavax.net.ssl.trustStoreType=PKCS12"
+
+
+def command(
+    spark_home: Path, properties: Path, application: SparkApplication, program: Path, libraries: Sequence[Path]
+) -> list[str]:
+    """Return what starts an application.
+
+    Args:
+        spark_home: where Spark is installed.
+        properties: the file with its configuration.
+        application: what to run.
+        program: the Python file or jar.
+        libraries: Python files for driver and executors.
+    """
+    argv = [str(spark_home / "bin" / "spark-submit"), "--properties-file", str(properties)]
+    if application.main_class:
+        argv += ["--class", application.main_class]
+    if libraries:
+        argv += ["--py-files", ",".join(map(str, libraries))]
+    return [*argv, str(program), *application.arguments]
+
+
+def environment(given: Mapping[str, str], spark_home: Path, store: StoreSettings) -> dict[str, str]:
+    """Return the environment that Spark and the application start with: that of the container."""
+    kept = {name: value for name, value in given.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
+    # Iceberg's file IO asks the AWS SDK for a region before it reads its own.
+    return {**kept, "SPARK_HOME": str(spark_home), "SPARK_USER": "icefield", "AWS_REGION": store.region}
