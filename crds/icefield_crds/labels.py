@@ -16,11 +16,16 @@ RUN = f"{GROUP}/run"
 TASK = f"{GROUP}/task"
 ATTEMPT = f"{GROUP}/attempt"
 WAREHOUSE = f"{GROUP}/warehouse"
+SANDBOX = f"{GROUP}/sandbox"
+"""On every sandbox, with a workload or without one: network policies go by it. Those of Polars Cloud have another value."""
 
 TASK_COMPONENT = "task"
 WAREHOUSE_COMPONENT = "warehouse"
 EXECUTOR_COMPONENT = "spark-executor"
 SANDBOX_COMPONENT = "polars-sandbox"
+
+LOCAL_SANDBOX = "true"
+CLOUD_SANDBOX = "cloud"
 
 
 def of_workspace_child(workspace: str) -> dict[str, str]:
@@ -55,7 +60,12 @@ def of_executor_pod(workspace: str, warehouse: str) -> dict[str, str]:
 
 def of_warm_sandbox(workspace: str) -> dict[str, str]:
     """Return the labels of a sandbox that no workload has yet; with a workload it becomes the pod of a task."""
-    return {**of_workspace_child(workspace), COMPONENT: SANDBOX_COMPONENT}
+    return {**of_workspace_child(workspace), COMPONENT: SANDBOX_COMPONENT, SANDBOX: LOCAL_SANDBOX}
+
+
+def of_sandbox(workspace: str, run: str, task_key: str, *, cloud: bool = False) -> dict[str, str]:
+    """Return the labels of the sandbox that has the workload of a run."""
+    return {**of_task_pod(workspace, run, task_key, 0), SANDBOX: CLOUD_SANDBOX if cloud else LOCAL_SANDBOX}
 
 
 def of_application_executor(workspace: str, run: str) -> dict[str, str]:

@@ -33,14 +33,22 @@ class Controllers:
         self.queue = WorkQueue(self._reconcile, workers)
         self.services: list[Service] = []
         self._reconcilers: dict[str, Reconcile] = {}
+        self._named_after: dict[str, Kind] = {}
         self._relations: dict[str, list[Relation]] = defaultdict(list)
         world.on_write(self._written)
 
-    def register(self, kind: Kind, reconcile: Reconcile) -> None:
-        """Have `reconcile` called for every object of a kind that may have changed, deleted ones included."""
+    def register(self, kind: str, reconcile: Reconcile, *, names_of: Kind | None = None) -> None:
+        """Have `reconcile` called for every object of a kind that may have changed, deleted ones included.
+
+        Args:
+            kind: the kind of the keys.
+            reconcile: one pass over a key.
+            names_of: for keys of something that is no object itself: the kind whose objects have one each.
+        """
         if kind in self._reconcilers:
             raise ValueError(f"{kind} has a reconciler already")
         self._reconcilers[kind] = reconcile
+        self._named_after[kind] = names_of or Kind(kind)
 
     def relate(self, kind: Kind, relation: Relation) -> None:
         """Have an event of this kind enqueue other keys too."""
@@ -67,8 +75,8 @@ class Controllers:
 
     def enqueue_all(self) -> None:
         """Enqueue every cached object (the resync)."""
-        for kind in self._reconcilers:
-            for namespace, name in self.world.names(kind):
+        for kind, named_after in self._named_after.items():
+            for namespace, name in self.world.names(named_after):
                 self.queue.add(Key(kind, namespace, name))
 
     def _written(self, manifest: Manifest, before: Manifest | None) -> None:

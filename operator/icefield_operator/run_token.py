@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from icefield_crds import Run
@@ -19,6 +21,8 @@ from icefield_crds.names import FIELD_MANAGER
 AUDIENCE = "icefield"
 ROLE = "editor"
 LONGEST_LIFE = timedelta(days=366)
+CATALOG_SCOPE = "catalog"
+DERIVED_KEY_BYTES = 32
 
 
 class RunTokenSigner:
@@ -41,9 +45,21 @@ class RunTokenSigner:
             raise ValueError(f"{path} holds no Ed25519 private key")
         return cls(key)
 
+    def derive_key(self, purpose: bytes) -> bytes:
+        """Return a key for another purpose (HKDF, RFC 5869), the same each time."""
+        own = self._key.private_bytes_raw()
+        return HKDF(algorithm=SHA256(), length=DERIVED_KEY_BYTES, salt=None, info=purpose).derive(own)
+
     def sign(self, run: Run, workspace: str, now: datetime) -> str:
         """Return the token of a run in the workspace with this slug, valid from now on."""
-        claims = {
+        return self._encode(self._claims(run, workspace, now, LONGEST_LIFE))
+
+    def sign_for_catalog(self, run: Run, workspace: str, now: datetime, life: timedelta) -> str:
+        """Return a token of a run that opens the catalog, nothing else, and for so long only."""
+        return self._encode({**self._claims(run, workspace, now, life), "scope": CATALOG_SCOPE})
+
+    def _claims(self, run: Run, workspace: str, now: datetime, life: timedelta) -> dict[str, object]:
+        return {
             "iss": FIELD_MANAGER,
             "aud": AUDIENCE,
             "sub": f"run:{run.metadata.uid}",
@@ -52,6 +68,8 @@ class RunTokenSigner:
             "run_uid": run.metadata.uid,
             "role": ROLE,
             "iat": now,
-            "exp": now + LONGEST_LIFE,
+            "exp": now + life,
         }
+
+    def _encode(self, claims: dict[str, object]) -> str:
         return jwt.encode(claims, self._key, algorithm="EdDSA")

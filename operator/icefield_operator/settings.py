@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     """The image whose tini is copied into pods of any other image."""
     warehouse_image: str
     """The image of warehouses: gateway, Spark Connect and Spark's executors."""
+    polars_image: str
+    """The image of the sandboxes in which Polars workloads run."""
+    polars_cloud_image: str
+    """The image of those that drive Polars Cloud, whose client needs a Polars of its own."""
     image_pull_policy: str = "IfNotPresent"
     api_url: str = "https://icefield-apiserver.icefield-system.svc"
     """Where tasks find our REST API."""

@@ -47,7 +47,7 @@ MODELS: dict[str, type[Resource[Any, Any]]] = {
     Kind.RUN: Run,
     Kind.WAREHOUSE: Warehouse,
 }
-POD_OWNERS = (Kind.RUN, Kind.WAREHOUSE)
+POD_OWNERS = (Kind.RUN, Kind.WAREHOUSE, Kind.WORKSPACE)
 
 _ENDED = frozenset(phase.value for phase in RunPhase if phase.is_terminal)
 _WATCHED = frozenset(kind.value for kind in Kind)
@@ -150,7 +150,7 @@ class World:
         return entry.manifest if entry else None
 
     def pods_of(self, uid: str) -> list[Manifest]:
-        """Return the pods that the Run or Warehouse with this uid owns."""
+        """Return the pods that the Run, Warehouse or Workspace with this uid owns."""
         return [entry.manifest for entry in self._pods_by_owner.get(uid, {}).values()]
 
     def names(self, kind: str) -> list[tuple[str, str]]:
@@ -236,6 +236,9 @@ class World:
             return False
         if known and known.uid != manifest["metadata"]["uid"]:
             self._remove(kind, key, known.uid)
+        elif known and kind == Kind.POD and (owner := pod_owner(known.manifest)):
+            # A sandbox that a workload claims passes from its Workspace to the Run.
+            _discard(self._pods_by_owner, owner.uid, key[1])
         entry = Entry(manifest)
         self._entries[kind][key] = entry
         self._by_namespace[kind, key[0]][key[1]] = entry
@@ -297,7 +300,7 @@ class Owner(NamedTuple):
 
 
 def pod_owner(pod: Manifest) -> Owner | None:
-    """Return the Run or Warehouse that owns a pod."""
+    """Return the Run, Warehouse or Workspace that owns a pod."""
     return next((Owner(kind, *found) for kind in POD_OWNERS for found in owners(pod, kind)), None)
 
 

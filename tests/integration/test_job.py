@@ -93,6 +93,8 @@ async def running_operator(key: Path) -> AsyncIterator[None]:
             runtime_image="runtime",
             tini_image="tini",
             warehouse_image="warehouse",
+            polars_image="polars",
+            polars_cloud_image="polars-cloud",
             run_token_private_key_file=key,
             health_port=0,
         )

@@ -125,6 +125,8 @@ async def running_operator(
             runtime_image="runtime",
             tini_image="tini",
             warehouse_image="warehouse",
+            polars_image="polars",
+            polars_cloud_image="polars-cloud",
             run_token_private_key_file=own_ca,
             tls_ca_file=own_ca,
             health_port=0,

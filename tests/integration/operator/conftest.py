@@ -172,6 +172,8 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
         runtime_image="localhost/icefield/runtime:test",
         tini_image="localhost/icefield/tini:test",
         warehouse_image="localhost/icefield/warehouse:test",
+        polars_image="localhost/icefield/polars:test",
+        polars_cloud_image="localhost/icefield/polars-cloud:test",
         run_token_private_key_file=private_key,
         health_port=0,
     )

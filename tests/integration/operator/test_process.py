@@ -36,6 +36,8 @@ async def process(
         "ICEFIELD_RUNTIME_IMAGE": "localhost/icefield/runtime:test",
         "ICEFIELD_TINI_IMAGE": "localhost/icefield/tini:test",
         "ICEFIELD_WAREHOUSE_IMAGE": "localhost/icefield/warehouse:test",
+        "ICEFIELD_POLARS_IMAGE": "localhost/icefield/polars:test",
+        "ICEFIELD_POLARS_CLOUD_IMAGE": "localhost/icefield/polars-cloud:test",
         "ICEFIELD_RUN_TOKEN_PRIVATE_KEY_FILE": str(private_key),
         "ICEFIELD_HEALTH_PORT": str(port),
         "ICEFIELD_OBJECT_STORE_PROVIDER": "static",

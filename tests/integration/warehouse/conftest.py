@@ -199,6 +199,8 @@ async def operators(
         runtime_image="runtime",
         tini_image="tini",
         warehouse_image="localhost/icefield/warehouse:test",
+        polars_image="localhost/icefield/polars:test",
+        polars_cloud_image="localhost/icefield/polars-cloud:test",
         run_token_private_key_file=tmp_path,
         health_port=0,
     )
