@@ -29,6 +29,8 @@ from .lineage.graph import LineageGraph
 from .logs import Archive
 from .middleware import RequestMiddleware
 from .openapi import install_openapi, operation_id
+from .polars.results import RunResults
+from .polars.service import PolarsService
 from .repositories import dependencies
 from .routes import (
     auth,
@@ -40,7 +42,9 @@ from .routes import (
     jobs,
     lineage,
     logs,
+    polars,
     runs,
+    runs_v2,
     statements,
     tables,
     users,
@@ -70,7 +74,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     environment.router,
     lineage.router,
     volumes.router,
+    polars.router,
 )
+SECOND_PREFIX = "/api/v2"
+SECOND_ROUTERS: tuple[APIRouter, ...] = (runs_v2.router,)
+"""What only oleander's client asks for, where it does."""
 SYNC_SECONDS = 60
 
 
@@ -89,6 +97,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_openapi(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API_PREFIX, responses=ERROR_RESPONSES)
+    for router in SECOND_ROUTERS:
+        app.include_router(router, prefix=SECOND_PREFIX, responses=ERROR_RESPONSES)
     app.include_router(iceberg.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -128,6 +138,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with asyncio.timeout(SYNC_SECONDS):
             await state.cluster.wait_until_synced()
         closing = stack.enter_context(told_to_stop())
+        results = await stack.enter_async_context(RunResults.open(settings.object_store))
+        state.polars = PolarsService(state.runs, results, state.secrets, state.cluster.workspace_directory, closing)
         state.statements = await stack.enter_async_context(
             open_statements(settings, state.db, state.cluster, state.secrets, state.catalogs, state.lineage, closing)
         )

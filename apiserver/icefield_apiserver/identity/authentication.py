@@ -111,6 +111,7 @@ class Authenticator:
             run_uid=claims.run_uid,
             workspace=bound,
             role=claims.role,
+            is_catalog_only=claims.is_catalog_only,
         )
 
     def _inside(self, caller: Caller, slug: str, *, is_platform_admin: bool) -> Caller:

@@ -62,6 +62,7 @@ class Caller:
         name: name shown to people.
         workspace: where the request acts; None for a user who is a member of none.
         session: what the token says, where it is one of a log-in.
+        is_catalog_only: whether the token opens the catalog (/iceberg) and nothing else.
     """
 
     person: str
@@ -73,6 +74,7 @@ class Caller:
     workspace: Workspace | None = None
     role: Role | None = None
     session: Session | None = None
+    is_catalog_only: bool = False
 
     @property
     def principal(self) -> Principal | None:
@@ -102,11 +104,15 @@ async def current_caller(
     Raises:
         Unauthorized: no token, or not one that is good now.
         NotFound: the workspace asked for does not exist, or is not the caller's.
+        Forbidden: the token opens the catalog only.
     """
     if credentials is None:
         raise Unauthorized
     authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.authenticate(credentials.credentials, x_workspace_slug or None)
+    caller = await authenticator.authenticate(credentials.credentials, x_workspace_slug or None)
+    if caller.is_catalog_only:
+        raise Forbidden("This token opens only the catalog.")
+    return caller
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]

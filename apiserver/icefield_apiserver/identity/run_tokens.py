@@ -12,17 +12,28 @@ from icefield_crds import Role
 ISSUER = "icefield-operator"
 AUDIENCE = "icefield"
 ALGORITHM = "EdDSA"
+CATALOG_SCOPE = "catalog"
+"""In the claim `scope`, which other tokens do not have: it opens /iceberg only."""
 _REQUIRED = ["sub", "iat", "exp", "iss", "aud", "workspace", "run", "run_uid", "role"]
 
 
 @dataclass(frozen=True)
 class RunClaims:
-    """What a run's token says: the workspace's slug, the Run's name and uid, and the role it has."""
+    """What a run's token says.
+
+    Attributes:
+        workspace: slug.
+        run: name of the Run.
+        run_uid: its metadata.uid.
+        role: what the token may do.
+        is_catalog_only: whether it opens the catalog and nothing else, as those of sandboxes.
+    """
 
     workspace: str
     run: str
     run_uid: str
     role: Role
+    is_catalog_only: bool = False
 
 
 class RunTokens:
@@ -55,8 +66,15 @@ class RunTokens:
                 issuer=ISSUER,
                 options={"require": _REQUIRED},
             )
-            if claims["sub"] != f"run:{claims['run_uid']}":
+            scope = claims.get("scope")
+            if claims["sub"] != f"run:{claims['run_uid']}" or scope not in (None, CATALOG_SCOPE):
                 return None
-            return RunClaims(str(claims["workspace"]), str(claims["run"]), str(claims["run_uid"]), Role(claims["role"]))
+            return RunClaims(
+                str(claims["workspace"]),
+                str(claims["run"]),
+                str(claims["run_uid"]),
+                Role(claims["role"]),
+                is_catalog_only=scope == CATALOG_SCOPE,
+            )
         except (jwt.InvalidTokenError, ValueError):
             return None

@@ -20,6 +20,7 @@ from icefield_crds.names import (
     CATALOG_SECRET,
     OBJECT_STORE_READER_SECRET,
     OBJECT_STORE_SECRET,
+    POLARS_CLOUD_SECRET,
     WAREHOUSE_TOKEN_SECRET,
     namespace_of,
 )
@@ -113,6 +114,11 @@ class WorkspaceSecrets:
         if secret is None or not secret.get("token"):
             raise _not_ready("warehouse access")
         return secret["token"]
+
+    async def polars_cloud(self, workspace: str) -> frozenset[str] | None:
+        """Return the keys that have a value of what opens Polars Cloud; None where people made no such Secret."""
+        secret = await self._read(workspace, POLARS_CLOUD_SECRET)
+        return None if secret is None else frozenset(key for key, value in secret.items() if value.strip())
 
     def forget(self, workspace: str) -> None:
         """Read a workspace's Secrets anew when next asked, because one of them was refused."""

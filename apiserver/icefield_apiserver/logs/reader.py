@@ -96,7 +96,7 @@ def check_task(run: Run, key: str) -> None:
     """
     execution = run.execution
     keys = {task.key for task in (execution.tasks or ())} if execution else set()
-    if execution and execution.command is not None:
+    if run.spec.polars or run.spec.spark or (execution and execution.command is not None):
         keys = {SINGLE_COMMAND_KEY}
     if key not in keys:
         raise NotFound(f"Run {run.public_id} has no task {key}.")

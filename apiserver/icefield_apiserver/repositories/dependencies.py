@@ -12,6 +12,7 @@ from icefield_apiserver.kube.secrets import WorkspaceSecrets
 from icefield_apiserver.lineage.graph import LineageGraph
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
 from icefield_apiserver.maintenance.runs import MaintenanceRuns
+from icefield_apiserver.polars.service import PolarsService
 from icefield_apiserver.statements.service import Statements
 from icefield_apiserver.volumes.store import WorkspaceStores
 
@@ -98,6 +99,10 @@ async def _statements(request: Request) -> Statements:
     return cast(Statements, request.app.state.statements)
 
 
+async def _polars(request: Request) -> PolarsService:
+    return cast(PolarsService, request.app.state.polars)
+
+
 Jobs = Annotated[JobRepository, Depends(_jobs)]
 Runs = Annotated[RunRepository, Depends(_runs)]
 Environment = Annotated[EnvironmentRepository, Depends(_environment)]
@@ -107,6 +112,7 @@ Databases = Annotated[DatabaseRepository, Depends(_databases)]
 NamedCatalogs = Annotated[CatalogRepository, Depends(_named_catalogs)]
 Tables = Annotated[TableRepository, Depends(_tables)]
 MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
+CurrentPolars = Annotated[PolarsService, Depends(_polars)]
 CurrentStatements = Annotated[Statements, Depends(_statements)]
 Volumes = Annotated[VolumeRepository, Depends(_volumes)]
 Stores = Annotated[WorkspaceStores, Depends(_stores)]

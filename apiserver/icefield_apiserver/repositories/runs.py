@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from icefield_apiserver.errors import BadRequest, Conflict, NotFound
@@ -55,6 +57,32 @@ class RunRepository:
     def now(self, run: Run) -> Run | None:
         """Return the run as it stands by now; None when it was deleted."""
         return self._cluster.runs.store.by_uid(run.metadata.uid)
+
+    async def ended(self, run: Run, closing: asyncio.Event, seconds: float) -> Run:
+        """Return the run once it has ended, or as it stands after some seconds or when the process is told to stop.
+
+        Args:
+            run: the run.
+            closing: set when the process is told to stop.
+            seconds: how long to wait at most.
+
+        Raises:
+            Conflict: it was deleted meanwhile.
+        """
+        stopping = asyncio.ensure_future(closing.wait())
+        try:
+            with self._cluster.runs.store.listening(run.metadata.uid) as changed, suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while not self._now_or_deleted(run).phase.is_terminal and not closing.is_set():
+                        changed.clear()
+                        change = asyncio.ensure_future(changed.wait())
+                        try:
+                            await asyncio.wait((change, stopping), return_when=asyncio.FIRST_COMPLETED)
+                        finally:
+                            change.cancel()
+        finally:
+            stopping.cancel()
+        return self._now_or_deleted(run)
 
     def page(
         self,
@@ -112,17 +140,31 @@ class RunRepository:
         )
         return await self._create(principal, Run(metadata=meta, spec=run_of_job(job, params)))
 
-    async def submit(self, principal: Principal, spec: RunSpec, name: str | None) -> Run:
+    async def submit(
+        self, principal: Principal, spec: RunSpec, name: str | None, annotations: Mapping[str, str] | None = None
+    ) -> Run:
         """Start a run of its own, without a job, as the caller.
+
+        Args:
+            principal: the caller.
+            spec: what it executes.
+            name: what its name begins with.
+            annotations: what else is noted of it (icefield_crds.names).
 
         Raises:
             BadRequest: it could never run.
+            QuotaExceeded: as many runs as the workspace may have are running; or, of a Polars workload, waiting.
+            Forbidden: the caller's role does not permit it.
         """
         try:
             prefix = slugify(name) if name else "run"
         except ValueError as error:
             raise BadRequest(f"Field name: {error}.") from error
-        meta = ObjectMeta(generate_name=f"{prefix}-", namespace=namespace_of(principal.workspace))
+        meta = ObjectMeta(
+            generate_name=f"{prefix}-",
+            namespace=namespace_of(principal.workspace),
+            annotations=dict(annotations or {}),
+        )
         return await self._create(principal, Run(metadata=meta, spec=spec))
 
     async def cancel(self, principal: Principal, id_or_name: str) -> Run:
@@ -141,8 +183,8 @@ class RunRepository:
         patch = {"spec": {"desiredState": DesiredState.CANCELLED.value}}
         return await self._cluster.patch(run, patch, Impersonation.of(principal))
 
-    async def delete(self, principal: Principal, id_or_name: str) -> None:
-        """Delete an ended run as the caller.
+    async def delete(self, principal: Principal, id_or_name: str) -> Run:
+        """Delete an ended run as the caller, and return what it was.
 
         Raises:
             Conflict: it has not ended.
@@ -151,11 +193,20 @@ class RunRepository:
         if not run.phase.is_terminal:
             raise Conflict(f"Run {id_or_name} is {run.phase.value}; cancel it before deleting it.")
         await self._cluster.delete(run, Impersonation.of(principal))
+        return run
+
+    def _now_or_deleted(self, run: Run) -> Run:
+        now = self.now(run)
+        if now is None:
+            raise Conflict(f"Run {run.public_id} was deleted before it had ended.")
+        return now
 
     async def _create(self, principal: Principal, run: Run) -> Run:
         if problem := problem_of_execution(run.spec):
             raise BadRequest(problem)
-        async with self._quota.place(principal.workspace):
+        quota = self._quota
+        place = quota.place_in_queue if run.spec.polars else quota.place
+        async with place(principal.workspace):
             return await self._cluster.create(run, Impersonation.of(principal))
 
 

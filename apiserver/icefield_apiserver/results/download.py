@@ -7,7 +7,7 @@ the processor time. The next piece is read while the one before is sent on, and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -46,7 +46,7 @@ class Downloads:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.clear()
 
-    async def begin(self, url: str) -> AsyncIterator[bytes]:
+    async def begin(self, url: str) -> AsyncGenerator[bytes, None]:
         """Begin to read an object, and return its bytes as they come.
 
         Raises:
@@ -65,7 +65,7 @@ class Downloads:
     def _open(self, url: str) -> Any:
         return self._pool.request("GET", url, preload_content=False, decode_content=False)
 
-    async def _chunks(self, response: Any) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: Any) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         is_through = False
         try:
@@ -74,6 +74,8 @@ class Downloads:
                 upcoming = loop.run_in_executor(self._threads, response.read, CHUNK_BYTES)
                 yield chunk
             is_through = True
+        except HTTPError as error:
+            raise DownloadError(None) from error
         finally:
             if is_through:
                 response.release_conn()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from icefield_crds import Run, RunPhase, Task, TaskPhase, TaskStatus
+from icefield_apiserver.polars.outcome import execution_time, has_result
+from icefield_crds import PolarsOutcome, Run, RunPhase, SaveMode, Task, TaskPhase, TaskStatus
+from icefield_crds.polars import Mode
 
 from .execution import ExecutionWrite, Params
+
+RunKind = Literal["command", "tasks", "polars", "spark"]
 
 
 class RunStart(BaseModel):
@@ -33,6 +38,30 @@ class RunStarted(BaseModel):
     status: RunPhase = Field(description="pending, running, success, failed or cancelled.")
 
 
+class PolarsRunRead(BaseModel):
+    """The Polars workload that a run executes, and what it came to."""
+
+    mode: Mode = Field(description="query or script.")
+    destination: str | None = Field(description="Table that the result is written to.")
+    save_mode: SaveMode = Field(description="overwrite or append.")
+    vcpus: int = Field(description="CPU limit of its sandbox.")
+    distributed: bool = Field(description="Whether it runs on Polars Cloud.")
+    row_count: int | None = Field(description="How many rows the result has.")
+    execution_time: str | None = Field(description="How long the workload itself took.", examples=["340ms"])
+    rows_written: int | None = Field(description="How many rows were written to the destination.")
+    error_line: int | None = Field(description="Line of the script that failed, from 1.")
+    has_result: bool = Field(description="Whether there are rows at /runs/:id/result.")
+
+
+class SparkRunRead(BaseModel):
+    """The Spark application that a run executes."""
+
+    entrypoint: str | None = Field(description="The program; null for a query.")
+    output_table: str | None = Field(description="Table that a query's result is written to.")
+    write_mode: SaveMode | None = Field(description="overwrite or append; null for a program.")
+    executors: int = Field(description="How many executors; 0 where it all runs in the driver.")
+
+
 class RunRead(BaseModel):
     """A run: its status and timing."""
 
@@ -47,6 +76,17 @@ class RunRead(BaseModel):
     started_at: datetime | None = Field(description="When its first task started.")
     finished_at: datetime | None = Field(description="When it ended.")
     duration_seconds: float | None = Field(description="How long it took, or has been running.")
+    kind: RunKind | None = Field(description="command, tasks, polars or spark; null while it is not known.")
+    polars: PolarsRunRead | None = Field(description="The Polars workload, where it is one.")
+    spark: SparkRunRead | None = Field(description="The Spark application, where it is one.")
+
+
+class RunDetail(RunRead):
+    """A run, and the text of what it executes."""
+
+    text: str | None = Field(
+        description="The query or script of a Polars workload, the query of a Spark application, or the command."
+    )
 
 
 class AttemptRead(BaseModel):
@@ -76,29 +116,99 @@ class TaskRunRead(BaseModel):
 
 
 def run_of(run: Run, job_id: str | None, job_name: str | None) -> RunRead:
-    """Return a run as REST shows it.
+    """Return a run as lists show it.
 
     Args:
         run: the run.
         job_id: public id of its job, where there is one.
         job_name: name that people gave the job.
     """
+    return RunRead(**_fields(run, job_id, job_name))
+
+
+def detail_of(run: Run, job_id: str | None, job_name: str | None) -> RunDetail:
+    """Return a run as REST shows it by itself; see `run_of`."""
+    return RunDetail(**_fields(run, job_id, job_name), text=_text_of(run))
+
+
+def kind_of(run: Run) -> RunKind | None:
+    """Say what a run executes; None before that was copied from its job."""
+    if run.spec.polars:
+        return "polars"
+    if run.spec.spark:
+        return "spark"
+    execution = run.execution
+    if execution is None:
+        return None
+    return "tasks" if execution.tasks else "command"
+
+
+def _fields(run: Run, job_id: str | None, job_name: str | None) -> dict[str, Any]:
     started = run.status.start_time if run.status else None
     finished = run.status.completion_time if run.status else None
-    execution = run.execution
-    return RunRead(
-        id=run.public_id,
-        name=run.metadata.name,
-        job_id=job_id,
-        job_name=job_name,
-        status=run.phase,
-        params=execution.params if execution else run.spec.params,
-        error=run.status.error if run.status else None,
-        created_at=run.metadata.creation_timestamp,
-        started_at=started,
-        finished_at=finished,
-        duration_seconds=_seconds(started, finished),
+    return {
+        "id": run.public_id,
+        "name": run.metadata.name,
+        "job_id": job_id,
+        "job_name": job_name,
+        "status": run.phase,
+        "params": _params(run),
+        "error": run.status.error if run.status else None,
+        "created_at": run.metadata.creation_timestamp,
+        "started_at": started,
+        "finished_at": finished,
+        "duration_seconds": _seconds(started, finished),
+        "kind": kind_of(run),
+        "polars": _polars(run),
+        "spark": _spark(run),
+    }
+
+
+def _params(run: Run) -> dict[str, str]:
+    if run.spec.polars:
+        values = run.spec.polars.params.items()
+        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
+    return (run.execution or run.spec).params
+
+
+def _polars(run: Run) -> PolarsRunRead | None:
+    workload = run.spec.polars
+    if workload is None:
+        return None
+    outcome = (run.status.polars if run.status else None) or PolarsOutcome()
+    return PolarsRunRead(
+        mode=workload.used_mode,
+        destination=workload.destination,
+        save_mode=workload.save_mode,
+        vcpus=workload.vcpus,
+        distributed=workload.distributed,
+        row_count=outcome.row_count,
+        execution_time=execution_time(run),
+        rows_written=outcome.saved.rows_written if outcome.saved else None,
+        error_line=outcome.error_line,
+        has_result=has_result(run),
     )
+
+
+def _spark(run: Run) -> SparkRunRead | None:
+    application = run.spec.spark
+    if application is None:
+        return None
+    query = application.sql
+    return SparkRunRead(
+        entrypoint=application.entrypoint,
+        output_table=query.output_table if query else None,
+        write_mode=query.write_mode if query and query.output_table else None,
+        executors=application.executors,
+    )
+
+
+def _text_of(run: Run) -> str | None:
+    if workload := run.spec.polars:
+        return workload.script if workload.is_script else workload.query
+    if run.spec.spark:
+        return run.spec.spark.sql.query if run.spec.spark.sql else None
+    return run.execution.command if run.execution else None
 
 
 def tasks_of(run: Run) -> list[TaskRunRead]:

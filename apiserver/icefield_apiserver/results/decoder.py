@@ -1,0 +1,195 @@
+"""`python -m icefield_apiserver.results.decoder`: turns the beginning of an Arrow IPC stream into JSON.
+
+It runs beside the server because what it reads was written by strangers: a stream that is forged, that unpacks to more
+than there is memory, or that takes for ever, ends this process and no other. It may take little memory, and has no
+credentials in its environment.
+
+What comes in and goes out are frames: four bytes of length (big endian), then so many bytes.
+
+    in   {"rows": most rows, "bytes": most bytes of their JSON}, then the stream in any pieces, then an empty frame
+    out  {"columns", "column_types", "count", "is_last", "error"}, then the rows as the inside of a JSON list
+"""
+
+from __future__ import annotations
+
+import resource
+import struct
+import sys
+from typing import Any, BinaryIO
+
+import orjson
+import pyarrow as pa
+
+from icefield_apiserver.results.cells import json_of, rows_of
+
+LENGTH = struct.Struct(">I")
+TYPE_KEY = b"polars.dtype"
+"""In a field's metadata: what Polars calls the type."""
+MAX_DATA_BYTES = 320 * 1024 * 1024
+MAX_READ_BYTES = 96 * 1024 * 1024
+LARGE_BYTES = 160 * 1024 * 1024
+"""Having held more memory than this, the process makes room for another."""
+FIRST_STEP = 64
+LONGEST_STEP = 8192
+
+
+class EnoughError(Exception):
+    """More of the stream would have to be read than is good."""
+
+
+class FrameReader:
+    """The pieces of one stream as a file, until the empty frame.
+
+    Args:
+        source: where the frames come from.
+        budget: most bytes that are read.
+    """
+
+    closed = False
+
+    def __init__(self, source: BinaryIO, budget: int) -> None:
+        self._source = source
+        self._budget = budget
+        self._piece = memoryview(b"")
+        self._is_over = False
+
+    def read(self, size: int = -1) -> bytearray:
+        """Return so many bytes, fewer at the end.
+
+        Raises:
+            EnoughError: they would be too many.
+        """
+        if not 0 <= size <= self._budget:
+            raise EnoughError
+        self._budget -= size
+        content = bytearray(size)
+        filled = 0
+        while filled < size and (self._piece or self._next()):
+            taken = self._piece[: size - filled]
+            content[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            self._piece = self._piece[len(taken) :]
+        del content[filled:]
+        return content
+
+    def drain(self) -> None:
+        """Read what is left."""
+        while self._next():
+            pass
+
+    def close(self) -> None:
+        """Do nothing: there is a stream after this one."""
+
+    def _next(self) -> bool:
+        if not self._is_over:
+            self._piece = memoryview(read_frame(self._source))
+            self._is_over = not self._piece
+        return not self._is_over
+
+
+def first_rows(source: FrameReader, limit: int, max_bytes: int) -> tuple[dict[str, Any], bytes]:
+    """Return what there is to say of a stream, and its first rows as the inside of a JSON list.
+
+    Args:
+        source: the stream.
+        limit: most rows.
+        max_bytes: most bytes of JSON.
+
+    Raises:
+        pyarrow.ArrowException: it is no stream that can be read.
+    """
+    pieces: list[bytes] = []
+    count = room = 0
+    try:
+        reader = pa.ipc.open_stream(source)
+        head = {
+            "columns": [field.name for field in reader.schema],
+            "column_types": [_type_of(field) for field in reader.schema],
+        }
+    except EnoughError:
+        return {"error": "its schema is too long"}, b""
+    room = max_bytes
+    try:
+        while count < limit:
+            batch = reader.read_next_batch()
+            batch.validate(full=True)
+            for rows, piece in _pieces(batch.slice(0, limit - count), room):
+                pieces.append(piece)
+                count += rows
+                room -= len(piece) + 1
+    except (StopIteration, EnoughError):
+        pass
+    return {**head, "count": count}, b",".join(pieces)
+
+
+def _pieces(batch: pa.RecordBatch, room: int) -> Any:
+    """Yield (rows, their JSON) of a batch; ends with EnoughError where the room does."""
+    start, step = 0, FIRST_STEP
+    while start < batch.num_rows:
+        part = batch.slice(start, step)
+        piece = json_of(rows_of(part))
+        if len(piece) > room:
+            if step == 1:
+                raise EnoughError
+            step = max(1, step // 8)
+            continue
+        room -= len(piece) + 1
+        yield part.num_rows, piece
+        start += part.num_rows
+        step = min(2 * step, LONGEST_STEP)
+
+
+def _type_of(field: pa.Field) -> str:
+    said = (field.metadata or {}).get(TYPE_KEY)
+    return said.decode(errors="replace") if said else str(field.type)
+
+
+def read_frame(source: BinaryIO) -> bytes:
+    """Return the next frame.
+
+    Raises:
+        EOFError: there is none.
+    """
+    head = source.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        raise EOFError
+    return source.read(LENGTH.unpack(head)[0])
+
+
+def frame(content: bytes) -> bytes:
+    """Return a frame."""
+    return LENGTH.pack(len(content)) + content
+
+
+def _answer(order: dict[str, int], source: FrameReader) -> tuple[dict[str, Any], bytes]:
+    try:
+        return first_rows(source, order["rows"], order["bytes"])
+    except MemoryError:
+        return {"error": "it unpacks to more than there is memory"}, b""
+    except (pa.ArrowException, ValueError, TypeError, KeyError, OverflowError) as error:
+        return {"error": f"it is no Arrow stream as sandboxes write it ({type(error).__name__})"}, b""
+
+
+def main() -> None:
+    """Answer one stream after the other, until there are no more."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.set_cpu_count(1)
+    while True:
+        try:
+            order = orjson.loads(read_frame(sys.stdin.buffer))
+        except EOFError:
+            return
+        source = FrameReader(sys.stdin.buffer, MAX_READ_BYTES)
+        head, rows = _answer(order, source)
+        head["is_last"] = "error" in head or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > LARGE_BYTES
+        sys.stdout.buffer.write(frame(orjson.dumps(head)) + frame(rows))
+        sys.stdout.buffer.flush()
+        if head["is_last"]:
+            return
+        source.drain()
+
+
+if __name__ == "__main__":
+    main()

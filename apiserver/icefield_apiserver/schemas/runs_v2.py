@@ -1,0 +1,143 @@
+"""Runs as Oleander's client reads them; statements too, for its query router may hand out their ids."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from icefield_apiserver.db.models import Statement
+from icefield_crds import ConditionType, Run, RunPhase
+from icefield_crds.names import JOB_NAME_ANNOTATION, JOB_NAMESPACE_ANNOTATION, RUN_TAGS_ANNOTATION, public_id
+
+from .runs import kind_of
+
+RunState = Literal["SUBMITTED", "RUNNING", "COMPLETE", "FAIL", "ABORT"]
+
+_STATES: dict[str, RunState] = {
+    RunPhase.PENDING: "SUBMITTED",
+    RunPhase.RUNNING: "RUNNING",
+    RunPhase.SUCCESS: "COMPLETE",
+    RunPhase.FAILED: "FAIL",
+    RunPhase.CANCELLED: "ABORT",
+    "succeeded": "COMPLETE",
+}
+"""Statements have the same words, but for success."""
+
+
+class RunTag(BaseModel):
+    """A tag of a run."""
+
+    key: str = Field(description="Its key.")
+    value: str = Field(description="Its value.")
+    source: str | None = Field(default=None, description="Where it comes from.")
+
+
+class JobIdentity(BaseModel):
+    """What a run counts as."""
+
+    id: str = Field(description="Its id.")
+    name: str = Field(description="Its name.")
+    namespace: str = Field(description="Its namespace; the workspace's slug where the submitter named none.")
+
+
+class RunStateRead(BaseModel):
+    """A run's state and timing."""
+
+    id: str = Field(description="Id of the run.", examples=["run_4812c0ffee00"])
+    type: str | None = Field(description="command, tasks, polars, spark or sql.")
+    mode: str | None = Field(description="query or script of a Polars workload; sql or application of Spark's.")
+    state: RunState = Field(description="SUBMITTED, RUNNING, COMPLETE, FAIL or ABORT.")
+    started_at: datetime | None = Field(description="When it started to run.")
+    queued_at: datetime | None = Field(description="When it was submitted.")
+    scheduled_at: datetime | None = Field(description="When its turn came.")
+    ended_at: datetime | None = Field(description="When it ended.")
+    duration: float | None = Field(description="How long it took, or has been running, in milliseconds.")
+    error: str | None = Field(description="Why it failed.")
+    tags: list[RunTag] = Field(description="Its tags.")
+    job: JobIdentity = Field(description="The job that it belongs to; a run of its own is its own job.")
+    pipeline: JobIdentity = Field(description="The same: there is nothing above jobs.")
+
+
+_TAGS = TypeAdapter(list[RunTag])
+
+
+def state_of_run(run: Run, workspace: str, job_id: str | None, job_name: str | None) -> RunStateRead:
+    """Return how a run stands.
+
+    Args:
+        run: the run.
+        workspace: slug.
+        job_id: public id of its Job, where there is one.
+        job_name: the Job's name.
+    """
+    status, notes = run.status, run.metadata.annotations
+    admitted = status.condition(ConditionType.ADMITTED) if status else None
+    started, ended = (status.start_time, status.completion_time) if status else (None, None)
+    identity = JobIdentity(
+        id=job_id or run.public_id,
+        name=notes.get(JOB_NAME_ANNOTATION) or job_name or run.metadata.name,
+        namespace=notes.get(JOB_NAMESPACE_ANNOTATION) or workspace,
+    )
+    return RunStateRead(
+        id=run.public_id,
+        type=kind_of(run),
+        mode=_mode_of(run),
+        state=_STATES[run.phase],
+        started_at=started,
+        queued_at=run.metadata.creation_timestamp,
+        scheduled_at=admitted.last_transition_time if admitted and admitted.status == "True" else None,
+        ended_at=ended,
+        duration=_milliseconds(started, ended),
+        error=status.error if status and run.phase is RunPhase.FAILED else None,
+        tags=_tags(notes.get(RUN_TAGS_ANNOTATION)),
+        job=identity,
+        pipeline=identity,
+    )
+
+
+def state_of_statement(statement: Statement) -> RunStateRead:
+    """Return how a SQL statement stands; its job is its warehouse."""
+    started, ended = statement.started_at, statement.finished_at
+    identity = JobIdentity(
+        id=public_id("wh", statement.warehouse_uid), name=statement.warehouse, namespace=statement.workspace
+    )
+    return RunStateRead(
+        id=statement.id,
+        type="sql",
+        mode=statement.engine,
+        state=_STATES[statement.status],
+        started_at=started,
+        queued_at=statement.submitted_at,
+        scheduled_at=started,
+        ended_at=ended,
+        duration=_milliseconds(started, ended),
+        error=statement.error_message,
+        tags=[],
+        job=identity,
+        pipeline=identity,
+    )
+
+
+def _mode_of(run: Run) -> str | None:
+    if run.spec.polars:
+        return run.spec.polars.used_mode.value
+    if run.spec.spark:
+        return "sql" if run.spec.spark.sql else "application"
+    return None
+
+
+def _tags(text: str | None) -> list[RunTag]:
+    try:
+        noted: Any = json.loads(text or "[]")
+        return _TAGS.validate_python(noted)
+    except (ValueError, ValidationError):
+        return []  # written by somebody else
+
+
+def _milliseconds(started: datetime | None, ended: datetime | None) -> float | None:
+    if started is None:
+        return None
+    return max(0.0, round(((ended or datetime.now(UTC)) - started).total_seconds() * 1000, 3))
