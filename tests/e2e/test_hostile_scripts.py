@@ -150,17 +150,11 @@ def ended(workloads: Workloads, places: Places, before: Before) -> dict[str, End
 
 def run(workloads: Workloads, hostile: Hostile, places: Places) -> Ended:
     """Run one script to its end."""
-    body = {"mode": "script", "script": hostile.source, "params": places.params}
-    if hostile.timeout_seconds:
-        run_id = workloads.apply(body, timeoutSeconds=hostile.timeout_seconds)
-        run = workloads.wait(run_id)
-        success, error = run["status"] == "success", run["error"]
-    else:
-        told = workloads.answer(**body)
-        run_id, success, error = told["run_id"], told["success"], told.get("error")
-    outcome = workloads.resource(run_id)["status"].get("polars") or {}
+    limit = {"timeoutSeconds": hostile.timeout_seconds} if hostile.timeout_seconds else {}
+    told = workloads.answer(mode="script", script=hostile.source, params=places.params, **limit)
+    run_id = told["run_id"]
     log = workloads.rest.get(f"/runs/{run_id}/logs", headers={"Accept": "text/plain"}, timeout=60).text
-    return Ended(run_id, success, error or "", outcome.get("errorKind"), log)
+    return Ended(run_id, told["success"], told["error"] or "", told["error_kind"], log)
 
 
 @pytest.mark.parametrize("hostile", SCRIPTS, ids=lambda hostile: hostile.name)

@@ -76,7 +76,7 @@ class Hostile:
         says: regular expressions that its error must match. `<refused>` stands for a server's refusal, `<gone>` for
             what does not answer at all.
         kind: what the run's error_kind must be; None where the platform cannot know.
-        timeout_seconds: the run's timeout; such a script is sent by kubectl.
+        timeout_seconds: the run's timeout; the platform's when None.
         succeeds: whether the workload itself ends well, and only what it leaves behind is hostile.
     """
 

@@ -1,7 +1,7 @@
 """What every hostile script begins with; it is sent in front of each, so it uses nothing but the standard library.
 
-A script says how its attack went: `RefusedError` with what it was told, or `BreachError` with what worked. A script that ends
-without an error has not been stopped either.
+A script says how its attack went: `RefusedError` with what it was told, or `BreachError` with what worked. A script
+that ends without an error has not been stopped either.
 """
 
 from __future__ import annotations
