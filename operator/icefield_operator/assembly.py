@@ -20,9 +20,9 @@ from .run.reconcile import Logs, RunReconciler
 from .run.work import Work
 from .run_token import RunTokenSigner
 from .settings import Settings
+from .spark.driver_rights import DriverRights
 from .warehouse import relations as warehouse_relations
 from .warehouse.build import Image
-from .warehouse.driver_rights import DriverRights
 from .warehouse.gateway import Gateways
 from .warehouse.reconcile import WarehouseReconciler
 from .workspace.access import WorkspaceAccess

@@ -24,6 +24,7 @@ from icefield_crds.names import API_VERSION
 from icefield_engines.spark_connect.conf import configuration
 from icefield_engines.spark_connect.settings import CatalogSettings, SparkSettings
 from icefield_engines.warehouse.settings import StoreSettings
+from icefield_operator.spark import driver_rights
 from icefield_operator.warehouse import build
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.unit.manifests.rendering import overlay
@@ -91,7 +92,7 @@ def _configuration(plane: ControlPlane, pod: dict[str, Any], template: str, fold
     given |= {"workspace": "demo", "spark_executor_template": folder / "pod.yaml", **_executor_env(pod)}
     cluster = yaml.safe_load(plane.kubeconfig.read_text())["clusters"][0]["cluster"]
     (folder / "ca.crt").write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
-    token = plane.kubectl("create", "token", build.SPARK_SERVICE_ACCOUNT, f"--namespace={NAMESPACE}").strip()
+    token = plane.kubectl("create", "token", driver_rights.WAREHOUSES, f"--namespace={NAMESPACE}").strip()
     (folder / "token").write_text(token)
     store = StoreSettings.model_validate(
         {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "ICEFIELD_BUCKET": "b", "ICEFIELD_PREFIX": "p"}
@@ -110,7 +111,7 @@ def _configuration(plane: ControlPlane, pod: dict[str, Any], template: str, fold
 
 def test_a_real_driver_makes_and_ends_executors(installed: ControlPlane, tmp_path: Path) -> None:
     workspace = {"metadata": {"name": "demo", "uid": "8a4a8a4e-0000-4000-8000-000000000000"}, "spec": {}}
-    for manifest in build.driver_rights(Workspace.model_validate(workspace)):
+    for manifest in driver_rights.manifests(Workspace.model_validate(workspace), driver_rights.WAREHOUSES):
         manifest["metadata"].pop("ownerReferences", None)  # there is no Workspace
         installed.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
     around = _around(installed)

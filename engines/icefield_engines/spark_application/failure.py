@@ -146,7 +146,9 @@ def _place(lines: list[str], entrypoint: str | None) -> str:
 
 def _java(lines: list[str]) -> _Found | None:
     for number in range(len(lines) - 1, -1, -1):
-        if cause := _CAUSE.match(lines[number]):
+        cause = _CAUSE.match(lines[number])
+        # What came from Python is told there.
+        if cause and _TRACEBACK not in (cause["what"] or ""):
             return _Found(number, _said(cause["type"], (cause["what"] or "").strip()))
     return None
 

@@ -9,30 +9,25 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from icefield_crds import Flavor, SparkExecutors, Warehouse, Workspace, labels, names
+from icefield_crds import Flavor, SparkExecutors, Warehouse, labels, names
+from icefield_operator import pod_parts
+from icefield_operator.spark import driver_rights
 from icefield_operator.world import Manifest
 
 from . import sizes
 
 GATEWAY_CONTAINER = "gateway"
 SPARK_CONTAINER = "spark"
-SPARK_SERVICE_ACCOUNT = "icefield-spark"
-SPARK_DRIVER_ROLE = "icefield-spark-driver"
 HASH_ANNOTATION = f"{names.GROUP}/spec-hash"
 """On the pod: what it was made of. When that changes, the pod is replaced."""
 TOKEN_KEY = "token"  # noqa: S105 - a key in a Secret
 DRAIN_SECONDS = 30
 """How long statements that run may go on when the warehouse is stopped or replaced."""
 GRACE_SECONDS = DRAIN_SECONDS + 10
-CA_DIRECTORY = "/etc/icefield/ca"
 EXECUTOR_DIRECTORY = "/etc/icefield/executor"
 EXECUTOR_TEMPLATE = "pod.yaml"
 
-_USER = 65532
-_RBAC = "rbac.authorization.k8s.io"
-_TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105
-_RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-_SECRETS = [{"secretRef": {"name": name}} for name in (names.OBJECT_STORE_SECRET, names.CATALOG_SECRET)]
+_SECRETS = pod_parts.secrets(names.OBJECT_STORE_SECRET, names.CATALOG_SECRET)
 
 
 class Image(NamedTuple):
@@ -76,16 +71,16 @@ def pod(around: Surroundings) -> Manifest:
     """
     shares = sizes.shares(around.flavor, executors=around.executors is not None)
     spec: dict[str, Any] = {
-        **_hardened(),
+        **pod_parts.hardened(),
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "initContainers": [_spark(around, shares.spark)],
         "containers": [_gateway(around, shares.gateway)],
         "volumes": _volumes(around),
-        **_placement(around.flavor),
+        **pod_parts.placement(around.flavor),
     }
     if around.executors:
-        spec["serviceAccountName"] = SPARK_SERVICE_ACCOUNT
+        spec["serviceAccountName"] = driver_rights.WAREHOUSES
     metadata = _metadata(around)
     metadata["labels"] = labels.of_warehouse_pod(around.workspace, around.warehouse.metadata.name)
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
@@ -106,20 +101,20 @@ def executor_config_map(around: Surroundings) -> Manifest | None:
         "kind": "Pod",
         "metadata": {"labels": labels.of_executor_pod(around.workspace, around.warehouse.metadata.name)},
         "spec": {
-            **_hardened(),
+            **pod_parts.hardened(),
             "serviceAccountName": "default",
             "containers": [
                 {
                     "name": "executor",
                     "imagePullPolicy": around.image.pull_policy,
-                    "env": _values(_common_env(around)),
+                    "env": pod_parts.values(_common_env(around)),
                     "envFrom": _SECRETS,
-                    "securityContext": _RESTRICTED,
-                    "volumeMounts": [*mounts, *_CA_MOUNT],
+                    "securityContext": pod_parts.RESTRICTED,
+                    "volumeMounts": [*mounts, pod_parts.CA_MOUNT],
                 }
             ],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, _CA_VOLUME],
-            **_placement(around.executors.flavor),
+            "volumes": [{"name": "tmp", "emptyDir": {}}, pod_parts.CA_VOLUME],
+            **pod_parts.placement(around.executors.flavor),
         },
     }
     data = {EXECUTOR_TEMPLATE: yaml.safe_dump(template, sort_keys=False)}
@@ -155,42 +150,15 @@ def network_policy(around: Surroundings) -> Manifest:
     }
 
 
-def driver_rights(workspace: Workspace) -> list[Manifest]:
-    """Return what lets the warehouses of a workspace make Spark executors: an account, and its role there."""
-    slug = workspace.metadata.name
-    metadata = {
-        "name": SPARK_SERVICE_ACCOUNT,
-        "namespace": workspace.namespace,
-        "labels": labels.of_workspace_child(slug),
-        "ownerReferences": [workspace.owner_reference.to_api()],
-    }
-    subject = {"kind": "ServiceAccount", "name": SPARK_SERVICE_ACCOUNT, "namespace": workspace.namespace}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": metadata,
-            "automountServiceAccountToken": False,
-        },
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": SPARK_DRIVER_ROLE},
-            "subjects": [subject],
-        },
-    ]
-
-
 def _gateway(around: Surroundings, resources: Manifest) -> Manifest:
     token = {"secretKeyRef": {"name": names.WAREHOUSE_TOKEN_SECRET, "key": TOKEN_KEY}}
     port = names.GATEWAY_PORT
     return {
         **_container(around, GATEWAY_CONTAINER, "icefield_engines.warehouse", resources),
         "env": [
-            *_values({**_common_env(around), "ICEFIELD_DRAIN_SECONDS": str(DRAIN_SECONDS)}),
+            *pod_parts.values({**_common_env(around), "ICEFIELD_DRAIN_SECONDS": str(DRAIN_SECONDS)}),
             {"name": "ICEFIELD_GATEWAY_TOKEN", "valueFrom": token},
-            *_own_limits(),
+            *pod_parts.own_limits(),
         ],
         "ports": [{"name": "gateway", "containerPort": port}],
         # Every second, so that the first statement does not wait for the probe.
@@ -207,23 +175,23 @@ def _gateway(around: Surroundings, resources: Manifest) -> Manifest:
             "timeoutSeconds": 10,
             "failureThreshold": 6,
         },
-        "volumeMounts": [*_scratch_mounts(GATEWAY_CONTAINER), *_CA_MOUNT],
+        "volumeMounts": [*_scratch_mounts(GATEWAY_CONTAINER), pod_parts.CA_MOUNT],
     }
 
 
 def _spark(around: Surroundings, resources: Manifest) -> Manifest:
-    mounts = [*_scratch_mounts(SPARK_CONTAINER), *_CA_MOUNT]
-    variables = _values(_common_env(around))
+    mounts = [*_scratch_mounts(SPARK_CONTAINER), pod_parts.CA_MOUNT]
+    variables = pod_parts.values(_common_env(around))
     if around.executors:
         mounts += [
             {"name": "executor", "mountPath": EXECUTOR_DIRECTORY, "readOnly": True},
-            {"name": "kubernetes-token", "mountPath": _TOKEN_DIRECTORY, "readOnly": True},
+            pod_parts.TOKEN_MOUNT,
         ]
         variables += _executor_env(around, around.executors)
     return {
         **_container(around, SPARK_CONTAINER, "icefield_engines.spark_connect", resources),
         "restartPolicy": "Always",
-        "env": [*variables, *_own_limits()],
+        "env": [*variables, *pod_parts.own_limits()],
         "volumeMounts": mounts,
     }
 
@@ -236,19 +204,15 @@ def _container(around: Surroundings, name: str, module: str, resources: Manifest
         "command": ["/usr/bin/tini", "-g", "--", "python", "-m", module],
         "envFrom": _SECRETS,
         "resources": resources,
-        "securityContext": _RESTRICTED,
+        "securityContext": pod_parts.RESTRICTED,
         # Why it ended is read from the end of its log.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
 
 def _common_env(around: Surroundings) -> dict[str, str]:
-    ca_bundle = f"{CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
     return {
-        "HOME": "/tmp",  # noqa: S108 - inside the container, where the image's own home is not writable
-        "PYTHONUNBUFFERED": "1",
-        "SSL_CERT_FILE": ca_bundle,
-        "REQUESTS_CA_BUNDLE": ca_bundle,
+        **pod_parts.at_home(),
         "ICEFIELD_WORKSPACE": around.workspace,
         "ICEFIELD_WAREHOUSE": around.warehouse.metadata.name,
     }
@@ -257,7 +221,7 @@ def _common_env(around: Surroundings) -> dict[str, str]:
 def _executor_env(around: Surroundings, executors: Executors) -> list[Manifest]:
     size = sizes.executor(executors.flavor)
     return [
-        *_values(
+        *pod_parts.values(
             {
                 "ICEFIELD_SPARK_EXECUTORS_MIN": str(executors.limits.min),
                 "ICEFIELD_SPARK_EXECUTORS_MAX": str(executors.limits.max),
@@ -267,54 +231,8 @@ def _executor_env(around: Surroundings, executors: Executors) -> list[Manifest]:
                 "ICEFIELD_SPARK_EXECUTOR_IMAGE": around.image.name,
             }
         ),
-        _field("ICEFIELD_NAMESPACE", "metadata.namespace"),
-        _field("ICEFIELD_POD_NAME", "metadata.name"),
-        _field("ICEFIELD_POD_IP", "status.podIP"),
+        *pod_parts.own_place(),
     ]
-
-
-def _own_limits() -> list[Manifest]:
-    """Return what tells a container how much it may take: CPU in whole cores (rounded up), memory in bytes."""
-    limits = {"ICEFIELD_CPU_LIMIT": "limits.cpu", "ICEFIELD_MEMORY_LIMIT_BYTES": "limits.memory"}
-    return [
-        {"name": name, "valueFrom": {"resourceFieldRef": {"resource": resource}}} for name, resource in limits.items()
-    ]
-
-
-def _values(values: dict[str, str]) -> list[Manifest]:
-    return [{"name": name, "value": value} for name, value in values.items()]
-
-
-def _field(name: str, path: str) -> Manifest:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-
-
-def _hardened() -> Manifest:
-    """Return what keeps a pod from Kubernetes and from the node."""
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-    }
-
-
-def _placement(flavor: Flavor) -> Manifest:
-    placement: Manifest = {}
-    if flavor.spec.node_selector:
-        placement["nodeSelector"] = dict(flavor.spec.node_selector)
-    if flavor.spec.tolerations:
-        placement["tolerations"] = [toleration.to_api() for toleration in flavor.spec.tolerations]
-    return placement
-
-
-_CA_MOUNT: list[Manifest] = [{"name": "ca", "mountPath": CA_DIRECTORY, "readOnly": True}]
-_CA_VOLUME: Manifest = {"name": "ca", "configMap": {"name": names.CA_BUNDLE_CONFIG_MAP}}
 
 
 def _scratch_mounts(container: str) -> list[Manifest]:
@@ -324,16 +242,11 @@ def _scratch_mounts(container: str) -> list[Manifest]:
 
 def _volumes(around: Surroundings) -> list[Manifest]:
     scratch = [mount["name"] for name in (GATEWAY_CONTAINER, SPARK_CONTAINER) for mount in _scratch_mounts(name)]
-    volumes: list[Manifest] = [*({"name": name, "emptyDir": {}} for name in scratch), _CA_VOLUME]
+    volumes: list[Manifest] = [*({"name": name, "emptyDir": {}} for name in scratch), pod_parts.CA_VOLUME]
     if around.executors:
-        token = [
-            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
-            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
-        ]
         volumes += [
             {"name": "executor", "configMap": {"name": around.name}},
-            {"name": "kubernetes-token", "projected": {"sources": token}},
+            pod_parts.TOKEN_VOLUME,
         ]
     return volumes
 

@@ -9,10 +9,10 @@ from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import KubernetesError
 from icefield_operator.queue import Key
+from icefield_operator.spark.driver_rights import DriverRights
 from icefield_operator.world import Kind, Manifest
 
 from . import build, pods, resolve, status, validate, wanted
-from .driver_rights import DriverRights
 from .gateway import Answer, Gateways
 from .pods import Seen
 from .resolve import Facts

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from icefield_crds import Flavor, SparkExecutors, Warehouse, Workspace
+from icefield_operator.spark import driver_rights
 from icefield_operator.warehouse import build
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -46,7 +47,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "pod-with-executors": lambda: build.pod(_around(PLACED, SMALL)),
     "executor-template": lambda: build.executor_config_map(_around(SMALL, PLACED)),
     "network-policy": lambda: build.network_policy(_around(SMALL, PLACED)),
-    "driver-rights": lambda: build.driver_rights(WORKSPACE),
+    "driver-rights": lambda: driver_rights.manifests(WORKSPACE, driver_rights.WAREHOUSES),
 }
 
 
