@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from tests.chaos.killing import kill_operator, wait_until_back
 from tests.e2e.scenarios import Scenario
 
 pytestmark = pytest.mark.chaos
 
 RUNS, KILLS = 20, 10
-SYSTEM = "icefield-system"
 MARK = """
 import os, boto3
 key = "/".join((os.environ["ICEFIELD_PREFIX"], "chaos", os.environ["POLNOR_RUN_ID"], os.environ["POLNOR_TASK_KEY"],
@@ -38,24 +36,6 @@ TASKS = [
 ]
 
 
-def _operator_processes(cgroup: str) -> list[psutil.Process]:
-    """The operator's processes of this cluster, told from another cluster's by their cgroup."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "icefield_operator" in " ".join(process.info["cmdline"] or ())
-        and f"/{cgroup}/" in Path(f"/proc/{process.pid}/cgroup").read_text()
-    ]
-
-
-def _kill_operator(scenario: Scenario) -> None:
-    """End the operator without a warning, then replace its pod, or the kubelet would wait ever longer to restart it."""
-    for process in _operator_processes(scenario.platform.cgroup):
-        process.kill()
-    pods = ["delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/name=icefield-operator"]
-    scenario.kubectl(*pods, "--grace-period=0", "--force")
-
-
 def test_every_run_ends_and_every_task_runs_once_while_the_operator_dies(platform: Any) -> None:
     scenario = Scenario(platform)
     patch = ["patch", "workspaces.icefield.dev", "demo", "--type=merge", "-p"]
@@ -65,9 +45,9 @@ def test_every_run_ends_and_every_task_runs_once_while_the_operator_dies(platfor
     for n in range(RUNS):
         runs.append(scenario.run_of(job["id"]))
         if n % (RUNS // KILLS) == 0:
-            _kill_operator(scenario)
+            kill_operator(scenario)
             time.sleep(2)
-    scenario.kubectl("-n", SYSTEM, "rollout", "status", "deployment/icefield-operator", "--timeout=120s")
+    wait_until_back(scenario, "icefield-operator")
 
     assert {scenario.wait(run_id, timeout=600)["status"] for run_id in runs} == {"success"}
     for run_id in runs:
