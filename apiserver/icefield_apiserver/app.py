@@ -43,6 +43,7 @@ from .routes import (
     lineage,
     logs,
     polars,
+    query,
     runs,
     runs_v2,
     statements,
@@ -75,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     lineage.router,
     volumes.router,
     polars.router,
+    query.router,
 )
 SECOND_PREFIX = "/api/v2"
 SECOND_ROUTERS: tuple[APIRouter, ...] = (runs_v2.router,)
@@ -143,6 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.statements = await stack.enter_async_context(
             open_statements(settings, state.db, state.cluster, state.secrets, state.catalogs, state.lineage, closing)
         )
+        dependencies.install_queries(app, state.cluster, state.catalogs)
         yield
 
 

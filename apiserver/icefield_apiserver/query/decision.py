@@ -108,13 +108,22 @@ def decide(question: Question) -> Decision:
     Raises:
         BadRequest: the engine asked for cannot, or what was sent cannot be run so.
     """
-    if question.requested == BLOOM:
-        raise BadRequest("The engine bloom is not available here; use auto, duckdb, polars or spark.")
-    if question.requested not in (AUTO, DUCKDB, POLARS, SPARK):
-        raise BadRequest(f"There is no engine {question.requested}; there are auto, duckdb, polars and spark.")
-    if question.requested == DUCKDB and question.destination:
-        raise BadRequest("duckdb cannot write to a destination; leave engine as auto, or use polars or spark.")
+    check_engine(question.requested, question.destination)
     return _DECISIONS[question.source](question)
+
+
+def check_engine(requested: str, destination: str | None) -> None:
+    """Refuse an engine that there is not, or that cannot write.
+
+    Raises:
+        BadRequest: it is one of these.
+    """
+    if requested == BLOOM:
+        raise BadRequest("The engine bloom is not available here; use auto, duckdb, polars or spark.")
+    if requested not in (AUTO, DUCKDB, POLARS, SPARK):
+        raise BadRequest(f"There is no engine {requested!r}; there are auto, duckdb, polars and spark.")
+    if requested == DUCKDB and destination:
+        raise BadRequest("duckdb cannot write to a destination; leave engine as auto, or use polars or spark.")
 
 
 def _script(question: Question) -> Decision:

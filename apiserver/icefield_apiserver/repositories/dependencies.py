@@ -13,6 +13,10 @@ from icefield_apiserver.lineage.graph import LineageGraph
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
 from icefield_apiserver.maintenance.runs import MaintenanceRuns
 from icefield_apiserver.polars.service import PolarsService
+from icefield_apiserver.query.planning import QueryPlanner
+from icefield_apiserver.query.service import QueryRouter
+from icefield_apiserver.query.warehouses import WarehouseStatements
+from icefield_apiserver.spark.applications import SparkApplications
 from icefield_apiserver.statements.service import Statements
 from icefield_apiserver.volumes.store import WorkspaceStores
 
@@ -45,6 +49,20 @@ def install_catalog(
     app.state.tables = TableRepository(catalogs)
     app.state.named_catalogs = CatalogRepository(catalogs, cluster, stores)
     app.state.maintenance = MaintenanceRuns(app.state.tables, app.state.warehouses, app.state.runs)
+
+
+def install_queries(app: FastAPI, cluster: Cluster, catalogs: Catalogs) -> None:
+    """Put what runs queries and Spark applications into the application's state, after everything that it runs on."""
+    state = app.state
+    state.spark = SparkApplications(state.runs)
+    state.queries = QueryRouter(
+        QueryPlanner(catalogs),
+        WarehouseStatements(state.statements, state.warehouses, cluster),
+        state.polars,
+        state.spark,
+        catalogs,
+        cluster.workspace_directory,
+    )
 
 
 async def _jobs(request: Request) -> JobRepository:
@@ -103,6 +121,14 @@ async def _polars(request: Request) -> PolarsService:
     return cast(PolarsService, request.app.state.polars)
 
 
+async def _queries(request: Request) -> QueryRouter:
+    return cast(QueryRouter, request.app.state.queries)
+
+
+async def _spark(request: Request) -> SparkApplications:
+    return cast(SparkApplications, request.app.state.spark)
+
+
 Jobs = Annotated[JobRepository, Depends(_jobs)]
 Runs = Annotated[RunRepository, Depends(_runs)]
 Environment = Annotated[EnvironmentRepository, Depends(_environment)]
@@ -113,6 +139,8 @@ NamedCatalogs = Annotated[CatalogRepository, Depends(_named_catalogs)]
 Tables = Annotated[TableRepository, Depends(_tables)]
 MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
 CurrentPolars = Annotated[PolarsService, Depends(_polars)]
+CurrentQueries = Annotated[QueryRouter, Depends(_queries)]
+CurrentSpark = Annotated[SparkApplications, Depends(_spark)]
 CurrentStatements = Annotated[Statements, Depends(_statements)]
 Volumes = Annotated[VolumeRepository, Depends(_volumes)]
 Stores = Annotated[WorkspaceStores, Depends(_stores)]

@@ -25,7 +25,7 @@ def executed(statement: Statement, stream: bytes | None) -> bytes:
         statement: the statement.
         stream: the first rows, as an Arrow IPC stream.
     """
-    count, rows = _rows(stream) if stream else (0, b"")
+    count, rows = rows_of_stream(stream) if stream else (0, b"")
     total = statement.rows_produced or 0
     has_rows = statement.result_schema is not None
     ended = statement.finished_at or now()
@@ -44,7 +44,7 @@ def executed(statement: Statement, stream: bytes | None) -> bytes:
     return as_json(fields)[:-1] + b',"rows":[' + rows + b"]}"
 
 
-def _rows(stream: bytes) -> tuple[int, bytes]:
+def rows_of_stream(stream: bytes) -> tuple[int, bytes]:
     """Return how many rows an Arrow IPC stream has, and the rows as JSON without the brackets of the list."""
     count, pieces = 0, []
     with pa.ipc.open_stream(stream) as reader:

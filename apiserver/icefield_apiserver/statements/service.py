@@ -100,6 +100,25 @@ class Statements:
         """
         return await self._repository.get(self._workspace(principal).metadata.uid, statement_id)
 
+    async def ended(self, principal: Principal, statement_id: str, seconds: float) -> tuple[Statement, bytes | None]:
+        """Wait for a statement's end, and return it with the first rows, where this process saw to it.
+
+        It has not ended when so many seconds have passed, and when the process is about to end.
+
+        Raises:
+            NotFound: the workspace has none of this id.
+        """
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + seconds
+        if execution := self._executor.find(statement_id):
+            await self._wait(execution, seconds)
+            return await self._now(execution), execution.inline
+        while True:
+            statement = await self.get(principal, statement_id)
+            if statement.status in TERMINAL or clock() > give_up or self._executor.closing.is_set():
+                return statement, None
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def page(self, principal: Principal, filters: Filters, window: Window, before: str | None) -> list[Statement]:
         """Return statements, newest first, and one more than the window's limit where there are more."""
         return list(await self._repository.page(self._workspace(principal).metadata.uid, filters, window, before))
