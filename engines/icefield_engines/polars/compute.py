@@ -40,7 +40,7 @@ class Compute(Protocol):
     """Whether `sink` puts the target's field ids into the files; else the table maps columns by their names."""
 
     def batches(self, frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-        """Compute a frame; yield its rows in order, at most BATCH_ROWS at a time; one empty piece when there are none."""
+        """Compute a frame; yield its rows in order, at most BATCH_ROWS at once; one empty piece when none."""
         ...
 
     def sink(self, frame: pl.LazyFrame, target: ParquetTarget) -> None:

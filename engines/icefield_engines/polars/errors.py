@@ -1,0 +1,65 @@
+"""Why a workload fails, as one sentence of the kind that people can act on."""
+
+from __future__ import annotations
+
+import errno
+from types import TracebackType
+
+from polars.exceptions import PolarsError
+
+from .outcome import MAX_ERROR_CHARACTERS, Kind
+
+SCRIPT_NAME = "<script>"
+"""What a script's code objects say they are of."""
+_FULL = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
+_PLAN = ("\n\nResolved plan until failure", "\n\nThis error occurred", "\n\nHint:")
+
+
+class WorkloadError(Exception):
+    """A failure that is told in our own words."""
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        """Say what kind it is (outcome.Kind) and what happened."""
+        super().__init__(sentence)
+        self.kind = kind
+        self.sentence = sentence
+
+
+def line_of(traceback: TracebackType | None) -> int | None:
+    """Return the script's innermost line in a traceback, from 1; None when the script is not in it."""
+    line = None
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == SCRIPT_NAME:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+def told(error: BaseException) -> str:
+    """Return what an exception says, behind the name of its type, in one line.
+
+    What Polars says of its plan is left out: it is about a plan that nobody wrote.
+    """
+    if isinstance(error, WorkloadError):
+        return error.sentence
+    try:
+        text = str(error)
+    except BaseException:
+        text = ""
+    if isinstance(error, PolarsError):
+        for mark in _PLAN:
+            text = text.partition(mark)[0]
+    text = " ".join(text[: 4 * MAX_ERROR_CHARACTERS].split())
+    name = type(error).__name__[:100]
+    return f"{name}: {text}" if text else name
+
+
+def kind_of(error: BaseException, otherwise: str) -> str:
+    """Return what kind of failure an exception is."""
+    if isinstance(error, WorkloadError):
+        return error.kind
+    if isinstance(error, MemoryError):
+        return Kind.MEMORY
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Kind.DISK
+    return otherwise

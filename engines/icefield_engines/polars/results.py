@@ -1,0 +1,122 @@
+"""Results: an Arrow IPC stream in the object store that any reader of Arrow understands, without Polars' own types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain
+
+import polars as pl
+import pyarrow as pa
+from pyarrow.fs import FileSystem, S3FileSystem
+
+from .errors import WorkloadError
+from .outcome import Kind
+from .workload import ObjectStore
+
+MAX_BYTES = 1024**3
+DTYPE = b"polars.dtype"
+"""Metadata of a field: Polars' own name of its type."""
+_MAX_DTYPE = 1024
+"""An Enum's name lists all it may be."""
+_AS_TEXT = (pl.Categorical, pl.Enum, pl.Int128, pl.UInt128)
+
+
+def file_system(store: ObjectStore) -> FileSystem:
+    """Return the workspace's bucket as PyArrow sees it."""
+    scheme, _, host = store.endpoint.rpartition("://")
+    return S3FileSystem(
+        access_key=store.access_key_id,
+        secret_key=store.secret_access_key,
+        region=store.region,
+        endpoint_override=host,
+        scheme=scheme or "https",
+        connect_timeout=5,
+        request_timeout=60,
+        allow_delayed_open=True,  # what is small is written by one call
+        default_metadata={"Content-Type": "application/vnd.apache.arrow.stream"},
+    )
+
+
+def store(frames: Iterable[pl.DataFrame], files: FileSystem, path: str) -> tuple[int, int]:
+    """Write a result; return its rows and bytes. Nothing is left of one that fails.
+
+    Args:
+        frames: its rows in order, at least one frame, each small enough to be a batch.
+        files: the object store.
+        path: bucket and key.
+
+    Raises:
+        WorkloadError: QUERY; it is too large, or has a column of Python objects.
+    """
+    waiting = iter(frames)
+    first = next(waiting)
+    schema, casts = carried(first.schema)
+    rows = 0
+    with files.open_output_stream(path) as stream:
+        try:
+            with pa.ipc.new_stream(stream, schema) as writer:
+                for frame in chain((first,), waiting):
+                    rows += frame.height
+                    for batch in _batches(frame.cast(casts) if casts else frame, schema):
+                        writer.write_batch(batch)
+                    _refuse_more_than(MAX_BYTES, stream.tell())
+            size = int(stream.tell())
+        except BaseException:
+            stream.close()
+            with suppress(OSError):
+                files.delete_file(path)
+            raise
+    return rows, size
+
+
+def carried(schema: pl.Schema) -> tuple[pa.Schema, dict[str, pl.DataType]]:
+    """Return the Arrow schema in which a frame is carried, and the casts that bring it there.
+
+    Raises:
+        WorkloadError: QUERY; a column holds Python objects.
+    """
+    casts: dict[str, pl.DataType] = {}
+    for name, dtype in schema.items():
+        target = _carried(dtype, name)
+        if target != dtype:
+            casts[name] = target
+    empty = pl.DataFrame(schema={**schema, **casts})
+    fields = [
+        field.with_metadata({DTYPE: str(schema[field.name])[:_MAX_DTYPE].encode()})
+        for field in empty.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    ]
+    return pa.schema(fields), casts
+
+
+def _carried(dtype: pl.DataType, name: str) -> pl.DataType:
+    if dtype == pl.Object:
+        raise WorkloadError(
+            Kind.QUERY, f"column '{name}' of the result holds Python objects; make values of a Polars type of them"
+        )
+    if dtype in _AS_TEXT:
+        return pl.String()
+    if dtype == pl.Float16:
+        return pl.Float32()
+    if isinstance(dtype, pl.List):
+        return pl.List(_carried(_instance(dtype.inner), name))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_carried(_instance(dtype.inner), name), dtype.size)
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: _carried(_instance(field.dtype), name) for field in dtype.fields})
+    return dtype
+
+
+def _instance(dtype: object) -> pl.DataType:
+    return dtype() if isinstance(dtype, type) else dtype  # type: ignore[return-value]
+
+
+def _batches(frame: pl.DataFrame, schema: pa.Schema) -> list[pa.RecordBatch]:
+    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    batches: list[pa.RecordBatch] = table.cast(schema).combine_chunks().to_batches()
+    return batches
+
+
+def _refuse_more_than(limit: int, size: int) -> None:
+    if size > limit:
+        raise WorkloadError(Kind.QUERY, "the result is larger than 1 GiB; write it to a table: give a destination")

@@ -1,0 +1,43 @@
+"""One workload from its text to its outcome: plan or run it, then write its destination, its result, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+
+from . import compute, destination, query, results, script
+from .tables import Tables
+from .workload import Workload
+
+PREVIEW_ROWS = 10_000
+"""How many rows a result has whose rows are all in a table."""
+
+
+def run(workload: Workload) -> dict[str, Any]:
+    """Run a workload; return row_count, saved and result of its outcome.
+
+    Raises:
+        BaseException: why it failed.
+    """
+    tables = Tables(workload)
+    engine = compute.of(workload)
+    frame = script.run(workload, tables) if workload.mode == "script" else query.run(workload, tables)
+    if workload.destination is None:
+        return _kept(workload, *_store(workload, engine.batches(frame)))
+    written = destination.write(workload, frame, tables, engine)
+    outcome: dict[str, Any] = {"row_count": written.rows, "saved": {"rows_written": written.rows}}
+    if not workload.distributed:
+        preview = compute.LocalCompute().batches(written.frame.head(PREVIEW_ROWS))
+        outcome["result"] = _kept(workload, *_store(workload, preview))["result"]
+    return outcome
+
+
+def _store(workload: Workload, frames: Iterable[pl.DataFrame]) -> tuple[int, int]:
+    store = workload.access.object_store
+    return results.store(frames, results.file_system(store), f"{store.bucket}/{workload.result_key}")
+
+
+def _kept(workload: Workload, rows: int, size: int) -> dict[str, Any]:
+    return {"row_count": rows, "saved": None, "result": {"key": workload.result_key, "bytes": size}}
