@@ -92,7 +92,7 @@ class RunResults:
             decoded = await self._decoders.first_rows(await self.stream(workspace, run), limit)
         except DecodingError as error:
             raise Conflict(f"The result of run {run.public_id} cannot be read: {error}.") from error
-        except (DownloadError, OSError) as error:
+        except DownloadError as error:
             raise Unavailable(AWAY) from error
         outcome = run.status.polars if run.status else None
         total = outcome.row_count if outcome and outcome.row_count is not None else decoded.count

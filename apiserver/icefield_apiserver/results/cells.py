@@ -8,6 +8,8 @@
     date                 "2026-11-22"
     timestamp            "2026-11-22T12:00:00Z", with microseconds where there are any
     timestamp_ntz        the same without a zone
+    time                 "12:00:00", with a fraction where there is any
+    duration             "1 day, 2:03:04.000005"
     array                lists
     struct               objects; where two fields have one name, the last one's value
     map                  lists of pairs, because a key may be anything
@@ -62,8 +64,16 @@ def cells(array: pa.Array) -> Cells:
         return _lists(array)
     if types.is_struct(kind):
         return _structs(array)
-    if types.is_time(kind) or types.is_duration(kind) or types.is_interval(kind):
-        return [None if value is None else str(value) for value in array.to_pylist()]
+    if types.is_time(kind):
+        return _times(array)
+    if types.is_duration(kind):
+        return _texts(pc.cast(array, pa.duration("us"), safe=False))  # Python has no nanoseconds
+    if types.is_interval(kind):
+        return _texts(array)
+    if types.is_dictionary(kind):
+        return cells(array.dictionary_decode())
+    if isinstance(kind, pa.BaseExtensionType):
+        return cells(array.storage)
     whole: Cells = array.to_pylist()
     return whole
 
@@ -95,6 +105,16 @@ def _timestamps(array: pa.Array) -> Cells:
     texts = pc.replace_substring_regex(texts, r"\.0+$", "")
     values: Cells = (pc.binary_join_element_wise(texts, "Z", "") if zoned else texts).to_pylist()
     return values
+
+
+def _times(array: pa.Array) -> Cells:
+    texts = pc.replace_substring_regex(pc.cast(array, pa.string()), r"\.0+$", "")
+    values: Cells = pc.replace_substring_regex(texts, r"(\.\d{6})000$", r"\1").to_pylist()
+    return values
+
+
+def _texts(array: pa.Array) -> Cells:
+    return [None if value is None else str(value) for value in array.to_pylist()]
 
 
 def _lists(array: pa.Array) -> Cells:
