@@ -20,7 +20,7 @@ Most of it is done by Arrow's own kernels on whole columns; Python touches singl
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -47,33 +47,10 @@ def json_of(rows: Iterable[Any]) -> bytes:
 def cells(array: pa.Array) -> Cells:
     """Return a column's values as JSON has them; NULL is None."""
     kind = array.type
-    if types.is_floating(kind):
-        return _floats(array)
-    if types.is_decimal(kind):
-        return _decimals(array)
-    if types.is_timestamp(kind):
-        return _timestamps(array)
-    if types.is_date(kind):
-        values: Cells = pc.cast(array, pa.string()).to_pylist()
-        return values
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
-        return [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
-    if types.is_map(kind):
-        return _maps(array)
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return _lists(array)
-    if types.is_struct(kind):
-        return _structs(array)
-    if types.is_time(kind):
-        return _times(array)
-    if types.is_duration(kind):
-        return _texts(pc.cast(array, pa.duration("us"), safe=False))  # Python has no nanoseconds
-    if types.is_interval(kind):
-        return _texts(array)
-    if types.is_dictionary(kind):
-        return cells(array.dictionary_decode())
     if isinstance(kind, pa.BaseExtensionType):
         return cells(array.storage)
+    if convert := next((convert for is_kind, convert in _CONVERSIONS if is_kind(kind)), None):
+        return convert(array)
     whole: Cells = array.to_pylist()
     return whole
 
@@ -152,3 +129,41 @@ def _structs(array: pa.Array) -> Cells:
 def _validity(array: pa.Array) -> list[bool]:
     valid: list[bool] = array.is_valid().to_pylist()
     return valid
+
+
+def _dates(array: pa.Array) -> Cells:
+    values: Cells = pc.cast(array, pa.string()).to_pylist()
+    return values
+
+
+def _binary(array: pa.Array) -> Cells:
+    return [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
+
+
+def _durations(array: pa.Array) -> Cells:
+    return _texts(pc.cast(array, pa.duration("us"), safe=False))  # Python has no nanoseconds
+
+
+def _decoded(array: pa.Array) -> Cells:
+    return cells(array.dictionary_decode())
+
+
+_CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], Cells]], ...] = (
+    (types.is_floating, _floats),
+    (types.is_decimal, _decimals),
+    (types.is_timestamp, _timestamps),
+    (types.is_date, _dates),
+    (types.is_time, _times),
+    (types.is_duration, _durations),
+    (types.is_interval, _texts),
+    (types.is_binary, _binary),
+    (types.is_large_binary, _binary),
+    (types.is_fixed_size_binary, _binary),
+    (types.is_map, _maps),
+    (types.is_list, _lists),
+    (types.is_large_list, _lists),
+    (types.is_fixed_size_list, _lists),
+    (types.is_struct, _structs),
+    (types.is_dictionary, _decoded),
+)
+"""The first that fits; what fits none is the same in Python and in JSON."""
