@@ -54,7 +54,7 @@ class Surroundings:
 
 def token_secret(run: Run, workspace: str, token: str) -> Manifest:
     """Return the Secret that holds the run's own token."""
-    metadata = _metadata(run, workspace, names.run_token_secret(run.metadata.name))
+    metadata = metadata_of(run, workspace, names.run_token_secret(run.metadata.name))
     data = {TOKEN_KEY: base64.b64encode(token.encode()).decode()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
 
@@ -63,7 +63,7 @@ def files_config_map(run: Run, workspace: str, execution: Execution) -> Manifest
     """Return the ConfigMap with the run's inline files, or None when it has none."""
     if not execution.files:
         return None
-    metadata = _metadata(run, workspace, names.run_files_config_map(run.metadata.name))
+    metadata = metadata_of(run, workspace, names.run_files_config_map(run.metadata.name))
     data = {_file_key(number): file.content for number, file in enumerate(execution.files)}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
@@ -79,7 +79,7 @@ def pod(around: Surroundings, task: Task, attempt: int, flavor: Flavor, deadline
         deadline_seconds: after how long the kubelet ends it.
     """
     run, foreign = around.run, task.image is not None and task.image != around.images.runtime
-    metadata = _metadata(run, around.workspace, names.pod_name(run.metadata.name, task.key, attempt))
+    metadata = metadata_of(run, around.workspace, names.pod_name(run.metadata.name, task.key, attempt))
     metadata["labels"] = labels.of_task_pod(around.workspace, run.metadata.name, task.key, attempt)
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -123,7 +123,7 @@ def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, f
         "imagePullPolicy": around.images.pull_policy,
         "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + task.command)],
         "workingDir": WORKING_DIRECTORY,
-        "env": _env(around, task, attempt),
+        "env": environment(around, task, attempt),
         # Later ones win, and `env` wins over all of them.
         "envFrom": [
             {"secretRef": {"name": names.ENVIRONMENT_SECRET, "optional": True}},
@@ -135,7 +135,7 @@ def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, f
     }
 
 
-def _env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
+def environment(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
     """Return the variables; later ones win: ours that may be overridden, the user's, ours that may not."""
     run = around.run
     ca_bundle = f"{CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
@@ -149,9 +149,6 @@ def _env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
         "PYICEBERG_CATALOG__DEFAULT__URI": f"{around.api_url}/iceberg",
         "PYICEBERG_CATALOG__DEFAULT__WAREHOUSE": around.workspace,
     }
-    params = around.execution.params
-    parameters = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
-    parameters["ICEFIELD_PARAMS"] = json.dumps(params, sort_keys=True)
     fixed = {
         "POLNOR_API_URL": around.api_url,
         "POLNOR_RUN_ID": run.public_id,
@@ -163,8 +160,8 @@ def _env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
     variables = [
         *_values(defaults),
         {"name": "PYICEBERG_CATALOG__DEFAULT__TOKEN", "valueFrom": token},
-        *(_user_variable(variable) for variable in task.env),
-        *_values(parameters),
+        *(user_variable(variable) for variable in task.env),
+        *parameters(around.execution.params),
         *_values(fixed),
         {"name": "POLNOR_TOKEN", "valueFrom": token},
         {"name": "ICEFIELD_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
@@ -176,7 +173,14 @@ def _values(values: dict[str, str]) -> list[Manifest]:
     return [{"name": name, "value": _literal(value)} for name, value in values.items()]
 
 
-def _user_variable(variable: EnvVar) -> Manifest:
+def parameters(params: dict[str, str]) -> list[Manifest]:
+    """Return a run's parameters as variables: each by its name, and all of them as JSON."""
+    variables = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
+    return _values(variables | {"ICEFIELD_PARAMS": json.dumps(params, sort_keys=True)})
+
+
+def user_variable(variable: EnvVar) -> Manifest:
+    """Return a variable that a run's author set, as a container has it."""
     if variable.value_from is not None:
         return variable.to_api()
     return {"name": variable.name, "value": _literal(variable.value or "")}
@@ -236,7 +240,8 @@ def _tini_container(images: Images) -> Manifest:
     }
 
 
-def _metadata(run: Run, workspace: str, name: str) -> Manifest:
+def metadata_of(run: Run, workspace: str, name: str) -> Manifest:
+    """Return the metadata of something of this name that the run owns."""
     return {
         "name": name,
         "namespace": run.metadata.namespace,

@@ -212,7 +212,7 @@ def _error(
     if phase is RunPhase.PENDING and not admission.admitted:
         return admission.message
     culprit = next((t for t in tasks if t.status is TaskPhase.FAILED), None) if phase is RunPhase.FAILED else None
-    culprit = culprit or next((t for t in tasks if t.status is TaskPhase.PENDING and t.error), None)
+    culprit = culprit or next((t for t in tasks if not t.status.is_terminal and t.error), None)
     if culprit is None or culprit.error is None:
         return None
     return culprit.error if len(tasks) == 1 else f"task {culprit.key}: {culprit.error}"

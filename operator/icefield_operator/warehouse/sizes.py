@@ -45,7 +45,7 @@ class ExecutorSize(NamedTuple):
 
 def memory_bytes(flavor: Flavor) -> int:
     """Return a flavor's memory."""
-    return int(_number(flavor.spec.memory))
+    return int(number(flavor.spec.memory))
 
 
 def shares(flavor: Flavor, *, executors: bool) -> Shares:
@@ -68,7 +68,7 @@ def shares(flavor: Flavor, *, executors: bool) -> Shares:
 def executor(flavor: Flavor) -> ExecutorSize:
     """Return what a Spark executor of this flavor gets."""
     cpu, _ = _requests(flavor)
-    return ExecutorSize(max(ceil(_number(flavor.spec.cpu)), 1), _millis(cpu), memory_bytes(flavor))
+    return ExecutorSize(max(ceil(number(flavor.spec.cpu)), 1), _millis(cpu), memory_bytes(flavor))
 
 
 def _requests(flavor: Flavor) -> tuple[Decimal, int]:
@@ -76,7 +76,7 @@ def _requests(flavor: Flavor) -> tuple[Decimal, int]:
     asked = flavor.spec.requests
     cpu = (asked.cpu if asked else None) or flavor.spec.cpu
     memory = (asked.memory if asked else None) or flavor.spec.memory
-    return _number(cpu), int(_number(memory))
+    return number(cpu), int(number(memory))
 
 
 def _resources(flavor: Flavor, limit: int, cpu_request: Decimal, memory_request: int) -> dict[str, Any]:
@@ -90,6 +90,7 @@ def _millis(cores: Decimal) -> str:
     return f"{max(ceil(cores * 1000), 1)}m"
 
 
-def _number(quantity: str) -> Decimal:
-    number: Decimal = parse_quantity(quantity)  # type: ignore[no-untyped-call]
-    return number
+def number(quantity: str) -> Decimal:
+    """Return a quantity of Kubernetes, such as 500m or 2Gi, as a number."""
+    found: Decimal = parse_quantity(quantity)  # type: ignore[no-untyped-call]
+    return found
