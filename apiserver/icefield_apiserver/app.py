@@ -46,6 +46,7 @@ from .routes import (
     query,
     runs,
     runs_v2,
+    spark,
     statements,
     tables,
     users,
@@ -79,7 +80,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     query.router,
 )
 SECOND_PREFIX = "/api/v2"
-SECOND_ROUTERS: tuple[APIRouter, ...] = (runs_v2.router,)
+SECOND_ROUTERS: tuple[APIRouter, ...] = (runs_v2.router, spark.router)
 """What only oleander's client asks for, where it does."""
 SYNC_SECONDS = 60
 
@@ -94,7 +95,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=volumes.UPLOAD)
+    app.add_middleware(
+        RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=f"{volumes.UPLOAD}|{spark.UPLOAD}"
+    )
     install_error_handlers(app)
     install_openapi(app)
     for router in ROUTERS:

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=16 * 1024 * 1024, description="Longest request body that is read.")
     max_upload_bytes: int = Field(default=10 * 1024**3, ge=1, description="Longest file that a volume takes.")
+    max_artifact_bytes: int = Field(default=1024**3, ge=1, description="Longest program for Spark that is kept.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
     statements: StatementSettings = Field(default_factory=StatementSettings)
     openlineage: OpenLineageSettings = Field(default_factory=OpenLineageSettings)

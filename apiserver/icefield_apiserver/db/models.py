@@ -216,3 +216,32 @@ class Volume(Base):
     description: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(String(253))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class SparkArtifact(Base):
+    """A program for Spark, in one version; the file itself lies in the object store.
+
+    Attributes:
+        id: `art_` and twelve hex digits.
+        workspace_uid: metadata.uid of the workspace: a later workspace of the same name is another one.
+        version: from 1, for each name.
+        file: name of the file, which says what it is: .py, .jar or .zip.
+        main_class: the class that a jar begins with.
+        py_files: further Python files, as the upload named them, separated by commas.
+        size: bytes.
+        created_by: e-mail address, or `run:<name>`.
+    """
+
+    __tablename__ = "spark_artifacts"
+    __table_args__ = (UniqueConstraint("workspace_uid", "name", "version", name="uq_spark_artifacts_workspace_uid"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    workspace_uid: Mapped[str] = mapped_column(String(36))
+    name: Mapped[str] = mapped_column(String(128))
+    version: Mapped[int]
+    file: Mapped[str] = mapped_column(String(128))
+    main_class: Mapped[str | None] = mapped_column(String(512))
+    py_files: Mapped[str | None] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_by: Mapped[str] = mapped_column(String(253))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

@@ -89,12 +89,19 @@ def of_write(decision: Decision, run: Run, destination: TableName, write_mode: s
     }
 
 
-def of_submitted(decision: Decision, run: Run, destination: TableName | None, write_mode: str) -> Answer:
-    """Return the answer for a run that has not ended: whoever wants to know asks for it."""
+def of_submitted(decision: Decision, run_id: str, destination: TableName | None, write_mode: str) -> Answer:
+    """Return the answer for what has not ended: whoever wants to know asks for it.
+
+    Args:
+        decision: what decided on it.
+        run_id: id of the run, or of the statement.
+        destination: where its result goes.
+        write_mode: overwrite or append.
+    """
     mode = ExecutionMode.SUBMITTED.value
     return {
         "state": SUBMITTED,
-        "run_id": run.public_id,
+        "run_id": run_id,
         "engine_decision": {**_decided(decision)["engine_decision"], "execution_mode": mode},
         "output_table": str(destination) if destination else None,
         "write_mode": write_mode if destination else None,

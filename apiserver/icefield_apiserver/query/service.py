@@ -6,17 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from icefield_apiserver import sql
-from icefield_apiserver.catalog import Catalogs
-from icefield_apiserver.catalog.names import catalog_names, check_database_name, check_schema_name
-from icefield_apiserver.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound
-from icefield_apiserver.identity.membership import WorkspaceDirectory
+from icefield_apiserver.errors import ApiError, BadRequest, Forbidden
 from icefield_apiserver.identity.principal import Principal
 from icefield_apiserver.polars.outcome import has_result
 from icefield_apiserver.polars.service import PolarsService
 from icefield_apiserver.schemas.polars import PolarsRequest, TableBinding
 from icefield_apiserver.schemas.query import LakeQuery, QueryRequest
-from icefield_apiserver.spark.applications import SparkApplications, application, job_annotations
+from icefield_apiserver.spark.applications import job_annotations
 from icefield_apiserver.spark.machines import Machines, machines_for
 from icefield_apiserver.sql.names import TableName
 from icefield_apiserver.sql.polars import to_polars
@@ -24,14 +20,14 @@ from icefield_crds import Role, Run, RunPhase, Workspace
 
 from . import answers
 from .answers import Answer
+from .applications import SparkQueries
 from .decision import AUTO, DUCKDB, POLARS, Decision, Source, decide
 from .planning import Plan, QueryFailedError, QueryPlanner
 from .reading import DEFAULT_DATABASE
-from .warehouses import EngineChoice, WarehouseStatements
+from .warehouses import Ended, EngineChoice, WarehouseStatements
 
 UNSUPPORTED_SQL = "unsupported_sql"
 """What a sandbox calls a failure to understand the query (PolarsOutcome.errorKind)."""
-_MACHINE_FIELDS = ("driver_machine_type", "executor_machine_type")
 
 
 @dataclass(frozen=True)
@@ -68,25 +64,15 @@ class QueryRouter:
         warehouse: runs statements.
         polars: runs workloads.
         spark: runs applications.
-        catalogs: where databases are made.
-        workspaces: the Workspaces there are.
     """
 
     def __init__(
-        self,
-        planner: QueryPlanner,
-        warehouse: WarehouseStatements,
-        polars: PolarsService,
-        spark: SparkApplications,
-        catalogs: Catalogs,
-        workspaces: WorkspaceDirectory,
+        self, planner: QueryPlanner, warehouse: WarehouseStatements, polars: PolarsService, spark: SparkQueries
     ) -> None:
         self._planner = planner
         self._warehouse = warehouse
         self._polars = polars
         self._spark = spark
-        self._catalogs = catalogs
-        self._workspaces = workspaces
 
     async def answer(self, principal: Principal, request: QueryRequest) -> Answer:
         """Run a query, or only say what would run it.
@@ -106,7 +92,7 @@ class QueryRouter:
         if job.writes and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read.")
         if job.plan.destination:
-            await self._make_namespace(job, job.plan.destination)
+            await self._spark.make_namespace(principal, job.plan.destination)
         said = await self._run(job)
         return {**said, "job": {"namespace": job.namespace, "name": job.name}}
 
@@ -129,8 +115,8 @@ class QueryRouter:
         assert job.plan.asked is not None  # noqa: S101 - what a request with a query has
         asked_sql = job.plan.asked
         ended = await self._warehouse.run(principal, asked_sql.text, dialect=asked_sql.dialect)
-        if ended.error:
-            return answers.lake_failure(request.query, ended.error)
+        if ended.error or not ended.is_over:
+            return answers.lake_failure(request.query, ended.error or _going_on(ended))
         saved = None
         if request.auto_save:
             saved, problem = await self._save(job, asked_sql.text)
@@ -144,9 +130,7 @@ class QueryRouter:
         Raises:
             BadRequest: it cannot be run, or it writes and names what is not there.
         """
-        workspace = self._workspaces.get(principal.workspace)
-        if workspace is None:
-            raise NotFound(f"There is no workspace called {principal.workspace}.")
+        workspace = self._spark.workspace(principal)
         is_running = self._warehouse.is_running(principal)
         try:
             plan = await self._planner.plan(workspace, request, is_warehouse_running=is_running)
@@ -170,6 +154,8 @@ class QueryRouter:
         if job.plan.question.source is Source.CHANGE:
             engine = "spark"
         ended = await self._warehouse.run(job.principal, asked.text, dialect=asked.dialect, engine=engine)
+        if not ended.is_over:
+            return answers.of_submitted(job.decision, ended.statement.id, None, job.request.write_mode)
         if job.writes and (refusal := ended.refusal):
             raise refusal
         return answers.of_statement(job.decision, ended, is_write=job.writes)
@@ -180,7 +166,7 @@ class QueryRouter:
         run = await self._polars.run(job.principal, workload, annotations=annotations)
         destination, mode = job.plan.destination, job.request.write_mode
         if not run.phase.is_terminal:
-            return answers.of_submitted(job.decision, run, destination, mode)
+            return answers.of_submitted(job.decision, run.public_id, destination, mode)
         if run.phase is not RunPhase.SUCCESS:
             return await self._after_polars_failed(job, run)
         if destination:
@@ -198,14 +184,11 @@ class QueryRouter:
         return answers.failure(error, job.decision, run)
 
     async def _on_spark(self, job: _Job, decision: Decision) -> Answer:
-        plan, destination = job.plan, job.plan.destination
-        query = {"query": _spark_text(plan), "write_mode": job.request.write_mode}
-        if destination:
-            query["output_table"] = str(destination)
-        machines = machines_for(decision.inputs)
-        made = application(machines, _MACHINE_FIELDS, sql=query)
-        run = await self._spark.submit(job.principal, made, namespace=job.namespace, name=job.name)
-        return {**answers.of_submitted(decision, run, destination, job.request.write_mode), **_compute(machines)}
+        mode, machines = job.request.write_mode, machines_for(decision.inputs)
+        run = await self._spark.submit(
+            job.principal, job.plan, machines, write_mode=mode, namespace=job.namespace, name=job.name
+        )
+        return {**answers.of_submitted(decision, run.public_id, job.plan.destination, mode), **_compute(machines)}
 
     async def _save(self, job: _Job, text: str) -> tuple[str | None, str | None]:
         """Save the result of a query as the table of its hash, in one commit; return its name, or why it was not.
@@ -214,31 +197,14 @@ class QueryRouter:
         """
         table = TableName((DEFAULT_DATABASE,), saved_name(text))
         try:
-            await self._make_namespace(job, table)
+            await self._spark.make_namespace(job.principal, table)
             statement = f"CREATE OR REPLACE TABLE {table} AS {text}"
             ended = await self._warehouse.run(job.principal, statement, engine="spark")
         except ApiError as error:
             return None, error.sentence
-        return (None, ended.error) if ended.error else (str(table), None)
-
-    async def _make_namespace(self, job: _Job, table: TableName) -> None:
-        """Make the database, and the schema, of a table that shall be written, as every engine's own writer does.
-
-        Raises:
-            BadRequest: it cannot be called so.
-        """
-        catalog = self._catalogs.of(job.workspace.metadata.name)
-        try:
-            await catalog.load_namespace(table.namespace)
-        except NotFound:
-            check_database_name(table.namespace[0], catalog_names(job.workspace))
-            for schema in table.namespace[1:]:
-                check_schema_name(schema)
-            for levels in range(1, len(table.namespace) + 1):
-                try:
-                    await catalog.create_namespace(table.namespace[:levels], {})
-                except Conflict:
-                    continue
+        if ended.error or not ended.is_over:
+            return None, ended.error or _going_on(ended)
+        return str(table), None
 
 
 def job_name(text: str) -> str:
@@ -270,19 +236,8 @@ def _workload_of(plan: Plan, request: QueryRequest, decision: Decision) -> Polar
     return PolarsRequest(query=query.text, tables=tables, **common)
 
 
-def _spark_text(plan: Plan) -> str:
-    """Return a plan's SQL as Spark is given it, every name in full.
-
-    Raises:
-        BadRequest: Spark cannot run it.
-    """
-    assert plan.resolved is not None  # noqa: S101 - what reads and changes have
-    try:
-        return sql.compile(plan.resolved, sql.Engine.SPARK).sql
-    except sql.SqlError as error:
-        raise BadRequest(error.sentence) from error
-    except sql.UnresolvedName as error:
-        raise BadRequest(error.sentence) from error
+def _going_on(ended: Ended) -> str:
+    return f"It has not ended yet, and goes on as statement {ended.statement.id}."
 
 
 def _compute(machines: Machines) -> Answer:

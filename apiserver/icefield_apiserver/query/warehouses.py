@@ -54,15 +54,20 @@ class Rows:
 
 @dataclass(frozen=True)
 class Ended:
-    """A statement that has ended, and its rows where it has any."""
+    """A statement that has ended, or was waited for in vain; and its rows where it has any."""
 
     statement: Statement
     rows: Rows | None
 
     @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.statement.status in TERMINAL
+
+    @property
     def error(self) -> str | None:
-        """Why it failed; None when it succeeded."""
-        if self.statement.status == "succeeded":
+        """Why it failed; None when it did not."""
+        if self.statement.status == "succeeded" or not self.is_over:
             return None
         return self.statement.error_message or f"The statement was {self.statement.status}."
 
@@ -101,7 +106,7 @@ class WarehouseStatements:
         dialect: str = "icefield",
         engine: EngineChoice = "auto",
     ) -> Ended:
-        """Run a statement as the caller, and wait for its end.
+        """Run a statement as the caller, and wait for its end as long as the caller would.
 
         Args:
             principal: the caller.
@@ -113,7 +118,6 @@ class WarehouseStatements:
             BadRequest: it is not allowed.
             Forbidden: the caller may only read, and it writes; or there is no warehouse, and the caller may make none.
             QuotaExceeded: too many statements wait on the warehouse.
-            ApiError: 504, when it has not ended in time; it goes on.
         """
         warehouse = await self._warehouse(principal, is_write=engine == "spark")
         body = Execute(
@@ -129,12 +133,6 @@ class WarehouseStatements:
         statement, inline = await self._statements.execute(principal, body, None)
         if statement.status not in TERMINAL:
             statement, inline = await self._statements.ended(principal, statement.id, give_up - clock())
-        if statement.status not in TERMINAL:
-            raise ApiError(
-                504,
-                f"Statement {statement.id} has not ended yet and goes on; ask for it at "
-                f"/api/v1/sql/statements/{statement.id}.",
-            )
         return Ended(statement, await self._rows(principal, statement, inline))
 
     async def _rows(self, principal: Principal, statement: Statement, inline: bytes | None) -> Rows | None:

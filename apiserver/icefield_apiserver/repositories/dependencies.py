@@ -13,6 +13,7 @@ from icefield_apiserver.lineage.graph import LineageGraph
 from icefield_apiserver.logs import Archive, LogReader, PodLogs
 from icefield_apiserver.maintenance.runs import MaintenanceRuns
 from icefield_apiserver.polars.service import PolarsService
+from icefield_apiserver.query.applications import SparkQueries
 from icefield_apiserver.query.planning import QueryPlanner
 from icefield_apiserver.query.service import QueryRouter
 from icefield_apiserver.query.warehouses import WarehouseStatements
@@ -20,6 +21,7 @@ from icefield_apiserver.spark.applications import SparkApplications
 from icefield_apiserver.statements.service import Statements
 from icefield_apiserver.volumes.store import WorkspaceStores
 
+from .artifacts import ArtifactRepository
 from .catalogs import CatalogRepository
 from .databases import DatabaseRepository
 from .environment import EnvironmentRepository
@@ -53,16 +55,12 @@ def install_catalog(
 
 def install_queries(app: FastAPI, cluster: Cluster, catalogs: Catalogs) -> None:
     """Put what runs queries and Spark applications into the application's state, after everything that it runs on."""
-    state = app.state
+    state, planner = app.state, QueryPlanner(catalogs)
     state.spark = SparkApplications(state.runs)
-    state.queries = QueryRouter(
-        QueryPlanner(catalogs),
-        WarehouseStatements(state.statements, state.warehouses, cluster),
-        state.polars,
-        state.spark,
-        catalogs,
-        cluster.workspace_directory,
-    )
+    state.spark_queries = SparkQueries(planner, state.spark, catalogs, cluster.workspace_directory)
+    warehouse = WarehouseStatements(state.statements, state.warehouses, cluster)
+    state.queries = QueryRouter(planner, warehouse, state.polars, state.spark_queries)
+    state.artifacts = ArtifactRepository(state.db, cluster, state.secrets, state.stores)
 
 
 async def _jobs(request: Request) -> JobRepository:
@@ -125,6 +123,14 @@ async def _queries(request: Request) -> QueryRouter:
     return cast(QueryRouter, request.app.state.queries)
 
 
+async def _spark_queries(request: Request) -> SparkQueries:
+    return cast(SparkQueries, request.app.state.spark_queries)
+
+
+async def _artifacts(request: Request) -> ArtifactRepository:
+    return cast(ArtifactRepository, request.app.state.artifacts)
+
+
 async def _spark(request: Request) -> SparkApplications:
     return cast(SparkApplications, request.app.state.spark)
 
@@ -139,8 +145,10 @@ NamedCatalogs = Annotated[CatalogRepository, Depends(_named_catalogs)]
 Tables = Annotated[TableRepository, Depends(_tables)]
 MaintenanceOfTables = Annotated[MaintenanceRuns, Depends(_maintenance)]
 CurrentPolars = Annotated[PolarsService, Depends(_polars)]
+Artifacts = Annotated[ArtifactRepository, Depends(_artifacts)]
 CurrentQueries = Annotated[QueryRouter, Depends(_queries)]
 CurrentSpark = Annotated[SparkApplications, Depends(_spark)]
+CurrentSparkQueries = Annotated[SparkQueries, Depends(_spark_queries)]
 CurrentStatements = Annotated[Statements, Depends(_statements)]
 Volumes = Annotated[VolumeRepository, Depends(_volumes)]
 Stores = Annotated[WorkspaceStores, Depends(_stores)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import MultipartParseError
@@ -34,16 +34,18 @@ class UploadForm:
     Args:
         content_type: the request's Content-Type.
         stream: the request's body, as it comes.
+        expected: names of the fields that matter, which must come before the file.
 
     Raises:
         BadRequest: the request is no such form.
     """
 
-    def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
+    def __init__(self, content_type: str, stream: AsyncIterator[bytes], expected: Collection[str] = ("path",)) -> None:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
             raise BadRequest("An upload is multipart/form-data with the file in its field `file`.")
         self._stream = stream
+        self._expected = frozenset(expected)
         self._events: deque[tuple[str, bytes]] = deque()
         self._header_name = b""
         self._header_value = b""
@@ -104,7 +106,7 @@ class UploadForm:
                 is_over = True
             elif kind == "headers":
                 self._describe()
-                if self._part.name in ("path", FILE_FIELD):
+                if self._part.name == FILE_FIELD or self._part.name in self._expected:
                     raise BadRequest(f"Field {self._part.name} comes after the file; it must come before it.")
         if not self._is_complete:
             raise BadRequest("The upload ends too early.")
