@@ -54,11 +54,12 @@ def main() -> None:
     """Measure and print one table."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=40)
+    rounds = arguments.parse_args().rounds
     platform = PolarsPlatform()
     before = platform.pool_size()
     platform.set_pool(POOL)
     try:
-        pairs = measure(platform, arguments.parse_args().rounds)
+        pairs = measure(platform, rounds)
     finally:
         platform.set_pool(before)
     table = Table(title=f"POST to the result of {ROWS} rows, warm sandbox, seconds (n = {len(pairs)})")
