@@ -17,7 +17,7 @@ TASK = f"{GROUP}/task"
 ATTEMPT = f"{GROUP}/attempt"
 WAREHOUSE = f"{GROUP}/warehouse"
 SANDBOX = f"{GROUP}/sandbox"
-"""On every sandbox, with a workload or without one: network policies go by it. Those of Polars Cloud have another value."""
+"""On every sandbox, with a workload or without one: network policies go by it."""
 
 TASK_COMPONENT = "task"
 WAREHOUSE_COMPONENT = "warehouse"

@@ -14,3 +14,16 @@ RUN_START_SECONDS = Histogram(
     "From the creation of a run until its first task's process started.",
     buckets=(0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
 )
+SANDBOXES = Gauge(
+    "icefield_sandboxes", "Sandboxes, by whether they stand ready, are starting, or have a workload.", ["state"]
+)
+SANDBOX_STARTS = Counter("icefield_sandbox_starts_total", "Polars workloads by the sandbox they got.", ["sandbox"])
+SANDBOX_CLAIM_CONFLICTS = Counter(
+    "icefield_sandbox_claim_conflicts_total", "Warm sandboxes that somebody else had taken."
+)
+WORKLOAD_PUSH_SECONDS = Histogram(
+    "icefield_workload_push_seconds",
+    "From the admission of a Polars workload until its sandbox had it.",
+    ["sandbox"],
+    buckets=(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60),
+)

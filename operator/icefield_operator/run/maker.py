@@ -61,6 +61,10 @@ class Maker(ABC):
         """Take in the pods of a run that goes on; return what is known of its one attempt beside what they say."""
         return None
 
+    def carry_on(self, facts: Facts, run_pods: Sequence[Manifest]) -> None:
+        """Take in that the attempts of a run that goes on, and their pods, are written down: their work may begin."""
+        return
+
     def note_end(self, run: Run) -> None:
         """Take in that a run has ended, which is written down."""
         return

@@ -22,12 +22,18 @@ from .dag import Stop
 class Told:
     """What is known of the one attempt of a run beside what its pod says."""
 
+    is_brought: bool = False
+    """Whether its work is brought to the pod: it begins then, and not with the container."""
     begun: datetime | None = None
-    """When its work began, which for a pod that stood ready is not when the container did; None: it has not."""
+    """When the work was brought; None before."""
     ended: TaskPhase | None = None
     """How it ended, when that is known before the kubelet tells."""
     error: str | None = None
     """Why it failed."""
+    exit_code: int | None = None
+    """What its process ends with."""
+    waits: str | None = None
+    """What it waits for though it runs."""
     polars: PolarsOutcome | None = None
     """What a Polars workload came to."""
 
@@ -72,11 +78,11 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         start_time=waiting.time_of(ran.get("startedAt")),
         logs_archived=recorded.logs_archived if recorded else False,
     )
-    if context.told is not None:
+    if context.told is not None and context.told.is_brought:
         begun = (recorded.start_time if recorded else None) or context.told.begun
         attempt = attempt.model_copy(update={"start_time": begun})
         if context.told.ended is not None:
-            return _ended(attempt, state, context.told.ended, context.told.error, context)
+            return _as_told(attempt, context.told, context.told.ended, context.now)
     phase = pod.get("status", {}).get("phase", "Pending")
     if phase == "Succeeded" or _surely_succeeded(pod, state):
         return _ended(attempt, state, TaskPhase.SUCCESS, None, context)
@@ -84,18 +90,33 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         outcome, error = _failure(pod, state, recorded, context)
         return _ended(attempt, state, outcome, error, context)
     if attempt.start_time:
-        return attempt.model_copy(update={"status": TaskPhase.RUNNING})
+        waits = context.told.waits if context.told else None
+        return attempt.model_copy(update={"status": TaskPhase.RUNNING, "error": waits})
     return attempt.model_copy(update={"error": waiting.message(pod)})
 
 
 def vanished(recorded: AttemptStatus, context: Context) -> AttemptStatus:
     """Return how an attempt ended whose pod is gone, when nobody saw it end."""
+    if context.told is not None and context.told.ended is not None:
+        return _as_told(recorded, context.told, context.told.ended, context.now)
     outcome, error = TaskPhase.FAILED, "the pod was deleted while the task was " + recorded.status.value
     if context.stop is Stop.CANCELLED:
         outcome, error = TaskPhase.CANCELLED, ""
     elif context.stop is Stop.TIMED_OUT:
         error = _run_timeout(context) + (f"; until then: {recorded.error}" if recorded.error else "")
     return recorded.model_copy(update={"status": outcome, "error": error or None, "completion_time": context.now})
+
+
+def _as_told(attempt: AttemptStatus, told: Told, ended: TaskPhase, now: datetime) -> AttemptStatus:
+    return attempt.model_copy(
+        update={
+            "status": ended,
+            "start_time": attempt.start_time or told.begun or now,
+            "completion_time": now,
+            "exit_code": told.exit_code,
+            "error": told.error,
+        }
+    )
 
 
 def _ended(

@@ -125,6 +125,8 @@ class RunReconciler:
         await self._write(facts, written)
         if written.phase.is_terminal:
             return await self._after_end(self._world.run(run.metadata.namespace or "", run.metadata.name) or run)
+        if stop is None:
+            self._starter.maker_of(run).carry_on(facts, self._world.pods_of(run.metadata.uid))
         return _until(now, decision.next_deadline, None if stop else deadline, next_doom, _refused_until(refusals, now))
 
     def _look(self, facts: Facts) -> Told | None:
@@ -185,8 +187,6 @@ class RunReconciler:
         await together(*calls)
         if first_start and run.metadata.creation_timestamp:
             RUN_START_SECONDS.observe(max((first_start - run.metadata.creation_timestamp).total_seconds(), 0))
-        if written.phase.is_terminal:
-            self._starter.maker_of(run).note_end(run)
         if written.phase.is_terminal or not self._admissions.holds(run):
             self._leave(namespace, name, ended=written.phase.is_terminal)
         await self._give_to_job(facts)
@@ -214,6 +214,7 @@ class RunReconciler:
 
     async def _after_end(self, run: Run) -> timedelta | None:
         """Note which logs are archived, and delete the pods when nobody needs them any more."""
+        self._starter.maker_of(run).note_end(run)
         if run.status is None:
             return None
         noted = status.with_archives(run.status, run.metadata.uid, self._logs.is_complete)

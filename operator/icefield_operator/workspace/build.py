@@ -197,7 +197,8 @@ def _network_policy(workspace: Workspace) -> Manifest:
     return {
         **_child(workspace, "networking.k8s.io/v1", "NetworkPolicy", NETWORK_POLICY),
         "spec": {
-            "podSelector": {},
+            # Sandboxes have a narrower one of their own (sandbox/network.py), and policies add up.
+            "podSelector": {"matchExpressions": [{"key": labels.SANDBOX, "operator": "DoesNotExist"}]},
             # In: nobody, as there is no rule. (An empty list is not stored, so it would be written anew every time.)
             "policyTypes": ["Ingress", "Egress"],
             # Out: name service, object store, our API and the internet. The Kubernetes API is within reach, but no

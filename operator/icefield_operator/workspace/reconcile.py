@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from icefield_operator.controllers import Controllers
 from icefield_operator.errors import AlreadyExists
 from icefield_operator.objectstore.config import CredentialsMissingError, ObjectStoreError
 from icefield_operator.queue import Key
-from icefield_operator.world import Kind
+from icefield_operator.world import Kind, Manifest
 
 from . import build, ca_bundle, resolve, status, validate
 from .access import WorkspaceAccess
@@ -38,6 +39,7 @@ class WorkspaceReconciler:
         cleanup: Cleanup,
         shared: Shared,
         own_ca: Path | None,
+        policies: Callable[[Workspace], list[Manifest]],
     ) -> None:
         """Plug into the controllers.
 
@@ -48,6 +50,7 @@ class WorkspaceReconciler:
             cleanup: what a deleted workspace leaves behind.
             shared: what is computed from all workspaces.
             own_ca: PEM file of the CA behind our REST API, when it is none of the system's.
+            policies: the network policies of a workspace's sandboxes.
         """
         self._cluster = cluster
         self._world = controllers.world
@@ -55,6 +58,7 @@ class WorkspaceReconciler:
         self._cleanup = cleanup
         self._shared = shared
         self._own_ca = own_ca
+        self._policies = policies
         controllers.register(Kind.WORKSPACE, self.reconcile)
 
     async def reconcile(self, key: Key) -> timedelta | None:
@@ -87,6 +91,8 @@ class WorkspaceReconciler:
         else:
             await self._cluster.apply(build.namespace(workspace))
         authorities = await asyncio.to_thread(ca_bundle.read, self._own_ca)
+        # Before the policy of all other pods: a sandbox must not be without any.
+        await together(*(self._cluster.apply(policy) for policy in self._policies(workspace)))
         await together(
             self._shared.settle_roles(),
             *(self._cluster.apply(child) for child in build.children(workspace, authorities)),

@@ -1,0 +1,106 @@
+"""What a sandbox is told to do, with what opens the workspace's tables to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from icefield_crds import PolarsWorkload, Run, Workspace, names, object_store
+from icefield_operator.cluster import Cluster
+from icefield_operator.run.work import timeout_seconds
+from icefield_operator.run_token import RunTokenSigner
+from icefield_operator.workspace.resolve import read_secret
+from icefield_operator.world import Manifest
+
+OUTLIVES = timedelta(hours=1)
+"""How much longer than its workload the token of a sandbox lives."""
+
+
+class ObjectStoreKeysMissingError(Exception):
+    """The workspace has no keys of the object store, for now."""
+
+
+class WorkloadWriter:
+    """Writes workloads, each with what its workspace's Secrets hold at that moment."""
+
+    def __init__(self, cluster: Cluster, signer: RunTokenSigner, api_url: str) -> None:
+        """Read Secrets in this cluster, sign tokens with this signer, name this API."""
+        self._cluster = cluster
+        self._signer = signer
+        self._api_url = api_url
+
+    async def write(self, run: Run, spec: PolarsWorkload, workspace: Workspace, now: datetime) -> Manifest:
+        """Return the workload of a run.
+
+        Raises:
+            KubernetesError: a Secret cannot be read.
+            ObjectStoreKeysMissingError: there is no Secret with keys of the object store.
+        """
+        keys, environment = await asyncio.gather(
+            read_secret(self._cluster, workspace.namespace, names.OBJECT_STORE_SECRET),
+            read_secret(self._cluster, workspace.namespace, names.ENVIRONMENT_SECRET),
+        )
+        if not keys or not keys.get("AWS_SECRET_ACCESS_KEY"):
+            raise ObjectStoreKeysMissingError(f"the workspace has no Secret {names.OBJECT_STORE_SECRET} with keys yet")
+        limit = timeout_seconds(run) or 0
+        token = self._signer.sign_for_catalog(run, workspace.metadata.name, now, timedelta(seconds=limit) + OUTLIVES)
+        return document(run, spec, workspace, keys, environment or {}, token, self._api_url)
+
+
+def document(
+    run: Run,
+    spec: PolarsWorkload,
+    workspace: Workspace,
+    keys: Mapping[str, str],
+    environment: Mapping[str, str],
+    token: str,
+    api_url: str,
+) -> Manifest:
+    """Return the workload of a run as sandboxes read it.
+
+    Args:
+        run: the run.
+        spec: what it executes.
+        workspace: where.
+        keys: the variables of the workspace's object store Secret.
+        environment: the variables that its people set for all tasks.
+        token: opens the catalog.
+        api_url: where our REST API is.
+    """
+    slug = workspace.metadata.name
+    return {
+        "id": run.metadata.uid,
+        "mode": spec.used_mode.value,
+        "query": spec.query,
+        "script": spec.script,
+        "tables": [{"alias": table.alias, "table": table.table} for table in spec.tables],
+        "params": spec.params,
+        "catalog": spec.catalog,
+        "names": names_of_catalog(workspace),
+        "destination": spec.destination,
+        "save_mode": spec.save_mode.value,
+        "distributed": spec.distributed,
+        "instance_type": spec.instance_type,
+        "cluster_size": spec.cluster_size,
+        "timeout_seconds": timeout_seconds(run),
+        "environment": dict(environment),
+        "access": {
+            "catalog_uri": f"{api_url}/iceberg",
+            "warehouse": slug,
+            "token": token,
+            "object_store": {
+                "endpoint": keys.get("AWS_ENDPOINT_URL", ""),
+                "region": keys.get("AWS_REGION", ""),
+                "bucket": keys.get("ICEFIELD_BUCKET", ""),
+                "access_key_id": keys.get("AWS_ACCESS_KEY_ID", ""),
+                "secret_access_key": keys.get("AWS_SECRET_ACCESS_KEY", ""),
+            },
+        },
+        "result_key": object_store.run_result_key(slug, run.metadata.uid),
+    }
+
+
+def names_of_catalog(workspace: Workspace) -> list[str]:
+    """Return what the workspace's catalog may be called."""
+    return [workspace.metadata.name, *workspace.spec.catalog.aliases]
