@@ -89,7 +89,12 @@ def untrusted(document: object, workload: Workload) -> Outcome:
         raise ValueError("no execution_milliseconds")
     if document["state"] == "failed":
         kind, error, line = document.get("error_kind"), document.get("error"), document.get("error_line")
-        if kind not in KINDS or not isinstance(error, str) or not (line is None or _is_count(line)):
+        if (
+            not isinstance(kind, str)
+            or kind not in KINDS
+            or not isinstance(error, str)
+            or not (line is None or _is_count(line))
+        ):
             raise ValueError("no error")
         return failed(kind, error, float(milliseconds), line or None)
     rows = document.get("row_count")

@@ -58,7 +58,9 @@ def store(frames: Iterable[pl.DataFrame], files: FileSystem, path: str) -> tuple
             with pa.ipc.new_stream(stream, schema) as writer:
                 for frame in chain((first,), waiting):
                     rows += frame.height
-                    for batch in _batches(frame.cast(casts) if casts else frame, schema):
+                    for batch in _batches(
+                        frame.with_columns(pl.col(name).cast(dtype) for name, dtype in casts.items()), schema
+                    ):
                         writer.write_batch(batch)
                     _refuse_more_than(MAX_BYTES, stream.tell())
             size = int(stream.tell())

@@ -57,7 +57,8 @@ class Settings:
 
 def for_worker(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that the worker may see."""
-    return {name: value for name, value in environment.items() if name != _TOKEN_VARIABLE}
+    seen = {name: value for name, value in environment.items() if name != _TOKEN_VARIABLE}
+    return {**seen, "POLARS_ICEBERG_PLANNER": "pyiceberg"}  # else Polars asks, in the output, for a plug-in
 
 
 def size(count: int) -> str:

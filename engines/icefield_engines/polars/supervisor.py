@@ -77,11 +77,9 @@ class Supervisor:
                 return outcome
         if self._desk.is_ready and self._started is None and workload is not None:
             self._begin(workload)
-        if self._worker_status is not None and (
-            self._closed or time.monotonic() > self._worker_ended + LAST_WORD_SECONDS
-        ):
+        if self._worker_status is not None and (self._closed or _is_past(self._worker_ended + LAST_WORD_SECONDS)):
             return self._without_a_word(processes.describe(self._worker_status))
-        if self._closed is not None and time.monotonic() > self._closed + CLOSED_SECONDS:
+        if self._closed is not None and _is_past(self._closed + CLOSED_SECONDS):
             return self._failed(Kind.INTERNAL, "the workload closed the pipe on which it tells its outcome")
         return self._beyond_limits(workload) if workload and self._started is not None else None
 
@@ -114,7 +112,7 @@ class Supervisor:
         if self._milliseconds() > workload.timeout_seconds * 1000:
             return self._failed(Kind.TIME, f"the workload took longer than its timeout of {workload.timeout_seconds} s")
         if self._pump.is_over:
-            return self._failed(Kind.OUTPUT, f"the workload printed more than {_spelled(limits.max_output_bytes)}")
+            return self._too_much_output()
         if self._disk_used > limits.disk_limit_bytes:
             return self._failed(Kind.DISK, f"the workload wrote more than {size(limits.disk_limit_bytes)} to disk")
         if sum(1 for _ in processes.others()) > limits.max_processes:
@@ -126,9 +124,7 @@ class Supervisor:
         if self._started is None:
             return self._failed(Kind.INTERNAL, f"the sandbox could not start: its worker {how}")
         if self._pump.is_over:
-            return self._failed(
-                Kind.OUTPUT, f"the workload printed more than {_spelled(self._settings.max_output_bytes)}"
-            )
+            return self._too_much_output()
         if "SIGKILL" in how and processes.oom_kills() > self._oom_kills:
             return out_of_memory(self._settings, self._milliseconds())
         if "SIG" in how or "signal" in how:
@@ -168,6 +164,10 @@ class Supervisor:
         told = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
         return told is not None and told.si_signo in _END_SIGNALS and told.si_pid == 0
 
+    def _too_much_output(self) -> Outcome:
+        limit = _spelled(self._settings.max_output_bytes)
+        return self._failed(Kind.OUTPUT, f"the workload printed more than {limit}")
+
     def _failed(self, kind: str, error: str) -> Outcome:
         return failed(kind, error, self._milliseconds())
 
@@ -179,6 +179,10 @@ class Supervisor:
             began = time.monotonic()
             self._disk_used = disk.used(self._settings.scratch)
             time.sleep(max(DISK_SECONDS, 4 * (time.monotonic() - began)))
+
+
+def _is_past(moment: float) -> bool:
+    return time.monotonic() > moment
 
 
 def _spelled(count: int) -> str:

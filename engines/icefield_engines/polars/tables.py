@@ -42,7 +42,7 @@ def resolve(name: str, names: Iterable[str]) -> Identifier:
     Raises:
         WorkloadError: TABLE_NOT_FOUND; the name has too few or too many parts.
     """
-    parts = [part for part in name.split(".")]
+    parts = name.split(".")
     if len(parts) > 1 and parts[0] in names:
         parts = parts[1:]
     if not all(parts) or not 2 <= len(parts) <= 3:
@@ -111,7 +111,8 @@ class Tables:
         identifier = self.identifier(name)
         table = self._loaded.get(identifier) or self._loaded.setdefault(identifier, self._load(name, identifier))
         refuse_equality_deletes(name, table)
-        return pl.scan_iceberg(table, storage_options=store_options(table.io))
+        # Both spellings: where a plan is computed elsewhere, PyIceberg opens the metadata there with what the plan carries.
+        return pl.scan_iceberg(table, storage_options={**self.file_properties, **store_options(table.io)})
 
     def scan_all(self, names: dict[str, str]) -> dict[str, pl.LazyFrame]:
         """Return the rows of tables by alias; the tables are loaded at once.

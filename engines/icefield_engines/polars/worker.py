@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from .errors import kind_of, line_of, told
@@ -76,8 +77,8 @@ def _scrubbed(sentence: str, workload: Workload, line: int | None) -> str:
 
 
 def _limit(settings: Settings) -> None:
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write(_DISPOSABLE)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_DISPOSABLE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (settings.disk_limit_bytes, settings.disk_limit_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -1,0 +1,1 @@
+"""The sandbox program over the real catalog and object store."""
