@@ -23,6 +23,8 @@ pytestmark = pytest.mark.integration
 
 SYSTEM = names.SYSTEM_NAMESPACE
 SERVICE_ACCOUNT = f"system:serviceaccount:{SYSTEM}:"
+DRIVER = SERVICE_ACCOUNT.replace(SYSTEM, "icefield-demo") + "icefield-spark"
+APPLICATION_DRIVER = f"{DRIVER}-application"
 IMPERSONATOR = f"""
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -85,10 +87,9 @@ def installed() -> Iterator[ControlPlane]:
             lambda: "writes only" in refused(plane, operator[1], "create", "namespace", "elsewhere"),
         )
         plane.kubectl(*operator, "create", "namespace", "icefield-demo")
-        driver = SERVICE_ACCOUNT.replace(SYSTEM, "icefield-demo") + "icefield-spark"
-        bound = {f"icefield-{role}": names.impersonated_user("demo", role) for role in ("viewer", "editor")}
-        for name, user in {**bound, "icefield-spark-driver": driver}.items():
-            binding = ("create", "rolebinding", name, f"--clusterrole={name}", f"--user={user}")
+        bound = {f"icefield-{role}": [names.impersonated_user("demo", role)] for role in ("viewer", "editor")}
+        for name, users in {**bound, "icefield-spark-driver": [DRIVER, APPLICATION_DRIVER]}.items():
+            binding = ("create", "rolebinding", name, f"--clusterrole={name}", *(f"--user={user}" for user in users))
             plane.kubectl(*operator, "--namespace", "icefield-demo", *binding)
         plane.kubectl(*operator, *_as_operator_applies(), stdin=IMPERSONATOR)
         yield plane
@@ -239,7 +240,7 @@ def test_the_api_server_itself_only_wakes_warehouses(installed: ControlPlane) ->
 
 
 def test_a_spark_driver_makes_executors_only(installed: ControlPlane) -> None:
-    driver = SERVICE_ACCOUNT.replace(SYSTEM, "icefield-demo") + "icefield-spark"
+    driver = DRIVER
 
     def answer(spec: dict[str, object] | None = None, **changes: object) -> str:
         container = {"name": "spark", "image": "x", "envFrom": [{"secretRef": {"name": names.OBJECT_STORE_SECRET}}]}
@@ -266,6 +267,24 @@ def test_a_spark_driver_makes_executors_only(installed: ControlPlane) -> None:
         installed, driver, "create", "secret", "generic", "x", "--namespace=icefield-demo"
     )
     assert "executors only" in refused(installed, driver, "delete", "configmap/kube-root-ca.crt", "-n", "icefield-demo")
+
+
+def test_a_spark_driver_gives_executors_what_it_has_itself(installed: ControlPlane) -> None:
+    def answer(driver: str, secret: str) -> str:
+        container = {"name": "spark", "image": "x", "envFrom": [{"secretRef": {"name": secret}}]}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"generateName": "exec-", "labels": labels.of_application_executor("demo", "nightly")},
+            "spec": {"containers": [container], "automountServiceAccountToken": False},
+        }
+        return refused(installed, driver, "create", "-n", "icefield-demo", "-f", "-", stdin=json.dumps(pod))
+
+    eventually("applications make executors", lambda: answer(APPLICATION_DRIVER, names.OBJECT_STORE_SECRET) == "")
+    assert answer(APPLICATION_DRIVER, names.ENVIRONMENT_SECRET) == ""
+    assert "no Secret" in answer(APPLICATION_DRIVER, names.CATALOG_SECRET)
+    assert answer(DRIVER, names.CATALOG_SECRET) == ""
+    assert "no Secret" in answer(DRIVER, names.ENVIRONMENT_SECRET)
 
 
 def test_applying_again_leaves_the_operators_rules(installed: ControlPlane) -> None:

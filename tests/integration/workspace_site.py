@@ -27,6 +27,7 @@ from icefield_operator.objectstore.access import Users, open_users
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.settings import Settings
+from icefield_operator.spark.driver_rights import DriverRights
 from icefield_operator.world import World
 from tests.controlplane import ControlPlane
 from tests.object_store import REGION, RunningObjectStore
@@ -135,7 +136,7 @@ async def running_operator(
         archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
         controllers.serve(archiver.run)
         plug_in_workspaces(controllers, cluster, settings, store, users, catalogs, archiver, limit)
-        plug_in_warehouses(controllers, cluster, settings)
+        plug_in_warehouses(controllers, cluster, settings, DriverRights(cluster, controllers.world))
         operator = Operator(settings, cluster, controllers)
         task = asyncio.create_task(operator.run())
         try:

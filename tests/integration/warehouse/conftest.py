@@ -24,6 +24,7 @@ from icefield_operator.cluster import Cluster
 from icefield_operator.controllers import Controllers
 from icefield_operator.lifecycle import Operator
 from icefield_operator.settings import Settings
+from icefield_operator.spark.driver_rights import DriverRights
 from icefield_operator.warehouse import reconcile
 from icefield_operator.world import Manifest, World
 from tests.controlplane import ControlPlane
@@ -212,7 +213,7 @@ async def operators(
             own = await Cluster.connect(world)
             stack.push_async_callback(own.close)
             controllers = Controllers(world, settings.workers)
-            plug_in_warehouses(controllers, own, settings)
+            plug_in_warehouses(controllers, own, settings, DriverRights(own, world))
             operator = Operator(settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:
