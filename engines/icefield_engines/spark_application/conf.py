@@ -71,8 +71,9 @@ def configuration(
     Raises:
         ApplicationError: a setting has an impossible name.
     """
-    if odd := next((key for key in application.conf if not _KEY.fullmatch(key)), None):
-        raise ApplicationError(f"{odd!r} is not the name of a setting of Spark")
+    for key in application.conf:
+        if not _KEY.fullmatch(key):
+            raise ApplicationError(f"{key!r} is not the name of a setting of Spark")
     fixed = _fixed(application, own, spark, catalog, store, programs)
     ignored = set(ignored_settings(application, own))
     theirs = {key: value for key, value in application.conf.items() if key not in ignored}

@@ -23,6 +23,7 @@ from icefield_operator.controllers import Controllers
 from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.settings import Settings
+from icefield_operator.spark.driver_rights import DriverRights
 from icefield_operator.world import Manifest, World
 from tests.controlplane import ControlPlane
 from tests.integration.patient import PatientCluster
@@ -185,7 +186,7 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
             own = await Cluster.connect(world)
             stack.push_async_callback(own.close)
             controllers, logs = Controllers(world, settings.workers), NotedLogs()
-            plug_in_runs(controllers, own, settings, logs)
+            plug_in_runs(controllers, own, settings, logs, DriverRights(own, world))
             operator = Operator(settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:
