@@ -94,9 +94,9 @@ class Decision:
         """Return the decision after Polars could not run it.
 
         Args:
-            why: what Polars said, as a sentence.
+            why: what Polars said.
         """
-        said = (*self.reasons, f"Polars' SQL cannot run it, so Spark does: {why}")
+        said = (*self.reasons, f"Polars' SQL cannot run it, so Spark does: {why.rstrip('.')}.")
         return replace(
             self, engine=SPARK, mode=ExecutionMode.SUBMITTED, reasons=said, vcpus=None, may_move_to_spark=False
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 
-from icefield_crds.engines import VERSIONS
 from tests.controlplane import REPOSITORY
+
+from icefield_crds.engines import VERSIONS
 
 
 def test_versions_are_those_that_are_pinned() -> None:
@@ -17,4 +18,4 @@ def test_versions_are_those_that_are_pinned() -> None:
         for requirement in extra
         if (match := re.fullmatch(r"(?P<name>[a-z]+)(\[.*\])?==(?P<version>[0-9.]+)", requirement))
     }
-    assert VERSIONS == {"duckdb": pins["duckdb"], "polars": pins["polars"], "spark": pins["pyspark"]}
+    assert {"duckdb": pins["duckdb"], "polars": pins["polars"], "spark": pins["pyspark"]} == VERSIONS
