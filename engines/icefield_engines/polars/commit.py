@@ -169,7 +169,9 @@ class _Elsewhere:
 
 
 def _structure(metadata: TableMetadata, schema: Schema) -> Iterable[TableUpdate]:
-    yield AddSchemaUpdate(schema_=schema)
+    # PyIceberg, which applies this here too, takes the number as it is: an old one would mean the old schema.
+    number = max(known.schema_id for known in metadata.schemas) + 1
+    yield AddSchemaUpdate(schema_=schema.model_copy(update={"schema_id": number}))
     yield SetCurrentSchemaUpdate(schema_id=_LAST_ADDED)
     if not metadata.spec().is_unpartitioned():
         plain = next((spec for spec in metadata.partition_specs if spec.is_unpartitioned()), None)
