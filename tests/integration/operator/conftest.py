@@ -22,6 +22,7 @@ from icefield_operator.cluster import Cluster
 from icefield_operator.controllers import Controllers
 from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.attempt import Attempt
+from icefield_operator.sandbox.workloads import Address, address_of
 from icefield_operator.settings import Settings
 from icefield_operator.spark.driver_rights import DriverRights
 from icefield_operator.world import Manifest, World
@@ -167,7 +168,7 @@ async def make_workspace(cluster: Cluster, slug: str, **spec: Any) -> None:
 
 
 @pytest.fixture
-async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callable[[], Any]]:
+async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callable[..., Any]]:
     """A maker of operators: `async with operators() as operator`."""
     settings = Settings(
         runtime_image="localhost/icefield/runtime:test",
@@ -180,13 +181,13 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
     )
 
     @asynccontextmanager
-    async def make() -> AsyncIterator[RunningOperator]:
+    async def make(address: Address = address_of) -> AsyncIterator[RunningOperator]:
         async with AsyncExitStack() as stack:
             world = World()
             own = await Cluster.connect(world)
             stack.push_async_callback(own.close)
             controllers, logs = Controllers(world, settings.workers), NotedLogs()
-            plug_in_runs(controllers, own, settings, logs, DriverRights(own, world))
+            plug_in_runs(controllers, own, settings, logs, DriverRights(own, world), address)
             operator = Operator(settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:
