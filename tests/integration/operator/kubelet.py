@@ -43,11 +43,15 @@ class Kubelet:
         state = {"running": {"startedAt": _now()}}
         await self._write(namespace, name, {"phase": "Running", **_status(state)})
 
-    async def finish(self, namespace: str, name: str, exit_code: int = 0, *, oom: bool = False) -> None:
-        """Let the container of a pod end by itself."""
+    async def finish(
+        self, namespace: str, name: str, exit_code: int = 0, *, oom: bool = False, message: str = ""
+    ) -> None:
+        """Let the container of a pod end by itself, with this termination message."""
         await self.bind(namespace, name)
         reason = "OOMKilled" if oom else "Completed" if exit_code == 0 else "Error"
         ended = {"exitCode": exit_code, "reason": reason, "startedAt": _now(), "finishedAt": _now()}
+        if message:
+            ended["message"] = message
         phase = "Succeeded" if exit_code == 0 else "Failed"
         await self._write(namespace, name, {"phase": phase, **_status({"terminated": ended})})
 
