@@ -27,7 +27,7 @@ async def test_create_read_change_delete(admin: httpx.AsyncClient, make_workspac
         "role": "admin",
         "status": "pending",
         "error": None,
-        "quotas": {"max_running_runs": 3},
+        "quotas": {"max_running_runs": 3, "max_queued_workloads": 100},
     }
     assert (await admin.get(f"/workspaces/{workspace['id']}")).json() == workspace
     change = {"name": "Acme Inc.", "default_flavor": "cpu.2"}

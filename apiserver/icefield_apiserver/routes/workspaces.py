@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from pydantic.alias_generators import to_camel
 
 from icefield_apiserver.db.pages import after_text, page_of_rows
 from icefield_apiserver.errors import Forbidden, NotFound
@@ -118,7 +119,8 @@ async def _email_of(user: str, db: CurrentDatabase) -> str:
 def _spec(body: NewWorkspace | WorkspaceChange) -> dict[str, object]:
     spec: dict[str, object] = {}
     if body.quotas is not None:
-        spec["quotas"] = {"maxRunningRuns": body.quotas.max_running_runs}
+        given = body.quotas.model_dump(exclude_unset=True)
+        spec["quotas"] = {to_camel(name): limit for name, limit in given.items()}
     if body.default_flavor is not None:
         spec["defaultFlavor"] = body.default_flavor
     return spec
@@ -137,7 +139,7 @@ def _view(workspace: Workspace, caller: Caller) -> WorkspaceView:
         role=role,
         status=state,
         error=error,
-        quotas=QuotaValues(max_running_runs=workspace.spec.quotas.max_running_runs),
+        quotas=QuotaValues(**workspace.spec.quotas.model_dump()),
         default_flavor=workspace.spec.default_flavor,
         created_at=workspace.metadata.creation_timestamp,
     )

@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from icefield_apiserver.errors import BadRequest, validation_sentence
@@ -34,6 +34,21 @@ class TableBinding(BaseModel):
     table: str = Field(description="namespace.table, or with a schema.", examples=["default.flowers"])
 
 
+def _split(entry: Any) -> Any:
+    """Return what `alias=namespace.table` or `namespace.table` says as fields; anything else as it is."""
+    if not isinstance(entry, str):
+        return entry
+    alias, _, table = entry.rpartition("=")
+    return {"alias": alias or table.rpartition(".")[2], "table": table}
+
+
+Binding = Annotated[
+    TableBinding,
+    BeforeValidator(_split),
+    WithJsonSchema({"anyOf": [{"type": "string"}, TableBinding.model_json_schema()]}),
+]
+
+
 class PolarsRequest(BaseModel):
     """A Polars workload that shall be run."""
 
@@ -48,7 +63,7 @@ class PolarsRequest(BaseModel):
         description="SQL in Polars' dialect, over the tables.",
         examples=["SELECT species, avg(sepal_length) AS mean FROM flowers GROUP BY species"],
     )
-    tables: list[TableBinding | str] | None = Field(
+    tables: list[Binding] | None = Field(
         default=None,
         max_length=100,
         description="Tables that the query knows: `alias=namespace.table`, {alias, table}, or `namespace.table`, which "
@@ -239,13 +254,9 @@ def _error(run: Run) -> str | None:
     return said or ("the workload was cancelled" if run.phase is RunPhase.CANCELLED else "the workload failed")
 
 
-def _table(entry: TableBinding | str, index: int) -> PolarsTable:
-    if isinstance(entry, TableBinding):
-        alias, table = entry.alias, entry.table
-    else:
-        alias, _, table = entry.rpartition("=")
-        alias = alias or table.rpartition(".")[2]
-    return _built(PolarsTable, ("body", "tables", index), alias=alias.strip(), table=table.strip())
+def _table(entry: TableBinding, index: int) -> PolarsTable:
+    place = ("body", "tables", index)
+    return _built(PolarsTable, place, alias=entry.alias.strip(), table=entry.table.strip())
 
 
 def _checked(**fields: Any) -> PolarsWorkload:

@@ -18,6 +18,9 @@ class QuotaValues(BaseModel):
     """Ceilings of a workspace."""
 
     max_running_runs: Annotated[int, Field(ge=0, le=10000, description="How many runs may be running at once.")] = 10
+    max_queued_workloads: Annotated[
+        int, Field(ge=0, le=10000, description="How many Polars workloads may wait for their turn.")
+    ] = 100
 
 
 class MemberOfWorkspace(BaseModel):
