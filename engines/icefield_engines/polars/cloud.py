@@ -7,11 +7,12 @@ commits stay here. One workload has one cluster, which is stopped when its one q
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -133,6 +134,7 @@ class CloudCompute:
     def _run(self, frame: pl.LazyFrame, begin: Callable[[ExecuteRemote], Any]) -> None:
         with _told_as(Kind.INTERNAL, "Polars Cloud has no cluster for the workload"):
             context = self._make_context(self._workload)
+        before = signal.signal(signal.SIGTERM, _leave)
         try:
             with _told_as(Kind.INTERNAL, "Polars Cloud did not take the workload"):
                 query = begin(frame.remote(context).distributed())
@@ -143,9 +145,10 @@ class CloudCompute:
             # One that never started cannot be stopped, and one that does not answer ends when it has been idle.
             with suppress(Exception):
                 context.stop()
+            signal.signal(signal.SIGTERM, before)
 
     def _wait(self, query: pc.DirectQuery | pc.ProxyQuery) -> None:
-        """Wait for a query's end, and cancel it when this cannot be waited for.
+        """Wait for a query's end; cancel it when it is too late for that, or when this process is told to end.
 
         Raises:
             WorkloadError: TIME; or QUERY, when somebody cancelled it there.
@@ -164,6 +167,10 @@ class CloudCompute:
             raise
         if status.name == "CANCELED":
             raise WorkloadError(Kind.QUERY, "the query was cancelled at Polars Cloud")
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit("the workload was cancelled")
 
 
 def _asked(question: Callable[[], Any]) -> Any:

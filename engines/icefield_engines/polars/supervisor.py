@@ -32,6 +32,8 @@ LAST_WORD_SECONDS = 0.5
 """How long the pipe of a worker is read that has ended: another process may hold it open."""
 CLOSED_SECONDS = 2.0
 """How long a worker may take to end that can say nothing more."""
+CANCEL_SECONDS = 3.0
+"""How long a worker may take to cancel what runs elsewhere; less than the pod's grace period."""
 TERMINATED = 143
 _END_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 _SIGNALS = _END_SIGNALS | {signal.SIGCHLD, WAKE}
@@ -149,12 +151,24 @@ class Supervisor:
         return exit_code
 
     def _terminate(self) -> int:
+        self._let_cancel()
         processes.kill_all()
         if self._started is not None:
             outcome = Outcome("cancelled", "the workload was cancelled", execution_milliseconds=self._milliseconds())
             with suppress(OSError):
                 self._settings.termination_log.write_bytes(outcome.as_termination_message())
         return TERMINATED
+
+    def _let_cancel(self) -> None:
+        """Let a distributed workload cancel its query at Polars Cloud, which would go on without it."""
+        workload = self._desk.workload
+        if self._started is None or self._worker_status is not None or workload is None or not workload.distributed:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._child.pid, signal.SIGTERM)
+        give_up = time.monotonic() + CANCEL_SECONDS
+        while self._child.messages.empty() and self._child.pid not in processes.reap() and not _is_past(give_up):
+            time.sleep(TICK_SECONDS / 2)
 
     def _is_told_to_end(self) -> bool:
         """Wait for a signal, or a tick; return whether somebody outside wants the sandbox to end.

@@ -111,7 +111,7 @@ class Tables:
         identifier = self.identifier(name)
         table = self._loaded.get(identifier) or self._loaded.setdefault(identifier, self._load(name, identifier))
         refuse_equality_deletes(name, table)
-        # Both spellings: where a plan is computed elsewhere, PyIceberg opens the metadata there with what the plan carries.
+        # Both spellings: where a plan is computed elsewhere, PyIceberg opens the metadata with what the plan carries.
         return pl.scan_iceberg(table, storage_options={**self.file_properties, **store_options(table.io)})
 
     def scan_all(self, names: dict[str, str]) -> dict[str, pl.LazyFrame]:

@@ -50,6 +50,7 @@ class Scheduler:
             source.write(plan)
             source.seek(0)
             self._process = subprocess.Popen(command, stdin=source, stderr=subprocess.PIPE, env={"HOME": "/none"})
+        print("begun", flush=True)
         return uuid4()
 
     def get_direct_query_status(self, query_id: UUID) -> Any:
@@ -99,7 +100,7 @@ def main() -> None:
     said: dict[str, Any] = {}
     try:
         said |= run(parse(job["workload"]))
-    except Exception as error:
+    except BaseException as error:
         said |= {"error": told(error), "kind": kind_of(error, "query")}
     print(json.dumps(said | {"cancelled": scheduler.was_cancelled, "stopped": cluster.was_stopped}))
 

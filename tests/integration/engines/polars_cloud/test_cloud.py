@@ -60,21 +60,39 @@ def run(catalog: Catalog, embedded_catalog: RunningCatalog) -> Run:
     }
 
     def call(
-        mode: str, text: str, *, cluster: bool = True, forever: bool = False, env: object = None, **fields: Any
+        mode: str,
+        text: str,
+        *,
+        cluster: bool = True,
+        forever: bool = False,
+        end_it: bool = False,
+        env: dict[str, str] | None = None,
+        **fields: Any,
     ) -> dict[str, Any]:
         tables = [{"alias": "flowers", "table": "garden.flowers"}]
-        common = {"id": str(uuid.uuid4()), "names": [SLUG], "timeout_seconds": 300, "distributed": True, "result_key": RESULT}
+        common = {
+            "id": str(uuid.uuid4()),
+            "names": [SLUG],
+            "timeout_seconds": 300,
+            "distributed": True,
+            "result_key": RESULT,
+        }
         workload = {**common, "mode": mode, mode: text, "access": access, "tables": tables, **fields}
-        done = subprocess.run(
-            [python, "-m", PROGRAM],
-            input=json.dumps({"workload": workload, "cluster": cluster, "forever": forever}),
-            env={**PATHS, **(env if isinstance(env, dict) else {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        pipe = subprocess.PIPE
+        env = {**PATHS, **(env or {})}
+        with subprocess.Popen(
+            [python, "-m", PROGRAM], stdin=pipe, stdout=pipe, stderr=pipe, env=env, text=True
+        ) as process:
+            assert process.stdin and process.stdout
+            process.stdin.write(json.dumps({"workload": workload, "cluster": cluster, "forever": forever}))
+            process.stdin.close()
+            process.stdin = None
+            if end_it:
+                assert process.stdout.readline() == "begun\n"
+                process.terminate()
+            answer, problems = process.communicate(timeout=120)
+        assert process.returncode == 0, problems
+        said: dict[str, Any] = json.loads(answer.splitlines()[-1])
         return said
 
     return call
@@ -152,6 +170,13 @@ def test_a_failed_write_makes_no_table(run: Run, catalog: Catalog) -> None:
 def test_a_query_without_end_is_cancelled_there(run: Run) -> None:
     said = run("query", "SELECT * FROM flowers", forever=True, timeout_seconds=11)
     assert (said["kind"], said["error"]) == ("time", "the workload took longer than its timeout of 11 s")
+    assert said["cancelled"]
+    assert said["stopped"]
+
+
+def test_the_end_of_the_process_is_the_end_of_the_query(run: Run) -> None:
+    said = run("query", "SELECT * FROM flowers", forever=True, end_it=True)
+    assert said["error"] == "SystemExit: the workload was cancelled"
     assert said["cancelled"]
     assert said["stopped"]
 
