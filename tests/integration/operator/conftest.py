@@ -30,8 +30,16 @@ from tests.controlplane import ControlPlane
 from tests.integration.patient import PatientCluster
 
 from .kubelet import Kubelet
+from .sandboxes import Node
 
 PATIENCE = 30.0
+STORE_KEYS = {
+    "AWS_ENDPOINT_URL": "http://store:7070",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_REGION": "us-east-1",
+    "ICEFIELD_BUCKET": "lake",
+}
 
 
 @dataclass
@@ -181,13 +189,14 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
     )
 
     @asynccontextmanager
-    async def make(address: Address = address_of) -> AsyncIterator[RunningOperator]:
+    async def make(address: Address = address_of, **changed: Any) -> AsyncIterator[RunningOperator]:
         async with AsyncExitStack() as stack:
             world = World()
             own = await Cluster.connect(world)
             stack.push_async_callback(own.close)
             controllers, logs = Controllers(world, settings.workers), NotedLogs()
-            plug_in_runs(controllers, own, settings, logs, DriverRights(own, world), address)
+            own_settings = settings.model_copy(update=changed)
+            plug_in_runs(controllers, own, own_settings, logs, DriverRights(own, world), address)
             operator = Operator(settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:
@@ -198,6 +207,23 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
                 await task
 
     yield make
+
+
+@pytest.fixture
+async def node(place: Place) -> AsyncIterator[Node]:
+    """A node that runs sandboxes, in a workspace with keys of the object store."""
+    for name, values in (("icefield-object-store", STORE_KEYS), ("icefield-environment", {"MODE": "fast"})):
+        metadata = {"name": name, "namespace": place.namespace}
+        await place.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
+    async with Node(place.cluster, place.kubelet, place.namespace).running() as running:
+        yield running
+
+
+@pytest.fixture
+async def sandboxed(operators: Callable[..., Any], node: Node) -> AsyncIterator[RunningOperator]:
+    """A running operator that finds the node's sandboxes."""
+    async with operators(node.address) as running:
+        yield running
 
 
 @pytest.fixture

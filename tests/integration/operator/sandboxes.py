@@ -1,0 +1,201 @@
+"""Plays the node that sandboxes run on: each pod gets a server of the sandbox protocol, and ends when that does."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from icefield_crds import format_time, labels
+from icefield_operator.cluster import Cluster
+from icefield_operator.errors import KubernetesError
+from icefield_operator.world import Manifest
+
+from .kubelet import Kubelet
+
+SUCCEEDED = {"state": "succeeded", "row_count": 2, "execution_milliseconds": 12.5, "result": {"key": "x", "bytes": 99}}
+
+
+class Sandbox:
+    """One sandbox: takes one workload, and ends when the test says so and the outcome was acknowledged."""
+
+    def __init__(self, pod: Manifest) -> None:
+        env = {v["name"]: v.get("value", "") for v in pod["spec"]["containers"][0]["env"]}
+        self.pod = pod["metadata"]["name"]
+        self.begun_at = _now()
+        self.workload: dict[str, Any] | None = None
+        self.brought = 0
+        self.started = 0
+        self.acknowledged = False
+        self.address = ""
+        self._digest = env["ICEFIELD_SANDBOX_TOKEN_SHA256"]
+        self._outcome: dict[str, Any] | None = None
+        self._ended = asyncio.Event()
+        app = web.Application(client_max_size=8 * 1024**2)
+        app.add_routes(
+            [web.put("/workload", self._put), web.get("/outcome", self._get), web.post("/acknowledge", self._post)]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    def end(self, **outcome: Any) -> None:
+        """Let the workload end."""
+        self._outcome = {**SUCCEEDED, **outcome}
+        self._ended.set()
+
+    @property
+    def message(self) -> str:
+        """What it leaves as its termination message."""
+        return json.dumps(self._outcome) if self._outcome else ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self._outcome is not None and self._outcome["state"] == "succeeded"
+
+    async def listen(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.address = f"http://{host}:{port}"
+
+    async def close(self) -> None:
+        await self._runner.cleanup()
+
+    def _check(self, request: web.Request) -> None:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if hashlib.sha256(token.encode()).hexdigest() != self._digest:
+            raise web.HTTPUnauthorized(text='{"error": "The token is wrong."}')
+
+    async def _put(self, request: web.Request) -> web.Response:
+        self._check(request)
+        brought = await request.json()
+        self.brought += 1
+        if self.workload is None:
+            self.workload = brought
+            self.started += 1
+        if self.workload["id"] != brought["id"]:
+            return web.json_response({"error": "This sandbox has another workload."}, status=409)
+        return web.json_response({"state": "running"}, status=202)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        self._check(request)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), float(request.query.get("wait", "0")))
+        if self._outcome is None:
+            return web.json_response({"state": "running"}, status=202)
+        return web.json_response(self._outcome)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        self._check(request)
+        self.acknowledged = True
+        return web.Response(status=204)
+
+
+class Node:
+    """Runs a sandbox for each sandbox pod of a namespace."""
+
+    def __init__(self, cluster: Cluster, kubelet: Kubelet, namespace: str) -> None:
+        self._cluster = cluster
+        self._kubelet = kubelet
+        self._namespace = namespace
+        self.sandboxes: dict[str, Sandbox] = {}
+        self.starts = True
+        """Whether new pods are started."""
+        self.reports = True
+        """Whether the ends of sandboxes are reported."""
+        self.on_start: Callable[[Sandbox], None] = lambda sandbox: None
+        self._over: set[str] = set()
+
+    def address(self, pod: Manifest) -> str:
+        """Return where the sandbox of a pod listens; a closed port when it does not."""
+        sandbox = self.sandboxes.get(pod["metadata"]["name"])
+        return sandbox.address if sandbox else "http://127.0.0.1:1"
+
+    def of_run(self, uid: str) -> Sandbox | None:
+        """Return the sandbox that has the workload of a run."""
+        return next((s for s in self.sandboxes.values() if s.workload and s.workload["id"] == uid), None)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Node]:
+        """Play."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for sandbox in self.sandboxes.values():
+                await sandbox.close()
+
+    async def finish(
+        self, name: str, exit_code: int, *, reason: str = "", message: str = "", pod_reason: str = "", why: str = ""
+    ) -> None:
+        """Report the end of a pod's container."""
+        ended = {
+            "exitCode": exit_code,
+            "reason": reason or ("Completed" if exit_code == 0 else "Error"),
+            "startedAt": self.sandboxes[name].begun_at,
+            "finishedAt": _now(),
+            "containerID": f"containerd://{name}",
+            **({"message": message} if message else {}),
+        }
+        phase = "Succeeded" if exit_code == 0 else "Failed"
+        of_pod = {"phase": phase, **({"reason": pod_reason, "message": why} if pod_reason else {})}
+        await self._status(name, {**of_pod, **_status({"terminated": ended}, ready=False)})
+        self._over.add(name)
+
+    async def vanish(self, name: str) -> None:
+        """Delete a pod with nobody's leave."""
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{name}"
+        await self._cluster._request("DELETE", path, query={"gracePeriodSeconds": "0"})
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(KubernetesError):
+                for pod in (await self._cluster.list("Pod", self._namespace, labels.SANDBOX))[0]:
+                    await self._tend(pod)
+            await asyncio.sleep(0.02)
+
+    async def _tend(self, pod: Manifest) -> None:
+        name = pod["metadata"]["name"]
+        sandbox = self.sandboxes.get(name)
+        if "deletionTimestamp" in pod["metadata"]:
+            await self.vanish(name)
+        elif sandbox is None and self.starts:
+            await self._start(pod)
+        elif sandbox and name not in self._over and pod["spec"].get("activeDeadlineSeconds") == 1:
+            await self.finish(name, 143, pod_reason="DeadlineExceeded")
+        elif sandbox and name not in self._over and sandbox.acknowledged and self.reports:
+            await self.finish(name, 0 if sandbox.succeeded else 1, message=sandbox.message)
+
+    async def _start(self, pod: Manifest) -> None:
+        name = pod["metadata"]["name"]
+        sandbox = Sandbox(pod)
+        await sandbox.listen()
+        self.sandboxes[name] = sandbox
+        await self._kubelet.bind(self._namespace, name)
+        state = {"running": {"startedAt": sandbox.begun_at}}
+        address = {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}
+        await self._status(name, {"phase": "Running", **address, **_status(state, ready=True)})
+        self.on_start(sandbox)
+
+    async def _status(self, name: str, status: Manifest) -> None:
+        await self._cluster.merge_patch("Pod", self._namespace, f"{name}/status", {"status": status})
+
+
+def _status(state: Manifest, *, ready: bool) -> Manifest:
+    container = {"name": "task", "state": state, "image": "x", "imageID": "", "ready": ready, "restartCount": 0}
+    conditions = [
+        {"type": kind, "status": status, "lastTransitionTime": _now()}
+        for kind, status in (("PodScheduled", "True"), ("Ready", str(ready)))
+    ]
+    return {"startTime": _now(), "conditions": conditions, "containerStatuses": [container]}
+
+
+def _now() -> str:
+    return format_time(datetime.now(UTC))
