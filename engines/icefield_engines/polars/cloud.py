@@ -60,7 +60,8 @@ def compute_context(workload: Workload, environment: Mapping[str, str] = os.envi
             interactive=False,
         )
         return pc.ComputeContext(
-            workspace=environment[_WORKSPACE],
+            # Without one, the one that is the account's own choice.
+            workspace=environment.get(_WORKSPACE) or None,
             instance_type=workload.instance_type,
             cluster_size=workload.cluster_size,
             requirements="\n".join(f"{name}=={version(name)}" for name in _ON_THE_CLUSTER).encode(),
@@ -81,12 +82,10 @@ def require_credentials(environment: Mapping[str, str]) -> None:
     Raises:
         WorkloadError: CREDENTIALS; it says what to set.
     """
-    is_open = environment.get(_TOKEN) or (environment.get(_CLIENT_ID) and environment.get(_CLIENT_SECRET))
-    if not (is_open and environment.get(_WORKSPACE)):
+    if not (environment.get(_TOKEN) or (environment.get(_CLIENT_ID) and environment.get(_CLIENT_SECRET))):
         raise WorkloadError(
             Kind.CREDENTIALS,
-            f"distributed workloads run on Polars Cloud and need Secret {SECRET} in the workspace's namespace, with "
-            "workspace, and with accessToken or clientId and clientSecret",
+            f"Polars Cloud needs credentials: set accessToken, or clientId and clientSecret, in Secret {SECRET}",
         )
 
 

@@ -181,18 +181,11 @@ def test_the_end_of_the_process_is_the_end_of_the_query(run: Run) -> None:
     assert said["stopped"]
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {},
-        {"POLARS_CLOUD_ACCESS_TOKEN": "x"},
-        {"POLARS_CLOUD_WORKSPACE": "x", "POLARS_CLOUD_CLIENT_ID": "x"},
-    ],
-)
+@pytest.mark.parametrize("env", [{}, {"POLARS_CLOUD_WORKSPACE": "x", "POLARS_CLOUD_CLIENT_ID": "x"}])
 def test_without_credentials_it_says_what_to_set(run: Run, env: dict[str, str]) -> None:
     said = run("query", "SELECT * FROM flowers", cluster=False, env=env)
     assert said["kind"] == "credentials"
-    for what in ("icefield-polars-cloud", "workspace", "accessToken", "clientId", "clientSecret"):
+    for what in ("icefield-polars-cloud", "accessToken", "clientId", "clientSecret"):
         assert what in said["error"]
 
 
