@@ -134,7 +134,7 @@ def _mappings() -> list[dict[Any, Any]]:
     for each in _objects():
         if type(each) is dict:
             found.append(dict(each))
-        elif type(each).__module__.startswith(("icefield", "pyiceberg", "polars")):
+        elif str(type(each).__module__).startswith(("icefield", "pyiceberg", "polars")):
             names = (*getattr(each, "__dict__", {}), *getattr(type(each), "__slots__", ()))
             found.append({name: getattr(each, name, None) for name in names})
     return found
