@@ -1,0 +1,99 @@
+"""What is to be done about a pool, as a table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from icefield_crds import Workspace
+from icefield_operator import waiting
+from icefield_operator.sandbox import pool
+from icefield_operator.sandbox.build import TEMPLATE_ANNOTATION
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+THEN = "2026-01-01T11:00:00Z"
+LATER = NOW + timedelta(seconds=5)
+
+
+def _pod(kind: str, number: int) -> dict[str, Any]:
+    """A sandbox: r(eady), s(tarting), f(ailed), p(ull fails for long), w(ill be given up), o(utdated), l(eaving)."""
+    ready = {"type": "Ready", "status": "True" if kind in "rol" else "False", "lastTransitionTime": THEN}
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": THEN if kind == "p" else _seconds(-10)}
+    status: dict[str, Any] = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [ready, scheduled]}
+    if kind == "f":
+        status["phase"] = "Failed"
+    if kind in "pw":
+        waits = {"name": "task", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+        status |= {"phase": "Pending", "containerStatuses": [waits]}
+    metadata: dict[str, Any] = {
+        "name": f"{kind}{number}",
+        "creationTimestamp": _seconds(number),
+        "annotations": {TEMPLATE_ANNOTATION: "old" if kind == "o" else "now"},
+    }
+    if kind == "l":
+        metadata["deletionTimestamp"] = THEN
+    return {"metadata": metadata, "spec": {"containers": [{"name": "task", "image": "x"}]}, "status": status}
+
+
+def _seconds(number: int) -> str:
+    return (NOW + timedelta(seconds=number)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "size", "hold", "make", "delete", "next_look"),
+    [
+        ("", 0, None, 0, "", None),
+        ("", 3, None, 3, "", None),
+        ("rs", 3, None, 1, "", None),
+        ("rrr", 3, None, 0, "", None),
+        ("rrr", 1, None, 0, "r1 r2", None),
+        ("srs", 1, None, 0, "s0 s2", None),
+        ("rr", 0, None, 0, "r0 r1", None),
+        ("rl", 2, None, 1, "", None),
+        ("ro", 2, None, 1, "o1", None),
+        ("rf", 2, None, 1, "f1", None),
+        ("rp", 2, None, 1, "p1", None),
+        ("rw", 2, None, 0, "", NOW - timedelta(seconds=10) + waiting.PATIENCE),
+        ("r", 2, LATER, 0, "", LATER),
+        ("rr", 2, LATER, 0, "", None),
+        ("r", 2, NOW, 1, "", None),
+    ],
+)
+def test_what_is_done(
+    kinds: str, size: int, hold: datetime | None, make: int, delete: str, next_look: datetime | None
+) -> None:
+    pods = [_pod(kind, number) for number, kind in enumerate(kinds)]
+    plan = pool.decide(pods, size, "now", NOW, hold)
+    assert plan.make == make
+    assert [pod["metadata"]["name"] for pod in plan.delete] == delete.split()
+    assert plan.broken == any(kind in "fp" for kind in kinds)
+    assert plan.next_look == next_look
+
+
+@pytest.mark.parametrize(
+    ("spec", "minutes_ago", "deleted", "wanted"),
+    [
+        ({}, None, False, 0),
+        ({}, 0, False, 2),
+        ({}, 14, False, 2),
+        ({}, 15, False, 0),
+        ({"size": 5, "idleMinutes": 60}, 59, False, 5),
+        ({"size": 0}, 0, False, 0),
+        ({}, 0, True, 0),
+    ],
+)
+def test_how_many_are_wanted(spec: dict[str, int], minutes_ago: int | None, deleted: bool, wanted: int) -> None:
+    metadata = {"name": "demo", **({"deletionTimestamp": THEN} if deleted else {})}
+    workspace = Workspace.model_validate({"metadata": metadata, "spec": {"sandboxes": {"warmPool": spec}}})
+    last_use = None if minutes_ago is None else NOW - timedelta(minutes=minutes_ago)
+    size, until = pool.wanted(workspace, last_use, NOW)
+    assert size == wanted
+    assert (until is not None) == (size > 0)
+    if until is not None:
+        assert pool.wanted(workspace, last_use, until)[0] == 0
+
+
+def test_broken_ones_are_replaced_ever_later() -> None:
+    assert [pool.backoff(failures).total_seconds() for failures in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]
