@@ -1,0 +1,127 @@
+"""Spark applications on a real kubelet, as Runs in YAML: driver and executors come, work and go."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from icefield_crds import labels, names
+from tests.e2e.scenarios import NAMESPACE, Scenario
+from tests.statements import Sql
+
+pytestmark = pytest.mark.e2e
+
+PATIENCE_SECONDS = 240
+SMALL = {"driver": {"cpu": "1", "memory": "2Gi"}, "executor": {"cpu": "1", "memory": "2Gi"}, "executors": 1}
+PROGRAM = """
+import os
+import sys
+import time
+
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+where = spark.sparkContext.range(2, numSlices=2).map(lambda _: os.environ["PARAM_WHO"] + " in " + os.uname().nodename)
+print("computed by", *sorted(set(where.collect())), flush=True)
+if sys.argv[1] == "wait":
+    time.sleep(3600)
+spark.range(int(sys.argv[2])).writeTo(sys.argv[1]).createOrReplace()
+"""
+
+
+@pytest.fixture
+def scenario(platform: Any) -> Iterator[Scenario]:
+    scenario = Scenario(platform)
+    yield scenario
+    scenario.clean_up()
+
+
+@pytest.fixture(scope="module")
+def program(platform: Any) -> Iterator[str]:
+    """The s3:// URL of a program that was uploaded."""
+    rest, name = platform.client(), f"program-{secrets.token_hex(3)}"
+    address = f"{platform.api_url}/api/v2/spark/artifacts"
+    answer = rest.post(address, data={"name": name}, files={"file": ("main.py", PROGRAM.encode(), "text/x-python")})
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    yield answer.json()["entrypoint"]
+    rest.delete(f"{address}/{name}").raise_for_status()
+
+
+def start(scenario: Scenario, application: dict[str, Any], **spec: Any) -> tuple[str, str]:
+    """Create a Run; return its name and its public id."""
+    metadata = {"generateName": "spark-", "namespace": NAMESPACE}
+    run = {"apiVersion": names.API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"spark": application, **spec}}
+    made = json.loads(scenario.kubectl("create", "-f", "-", "-o", "json", stdin=run))
+    return made["metadata"]["name"], names.public_id("run", made["metadata"]["uid"])
+
+
+def executors(scenario: Scenario, run: str) -> list[str]:
+    """The names of the executors of a run that are there and do not leave."""
+    selector = f"{labels.RUN}={run},{labels.COMPONENT}={labels.EXECUTOR_COMPONENT}"
+    found = json.loads(scenario.kubectl("-n", NAMESPACE, "get", "pods", "-l", selector, "-o", "json"))
+    return [pod["metadata"]["name"] for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+
+
+def wait_for_no_executors(scenario: Scenario, run: str) -> None:
+    deadline = time.monotonic() + 60
+    while left := executors(scenario, run):
+        assert time.monotonic() < deadline, f"executors outlive their driver: {left}"
+        time.sleep(0.5)
+
+
+def test_a_program_computes_on_executors(scenario: Scenario, program: str, sql: Sql, database: str) -> None:
+    table = f"{database}.numbers"
+    application = {**SMALL, "entrypoint": program, "arguments": [table, "1000"]}
+    name, run_id = start(scenario, application, params={"who": "ada"})
+    run = scenario.wait(run_id, PATIENCE_SECONDS)
+    assert (run["status"], run["error"]) == ("success", None)
+    [computed] = [line for line in scenario.messages(run_id) if line.startswith("computed by")]
+    assert "ada in " in computed
+    assert "-exec-1" in computed
+    assert sql.rows(f"SELECT count(*) FROM {table}") == [[1000]]
+    lineage = scenario.rest.get(f"/runs/{run_id}/lineage").raise_for_status().json()
+    assert lineage["written"] == [f"{scenario.platform.workspace}.{table}"]
+    wait_for_no_executors(scenario, name)
+
+
+def test_a_query_becomes_a_table(scenario: Scenario, sql: Sql, database: str) -> None:
+    query = {"query": "SELECT id FROM range(10)", "outputTable": f"oleander.{database}.ids", "writeMode": "append"}
+    for expected in (10, 20):
+        _, run_id = start(scenario, {**SMALL, "executors": 0, "sql": query})
+        run = scenario.wait(run_id, PATIENCE_SECONDS)
+        assert (run["status"], run["error"]) == ("success", None)
+        assert sql.rows(f"SELECT count(*) FROM {database}.ids") == [[expected]]
+
+
+def test_a_failure_is_one_sentence(scenario: Scenario, database: str) -> None:
+    query = {"query": f"SELECT * FROM {database}.missing", "outputTable": f"{database}.never"}
+    _, run_id = start(scenario, {**SMALL, "executors": 0, "sql": query})
+    run = scenario.wait(run_id, PATIENCE_SECONDS)
+    assert (run["status"], run["error"]) == ("failed", f"table {database}.missing does not exist")
+
+
+def test_a_cancelled_application_takes_its_executors_with_it(scenario: Scenario, program: str) -> None:
+    name, run_id = start(scenario, {**SMALL, "entrypoint": program, "arguments": ["wait"]}, params={"who": "eve"})
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(line.startswith("computed by") for line in scenario.messages(run_id)):
+        assert time.monotonic() < deadline, scenario.get(run_id)
+        time.sleep(1)
+    assert len(executors(scenario, name)) == 1
+    scenario.rest.post(f"/runs/{run_id}/cancel").raise_for_status()
+    assert scenario.wait(run_id)["status"] == "cancelled"
+    wait_for_no_executors(scenario, name)
+
+
+def test_executors_without_room_are_told(scenario: Scenario, program: str) -> None:
+    huge = {"cpu": "1", "memory": "2000Gi"}
+    _, run_id = start(scenario, {**SMALL, "executor": huge, "entrypoint": program, "arguments": ["wait"]})
+    said = "1 of 1 executors: waiting for room in the cluster"
+    scenario.wait_until(run_id, lambda run: said in (run["error"] or ""), PATIENCE_SECONDS)
+    scenario.rest.post(f"/runs/{run_id}/cancel").raise_for_status()
+    assert scenario.wait(run_id)["status"] == "cancelled"
