@@ -26,6 +26,12 @@ from tests.catalog import RunningCatalog, Site
 TOKEN = "token-of-the-sandbox"
 MIB = 1024 * 1024
 _IN_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+_CGROUPS = Path("/sys/fs/cgroup")
+_IN_CGROUPS = """
+for controller in pids memory; do echo $$ > /sys/fs/cgroup/$controller/$0/cgroup.procs || exit 9; done
+exec unshare --mount --pid --fork --mount-proc --kill-child sh -c '
+    mount --bind /sys/fs/cgroup/memory/$0 /sys/fs/cgroup/memory && exec "$@"' "$0" "$@"
+"""
 
 
 @dataclass
@@ -36,6 +42,8 @@ class Sandbox:
     catalog: RunningCatalog
     site: Site
     settings: dict[str, str] = field(default_factory=dict)
+    memory_limit_bytes: int | None = None
+    """With one, it runs in cgroups of its own, as in a pod, with 400 threads at most; see `has_cgroups`."""
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -64,7 +72,7 @@ class Sandbox:
             "ICEFIELD_VCPUS": "2",
             **self.settings,
         }
-        argv = ["nice", "-n", "5", *_IN_NAMESPACE, sys.executable, "-P", "-m", "icefield_engines.polars"]
+        argv = ["nice", "-n", "5", *self._around(), sys.executable, "-P", "-m", "icefield_engines.polars"]
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
@@ -73,6 +81,26 @@ class Sandbox:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        for controller in ("pids", "memory"):
+            if (cgroup := _CGROUPS / controller / self.cgroup).is_dir():
+                _remove(cgroup)
+
+    @property
+    def cgroup(self) -> str:
+        """The name of its cgroups."""
+        return f"icefield-test-{os.getpid()}-{self.folder.name}"
+
+    def _around(self) -> list[str]:
+        if self.memory_limit_bytes is None:
+            return _IN_NAMESPACE
+        for controller, file, limit in (
+            ("pids", "pids.max", 400),
+            ("memory", "memory.limit_in_bytes", self.memory_limit_bytes),
+        ):
+            cgroup = _CGROUPS / controller / self.cgroup
+            cgroup.mkdir()
+            (cgroup / file).write_text(str(limit))
+        return ["sh", "-c", _IN_CGROUPS, self.cgroup]
 
     @property
     def scratch(self) -> Path:
@@ -156,8 +184,7 @@ class Sandbox:
     def first_process(self) -> int:
         """Process id of the supervisor, seen from here."""
         assert self.process
-        parent = psutil.Process(self.process.pid)
-        return int(next(child.pid for child in parent.children(recursive=True) if child.ppid() == parent.pid))
+        return int(psutil.Process(self.process.pid).children()[0].pid)
 
     def run(self, **fields: Any) -> dict[str, Any]:
         """Run a workload to its end; return the outcome, with the sandbox gone."""
@@ -181,6 +208,23 @@ class Sandbox:
         content = store.get_object(Bucket=self.site.bucket, Key=outcome["result"]["key"])["Body"].read()
         assert len(content) == outcome["result"]["bytes"]
         return pa.ipc.open_stream(content).read_all()
+
+
+def has_cgroups() -> bool:
+    """Whether cgroups of version 1 can be made here."""
+    return os.geteuid() == 0 and all(os.access(_CGROUPS / name, os.W_OK) for name in ("pids", "memory"))
+
+
+def _remove(cgroup: Path) -> None:
+    give_up = time.monotonic() + 10
+    while True:
+        try:
+            cgroup.rmdir()
+            return
+        except OSError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
 
 
 def _free_port() -> int:

@@ -60,7 +60,7 @@ def test_a_script_that_collects_by_itself(sandbox: Sandbox) -> None:
             "result = scan('default.nothing')",
             "table_not_found",
             1,
-            "script line 1: there is no table 'default.nothing'",
+            "script line 1: there is no table 'default.not",
         ),
         ("result = scan('flowers')", "table_not_found", 1, "script line 1: 'flowers' is no name of a table: write"),
         ("x = 1", "script", None, "the script did not assign `result`; assign a Polars LazyFrame or DataFrame to it"),
@@ -68,7 +68,7 @@ def test_a_script_that_collects_by_itself(sandbox: Sandbox) -> None:
             "result = [1]",
             "script",
             None,
-            "`result` must be a Polars LazyFrame or DataFrame, and the script assigned a ",
+            "`result` must be a Polars LazyFrame or DataFrame, and the script assigned a",
         ),
         ("import sys\nsys.exit(3)", "script", 2, "script line 2: SystemExit: 3"),
         ("raise KeyboardInterrupt", "script", 1, "script line 1: KeyboardInterrupt"),
@@ -136,8 +136,8 @@ result = pl.DataFrame({
     'array': [[1, 2], None],
 }, schema_overrides={
     'i128': pl.Int128, 'u64': pl.UInt64, 'f16': pl.Float16, 'decimal': pl.Decimal(10, 2), 'cat': pl.Categorical,
-    'enum': pl.Enum(['x', 'y']), 'list': pl.List(pl.Categorical), 'struct': pl.Struct({'a': pl.Int8, 'b': pl.Categorical}),
-    'array': pl.Array(pl.Int16, 2), 'at': pl.Datetime('ns', 'Europe/Berlin'),
+    'enum': pl.Enum(['x', 'y']), 'list': pl.List(pl.Categorical), 'array': pl.Array(pl.Int16, 2),
+    'struct': pl.Struct({'a': pl.Int8, 'b': pl.Categorical}), 'at': pl.Datetime('ns', 'Europe/Berlin'),
 })
 """
     rows = sandbox.rows(sandbox.run(script=script))
