@@ -40,7 +40,7 @@ def attempt(**attempts: Callable[[], Any]) -> None:
         try:
             found = call()
         except Exception as error:
-            told.append(f"{name}: {type(error).__name__}: {error}"[:300].replace("\n", " "))
+            told.append(f"{name}: {type(error).__name__}: {error}"[:700].replace("\n", " "))
         else:
             worked.append(f"{name}: {found!r}"[:300])
     if worked:
