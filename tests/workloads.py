@@ -196,8 +196,13 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def made_workspace(platform: Platform, name: str) -> Workloads:
-    """Make a workspace and return its workloads, with a key of its own."""
-    platform.administrator().post("/workspaces", json={"name": name}).raise_for_status()
+def made_workspace(platform: Platform, name: str, timeout: float = 120) -> Workloads:
+    """Make a workspace, wait until it is ready, and return its workloads, with a key of its own."""
+    administrator = platform.administrator()
+    administrator.post("/workspaces", json={"name": name}).raise_for_status()
+    deadline = time.monotonic() + timeout
+    while (found := administrator.get(f"/workspaces/{name}")).json().get("status") != "ready":
+        assert time.monotonic() < deadline, f"workspace {name} is not ready: {found.text}"
+        time.sleep(POLL_SECONDS)
     key = Api(platform.api_url, platform.ca_bundle).create_key(platform.admin_email, platform.admin_password, name)
     return Workloads(platform, name, key)
