@@ -134,6 +134,9 @@ def _python(lines: list[str], entrypoint: str | None) -> _Found | None:
         raised = _RAISED.match(lines[number])
         if raised:
             what = (raised["what"] or "").strip()
+            if not what and raised["type"].startswith("pyspark."):
+                # Some of PySpark's errors begin with an empty line.
+                what = next((line.strip() for line in lines[number + 1 :] if line.strip()), "")
             return _Found(number, f"{place}{_said(raised['type'], what)}", place)
     return None
 

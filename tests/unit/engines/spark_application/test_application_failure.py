@@ -26,6 +26,17 @@ cannot be found. Verify the spelling and correctness of the schema and catalog. 
 'Project [*]
 +- 'UnresolvedRelation [sales, nope], [], false
 """
+SYNTAX = """
+Traceback (most recent call last):
+  File "/opt/icefield/app/icefield_engines/spark_application/query.py", line 79, in run
+    spark.sql(text)
+pyspark.errors.exceptions.captured.ParseException: 
+[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'. SQLSTATE: 42601 (line 1, pos 0)
+
+== SQL ==
+SELEC 1
+^^^
+"""
 OURS = """
 Traceback (most recent call last):
   File "/opt/icefield/app/icefield_engines/spark_application/query.py", line 120, in <module>
@@ -79,6 +90,7 @@ Exception in thread "main" java.lang.RuntimeException: [unresolved dependency: o
     [
         (PYTHON, 1, "main.py line 7: KeyError: 'missing'"),
         (NOT_FOUND, 1, "table sales.nope does not exist"),
+        (SYNTAX, 1, "ParseException: [PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'. (line 1, pos 0)"),
         (OURS, 1, "database nowhere does not exist"),
         (IN_PY4J, 1, "main.py line 4: IllegalStateException: the file is empty"),
         (IN_A_WORKER, 1, "main.py line 4: ZeroDivisionError: division by zero"),
