@@ -28,7 +28,7 @@ _UNRESOLVED = re.compile(r"unresolved dependency: (?P<what>[^;\]\n]+);(?P<versio
 
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<what>.*))?$")
+_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?::(?: (?P<what>.*))?)?$")
 _CAUSE = re.compile(
     r'^\s*(?:Caused by: |Exception in thread "[^"]*" |: )(?P<type>[a-z_][\w.$]*\.[A-Z][\w$]*)(?:: (?P<what>[^\n]*))?$'
 )

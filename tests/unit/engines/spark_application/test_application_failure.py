@@ -30,7 +30,7 @@ SYNTAX = """
 Traceback (most recent call last):
   File "/opt/icefield/app/icefield_engines/spark_application/query.py", line 79, in run
     spark.sql(text)
-pyspark.errors.exceptions.captured.ParseException: 
+pyspark.errors.exceptions.captured.ParseException:
 [PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'. SQLSTATE: 42601 (line 1, pos 0)
 
 == SQL ==
