@@ -15,7 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from icefield_crds import RunPhase
 
-from .metrics import RUNS, WATCH_AGE
+from .metrics import RUNS, SANDBOXES, WATCH_AGE
+from .sandbox.count import by_state
 from .world import Kind, World
 
 
@@ -67,6 +68,8 @@ class Health:
         phases = Counter(run.phase for run in self._world.runs())
         for phase in RunPhase:
             RUNS.labels(phase.value).set(phases[phase])
+        for state, count in by_state(self._world).items():
+            SANDBOXES.labels(state).set(count)
         for kind in Kind:
             WATCH_AGE.labels(kind.value).set(self._world.watch_age(kind))
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from icefield_crds import ConditionType
+from icefield_crds import ConditionType, Run
 from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
-from icefield_operator.errors import Forbidden
+from icefield_operator.cluster import Cluster
+from icefield_operator.errors import Conflict, Forbidden
+from icefield_operator.run_token import RunTokenSigner
+from icefield_operator.sandbox.build import Images, SandboxBuilder, claim
+from icefield_operator.sandbox.tokens import SandboxTokens
 from icefield_operator.world import World
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.integration.patient import PatientCluster
@@ -40,15 +45,13 @@ def installed(tmp_path: Path) -> Iterator[tuple[ControlPlane, Path]]:
 async def test_the_operators_own_rights_are_enough(
     installed: tuple[ControlPlane, Path],
     object_store: RunningObjectStore,
-    tmp_path: Path,
+    own_ca: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plane, kubeconfig = installed
     monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
     administrator = await PatientCluster.connect(World())
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    own_ca = tmp_path / "ca.crt"
-    own_ca.write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
     async with running_operator(config_of(object_store), own_ca) as (operator, store, users):
 
         async def is_bounded() -> bool:
@@ -67,10 +70,33 @@ async def test_the_operators_own_rights_are_enough(
         assert role
         assert f"icefield:{site.slug}:editor" in role["rules"][0]["resourceNames"]
         await _has_a_warehouse(site)
+        await _has_a_sandbox(site, operator)
         await store.put(f"workspaces/{site.slug}/left", b"")
         await site.delete()
         assert [key async for key in store.keys("workspaces/")] == []
     await administrator.close()
+
+
+async def _has_a_sandbox(site: Site, operator: Cluster) -> None:
+    """Make a warm sandbox and give it to a run; what runs in it stays what it was made of."""
+    tokens = SandboxTokens(RunTokenSigner(Ed25519PrivateKey.generate()))
+    builder = SandboxBuilder(Images("polars", "polars-cloud", "IfNotPresent"), tokens)
+    workspace = await site.workspace()
+    assert workspace
+    pod = await operator.create(builder.warm(workspace, "sandbox-1"))
+    polars = {"query": "SELECT 1", "tables": [{"alias": "t", "table": "db.t"}]}
+    metadata = {"name": "first", "namespace": site.namespace}
+    made = {"apiVersion": API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"polars": polars}}
+    run = Run.model_validate(await site.cluster.create(made))
+    claimed = await operator.merge_patch("Pod", site.namespace, "sandbox-1", claim(pod, run, site.slug))
+    assert claimed["metadata"]["ownerReferences"] == [run.owner_reference.to_api()]
+    with pytest.raises(Conflict):
+        await operator.merge_patch("Pod", site.namespace, "sandbox-1", claim(pod, run, site.slug))
+    containers = [{**pod["spec"]["containers"][0], "image": "other"}]
+    with pytest.raises(Forbidden, match="never changes what a pod runs"):
+        await operator.merge_patch("Pod", site.namespace, "sandbox-1", {"spec": {"containers": containers}})
+    policies, _ = await site.cluster.list("NetworkPolicy", site.namespace)
+    assert {"icefield-sandbox", "icefield-sandbox-cloud"} <= {policy["metadata"]["name"] for policy in policies}
 
 
 async def _has_a_warehouse(site: Site) -> None:

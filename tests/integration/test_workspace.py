@@ -69,7 +69,7 @@ async def test_variables_for_tasks_stay_as_people_set_them(sites: Sites) -> None
         assert "icefield.dev/environment" in secret["metadata"]["annotations"]
 
 
-async def test_a_workspace_gets_everything(sites: Sites) -> None:
+async def test_a_workspace_gets_everything(sites: Sites, own_ca: Path) -> None:
     async with sites() as site:
         await site.apply(members=[{"user": "ada@example.org", "role": "editor"}])
         workspace = await site.until(ConditionType.READY)
@@ -83,11 +83,12 @@ async def test_a_workspace_gets_everything(sites: Sites) -> None:
         bundle = await site.cluster.get("ConfigMap", site.namespace, "icefield-ca")
         assert bundle
         assert bundle["data"]["ca-bundle.crt"].count("BEGIN CERTIFICATE") > 50
-        assert bundle["data"]["ca-bundle.crt"].endswith("\nours\n-----END CERTIFICATE-----\n")
+        assert bundle["data"]["ca-bundle.crt"].endswith(own_ca.read_text())
         for kind, name in (
             ("ServiceAccount", "icefield-task"),
             ("ServiceAccount", "default"),
             ("NetworkPolicy", "icefield-workspace"),
+            ("NetworkPolicy", "icefield-sandbox"),
             ("RoleBinding", "icefield-viewer"),
             ("RoleBinding", "icefield-editor"),
             ("RoleBinding", "icefield-admin"),

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 PODS_KEPT = timedelta(minutes=10)
 """How long the pods of a run stay after its end (for `kubectl logs`), their logs being archived."""
 
+ENDED_AFTER = timedelta(minutes=1)
+"""How long after its run a pod may go on that was to end by itself."""
+
 REFUSED_AGAIN = timedelta(seconds=15)
 """When to ask again for a pod that a quota or a policy of the namespace refused."""
 
@@ -223,10 +226,14 @@ class RunReconciler:
         missing = self._unarchived(run, noted, {pod["metadata"]["name"] for pod in left})
         for attempt in missing:
             self._logs.observe_gone(attempt)
-        if not left or not all(attempt.logs_archived for task in noted.tasks for attempt in task.attempts):
-            return None
         now = datetime.now(UTC)
-        until = (noted.completion_time or now) + PODS_KEPT
+        end = noted.completion_time or now
+        running = [pod for pod in left if not _is_over(pod)]
+        if running and end + ENDED_AFTER <= now:
+            await self._end(running)
+        if not left or not all(attempt.logs_archived for task in noted.tasks for attempt in task.attempts):
+            return max(end + ENDED_AFTER - now, timedelta(0)) if running and end + ENDED_AFTER > now else None
+        until = end + PODS_KEPT
         if until > now:
             return until - now
         await together(*(self._delete(pod) for pod in left))
@@ -259,6 +266,10 @@ def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
     if run.spec.desired_state is DesiredState.CANCELLED:
         return Stop.CANCELLED
     return Stop.TIMED_OUT if deadline is not None and deadline <= now else None
+
+
+def _is_over(pod: Manifest) -> bool:
+    return "deletionTimestamp" in pod["metadata"] or pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _refused_until(refusals: Refusals, now: datetime) -> datetime | None:

@@ -30,27 +30,27 @@ class Claims:
         self._cluster = cluster
         self._world = world
         self._began = datetime.now(UTC)
-        self._looked: set[str] = set()
-        """uids of older runs that were looked for."""
-        self._doubtful: set[str] = set()
+        self._looked: dict[tuple[str, str], str] = {}
+        """uids of older runs that were looked for, by namespace and name."""
+        self._doubtful: dict[tuple[str, str], str] = {}
         """uids of the runs of which a claim was sent whose answer never came."""
         self._taken: set[str] = set()
         """uids of the sandboxes that are just being claimed."""
 
     async def held(self, run: Run) -> Manifest | None:
         """Return the sandbox that a run has already, looking for real where a claim may have gone unnoticed."""
-        uid, namespace = run.metadata.uid, run.metadata.namespace
+        uid, key = run.metadata.uid, _key(run)
         if known := self._world.pods_of(uid):
             return known[0]
         created = run.metadata.creation_timestamp
-        is_older = (created is None or created <= self._began) and uid not in self._looked
-        if uid not in self._doubtful and not is_older:
+        is_older = (created is None or created <= self._began) and self._looked.get(key) != uid
+        if self._doubtful.get(key) != uid and not is_older:
             return None
-        found, _ = await self._cluster.list(Kind.POD, namespace, f"{labels.RUN}={run.metadata.name}")
+        found, _ = await self._cluster.list(Kind.POD, run.metadata.namespace, f"{labels.RUN}={run.metadata.name}")
         for pod in found:
             self._world.record(pod)
-        self._doubtful.discard(uid)
-        self._looked.add(uid)
+        self._doubtful.pop(key, None)
+        self._looked[key] = uid
         return next(iter(self._world.pods_of(uid)), None)
 
     async def claim(self, run: Run, workspace: Workspace, template: str) -> Manifest | None:
@@ -71,22 +71,22 @@ class Claims:
 
     async def _try(self, pod: Manifest, run: Run, workspace: Workspace, template: str) -> Manifest | None:
         """Claim one sandbox; once more when its kubelet, and nobody else, changed it meanwhile."""
-        name, uid = pod["metadata"]["name"], run.metadata.uid
+        name, key = pod["metadata"]["name"], _key(run)
         for newest in (pod, None):
             found = newest or await self._look_again(pod, workspace, template)
             if found is None:
                 break
-            self._doubtful.add(uid)
+            self._doubtful[key] = run.metadata.uid
             patch = build.claim(found, run, workspace.metadata.name)
             try:
                 claimed = await self._cluster.merge_patch(Kind.POD, workspace.namespace, name, patch)
             except (Conflict, NotFound, Invalid) as error:
                 # It was not claimed: that much is sure.
-                self._doubtful.discard(uid)
+                self._doubtful.pop(key, None)
                 SANDBOX_CLAIM_CONFLICTS.inc()
                 log.info("Sandbox %s/%s is not to be had: %s", workspace.namespace, name, error)
             else:
-                self._doubtful.discard(uid)
+                self._doubtful.pop(key, None)
                 return claimed
         return None
 
@@ -98,10 +98,10 @@ class Claims:
         is_warm = found in self._world.pods_of(workspace.metadata.uid)
         return found if is_warm and pool.standing_of(found, template, datetime.now(UTC)) is Standing.READY else None
 
-    def forget(self, uid: str) -> None:
-        """Forget a run that ended."""
-        self._looked.discard(uid)
-        self._doubtful.discard(uid)
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget a run that ended or is gone."""
+        self._looked.pop((namespace, name), None)
+        self._doubtful.pop((namespace, name), None)
 
     def _claimable(self, workspace: Workspace, template: str) -> Iterator[Manifest]:
         now = datetime.now(UTC)
@@ -109,3 +109,7 @@ class Claims:
         for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
             if pod["metadata"]["uid"] not in self._taken and pool.standing_of(pod, template, now) is Standing.READY:
                 yield pod
+
+
+def _key(run: Run) -> tuple[str, str]:
+    return run.metadata.namespace or "", run.metadata.name

@@ -53,7 +53,7 @@ class SandboxMaker(Maker):
         self._claims = claims
         self._pools = pools
         self._workloads = workloads
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[tuple[str, str], _Asked] = {}
 
     async def first_problem(self, facts: Facts) -> Problem | None:
         """Return what keeps a workload from ever running here."""
@@ -109,19 +109,23 @@ class SandboxMaker(Maker):
         pod = run_pods[0]
         status = pod.get("status", {})
         if status.get("podIP") and status.get("phase") not in ("Succeeded", "Failed"):
-            asked = self._asked.get(run.metadata.uid)
+            asked = self._asked.get((run.metadata.namespace or "", run.metadata.name))
             sandbox, since = asked or ("", None)
             self._workloads.assign(Assignment(run, spec, workspace, pod, sandbox, since))
 
     def note_end(self, run: Run) -> None:
         """Let the sandbox end too."""
         self._workloads.note_written(run)
-        self._claims.forget(run.metadata.uid)
-        self._asked.pop(run.metadata.uid, None)
+        self._forget(run.metadata.namespace or "", run.metadata.name)
 
     def note_gone(self, namespace: str, name: str) -> None:
         """Stop asking after a run that is no more."""
         self._workloads.forget(namespace, name)
+        self._forget(namespace, name)
+
+    def _forget(self, namespace: str, name: str) -> None:
+        self._claims.forget(namespace, name)
+        self._asked.pop((namespace, name), None)
 
     async def _claim(self, run: Run, spec: PolarsWorkload, workspace: Workspace) -> Manifest | None:
         if spec.vcpus != DEFAULT_VCPUS or spec.distributed:
@@ -132,7 +136,7 @@ class SandboxMaker(Maker):
         return claimed
 
     def _note(self, run: Run, asked: _Asked) -> None:
-        self._asked[run.metadata.uid] = asked
+        self._asked[run.metadata.namespace or "", run.metadata.name] = asked
         SANDBOX_STARTS.labels(asked.sandbox).inc()
 
     async def _missing_credentials(self, workspace: Workspace) -> str | None:
