@@ -91,8 +91,6 @@ class QueryRouter:
             return answers.explained(job.decision)
         if job.writes and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read.")
-        if job.plan.destination:
-            await self._spark.make_namespace(principal, job.plan.destination)
         said = await self._run(job)
         return {**said, "job": {"namespace": job.namespace, "name": job.name}}
 

@@ -30,20 +30,20 @@ class QueryRequest(BaseModel):
 
     query: Annotated[
         str | None,
-        Text,
         Field(
             max_length=MAX_QUERY_LENGTH,
             description="One SQL statement. Names without a database are of the database `default`.",
             examples=["SELECT species, count(*) FROM default.flowers GROUP BY species"],
         ),
+        Text,
     ] = None
     script: Annotated[
         str | None,
-        Text,
         Field(
             max_length=MAX_SCRIPT_LENGTH,
             description="Instead of a query: Python for Polars that assigns `result`; it has pl, scan(table), params.",
         ),
+        Text,
     ] = None
     tables: Annotated[
         list[str | QueryTable],
@@ -57,13 +57,13 @@ class QueryRequest(BaseModel):
     engine: Annotated[str, Field(max_length=32, description="auto, duckdb, polars or spark.")] = "auto"
     destination: Annotated[
         str | None,
-        Text,
         Field(
             max_length=512,
             pattern=DESTINATION_PATTERN,
             description="Table that the result is written to, instead of being returned.",
             examples=["default.flower_summary"],
         ),
+        Text,
     ] = None
     write_mode: Annotated[
         Literal["overwrite", "append"], Field(description="overwrite replaces the destination; append adds rows.")
