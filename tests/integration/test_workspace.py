@@ -83,7 +83,7 @@ async def test_a_workspace_gets_everything(sites: Sites, own_ca: Path) -> None:
         bundle = await site.cluster.get("ConfigMap", site.namespace, "icefield-ca")
         assert bundle
         assert bundle["data"]["ca-bundle.crt"].count("BEGIN CERTIFICATE") > 50
-        assert bundle["data"]["ca-bundle.crt"].endswith(own_ca.read_text())
+        assert bundle["data"]["ca-bundle.crt"].endswith(await asyncio.to_thread(own_ca.read_text))
         for kind, name in (
             ("ServiceAccount", "icefield-task"),
             ("ServiceAccount", "default"),
