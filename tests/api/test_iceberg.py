@@ -267,8 +267,14 @@ async def test_another_workspace_does_not_exist(place: Place, make_lakehouse: Ma
     assert answer.status_code == 404
 
 
+@pytest.mark.parametrize("scope", [None, "catalog"])
 async def test_what_a_run_reads_and_writes_is_its_lineage(
-    app: FastAPI, place: Place, run_token_key: RunTokenKey, cluster_with_roles: ControlPlane, clients: MakeClient
+    app: FastAPI,
+    place: Place,
+    run_token_key: RunTokenKey,
+    cluster_with_roles: ControlPlane,
+    clients: MakeClient,
+    scope: str | None,
 ) -> None:
     def prepare() -> int:
         table = place.pyiceberg().create_table("sales.source", ROWS.schema)
@@ -278,7 +284,7 @@ async def test_what_a_run_reads_and_writes_is_its_lineage(
         return snapshot.snapshot_id
 
     seen = await asyncio.to_thread(prepare)
-    run, token = await start_run(app, place, run_token_key, cluster_with_roles)
+    run, token = await start_run(app, place, run_token_key, cluster_with_roles, scope)
 
     def work() -> int:
         catalog = place.pyiceberg(token)
@@ -291,21 +297,23 @@ async def test_what_a_run_reads_and_writes_is_its_lineage(
         return snapshot.snapshot_id
 
     made = await asyncio.to_thread(work)
-    lineage = (await (await clients(token)).get(f"/runs/{run.public_id}/lineage")).json()
+    lineage = (await (await clients(place.editor)).get(f"/runs/{run.public_id}/lineage")).json()
     assert f"{place.slug}.sales.source" in lineage["read"]
     assert lineage["written"] == [f"{place.slug}.sales.target"]
     assert {"table": f"{place.slug}.sales.source", "snapshot_id": seen} in lineage["read_snapshots"]
     assert lineage["written_snapshots"] == [{"table": f"{place.slug}.sales.target", "snapshot_id": made}]
 
 
-async def start_run(app: FastAPI, place: Place, key: RunTokenKey, control_plane: ControlPlane) -> tuple[Run, str]:
-    """Make a run in the workspace, and the token that the operator would give it."""
+async def start_run(
+    app: FastAPI, place: Place, key: RunTokenKey, control_plane: ControlPlane, scope: str | None = None
+) -> tuple[Run, str]:
+    """Make a run in the workspace, and the token that the operator would give it; of a sandbox, with its scope."""
     namespace = f"icefield-{place.slug}"
     manifest: dict[str, Any] = {
         "apiVersion": "icefield.dev/v1alpha1",
         "kind": "Run",
         "metadata": {"name": "nightly", "namespace": namespace},
-        "spec": {"command": "true"},
+        "spec": {"polars": {"script": "result = None"}} if scope else {"command": "true"},
     }
     created = control_plane.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
     run = Run.model_validate_json(created)
@@ -321,5 +329,6 @@ async def start_run(app: FastAPI, place: Place, key: RunTokenKey, control_plane:
         "role": "editor",
         "iat": now,
         "exp": now + 3600,
+        **({"scope": scope} if scope else {}),
     }
     return run, signed(claims, key.private)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import jwt
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
 from icefield_crds import Run
 from tests.controlplane import ControlPlane
@@ -88,6 +90,8 @@ async def test_run_token_sees_no_other_workspace(
         {"exp": 1},
         {"sub": "run:other"},
         {"role": "owner"},
+        {"scope": "everything"},
+        {"scope": ["catalog"]},
         {"run_uid": "00000000-0000-0000-0000-000000000000", "sub": "run:00000000-0000-0000-0000-000000000000"},
         {"run_uid": None},
     ],
@@ -134,3 +138,31 @@ async def test_token_dies_with_the_run(
     )
     await app.state.cluster.runs.read(namespace, name)
     assert (await client.get("/auth/me")).status_code == 401
+
+
+def calls_of(app: FastAPI) -> list[tuple[str, str]]:
+    """Return (method, path) of every route of the application, with something in the place of ids."""
+    routes = [(route.methods or (), route.path or "") for route in iter_route_contexts(app.routes)]
+    return [(method, re.sub(r"{[^}]*}", "x", path)) for methods, path in routes for method in sorted(methods)]
+
+
+async def test_token_of_a_sandbox_opens_the_catalog_and_nothing_else(
+    app: FastAPI, running: Running, run_token_key: RunTokenKey, clients: MakeClient
+) -> None:
+    token = signed(running.claims | {"scope": "catalog"}, run_token_key.private)
+    catalog_only, anonymous = await clients(token), await clients()
+    calls = [(method, path) for method, path in calls_of(app) if not path.startswith("/iceberg/")]
+    assert {("POST", "/api/v1/warehouse/polars"), ("GET", "/api/v2/runs/x")} <= set(calls)
+    open_to_all = set()
+    for method, path in calls:
+        url = f"http://icefield{path}"
+        answer = await catalog_only.request(method, url)
+        if answer.status_code == 403:
+            assert answer.json() == {"error": "This token opens only the catalog."}, path
+        else:
+            assert (await anonymous.request(method, url)).status_code == answer.status_code, path
+            open_to_all.add(path)
+    assert {path for path in open_to_all if path.startswith("/api/")} == {"/api/v1/auth/login"}
+
+    answer = await catalog_only.get("http://icefield/iceberg/v1/config", params={"warehouse": running.workspace})
+    assert (answer.status_code, "not ready yet" in answer.text) == (503, True)
