@@ -121,3 +121,24 @@ def test_news_in_any_order_ends_in_the_same_state() -> None:
         assert {version_of(found) for found in store.all()} == {2}
         assert len(names(store)) == 5
         assert store.count(unfinished_group("icefield-a")) == 0
+
+
+async def test_who_listens_hears_of_each_change_and_of_the_end() -> None:
+    store = Store(RUNS)
+    one, other = run(1), run(2)
+    store.put(one)
+    with store.listening(one.metadata.uid) as first, store.listening(one.metadata.uid) as second:
+        store.put(other)
+        assert not first.is_set()
+        store.put(run(1, 1, phase="success"))
+        assert not first.is_set()
+        store.put(run(1, 2, phase="running"))
+        assert first.is_set()
+        assert second.is_set()
+        first.clear()
+        store.remove(one.metadata.uid)
+        assert first.is_set()
+        second.clear()
+    store.put(run(1, 3))
+    assert not second.is_set()
+    assert not store._listeners
