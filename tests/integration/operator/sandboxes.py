@@ -54,8 +54,15 @@ class Sandbox:
         return json.dumps(self._outcome) if self._outcome else ""
 
     @property
-    def succeeded(self) -> bool:
-        return self._outcome is not None and self._outcome["state"] == "succeeded"
+    def exit_code(self) -> int | None:
+        """What its process ended with; None while it goes on."""
+        if self._outcome is None or not self.acknowledged:
+            return None
+        return 0 if self._outcome["state"] == "succeeded" else 1
+
+    async def terminate(self) -> int:
+        """End it as the kubelet does; return its exit code."""
+        return 143
 
     async def listen(self) -> None:
         await self._runner.setup()
@@ -97,13 +104,15 @@ class Sandbox:
 
 
 class Node:
-    """Runs a sandbox for each sandbox pod of a namespace."""
+    """Runs a sandbox for each sandbox pod of a namespace; `make` says what a sandbox is."""
+
+    make: Callable[[Manifest], Any] = Sandbox
 
     def __init__(self, cluster: Cluster, kubelet: Kubelet, namespace: str) -> None:
         self._cluster = cluster
         self._kubelet = kubelet
         self._namespace = namespace
-        self.sandboxes: dict[str, Sandbox] = {}
+        self.sandboxes: dict[str, Any] = {}
         self.starts = True
         """Whether new pods are started."""
         self.reports = True
@@ -169,13 +178,13 @@ class Node:
         elif sandbox is None and self.starts:
             await self._start(pod)
         elif sandbox and name not in self._over and pod["spec"].get("activeDeadlineSeconds") == 1:
-            await self.finish(name, 143, pod_reason="DeadlineExceeded")
-        elif sandbox and name not in self._over and sandbox.acknowledged and self.reports:
-            await self.finish(name, 0 if sandbox.succeeded else 1, message=sandbox.message)
+            await self.finish(name, await sandbox.terminate(), message=sandbox.message, pod_reason="DeadlineExceeded")
+        elif sandbox and name not in self._over and sandbox.exit_code is not None and self.reports:
+            await self.finish(name, sandbox.exit_code, message=sandbox.message)
 
     async def _start(self, pod: Manifest) -> None:
         name = pod["metadata"]["name"]
-        sandbox = Sandbox(pod)
+        sandbox = self.make(pod)
         await sandbox.listen()
         self.sandboxes[name] = sandbox
         await self._kubelet.bind(self._namespace, name)
