@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ import pytest
 import yaml
 from kubernetes.utils.quantity import parse_quantity
 
-from icefield_crds import Flavor, SparkExecutors, Warehouse, Workspace, labels
+from icefield_crds import Flavor, Run, SparkApplication, SparkExecutors, Task, Warehouse, Workspace, labels
 from icefield_crds.names import API_VERSION
-from icefield_engines.spark_connect.conf import configuration
+from icefield_engines.spark_application import conf as application_conf
+from icefield_engines.spark_application.settings import ApplicationSettings
+from icefield_engines.spark_connect.conf import Conf, configuration
 from icefield_engines.spark_connect.settings import CatalogSettings, SparkSettings
 from icefield_engines.warehouse.settings import StoreSettings
+from icefield_operator.run import build as run_build
+from icefield_operator.spark import build as spark_build
 from icefield_operator.spark import driver_rights
 from icefield_operator.warehouse import build
 from tests.controlplane import ControlPlane, running_control_plane
@@ -64,40 +69,87 @@ def _eventually(check: Callable[[], Any], log: Path) -> Any:
     return answer
 
 
-def _around(plane: ControlPlane) -> build.Surroundings:
-    """Make a warehouse; return what its children are made of."""
-    metadata = {"name": "wide", "namespace": NAMESPACE}
-    manifest = {"apiVersion": API_VERSION, "kind": "Warehouse", "metadata": metadata, "spec": {}}
-    plane.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    made = plane.kubectl("get", "warehouse", "wide", f"--namespace={NAMESPACE}", "--output=json")
+@dataclass
+class Driver:
+    """A driver's pod, and what its executors are made of."""
+
+    pod: dict[str, Any]
+    template: str
+    account: str
+    executor_labels: dict[str, str]
+    configuration: Callable[[SparkSettings], Conf]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What its pod says to Spark of executors."""
+        spec, prefix = self.pod["spec"], "ICEFIELD_SPARK_"
+        [container] = spec.get("initContainers") or spec["containers"]
+        found = {v["name"]: v["value"] for v in container["env"] if v["name"].startswith(prefix)}
+        return {name.removeprefix("ICEFIELD_").lower(): value for name, value in found.items()}
+
+
+CATALOG = CatalogSettings(uri="http://127.0.0.1:1", warehouse="demo")
+STORE = StoreSettings.model_validate(
+    {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "ICEFIELD_BUCKET": "b", "ICEFIELD_PREFIX": "p"}
+)
+
+
+def _made(plane: ControlPlane, kind: str, name: str, spec: dict[str, Any]) -> str:
+    """Make one of our resources; return it as it is stored."""
+    manifest = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+    plane.kubectl("create", "-f", "-", stdin=json.dumps({**manifest, "spec": spec}))
+    return plane.kubectl("get", kind, name, f"--namespace={NAMESPACE}", "--output=json")
+
+
+def _of_warehouse(plane: ControlPlane) -> Driver:
     flavor = Flavor.model_validate({"metadata": {"name": "f"}, "spec": SIZE})
     executors = build.Executors(SparkExecutors(min=2, max=4), flavor)
     image = build.Image("localhost/icefield/warehouse:1", "IfNotPresent")
-    return build.Surroundings(Warehouse.model_validate_json(made), "demo", image, flavor, executors)
+    warehouse = Warehouse.model_validate_json(_made(plane, "Warehouse", "wide", {}))
+    around = build.Surroundings(warehouse, "demo", image, flavor, executors)
+    config_map = build.executor_config_map(around)
+    assert config_map
+    return Driver(
+        build.pod(around),
+        config_map["data"]["pod.yaml"],
+        driver_rights.WAREHOUSES,
+        labels.of_executor_pod("demo", "wide"),
+        lambda spark: configuration(spark, CATALOG, STORE),
+    )
 
 
-def _executor_env(pod: dict[str, Any]) -> dict[str, str]:
-    (spark,) = pod["spec"]["initContainers"]
-    prefix = "ICEFIELD_SPARK_"
-    return {
-        v["name"].removeprefix("ICEFIELD_").lower(): v["value"] for v in spark["env"] if v["name"].startswith(prefix)
-    }
+def _of_application(plane: ControlPlane) -> Driver:
+    size = {"cpu": "1", "memory": "2Gi"}
+    spec = {"spark": {"entrypoint": "s3://b/p/main.py", "executor": size, "executors": 2}, "params": {"day": "1"}}
+    run = Run.model_validate_json(_made(plane, "Run", "nightly", spec))
+    assert run.execution and run.spec.spark
+    application: SparkApplication = run.spec.spark
+    images = run_build.Images("localhost/icefield/warehouse:1", "tini:1", "IfNotPresent")
+    of_run = run_build.Surroundings(run, run.execution, "demo", "http://127.0.0.1:1", images)
+    around = spark_build.Surroundings(of_run, application, ("demo",))
+    own = ApplicationSettings(catalog_names="demo", run_id=run.public_id, trust_store=Path("/nowhere"))
+    programs = application_conf.Programs(Path(sys.executable))
+    return Driver(
+        spark_build.pod(around, Task(key="main", command="spark"), 0, None),
+        spark_build.config_map(around)["data"]["executor.yaml"],
+        driver_rights.APPLICATIONS,
+        labels.of_application_executor("demo", "nightly"),
+        lambda spark: application_conf.configuration(application, own, spark, CATALOG, STORE, programs),
+    )
 
 
-def _configuration(plane: ControlPlane, pod: dict[str, Any], template: str, folder: Path) -> dict[str, str]:
+def _configuration(plane: ControlPlane, driver: Driver, folder: Path) -> Conf:
     """Return the driver's configuration as its container writes it, but for where this control plane is."""
-    metadata = pod["metadata"]
-    given = {"namespace": NAMESPACE, "pod_name": metadata["name"], "pod_ip": "127.0.0.1", "spill_directory": folder}
-    (folder / "pod.yaml").write_text(template)
-    given |= {"workspace": "demo", "spark_executor_template": folder / "pod.yaml", **_executor_env(pod)}
+    name = driver.pod["metadata"]["name"]
+    given = {"namespace": NAMESPACE, "pod_name": name, "pod_ip": "127.0.0.1", "spill_directory": folder}
+    template = folder / "pod.yaml"
+    template.write_text(driver.template)
+    spark = SparkSettings(**{"workspace": "demo", **driver.env, **given, "spark_executor_template": template})
     cluster = yaml.safe_load(plane.kubeconfig.read_text())["clusters"][0]["cluster"]
     (folder / "ca.crt").write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
-    token = plane.kubectl("create", "token", driver_rights.WAREHOUSES, f"--namespace={NAMESPACE}").strip()
+    token = plane.kubectl("create", "token", driver.account, f"--namespace={NAMESPACE}").strip()
     (folder / "token").write_text(token)
-    store = StoreSettings.model_validate(
-        {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "ICEFIELD_BUCKET": "b", "ICEFIELD_PREFIX": "p"}
-    )
-    conf = configuration(SparkSettings(**given), CatalogSettings(uri="http://127.0.0.1:1", warehouse="demo"), store)
+    conf = driver.configuration(spark)
     kept = {key: value for key, value in conf.items() if not key.startswith(("spark.sql.", "spark.connect."))}
     return kept | {
         "spark.master": f"k8s://{plane.url}",
@@ -109,17 +161,18 @@ def _configuration(plane: ControlPlane, pod: dict[str, Any], template: str, fold
     }
 
 
-def test_a_real_driver_makes_and_ends_executors(installed: ControlPlane, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("make", "cpu_request"), [(_of_warehouse, "10m"), (_of_application, "100m")])
+def test_a_real_driver_makes_and_ends_executors(
+    installed: ControlPlane, tmp_path: Path, make: Callable[[ControlPlane], Driver], cpu_request: str
+) -> None:
     workspace = {"metadata": {"name": "demo", "uid": "8a4a8a4e-0000-4000-8000-000000000000"}, "spec": {}}
-    for manifest in driver_rights.manifests(Workspace.model_validate(workspace), driver_rights.WAREHOUSES):
+    driver = make(installed)
+    for manifest in driver_rights.manifests(Workspace.model_validate(workspace), driver.account):
         manifest["metadata"].pop("ownerReferences", None)  # there is no Workspace
         installed.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
-    around = _around(installed)
-    pod, config_map = build.pod(around), build.executor_config_map(around)
-    assert config_map is not None
-    installed.kubectl("create", "-f", "-", stdin=json.dumps(pod))
-    conf = _configuration(installed, pod, config_map["data"]["pod.yaml"], tmp_path)
-    mine = ",".join(f"{key}={value}" for key, value in labels.of_executor_pod("demo", "wide").items())
+    installed.kubectl("create", "-f", "-", stdin=json.dumps(driver.pod))
+    conf = _configuration(installed, driver, tmp_path)
+    mine = ",".join(f"{key}={value}" for key, value in driver.executor_labels.items())
 
     def executors() -> list[dict[str, Any]]:
         listed = installed.kubectl("get", "pods", f"--namespace={NAMESPACE}", f"--selector={mine}", "--output=json")
@@ -128,25 +181,25 @@ def test_a_real_driver_makes_and_ends_executors(installed: ControlPlane, tmp_pat
 
     log = tmp_path / "driver.log"
     with log.open("wb") as output:
-        driver = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, json.dumps(conf)], stdin=subprocess.PIPE, stdout=output, stderr=output
         )
     try:
         made = _eventually(lambda: len(found := executors()) == 2 and found, log)
-        driver.communicate(timeout=60)
+        process.communicate(timeout=60)
     finally:
-        driver.kill()
-    assert driver.returncode == 0, log.read_text()[-3000:]
+        process.kill()
+    assert process.returncode == 0, log.read_text()[-3000:]
     _eventually(lambda: executors() == [], log)
     # What it never made it may not delete either, and Spark goes on when it is refused.
     refused = set(re.findall(r"Message: (\w+) is forbidden", log.read_text()))
     assert refused <= {"services", "persistentvolumeclaims"}
     for executor in made:
         (owner,) = executor["metadata"]["ownerReferences"]
-        assert (owner["kind"], owner["name"]) == ("Pod", pod["metadata"]["name"])
+        assert (owner["kind"], owner["name"]) == ("Pod", driver.pod["metadata"]["name"])
         assert executor["spec"]["serviceAccountName"] == "default"
         (container,) = executor["spec"]["containers"]
         assert container["resources"]["limits"]["cpu"] == "1"
         memory = parse_quantity(container["resources"]["limits"]["memory"])  # type: ignore[no-untyped-call]
         assert 2**31 - 2 * 2**20 <= memory <= 2**31
-        assert container["resources"]["requests"]["cpu"] == "10m"
+        assert container["resources"]["requests"]["cpu"] == cpu_request
