@@ -164,6 +164,7 @@ async def test_uploads_at_once_get_versions_of_their_own(client: httpx.AsyncClie
         ("../x.py", PROGRAM, {}, "is no program for Spark"),
         ("x.py", PROGRAM, {"name": "a/b"}, "cannot be called 'a/b'"),
         ("x.py", PROGRAM, {"name": "art_0123456789ab"}, "cannot be called"),
+        ("x.jar", PROGRAM, {"mainClass": "not a class"}, "is not the name of a class"),
         ("x.jar", b"x" * (9 * 1024 * 1024 + 1), {}, "longer than 9437184 bytes"),
     ],
 )

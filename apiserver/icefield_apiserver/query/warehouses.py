@@ -95,8 +95,8 @@ class WarehouseStatements:
         self._cluster = cluster
 
     def is_running(self, principal: Principal) -> bool:
-        """Say whether a warehouse of the workspace runs, or is about to."""
-        return any(effective_phase(warehouse) in _AWAKE for warehouse in self._there(principal))
+        """Say whether a warehouse of the workspace runs."""
+        return any(effective_phase(warehouse) is WarehousePhase.RUNNING for warehouse in self._there(principal))
 
     async def run(
         self,
@@ -174,8 +174,13 @@ class WarehouseStatements:
         return [warehouse for _, warehouse in group if warehouse.metadata.deletion_timestamp is None]
 
 
-_AWAKE = (WarehousePhase.RUNNING, WarehousePhase.STARTING)
-_ORDER = (*_AWAKE, WarehousePhase.STOPPING, WarehousePhase.STOPPED, WarehousePhase.ERROR)
+_ORDER = (
+    WarehousePhase.RUNNING,
+    WarehousePhase.STARTING,
+    WarehousePhase.STOPPING,
+    WarehousePhase.STOPPED,
+    WarehousePhase.ERROR,
+)
 
 
 def chosen(warehouses: Iterable[Warehouse], *, is_write: bool = False) -> Warehouse | None:

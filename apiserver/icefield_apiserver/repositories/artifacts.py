@@ -28,6 +28,8 @@ MAX_ARTIFACTS = 1000
 SUFFIXES = (".py", ".jar", ".zip")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID = re.compile(r"art_[0-9a-f]{12}")
+_CLASS = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]{0,511}")
+_MAX_PY_FILES_LENGTH = 4096
 _ATTEMPTS = 5
 _REMOTE = ("s3://", "s3a://")
 
@@ -209,11 +211,16 @@ def _values(artifact: SparkArtifact) -> dict[str, Any]:
 
 
 def _checked_name(upload: Upload) -> str:
+    """Return what an upload is called, all that it says being possible."""
     if not upload.file.endswith(SUFFIXES) or not _NAME.fullmatch(upload.file):
         raise BadRequest(
             f"The file {upload.file!r} is no program for Spark: its name is of letters, digits, dots, dashes and "
             f"underscores, and ends with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}."
         )
+    if upload.main_class and not _CLASS.fullmatch(upload.main_class):
+        raise BadRequest(f"Field mainClass: {upload.main_class[:100]!r} is not the name of a class.")
+    if len(upload.py_files or "") > _MAX_PY_FILES_LENGTH:
+        raise BadRequest(f"Field pyFiles: it is longer than {_MAX_PY_FILES_LENGTH} characters.")
     name = upload.name or upload.file.rpartition(".")[0]
     if not _NAME.fullmatch(name) or _ID.fullmatch(name):
         raise BadRequest(f"An artifact cannot be called {name!r}: use letters, digits, dots, dashes and underscores.")

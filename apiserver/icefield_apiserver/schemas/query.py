@@ -154,7 +154,6 @@ class LakeAnswer(BaseModel):
     execution_time: str | None = Field(default=None, description="How long it took.", examples=["340ms"])
     saved_table_name: str | None = Field(default=None, description="The table with the result, when it was saved.")
     error: str | None = Field(default=None, description="Why it failed.")
-    details: str | None = Field(default=None, description="More about why.")
     query: str | None = Field(default=None, description="The query.")
 
 

@@ -53,8 +53,6 @@ def obstacle(resolved: Resolved, statement: Statement) -> str | None:
         return "A query for Polars needs a table, and this one names none."
     if len({ref.name for ref in statement.found.tables}) > MAX_TABLES:
         return f"A query for Polars names at most {MAX_TABLES} tables."
-    if len(statement.source.text) > MAX_LENGTH:
-        return f"A query for Polars has at most {MAX_LENGTH} characters."
     for ref in statement.found.tables:
         if isinstance(resolved.objects.get(ref.name), View):
             return f"Polars cannot read the view {ref.name}."
@@ -64,6 +62,8 @@ def obstacle(resolved: Resolved, statement: Statement) -> str | None:
             return f"Polars cannot read an earlier version of {ref.name}."
         if not re.fullmatch(TABLE_PATTERN, str(ref.name)):
             return f"Polars cannot be given the table {ref.name}, because of its name."
+    if len(to_polars(statement).text) > MAX_LENGTH:
+        return f"A query for Polars has at most {MAX_LENGTH} characters."
     return None
 
 

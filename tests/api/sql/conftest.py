@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pyarrow as pa
@@ -16,6 +18,7 @@ from tests.api.conftest import ADMIN, AddUser, SignIn
 from tests.api.lakehouse import Lakehouse, MakeLakehouse
 from tests.catalog import BUCKET, RunningCatalog
 from tests.controlplane import ControlPlane
+from tests.integration.engines.pod import TOKEN, Pod
 
 from .site import RunningGateway, furnish_with_token, running, running_gateway, set_warehouse_status
 
@@ -77,3 +80,24 @@ def orders(outside: Catalog) -> pa.Table:
     outside.create_namespace("sales")
     outside.create_table("sales.orders", rows.schema).append(rows)
     return rows
+
+
+@pytest_asyncio.fixture
+async def pod(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    lakehouse: Lakehouse,
+    cluster_with_roles: ControlPlane,
+    tmp_path: Path,
+) -> AsyncIterator[Pod]:
+    """A gateway with Spark beside, as the pod of main."""
+    furnish_with_token(cluster_with_roles, lakehouse.slug, TOKEN)
+    app.state.secrets.forget(lakehouse.slug)
+    pod = Pod(tmp_path, lakehouse.catalog, lakehouse.site)
+    try:
+        await asyncio.to_thread(pod.start, spark=True)
+        endpoint = str(pod.client.base_url).rstrip("/")
+        await set_warehouse_status(app, lakehouse.slug, "main", running(endpoint, spark=True))
+        yield pod
+    finally:
+        pod.stop()

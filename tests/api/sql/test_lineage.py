@@ -6,10 +6,9 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,9 +29,9 @@ from tests.api.lakehouse import Lakehouse
 from tests.api.playing import eventually
 from tests.api.test_run_tokens import signed
 from tests.controlplane import ControlPlane
-from tests.integration.engines.pod import TOKEN, Pod
+from tests.integration.engines.pod import Pod
 
-from .site import RunningGateway, ended, furnish_with_token, run, running, set_warehouse_status, until
+from .site import RunningGateway, ended, run, until
 
 pytestmark = pytest.mark.integration
 
@@ -283,27 +282,6 @@ def check_event(event: dict[str, Any]) -> None:
         for facet in (owner.get("facets") or {}).values():
             assert facet["_producer"]
             assert facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
-
-
-@pytest_asyncio.fixture
-async def pod(
-    app: FastAPI,
-    client: httpx.AsyncClient,
-    lakehouse: Lakehouse,
-    cluster_with_roles: ControlPlane,
-    tmp_path: Path,
-) -> AsyncIterator[Pod]:
-    """A gateway with Spark beside, as the pod of main."""
-    furnish_with_token(cluster_with_roles, lakehouse.slug, TOKEN)
-    app.state.secrets.forget(lakehouse.slug)
-    pod = Pod(tmp_path, lakehouse.catalog, lakehouse.site)
-    try:
-        await asyncio.to_thread(pod.start, spark=True)
-        endpoint = str(pod.client.base_url).rstrip("/")
-        await set_warehouse_status(app, lakehouse.slug, "main", running(endpoint, spark=True))
-        yield pod
-    finally:
-        pod.stop()
 
 
 async def test_writes_with_spark(

@@ -25,6 +25,7 @@ from tests.api.lakehouse import Lakehouse
 from tests.api.playing import eventually
 from tests.api.sandboxes import Sandboxes, arrow_stream
 from tests.api.test_polnor_sdk import listening
+from tests.integration.engines.pod import Pod
 
 from .site import RunningGateway, running, running_gateway, set_warehouse_status, stopped
 
@@ -340,3 +341,26 @@ async def test_the_older_query(
         assert refused.status_code == 400, query
     shown = await client.post("/warehouse/query", json={"query": "SHOW TABLES IN sales", "autoSaveByHash": True})
     assert (shown.status_code, "SHOW TABLES" in shown.json()["error"]) == (400, True)
+
+
+async def test_spark_of_a_warehouse_changes_and_saves(
+    sdk: Oleander, client: httpx.AsyncClient, pod: Pod, orders: pa.Table, outside: Catalog
+) -> None:
+    change = QuerySubmitAndWaitOptions(sql="INSERT INTO sales.orders VALUES (10, 'n10'), (11, 'n11')")
+    done = await sdk.query_submit_and_wait(change)
+    assert (done.state, done.run_id, done.result.row_count) == ("COMPLETE", None, 2)
+    assert done.result.engine_decision is not None
+    assert (done.result.engine_decision.engine, done.result.engine_decision.execution_mode) == ("spark", "inline")
+    with pytest.raises(OleanderHttpError) as refused:
+        await sdk.query_submit(QuerySubmitOptions(sql="INSERT INTO sales.orders VALUES ('a', 'b')"))
+    assert refused.value.status == 400
+
+    body = {"query": f"{COUNT};", "autoSaveByHash": True}
+    saved = [(await client.post("/warehouse/query", json=body)).json()]
+    outside.load_table("sales.orders").append(orders)
+    saved.append((await client.post("/warehouse/query", json={**body, "query": COUNT})).json())
+    assert [each["results"]["rows"] for each in saved] == [[[12]], [[22]]], saved
+    names = {each["saved_table_name"] for each in saved}
+    assert len(names) == 1
+    table = outside.load_table(names.pop())
+    assert (table.name()[0], table.scan().to_arrow().to_pylist()) == ("default", [{"n": 22}])

@@ -82,6 +82,7 @@ def test_what_is_spelled_as_polars_does_stays_as_it_is() -> None:
         ("SELECT * FROM sales.orders.snapshots", "metadata of a table"),
         ("SELECT * FROM sales.orders VERSION AS OF 1", "an earlier version of sales.orders"),
         ("SELECT * FROM sales.`odd name`", "because of its name"),
+        (f"SELECT id FROM sales.orders WHERE note = '{'x' * 65536}'", "at most 65536 characters"),
     ],
 )
 async def test_what_polars_cannot_be_given(text: str, said: str | None) -> None:
