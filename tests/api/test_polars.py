@@ -145,6 +145,20 @@ async def test_without_waiting(client: httpx.AsyncClient, sandboxes: Sandboxes) 
     assert result["rows"] == [["setosa", 1.5], ["ü", "NaN"]]
 
 
+async def test_the_same_request_again_runs_nothing_again(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
+    headers = {"Idempotency-Key": "once"}
+    body = {**SCRIPT, "params": {"n": 1, "deep": [None]}, "async": True}
+    first, second = await asyncio.gather(*(client.post(PATH, json=body, headers=headers) for _ in range(2)))
+    assert (first.status_code, second.status_code) == (202, 202)
+    [run] = sandboxes.runs()
+    assert first.json()["run_id"] == second.json()["run_id"] == run.public_id
+    other = await client.post(PATH, json={**body, "vcpus": 4}, headers=headers)
+    assert (other.status_code, other.json()["error"]) == (409, "The idempotency key was used for another run.")
+    await sandboxes.succeed(run, FLOWERS, 2)
+    again = await client.post(PATH, json={**body, "async": False}, headers=headers)
+    assert (again.status_code, again.json()["run_id"], again.json()["row_count"]) == (200, run.public_id, 2)
+
+
 async def test_a_cancelled_workload(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
     answer = posted(client, SCRIPT)
     run = await sandboxes.next_run()

@@ -15,7 +15,7 @@ from icefield_crds import PolarsWorkload, Role, Run, RunSpec, Workspace
 from icefield_crds.names import namespace_of
 from icefield_crds.polars import polars_cloud_problem
 
-from .outcome import check_result, has_result
+from .outcome import check_result
 from .results import Result, RunResults
 
 LONGEST_WAIT_SECONDS = 1790.0
@@ -57,6 +57,7 @@ class PolarsService:
         timeout_seconds: int | None = None,
         name: str | None = None,
         annotations: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Start a workload as the caller; beyond what may run at once, it waits for its turn.
 
@@ -66,6 +67,7 @@ class PolarsService:
             timeout_seconds: how long it may take; polars.DEFAULT_TIMEOUT_SECONDS when None.
             name: what the run's name begins with.
             annotations: what else is noted of the run (icefield_crds.names).
+            idempotency_key: a second call with the same one answers with the first one's run.
 
         Raises:
             BadRequest: it could never run.
@@ -78,7 +80,7 @@ class PolarsService:
         if workload.distributed:
             await self._check_polars_cloud(principal)
         spec = RunSpec(polars=workload, timeout_seconds=timeout_seconds)
-        return await self._runs.submit(principal, spec, name or "polars", annotations)
+        return await self._runs.submit(principal, spec, name or "polars", annotations, idempotency_key)
 
     async def wait(self, run: Run, seconds: float = LONGEST_WAIT_SECONDS) -> Run:
         """Return the run once it has ended; or as it stands after these seconds, or when the process is to stop.
@@ -117,8 +119,8 @@ class PolarsService:
         return await self._results.stream(principal.workspace, run)
 
     async def delete_result(self, principal: Principal, run: Run) -> None:
-        """Delete the result of a run that was deleted, where it has one."""
-        if has_result(run):
+        """Delete the result of a run that was deleted, where it may have one."""
+        if run.spec.polars:
             await self._results.delete(principal.workspace, run)
 
     def _check_catalog(self, principal: Principal, workload: PolarsWorkload) -> None:

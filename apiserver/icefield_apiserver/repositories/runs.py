@@ -141,7 +141,12 @@ class RunRepository:
         return await self._create(principal, Run(metadata=meta, spec=run_of_job(job, params)))
 
     async def submit(
-        self, principal: Principal, spec: RunSpec, name: str | None, annotations: Mapping[str, str] | None = None
+        self,
+        principal: Principal,
+        spec: RunSpec,
+        name: str | None,
+        annotations: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Start a run of its own, without a job, as the caller.
 
@@ -150,9 +155,11 @@ class RunRepository:
             spec: what it executes.
             name: what its name begins with.
             annotations: what else is noted of it (icefield_crds.names).
+            idempotency_key: a second call of this person with the same one answers with the first one's run.
 
         Raises:
             BadRequest: it could never run.
+            Conflict: the key was used for something else.
             QuotaExceeded: as many runs as the workspace may have are running; or, of a Polars workload, waiting.
             Forbidden: the caller's role does not permit it.
         """
@@ -160,12 +167,22 @@ class RunRepository:
             prefix = slugify(name) if name else "run"
         except ValueError as error:
             raise BadRequest(f"Field name: {error}.") from error
-        meta = ObjectMeta(
-            generate_name=f"{prefix}-",
-            namespace=namespace_of(principal.workspace),
-            annotations=dict(annotations or {}),
-        )
-        return await self._create(principal, Run(metadata=meta, spec=spec))
+        namespace = namespace_of(principal.workspace)
+        meta = ObjectMeta(generate_name=f"{prefix}-", namespace=namespace, annotations=dict(annotations or {}))
+        if not idempotency_key:
+            return await self._create(principal, Run(metadata=meta, spec=spec))
+        exact = f"{prefix}-{_digest(principal.person, idempotency_key)}"
+        found = await self._cluster.runs.find(namespace, exact)
+        if found is None:
+            named = meta.model_copy(update={"name": exact, "generate_name": None})
+            try:
+                return await self._create(principal, Run(metadata=named, spec=spec))
+            except Conflict:  # the same request, at the same time
+                if (found := await self._cluster.runs.read(namespace, exact)) is None:
+                    raise
+        if found.spec.to_api() != spec.model_copy(update={"desired_state": found.spec.desired_state}).to_api():
+            raise Conflict("The idempotency key was used for another run.")
+        return found
 
     async def cancel(self, principal: Principal, id_or_name: str) -> Run:
         """Ask for a run to be stopped, as the caller; a run that is being or was cancelled stays as it is.
@@ -211,5 +228,8 @@ class RunRepository:
 
 
 def _name_for(job: Job, idempotency_key: str) -> str:
-    digest = hashlib.sha256(f"{job.metadata.uid}/{idempotency_key}".encode()).hexdigest()[:12]
-    return f"{job.metadata.name[:50].rstrip('-.')}-{digest}"
+    return f"{job.metadata.name[:50].rstrip('-.')}-{_digest(job.metadata.uid, idempotency_key)}"
+
+
+def _digest(scope: str, idempotency_key: str) -> str:
+    return hashlib.sha256(f"{scope}/{idempotency_key}".encode()).hexdigest()[:12]

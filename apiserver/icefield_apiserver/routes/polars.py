@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
 
 from icefield_apiserver.errors import ApiError
 from icefield_apiserver.identity.principal import Editor, Principal
@@ -23,13 +25,22 @@ JSON = "application/json"
     responses={202: {"model": PolarsSubmitted, "description": "It has not ended, or was not waited for."}},
     summary="Run a Polars workload",
 )
-async def run_polars(principal: Editor, body: PolarsRequest, polars: CurrentPolars) -> Response:
+async def run_polars(
+    principal: Editor,
+    body: PolarsRequest,
+    polars: CurrentPolars,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=255, description="A second request with the same key runs nothing again.")
+    ] = None,
+) -> Response:
     """Run a query or a script over tables of the workspace, in a sandbox of its own, and wait for its end.
 
     What fails while running is 200 with `success: false`. What may not run at once waits for its turn. The run goes on
     when the client leaves; `async: true` does not wait at all.
     """
-    run = await polars.submit(principal, body.to_workload(), timeout_seconds=body.timeout_seconds)
+    run = await polars.submit(
+        principal, body.to_workload(), timeout_seconds=body.timeout_seconds, idempotency_key=idempotency_key
+    )
     if body.is_async:
         return _submitted(run, None)
     run = await polars.wait(run)
