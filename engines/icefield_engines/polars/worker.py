@@ -31,7 +31,7 @@ def main(work: int, tell: int) -> None:
     settings = Settings.read({**os.environ, "ICEFIELD_SANDBOX_TOKEN_SHA256": "-"})
     _limit(settings)
     _be_quiet()
-    from . import warm
+    from . import run, warm
 
     warm.up()
     _tell(tell, {"ready": True})
