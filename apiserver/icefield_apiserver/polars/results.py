@@ -107,8 +107,14 @@ class RunResults:
             NotFound: it is not there any more.
             Unavailable: the store cannot be reached.
         """
+        url = await self._url(_key(workspace, run))
         try:
-            return await self._downloads.begin(await self._url(_key(workspace, run)))
+            try:
+                return await self._downloads.begin(url)
+            except DownloadError as error:
+                if error.status is not None:
+                    raise
+            return await self._downloads.begin(url)  # a kept connection may have been closed just now
         except DownloadError as error:
             if error.status == 404:
                 raise NotFound(f"The result of run {run.public_id} is not there any more; run it again.") from error

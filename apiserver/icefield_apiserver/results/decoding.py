@@ -22,7 +22,7 @@ AT_ONCE = 2
 SECONDS = 60.0
 """How long one stream may take."""
 MAX_JSON_BYTES = 16 * 1024 * 1024
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "TMPDIR")
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
 
 
 class DecodingError(Exception):
