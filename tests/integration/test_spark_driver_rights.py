@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import subprocess
 import sys
 import time
@@ -191,9 +190,7 @@ def test_a_real_driver_makes_and_ends_executors(
         process.kill()
     assert process.returncode == 0, log.read_text()[-3000:]
     _eventually(lambda: executors() == [], log)
-    # What it never made it may not delete either, and Spark goes on when it is refused.
-    refused = set(re.findall(r"Message: (\w+) is forbidden", log.read_text()))
-    assert refused <= {"services", "persistentvolumeclaims"}
+    assert "is forbidden" not in log.read_text()
     for executor in made:
         (owner,) = executor["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["name"]) == ("Pod", driver.pod["metadata"]["name"])

@@ -160,6 +160,10 @@ def executors(spark: SparkSettings) -> Conf:
         "spark.kubernetes.executor.podTemplateFile": str(spark.spark_executor_template),
         "spark.kubernetes.executor.podTemplateContainerName": "executor",
         "spark.kubernetes.executor.disableConfigMap": "true",  # the template and the environment say all there is
+        # There are neither services nor volumes of a driver to look for, and it may not look.
+        "spark.kubernetes.driver.service.deleteOnTermination": "false",
+        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
         "spark.kubernetes.executor.container.image": spark.spark_executor_image,
         "spark.kubernetes.executor.request.cores": spark.spark_executor_cpu_request,
         "spark.kubernetes.executor.limit.cores": str(spark.spark_executor_cpu),
