@@ -17,8 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from . import warm
 from .errors import kind_of, line_of, told
 from .outcome import MAX_ERROR_CHARACTERS, Kind, failed, out_of_memory
+from .run import run
 from .settings import Settings
 from .workload import Workload, parse
 
@@ -31,8 +33,6 @@ def main(work: int, tell: int) -> None:
     settings = Settings.read({**os.environ, "ICEFIELD_SANDBOX_TOKEN_SHA256": "-"})
     _limit(settings)
     _be_quiet()
-    from . import run, warm
-
     warm.up()
     _tell(tell, {"ready": True})
     with os.fdopen(work, "rb") as pipe:
@@ -51,8 +51,6 @@ def main(work: int, tell: int) -> None:
 
 
 def _outcome(workload: Workload, settings: Settings, began: float) -> dict[str, Any]:
-    from .run import run
-
     try:
         done = run(workload)
     except BaseException as error:

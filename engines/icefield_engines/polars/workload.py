@@ -122,8 +122,10 @@ def _object(value: object, what: str) -> dict[str, Any]:
 
 def _texts(value: object, what: str) -> dict[str, str]:
     texts = _object(value, what)
-    if not all(isinstance(text, str) and "\0" not in name + text for name, text in texts.items()):
+    if not all(isinstance(text, str) and "\0" not in text for text in texts.values()):
         raise ValueError(f"the values of {what} must be strings without NUL")
+    if not all(name and not {"=", "\0"} & set(name) for name in texts):
+        raise ValueError(f"the names of {what} must not be empty, nor have = or NUL in them")
     return texts
 
 

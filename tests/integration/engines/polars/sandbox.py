@@ -161,6 +161,13 @@ class Sandbox:
         """Hand it a workload."""
         return self.call("PUT", "/workload", json=workload)
 
+    def accepts(self, workload: dict[str, Any]) -> bool:
+        """Try to hand it a workload, though it may not listen yet."""
+        try:
+            return self.put(workload).status_code == 202
+        except httpx.TransportError:
+            return False
+
     def outcome(self, seconds: float = 90) -> dict[str, Any]:
         """Wait for the outcome."""
         give_up = time.monotonic() + seconds
