@@ -19,16 +19,24 @@ pytestmark = pytest.mark.e2e
 
 PATIENCE_SECONDS = 240
 SMALL = {"driver": {"cpu": "1", "memory": "2Gi"}, "executor": {"cpu": "1", "memory": "2Gi"}, "executors": 1}
-PROGRAM = """
+LIBRARY = """
 import os
+
+def here():
+    return os.environ["PARAM_WHO"] + " in " + os.uname().nodename
+"""
+PROGRAM = """
 import sys
 import time
 
 from pyspark.sql import SparkSession
 
+def where(_):
+    from places import here  # what only the driver gives an executor
+    return here()
+
 spark = SparkSession.builder.getOrCreate()
-where = spark.sparkContext.range(2, numSlices=2).map(lambda _: os.environ["PARAM_WHO"] + " in " + os.uname().nodename)
-print("computed by", *sorted(set(where.collect())), flush=True)
+print("computed by", *sorted(set(spark.sparkContext.range(2, numSlices=2).map(where).collect())), flush=True)
 if sys.argv[1] == "wait":
     time.sleep(3600)
 spark.range(int(sys.argv[2])).writeTo(sys.argv[1]).createOrReplace()
@@ -43,14 +51,24 @@ def scenario(platform: Any) -> Iterator[Scenario]:
 
 
 @pytest.fixture(scope="module")
-def program(platform: Any) -> Iterator[str]:
-    """The s3:// URL of a program that was uploaded."""
-    rest, name = platform.client(), f"program-{secrets.token_hex(3)}"
-    address = f"{platform.api_url}/api/v2/spark/artifacts"
-    answer = rest.post(address, data={"name": name}, files={"file": ("main.py", PROGRAM.encode(), "text/x-python")})
-    assert answer.status_code == httpx.codes.CREATED, answer.text
-    yield answer.json()["entrypoint"]
-    rest.delete(f"{address}/{name}").raise_for_status()
+def program(platform: Any) -> Iterator[dict[str, Any]]:
+    """A program and its library, uploaded, as an application names them."""
+    rest, address = platform.client(), f"{platform.api_url}/api/v2/spark/artifacts"
+    suffix = secrets.token_hex(3)
+
+    def upload(file: str, text: str) -> str:
+        name = f"{file.removesuffix('.py')}-{suffix}"
+        files = {"file": (file, text.encode(), "text/x-python")}
+        answer = rest.post(address, data={"name": name}, files=files)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        uploaded.append(name)
+        url: str = answer.json()["entrypoint"]
+        return url
+
+    uploaded: list[str] = []
+    yield {"entrypoint": upload("main.py", PROGRAM), "pyFiles": [upload("places.py", LIBRARY)]}
+    for name in uploaded:
+        rest.delete(f"{address}/{name}").raise_for_status()
 
 
 def start(scenario: Scenario, application: dict[str, Any], **spec: Any) -> tuple[str, str]:
@@ -75,9 +93,9 @@ def wait_for_no_executors(scenario: Scenario, run: str) -> None:
         time.sleep(0.5)
 
 
-def test_a_program_computes_on_executors(scenario: Scenario, program: str, sql: Sql, database: str) -> None:
+def test_a_program_computes_on_executors(scenario: Scenario, program: dict[str, Any], sql: Sql, database: str) -> None:
     table = f"{database}.numbers"
-    application = {**SMALL, "entrypoint": program, "arguments": [table, "1000"]}
+    application = {**SMALL, **program, "arguments": [table, "1000"]}
     name, run_id = start(scenario, application, params={"who": "ada"})
     run = scenario.wait(run_id, PATIENCE_SECONDS)
     assert (run["status"], run["error"]) == ("success", None)
@@ -106,8 +124,8 @@ def test_a_failure_is_one_sentence(scenario: Scenario, database: str) -> None:
     assert (run["status"], run["error"]) == ("failed", f"table {database}.missing does not exist")
 
 
-def test_a_cancelled_application_takes_its_executors_with_it(scenario: Scenario, program: str) -> None:
-    name, run_id = start(scenario, {**SMALL, "entrypoint": program, "arguments": ["wait"]}, params={"who": "eve"})
+def test_a_cancelled_application_takes_its_executors_with_it(scenario: Scenario, program: dict[str, Any]) -> None:
+    name, run_id = start(scenario, {**SMALL, **program, "arguments": ["wait"]}, params={"who": "eve"})
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not any(line.startswith("computed by") for line in scenario.messages(run_id)):
         assert time.monotonic() < deadline, scenario.get(run_id)
@@ -118,9 +136,9 @@ def test_a_cancelled_application_takes_its_executors_with_it(scenario: Scenario,
     wait_for_no_executors(scenario, name)
 
 
-def test_executors_without_room_are_told(scenario: Scenario, program: str) -> None:
+def test_executors_without_room_are_told(scenario: Scenario, program: dict[str, Any]) -> None:
     huge = {"cpu": "1", "memory": "2000Gi"}
-    _, run_id = start(scenario, {**SMALL, "executor": huge, "entrypoint": program, "arguments": ["wait"]})
+    _, run_id = start(scenario, {**SMALL, "executor": huge, **program, "arguments": ["wait"]})
     said = "1 of 1 executors: waiting for room in the cluster"
     scenario.wait_until(run_id, lambda run: said in (run["error"] or ""), PATIENCE_SECONDS)
     scenario.rest.post(f"/runs/{run_id}/cancel").raise_for_status()

@@ -28,6 +28,7 @@ _SECRETS = [
     *pod_parts.secrets(names.OBJECT_STORE_SECRET),
 ]
 _SCRATCH = ("tmp", "spill")
+_SCRATCH_DIRECTORY = "/tmp"  # noqa: S108 - inside the container
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ def _executor(around: Surroundings) -> Manifest:
             "containers": [
                 {
                     "name": "executor",
+                    # Where it keeps the files and jars that the driver gives it.
+                    "workingDir": _SCRATCH_DIRECTORY,
                     "imagePullPolicy": around.of_run.images.pull_policy,
                     "env": [
                         *(run_build.user_variable(variable) for variable in own),
@@ -179,7 +182,7 @@ def _executor(around: Surroundings) -> Manifest:
                     ],
                     "envFrom": _SECRETS,
                     "securityContext": pod_parts.RESTRICTED,
-                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, pod_parts.CA_MOUNT],  # noqa: S108
+                    "volumeMounts": [{"name": "tmp", "mountPath": _SCRATCH_DIRECTORY}, pod_parts.CA_MOUNT],
                 }
             ],
             "volumes": [{"name": "tmp", "emptyDir": {}}, pod_parts.CA_VOLUME],

@@ -26,7 +26,7 @@ from .pod import new_name
 pytestmark = pytest.mark.integration
 
 RUN_ID = "run_0123456789ab"
-TIMEOUT = 240
+TIMEOUT = 600
 
 
 @dataclass
