@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.io import FileIO
 from pyiceberg.manifest import DataFileContent, ManifestContent
@@ -16,6 +15,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from .errors import WorkloadError
+from .http import PatientCatalog
 from .outcome import Kind
 from .workload import Workload
 
@@ -76,7 +76,7 @@ class Tables:
         if self._catalog is None:
             access = self._workload.access
             properties = {"uri": access.catalog_uri, "warehouse": access.warehouse, "token": access.token}
-            self._catalog = RestCatalog(access.warehouse, **properties, **self.file_properties)
+            self._catalog = PatientCatalog(access.warehouse, **properties, **self.file_properties)
         return self._catalog
 
     @property

@@ -82,8 +82,9 @@ def _limit(settings: Settings) -> None:
 
 
 def _be_quiet() -> None:
-    """Keep what PyIceberg remarks out of the output: that is the script's."""
-    logging.getLogger("pyiceberg").addHandler(logging.NullHandler())
+    """Keep what libraries remark out of the output: that is the script's."""
+    for library in ("pyiceberg", "urllib3"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", module="pyiceberg")
 
 
