@@ -132,7 +132,7 @@ async def test_a_read_that_fails_is_an_answer(
         ({"query": COUNT, "engine": "trino"}, "There is no engine 'trino'"),
         ({"query": COUNT, "engine": "duckdb", "destination": "sales.x"}, "duckdb cannot write to a destination"),
         ({"query": COUNT, "engine": "spark"}, "spark returns no rows"),
-        ({"query": "SELEC 1"}, ""),
+        ({"query": "SELEC 1"}, "SELEC is not a statement"),
         ({"query": "SELECT 1 AS x", "engine": "polars"}, "names none"),
         ({"query": COUNT, "destination": "not a table"}, "destination"),
         ({"query": COUNT, "destination": "x", "write_mode": "merge"}, "write_mode"),
