@@ -98,6 +98,7 @@ def environment(state: ClusterState) -> dict[str, str]:
         "POLNOR_API_URL": state.api_url,
         "POLNOR_TOKEN": state.api_key.read_text(encoding="utf-8").strip(),
         "POLNOR_WORKSPACE_SLUG": WORKSPACE,
+        "CURL_CA_BUNDLE": str(state.ca_bundle),
         "REQUESTS_CA_BUNDLE": str(state.ca_bundle),
         "SSL_CERT_FILE": str(state.ca_bundle),
         "KUBECONFIG": str(state.kubeconfig),

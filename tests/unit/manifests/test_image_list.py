@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_the_client_of_polars_cloud_gets_the_polars_that_it_wants() -> None:
         re.findall(r"^([a-z][\w-]*)==(\S+)", (REPOSITORY / "requirements" / "polars-cloud.txt").read_text(), re.M)
     )
     assert (pinned["polars-cloud"], pinned["polars"], pinned["polars-runtime-64"]) == ("0.12.0", "2.0.0", "2.0.0")
+
+
+def test_both_sandboxes_have_the_same_but_for_polars() -> None:
+    """They run one program."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extra = set(project["optional-dependencies"]["polars"])
+    cloud = set((REPOSITORY / "requirements" / "polars-cloud.in").read_text().splitlines())
+    assert {pin.split("==")[0] for pin in extra - cloud} == {"polars"}
 
 
 @pytest.mark.parametrize("name", ["catalog", "warehouse"])
