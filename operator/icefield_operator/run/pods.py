@@ -83,6 +83,7 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         attempt = attempt.model_copy(update={"start_time": begun})
         if context.told.ended is not None:
             return _as_told(attempt, context.told, context.told.ended, context.now)
+    waits = context.told.waits if context.told else None
     phase = pod.get("status", {}).get("phase", "Pending")
     if phase == "Succeeded" or _surely_succeeded(pod, state):
         return _ended(attempt, state, TaskPhase.SUCCESS, None, context)
@@ -90,9 +91,8 @@ def observe(pod: Manifest, recorded: AttemptStatus | None, context: Context) -> 
         outcome, error = _failure(pod, state, recorded, context)
         return _ended(attempt, state, outcome, error, context)
     if attempt.start_time:
-        waits = context.told.waits if context.told else None
         return attempt.model_copy(update={"status": TaskPhase.RUNNING, "error": waits})
-    return attempt.model_copy(update={"error": waiting.message(pod)})
+    return attempt.model_copy(update={"error": waiting.message(pod) or waits})
 
 
 def vanished(recorded: AttemptStatus, context: Context) -> AttemptStatus:

@@ -97,7 +97,7 @@ class SandboxMaker(Maker):
         if said is None and run_pods:
             said = outcome.of_pod(run_pods[0])
         if said is None:
-            return Told(is_brought=True, begun=begun)
+            return Told(is_brought=True, begun=begun, waits=assigned.waits if assigned else None)
         slug = names.workspace_of(run.metadata.namespace or "") or ""
         return outcome.told(said, begun, object_store.run_result_key(slug, run.metadata.uid))
 
@@ -132,7 +132,7 @@ class SandboxMaker(Maker):
             return None
         claimed = await self._claims.claim(run, workspace, self._builder.template_hash())
         if claimed:
-            self._pools.refill(workspace)
+            self._pools.note_claim(workspace, claimed)
         return claimed
 
     def _note(self, run: Run, asked: _Asked) -> None:

@@ -14,7 +14,7 @@ from icefield_operator.cluster import Cluster, together
 from icefield_operator.controllers import Controllers
 from icefield_operator.errors import Conflict, Forbidden, KubernetesError, NotFound
 from icefield_operator.queue import Key
-from icefield_operator.world import Kind, Manifest, pod_owner
+from icefield_operator.world import Kind, Manifest, key_of, pod_owner
 
 from . import pool
 from .build import SandboxBuilder
@@ -53,9 +53,10 @@ class SandboxPools:
         controllers.relate(Kind.POD, _of_pod)
         controllers.relate(Kind.RUN, _of_run)
 
-    def refill(self, workspace: Workspace) -> None:
-        """Make up for a sandbox that was just claimed."""
+    def note_claim(self, workspace: Workspace, pod: Manifest) -> None:
+        """Make up for a sandbox that was just claimed, and have whoever follows task pods see that it is one now."""
         self._controllers.enqueue(_key(workspace.metadata.name))
+        self._controllers.enqueue(Key(Kind.POD, *key_of(pod)))
 
     def make_room(self, workspace: Workspace) -> None:
         """Have warm sandboxes go for a while: a run found no room."""
@@ -121,7 +122,7 @@ class SandboxPools:
             log.info("No more warm sandboxes for workspace %s: %s", workspace.metadata.name, error)
             return False
         if len(chosen) < count:
-            self.refill(workspace)
+            self._controllers.enqueue(_key(workspace.metadata.name))
         return True
 
     async def _make_one(self, workspace: Workspace, name: str, unsure: set[str]) -> None:

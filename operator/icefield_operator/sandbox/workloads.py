@@ -23,7 +23,7 @@ from icefield_operator.metrics import WORKLOAD_PUSH_SECONDS
 from icefield_operator.world import Manifest
 
 from .client import SandboxClient, SandboxRefusedError, SandboxUnreachableError
-from .outcome import Outcome
+from .outcome import MAX_ERROR, Outcome
 from .tokens import SandboxTokens
 from .workload import ObjectStoreKeysMissingError, WorkloadWriter
 
@@ -65,6 +65,8 @@ class Assignment:
     """When its run asked for a sandbox (time.monotonic); None when that was before this process."""
     begun: datetime | None = None
     """When the sandbox had it."""
+    waits: str | None = None
+    """What keeps it from being brought."""
     outcome: Outcome | None = None
     written: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the outcome is in the Run's status."""
@@ -143,7 +145,7 @@ class Workloads:
                 client = self._client(assignment.pod)
                 try:
                     await self._bring(assignment, client)
-                    assignment.begun = datetime.now(UTC)
+                    assignment.begun, assignment.waits = datetime.now(UTC), None
                     if assignment.since is not None:
                         WORKLOAD_PUSH_SECONDS.labels(assignment.sandbox).observe(monotonic() - assignment.since)
                     self._tell(run)
@@ -183,6 +185,9 @@ class Workloads:
                 return await self._writer.write(assignment.run, assignment.spec, assignment.workspace, now)
             except (KubernetesError, ObjectStoreKeysMissingError) as error:
                 log.info("%s waits: %s", _name(assignment), error)
+                if assignment.waits is None:
+                    assignment.waits = f"the workload waits: {error}"[:MAX_ERROR]
+                    self._tell(assignment.run)
                 await _back_off(failures)
                 failures += 1
 

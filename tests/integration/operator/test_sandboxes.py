@@ -10,7 +10,7 @@ import pytest
 from icefield_crds import Reason, labels
 from icefield_crds.names import pod_name
 
-from .conftest import Place, eventually
+from .conftest import STORE_KEYS, Place, eventually
 from .pools import QUERY, filled, pool_of, resize, submit, warm, with_workload
 from .sandboxes import Node
 
@@ -197,6 +197,21 @@ async def test_cancelling_ends_the_sandbox(place: Place, node: Node) -> None:
     run = await place.phase("stop", "cancelled")
     assert run.status.error is None
     assert run.status.tasks[0].attempts[0].pod_name == sandbox.pod
+
+
+async def test_a_workspace_without_keys_is_waited_for(place: Place, node: Node) -> None:
+    await place.cluster.delete("Secret", place.namespace, "icefield-object-store")
+    uid = await submit(place, "early")
+    run = await place.until("early", lambda run: run.status and run.status.error)
+    assert run.phase == "pending"
+    told = "the workload waits: the workspace has no Secret icefield-object-store with keys yet"
+    assert run.status.error == told
+    secret = {"apiVersion": "v1", "kind": "Secret", "stringData": STORE_KEYS}
+    metadata = {"name": "icefield-object-store", "namespace": place.namespace}
+    await place.cluster.create({**secret, "metadata": metadata})
+    (await with_workload(node, uid)).end()
+    run = await place.phase("early", "success")
+    assert run.status.error is None
 
 
 async def test_a_catalog_of_somebody_else_is_refused(place: Place) -> None:

@@ -38,3 +38,12 @@ async def test_a_change_by_others_that_came_with_our_own_write_is_not_missed() -
     controllers.handle("MODIFIED", _run(3, generation=2))
     controllers.handle("MODIFIED", _run(4, generation=2))
     assert len(controllers.queue) == 1, "the watch tells nothing new afterwards"
+
+
+async def test_keys_of_something_that_is_no_object_are_named_after_those_of_a_kind() -> None:
+    controllers = Controllers(World())
+    controllers.register("Pool", _pass, names_of=Kind.RUN)
+    controllers.handle("ADDED", _run(1, generation=1))
+    assert len(controllers.queue) == 0, "only a relation enqueues them"
+    controllers.enqueue_all()
+    assert len(controllers.queue) == 1

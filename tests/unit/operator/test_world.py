@@ -111,3 +111,15 @@ def test_an_object_that_is_not_as_its_definition_says_is_left_out(world: World) 
     world.observe("ADDED", {**_run(1), "spec": {"command": 7, "tasks": "x"}})
     assert world.runs() == []
     assert world.run("icefield-demo", "r") is None
+
+
+def test_a_sandbox_that_a_run_claims_is_its_workspaces_no_more(world: World) -> None:
+    warm = _pod(1, "w1")
+    warm["metadata"]["ownerReferences"][0]["kind"] = "Workspace"
+    world.observe("ADDED", warm)
+    assert [pod["metadata"]["name"] for pod in world.pods_of("w1")] == ["p"]
+    world.record(_pod(2, "u1"))
+    assert world.pods_of("w1") == []
+    assert [pod["metadata"]["name"] for pod in world.pods_of("u1")] == ["p"]
+    assert not world.observe("MODIFIED", warm)
+    assert world.pods_of("w1") == []

@@ -1,0 +1,31 @@
+"""How many sandboxes the metrics show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from icefield_crds import labels
+from icefield_operator.sandbox.count import by_state
+from icefield_operator.world import World
+
+
+def _pod(number: int, marks: dict[str, str], phase: str = "Running", ready: str = "True") -> dict[str, Any]:
+    metadata = {"name": f"p{number}", "namespace": "icefield-demo", "uid": str(number), "resourceVersion": "1"}
+    status = {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}
+    return {"kind": "Pod", "metadata": {**metadata, "labels": marks}, "spec": {}, "status": status}
+
+
+def test_sandboxes_by_state() -> None:
+    world, warm, claimed = World(), labels.of_warm_sandbox("demo"), labels.of_sandbox("demo", "r", "main")
+    pods = [
+        _pod(1, warm),
+        _pod(2, warm, ready="False"),
+        _pod(3, warm, phase="Failed"),
+        _pod(4, claimed),
+        _pod(5, claimed, ready="False"),
+        _pod(6, claimed, phase="Succeeded"),
+        _pod(7, labels.of_task_pod("demo", "r", "main", 0)),
+    ]
+    for pod in pods:
+        world.observe("ADDED", pod)
+    assert by_state(world) == {"warm": 1, "starting": 1, "claimed": 2}
