@@ -55,7 +55,7 @@ def test_the_api_server_writes_only_by_impersonation_but_wakes_warehouses() -> N
     assert [kind for kind, verbs in granted.items() if verbs & WRITES] == ["warehouses"]
 
 
-def test_the_api_server_reads_five_secrets_by_name() -> None:
+def test_the_api_server_reads_six_secrets_by_name() -> None:
     (rule,) = (rule for rule in _role("icefield-apiserver") if "secrets" in rule["resources"])
     assert rule["verbs"] == ["get"]
     assert set(rule["resourceNames"]) == {
@@ -63,6 +63,7 @@ def test_the_api_server_reads_five_secrets_by_name() -> None:
         names.ENVIRONMENT_SECRET,
         names.OBJECT_STORE_SECRET,
         names.OBJECT_STORE_READER_SECRET,
+        names.POLARS_CLOUD_SECRET,
         names.WAREHOUSE_TOKEN_SECRET,
     }
 
