@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 
 import polars as pl
@@ -47,28 +47,24 @@ def store(frames: Iterable[pl.DataFrame], files: FileSystem, path: str) -> tuple
         path: bucket and key.
 
     Raises:
-        WorkloadError: QUERY; it is too large, or has a column of Python objects.
+        WorkloadError: QUERY; it is too large, or has a column of Python objects. INTERNAL; it could not be stored.
+        BaseException: whatever computing the frames raises.
     """
     waiting = iter(frames)
     first = next(waiting)
     schema, casts = carried(first.schema)
-    rows = 0
-    with files.open_output_stream(path) as stream:
-        try:
-            with pa.ipc.new_stream(stream, schema) as writer:
-                for frame in chain((first,), waiting):
-                    rows += frame.height
-                    for batch in _batches(
-                        frame.with_columns(pl.col(name).cast(dtype) for name, dtype in casts.items()), schema
-                    ):
-                        writer.write_batch(batch)
-                    _refuse_more_than(MAX_BYTES, stream.tell())
+    with _storing():
+        stream = files.open_output_stream(path)
+    try:
+        rows = _write(stream, schema, (_cast(frame, casts) for frame in chain((first,), waiting)))
+        with _storing():
             size = int(stream.tell())
-        except BaseException:
             stream.close()
-            with suppress(OSError):
-                files.delete_file(path)
-            raise
+    except BaseException:
+        with suppress(OSError):
+            stream.close()
+            files.delete_file(path)
+        raise
     return rows, size
 
 
@@ -113,10 +109,30 @@ def _instance(dtype: object) -> pl.DataType:
     return dtype() if isinstance(dtype, type) else dtype  # type: ignore[return-value]
 
 
-def _batches(frame: pl.DataFrame, schema: pa.Schema) -> list[pa.RecordBatch]:
-    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    batches: list[pa.RecordBatch] = table.cast(schema).combine_chunks().to_batches()
-    return batches
+def _cast(frame: pl.DataFrame, casts: dict[str, pl.DataType]) -> pl.DataFrame:
+    return frame.with_columns(pl.col(name).cast(dtype) for name, dtype in casts.items())
+
+
+def _write(stream: pa.NativeFile, schema: pa.Schema, frames: Iterable[pl.DataFrame]) -> int:
+    rows = 0
+    writer = pa.ipc.new_stream(stream, schema)
+    for frame in frames:
+        table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+        with _storing():
+            writer.write_table(table.combine_chunks())
+            _refuse_more_than(MAX_BYTES, stream.tell())
+        rows += frame.height
+    with _storing():
+        writer.close()
+    return rows
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkloadError(Kind.INTERNAL, f"the result could not be stored: {error}") from error
 
 
 def _refuse_more_than(limit: int, size: int) -> None:

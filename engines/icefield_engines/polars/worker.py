@@ -27,6 +27,9 @@ from .workload import Workload, parse
 _DISPOSABLE = "1000"
 """oom_score_adj: when memory runs out the worker goes first (proc(5))."""
 
+_SHORTEST_SECRET = 4
+"""What is shorter is no secret, and would only garble sentences."""
+
 
 def main(work: int, tell: int) -> None:
     """Do it all; then wait to be killed."""
@@ -70,7 +73,8 @@ def _failure(error: BaseException, workload: Workload, settings: Settings, milli
 
 def _scrubbed(sentence: str, workload: Workload, line: int | None) -> str:
     for secret in (workload.access.token, workload.access.object_store.secret_access_key):
-        sentence = sentence.replace(secret, "***")
+        if len(secret) >= _SHORTEST_SECRET:
+            sentence = sentence.replace(secret, "***")
     return (f"script line {line}: {sentence}" if line else sentence)[:MAX_ERROR_CHARACTERS]
 
 

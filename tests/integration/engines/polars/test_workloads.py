@@ -172,3 +172,14 @@ def test_the_environment_of_the_workspace(sandbox: Sandbox) -> None:
     script = "import os\nresult = pl.DataFrame({'a': [os.environ['GREETING']]})"
     outcome = sandbox.run(script=script, environment={"GREETING": "hello"})
     assert sandbox.rows(outcome).column("a").to_pylist() == ["hello"]
+
+
+def test_a_result_that_cannot_be_stored(sandbox: Sandbox) -> None:
+    sandbox.start()
+    workload = sandbox.workload(script="result = pl.DataFrame({'a': [1]})")
+    workload["access"]["object_store"]["secret_access_key"] = "another-secret"
+    assert sandbox.put(workload).status_code == 202
+    outcome = sandbox.outcome()
+    assert outcome["error"].startswith("the result could not be stored: ")
+    assert outcome["error_kind"] == "internal"
+    assert sandbox.acknowledge() == 1
