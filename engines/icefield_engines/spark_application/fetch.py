@@ -57,7 +57,7 @@ class Files:
             raise ApplicationError(f"{url} is not in the workspace's part of the object store, {self._store.url}/")
         target = self._folder / str(self._count) / PurePosixPath(key).name
         self._count += 1
-        target.parent.mkdir()
+        target.parent.mkdir(exist_ok=True)
         for attempt in range(1, TRIES + 1):
             try:
                 self._download(bucket, key, target)
