@@ -126,7 +126,7 @@ class _Found(NamedTuple):
 
 
 def _python(lines: list[str], entrypoint: str | None) -> _Found | None:
-    begun = [number for number, line in enumerate(lines) if line.strip() == _TRACEBACK]
+    begun = [number for number, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK)]
     if not begun:
         return None
     place = _place(lines, entrypoint)
