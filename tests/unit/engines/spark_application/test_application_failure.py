@@ -58,7 +58,7 @@ Traceback (most recent call last):
     spark.range(4).rdd.map(f).collect()
 py4j.protocol.Py4JJavaError: An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.
 : org.apache.spark.SparkException: Job aborted due to stage failure: Task 1 in stage 0.0 failed 1 times, most \
-recent failure: Lost task 1.0 in stage 0.0: org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+recent failure: Lost task 1.0: org.apache.spark.api.python.PythonException: Traceback (most recent call last):
   File "/tmp/spark/python/worker.py", line 2044, in main
 ZeroDivisionError: division by zero
 
