@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -166,14 +167,10 @@ class Workloads:
 
     def catalog(self) -> Catalog:
         """Return the workspace's tables as PyIceberg sees them from outside the cluster."""
-        properties: dict[str, Any] = {
-            "type": "rest",
-            "uri": f"{self.platform.api_url}/iceberg",
-            "warehouse": self.workspace,
-            "token": self.api_key,
-            "ssl": {"cabundle": str(self.platform.ca_bundle)},
-        }
-        return load_catalog("outside", **properties)
+        # What is made of requests takes the bundle of the environment before the one that it is told.
+        os.environ["REQUESTS_CA_BUNDLE"] = str(self.platform.ca_bundle)
+        uri = f"{self.platform.api_url}/iceberg"
+        return load_catalog("outside", type="rest", uri=uri, warehouse=self.workspace, token=self.api_key)
 
     def column(self, table: str, name: str) -> list[Any] | None:
         """Return a column of a table, read from outside the cluster; None when there is no such table."""

@@ -12,7 +12,7 @@ import os
 import re
 import ssl
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def http(
     request = urllib.request.Request(url, data=body, headers=sent, method=method)  # noqa: S310 - http and https
     trusting = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
-    with opener.open(request, timeout=5) as answer:
+    with opener.open(request, timeout=8) as answer:
         return answer.status, answer.read(300)
 
 
@@ -120,21 +120,26 @@ def read(path: str) -> bytes:
         return file.read(300)
 
 
-def _objects() -> list[Any]:
+def _is_of_the_platform(each: object) -> bool:
+    return str(type(each).__module__).startswith(("icefield", "pyiceberg", "polars"))
+
+
+def _objects() -> Iterator[Any]:
     # Mappings of strings alone are not tracked themselves; what refers to them is.
-    return [inner for each in gc.get_objects() for inner in (each, *gc.get_referents(each))]
+    for each in gc.get_objects():
+        yield each
+        if _is_of_the_platform(each):
+            yield from gc.get_referents(each)
 
 
 def _strings() -> set[str]:
     return {each for each in _objects() if type(each) is str and "eyJ" in each[:12]}
 
 
-def _mappings() -> list[dict[Any, Any]]:
-    found = []
+def _mappings() -> Iterator[dict[Any, Any]]:
     for each in _objects():
         if type(each) is dict:
-            found.append(dict(each))
-        elif str(type(each).__module__).startswith(("icefield", "pyiceberg", "polars")):
+            yield dict(each)
+        elif _is_of_the_platform(each):
             names = (*getattr(each, "__dict__", {}), *getattr(type(each), "__slots__", ()))
-            found.append({name: getattr(each, name, None) for name in names})
-    return found
+            yield {name: getattr(each, name, None) for name in names}
