@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from fastapi import FastAPI
+from fastapi.dependencies import models as dependency_models
 
 from icefield_apiserver.app import create_app
 from icefield_apiserver.db.migrate import upgrade
@@ -102,6 +103,10 @@ async def app(
     await upgrade(settings.database_url.get_secret_value())
     async with serving(settings) as app:
         yield app
+    # FastAPI remembers what it saw of each function, and by the pages of its documentation each application: 50 MB.
+    for remembered in vars(dependency_models).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
 
 
 @pytest_asyncio.fixture
