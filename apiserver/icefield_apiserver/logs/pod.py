@@ -52,7 +52,7 @@ class PodLogs:
             until: follow the log until the container ends, this says so, or the reader lags too far behind; None to
                 read only what is there now.
         """
-        name = pod_name(run.metadata.name, task, attempt)
+        name = _pod_of(run, task, attempt)
         path = f"/api/v1/namespaces/{run.metadata.namespace}/pods/{name}/log"
         query = {"container": TASK_CONTAINER, "timestamps": "true", "follow": "true" if until else "false"}
         if since:
@@ -115,3 +115,12 @@ async def _chunks(stream: aiohttp.StreamReader, until: Callable[[], bool] | None
 def _cut(line: bytes) -> Iterator[bytes]:
     for start in range(0, len(line), MAX_LOG_MESSAGE_BYTES):
         yield line[start : start + MAX_LOG_MESSAGE_BYTES]
+
+
+def _pod_of(run: Run, task: str, attempt: int) -> str:
+    """Return the name of an attempt's pod: a sandbox that stood ready has a name of its own, which the status tells."""
+    told = run.status.tasks if run.status else []
+    recorded = (
+        tried.pod_name for each in told if each.key == task for tried in each.attempts if tried.attempt == attempt
+    )
+    return next(recorded, pod_name(run.metadata.name, task, attempt))

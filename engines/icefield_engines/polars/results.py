@@ -15,6 +15,7 @@ from .outcome import Kind
 from .workload import ObjectStore
 
 MAX_BYTES = 1024**3
+MAX_BATCH_BYTES = 8 * 1024**2
 DTYPE = b"polars.dtype"
 """Metadata of a field: Polars' own name of its type."""
 _MAX_DTYPE = 1024
@@ -119,12 +120,18 @@ def _write(stream: pa.NativeFile, schema: pa.Schema, frames: Iterable[pl.DataFra
     for frame in frames:
         table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
         with _storing():
-            writer.write_table(table.combine_chunks())
+            writer.write_table(table.combine_chunks(), max_chunksize=_batch_rows(table))
             _refuse_more_than(MAX_BYTES, stream.tell())
         rows += frame.height
     with _storing():
         writer.close()
     return rows
+
+
+def _batch_rows(table: pa.Table) -> int:
+    """Return how many rows make a batch of which a reader can hold several."""
+    rows, size = int(table.num_rows), int(table.nbytes)
+    return max(1, rows * MAX_BATCH_BYTES // max(size, 1))
 
 
 @contextmanager
