@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from icefield_apiserver.db.models import Statement
-from icefield_crds import ConditionType, Run, RunPhase
+from icefield_crds import ConditionType, Run, RunPhase, RunStatus
 from icefield_crds.names import JOB_NAME_ANNOTATION, JOB_NAMESPACE_ANNOTATION, RUN_TAGS_ANNOTATION, public_id
 
 from .runs import kind_of
@@ -90,7 +90,7 @@ def state_of_run(run: Run, workspace: str, job_id: str | None, job_name: str | N
         queued_at=run.metadata.creation_timestamp,
         scheduled_at=admitted.last_transition_time if admitted and admitted.status == "True" else None,
         ended_at=ended,
-        duration=_milliseconds(started, ended),
+        duration=_measured(status) or _milliseconds(started, ended),
         error=status.error if status and run.phase is RunPhase.FAILED else None,
         tags=_tags(notes.get(RUN_TAGS_ANNOTATION)),
         job=identity,
@@ -119,6 +119,11 @@ def state_of_statement(statement: Statement) -> RunStateRead:
         job=identity,
         pipeline=identity,
     )
+
+
+def _measured(status: RunStatus | None) -> float | None:
+    """Return how long a workload itself says that it took: times of Kubernetes are whole seconds."""
+    return status.polars.execution_milliseconds if status and status.polars else None
 
 
 def _mode_of(run: Run) -> str | None:
