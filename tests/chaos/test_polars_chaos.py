@@ -141,10 +141,16 @@ time.sleep(1)
 
 
 def assert_ended_once(workloads: Workloads, case: Case) -> None:
-    """A workload ended with what it came to, and it came to that once."""
+    """A workload ended with what it came to, and it came to that once.
+
+    Without the API server there is no catalog: a workload that waited for it in vain says so.
+    """
     run = workloads.wait(case.run_id)
     [task] = workloads.resource(case.run_id)["status"]["tasks"]
     assert len(task["attempts"]) == 1, task
+    if run["status"] == "failed" and case.table and "onnection" in run["error"]:
+        assert workloads.column(case.table, "number") in (None, [case.number] * APPENDED)
+        return
     if case.fails:
         assert run["status"] == "failed"
         assert f"ValueError: number {case.number}" in run["error"]

@@ -14,9 +14,11 @@ from urllib3.util import Retry
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 120.0
+# About a minute in all: as long as Kubernetes lets a container wait that ended a second time.
 _RETRIES = Retry(
-    total=6,
+    total=9,
     backoff_factor=0.2,
+    backoff_max=20.0,
     backoff_jitter=0.2,
     allowed_methods={"GET", "HEAD"},  # but a connection that was refused is tried again for all
     status_forcelist={502, 503, 504},
