@@ -84,7 +84,7 @@ class Place:
                     "key": key,
                     "status": attempts[-1][0],
                     "attempts": [
-                        {"attempt": number, "podName": "p", "status": state, "startTime": start}
+                        {"attempt": number, "podName": self.pod_name(key, number), "status": state, "startTime": start}
                         for number, (state, start) in enumerate(attempts)
                     ],
                 }
@@ -93,9 +93,13 @@ class Place:
         }
         await set_run_status(self.app, f"icefield-{self.slug}", self.run.metadata.name, status)
 
+    def pod_name(self, task: str, attempt: int) -> str:
+        """Return the name of an attempt's pod, which is not always what names.py would call it."""
+        return f"p-{pod_name(self.run.metadata.name, task, attempt)}"
+
     def make_pod(self, task: str, attempt: int = 0) -> str:
         """Create an attempt's pod, bound to the node that serves logs, and return its name."""
-        name = pod_name(self.run.metadata.name, task, attempt)
+        name = self.pod_name(task, attempt)
         self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(pod_on_node(f"icefield-{self.slug}", name)))
         return name
 

@@ -239,5 +239,5 @@ def platform_secrets(workloads: Workloads) -> dict[str, str]:
 
 def is_secret(key: str) -> bool:
     """Whether a key of a Secret holds what must not be known, and not an address or a name."""
-    plain = ("URI", "ENDPOINT", "REGION", "BUCKET", "PREFIX", "WAREHOUSE", "host", "port", "database", "user", "email")
-    return not any(word in key for word in plain)
+    plain = ("uri", "endpoint", "region", "bucket", "prefix", "warehouse", "host", "port", "database", "user", "email")
+    return not any(word in key.lower() for word in plain)

@@ -136,6 +136,8 @@ class _Write:
             self._ensure_namespace()
             try:
                 return Creation(self._catalog.create_table_transaction(self._identifier, schema))
+            except TableAlreadyExistsError:
+                return self._target(self._table())  # made meanwhile: it is written to as it is now
             except (RESTError, requests.RequestException) as error:
                 raise self._failure(told(error)) from error
         if self._workload.save_mode == "append":
