@@ -76,7 +76,7 @@ class LogReader:
                     for attempt in task_.attempts:
                         if (key := (task_.key, attempt.attempt)) not in begun:
                             begun.add(key)
-                            yield self._attempt(run, now, *key).follow(tail=tail)
+                            yield self._attempt(current or run, now, *key).follow(tail=tail)
                 if _is_over(current, task):
                     return
                 await asyncio.sleep(LOOK_SECONDS)
