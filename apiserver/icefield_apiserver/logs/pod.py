@@ -87,8 +87,9 @@ async def _pieces(stream: aiohttp.StreamReader, until: Callable[[], bool] | None
         while len(rest) > MAX_LOG_MESSAGE_BYTES:
             yield rest[:MAX_LOG_MESSAGE_BYTES]
             rest = rest[MAX_LOG_MESSAGE_BYTES:]
-    for piece in _cut(rest):
-        yield piece
+    if not _TIMESTAMP.fullmatch(rest):  # a line that was just being written is told whole when asked again
+        for piece in _cut(rest):
+            yield piece
 
 
 async def _chunks(stream: aiohttp.StreamReader, until: Callable[[], bool] | None) -> AsyncIterator[bytes]:

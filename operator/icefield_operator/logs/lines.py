@@ -36,9 +36,14 @@ class Splitter:
             self._rest = self._rest[self._limit :]
 
     def end(self) -> Iterator[bytes]:
-        """Yield what is left when the stream ends: a last line without a newline."""
+        """Yield what is left when the stream ends: a last line without a newline.
+
+        A timestamp alone is none: the kubelet saw the line while the container runtime was writing it, and tells it whole
+        when asked again.
+        """
         rest, self._rest = self._rest, b""
-        if rest:
+        timestamp, _, message = rest.partition(b" ")
+        if message or (rest and not _TIMESTAMP.match(timestamp)):
             yield rest
 
     def _pieces(self, line: bytes) -> Iterator[bytes]:
