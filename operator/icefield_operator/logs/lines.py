@@ -38,8 +38,8 @@ class Splitter:
     def end(self) -> Iterator[bytes]:
         """Yield what is left when the stream ends: a last line without a newline.
 
-        A timestamp alone is none: the kubelet saw the line while the container runtime was writing it, and tells it whole
-        when asked again.
+        A timestamp alone is none: the kubelet saw the line while the container runtime was writing it, and tells it
+        whole when asked again.
         """
         rest, self._rest = self._rest, b""
         timestamp, _, message = rest.partition(b" ")
