@@ -193,3 +193,8 @@ class Workspace(Resource[WorkspaceSpec, WorkspaceStatus]):
     def namespace(self) -> str:
         """The namespace that belongs to this workspace."""
         return namespace_of(self.metadata.name)
+
+    @property
+    def catalog_names(self) -> tuple[str, ...]:
+        """What the workspace's catalog is called: by the workspace's own name first, then by its aliases."""
+        return (self.metadata.name, *self.spec.catalog.aliases)

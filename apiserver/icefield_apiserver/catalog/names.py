@@ -75,7 +75,7 @@ def problem_of_name(name: str) -> str | None:
 
 def catalog_names(workspace: Workspace) -> frozenset[str]:
     """Return what SQL calls a workspace's catalog, in lower case: the slug and its aliases."""
-    return frozenset(name.lower() for name in (workspace.metadata.name, *workspace.spec.catalog.aliases))
+    return frozenset(name.lower() for name in workspace.catalog_names)
 
 
 def database_namespace(database: str) -> Namespace:

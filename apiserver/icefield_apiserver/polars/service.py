@@ -128,7 +128,7 @@ class PolarsService:
             return
         workspace = self._workspace(principal)
         if workload.catalog.lower() not in catalog_names(workspace):
-            known = ", ".join((workspace.metadata.name, *workspace.spec.catalog.aliases))
+            known = ", ".join(workspace.catalog_names)
             raise BadRequest(f"There is no catalog {workload.catalog} here; the workspace's is called: {known}.")
 
     async def _check_polars_cloud(self, principal: Principal) -> None:

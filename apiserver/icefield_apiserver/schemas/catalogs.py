@@ -111,7 +111,7 @@ def registered_of(workspace: Workspace, table_count: int | None) -> list[Registe
             created_at=meta.creation_timestamp,
             table_count=table_count,
         )
-        for name in dict.fromkeys((meta.name, *workspace.spec.catalog.aliases))
+        for name in dict.fromkeys(workspace.catalog_names)
     ]
 
 

@@ -12,11 +12,10 @@ from typing import Any
 
 from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
 from icefield_crds.names import TASK_CONTAINER
+from icefield_operator import pod_parts
 from icefield_operator.world import Manifest
 
-USER = 65532
 WORKING_DIRECTORY = "/workspace"
-CA_DIRECTORY = "/etc/icefield/ca"
 TINI_DIRECTORY = "/icefield"
 GRACE_SECONDS = 10
 TOKEN_KEY = "token"  # noqa: S105 - a key in a Secret
@@ -83,16 +82,8 @@ def pod(around: Surroundings, task: Task, attempt: int, flavor: Flavor, deadline
     metadata["labels"] = labels.of_task_pod(around.workspace, run.metadata.name, task.key, attempt)
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
+        **pod_parts.hardened(),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
         "containers": [_container(around, task, attempt, flavor, foreign)],
         "volumes": _volumes(around, foreign),
     }
@@ -100,10 +91,7 @@ def pod(around: Surroundings, task: Task, attempt: int, flavor: Flavor, deadline
         spec["initContainers"] = [_tini_container(around.images)]
     if deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = deadline_seconds
-    if flavor.spec.node_selector:
-        spec["nodeSelector"] = dict(flavor.spec.node_selector)
-    if flavor.spec.tolerations:
-        spec["tolerations"] = [toleration.to_api() for toleration in flavor.spec.tolerations]
+    spec |= pod_parts.placement(flavor)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
@@ -138,12 +126,8 @@ def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, f
 def environment(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
     """Return the variables; later ones win: ours that may be overridden, the user's, ours that may not."""
     run = around.run
-    ca_bundle = f"{CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
     defaults = {
-        "HOME": "/tmp",  # noqa: S108 - inside the container, where the image's own home is not writable
-        "PYTHONUNBUFFERED": "1",
-        "SSL_CERT_FILE": ca_bundle,
-        "REQUESTS_CA_BUNDLE": ca_bundle,
+        **pod_parts.at_home(),
         # PyIceberg's catalog "default": through our API, which knows from the token what the run reads and writes.
         "PYICEBERG_CATALOG__DEFAULT__TYPE": "rest",
         "PYICEBERG_CATALOG__DEFAULT__URI": f"{around.api_url}/iceberg",
@@ -205,7 +189,7 @@ def _resources(flavor: Flavor) -> Manifest:
 def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
     mounts: list[Manifest] = [
         {"name": "workspace", "mountPath": WORKING_DIRECTORY},
-        {"name": "ca", "mountPath": CA_DIRECTORY, "readOnly": True},
+        pod_parts.CA_MOUNT,
     ]
     for number, file in enumerate(execution.files):
         path = f"{WORKING_DIRECTORY}/{file.path}"
@@ -218,7 +202,7 @@ def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
 def _volumes(around: Surroundings, foreign: bool) -> list[Manifest]:
     volumes: list[Manifest] = [
         {"name": "workspace", "emptyDir": {}},
-        {"name": "ca", "configMap": {"name": names.CA_BUNDLE_CONFIG_MAP}},
+        pod_parts.CA_VOLUME,
     ]
     if around.execution.files:
         config_map = {"name": names.run_files_config_map(around.run.metadata.name)}

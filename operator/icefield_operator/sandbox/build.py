@@ -10,6 +10,7 @@ from typing import Any
 from icefield_crds import PolarsWorkload, Run, Workspace, labels, names
 from icefield_crds.names import SINGLE_COMMAND_KEY, TASK_CONTAINER
 from icefield_crds.polars import DEFAULT_VCPUS, MEMORY_PER_VCPU
+from icefield_operator import pod_parts
 from icefield_operator.world import Manifest
 
 from .tokens import SandboxTokens, digest
@@ -29,8 +30,6 @@ MAX_OUTPUT_BYTES = 16 * 1024**2
 DISK_LIMIT_BYTES = 8 * 1024**3
 GRACE_SECONDS = 5
 
-_USER = 65532
-_CA_DIRECTORY = "/etc/icefield/ca"
 _GIB = 1024**3
 _REQUESTS = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
 """Small, as a workload rarely uses its limits for long; without the last, the limit would be asked for."""
@@ -92,20 +91,12 @@ class SandboxBuilder:
     def _spec(self, vcpus: int, token_sha256: str, *, cloud: bool) -> Manifest:
         return {
             "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
+            **pod_parts.hardened(),
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": _USER,
-                "runAsGroup": _USER,
-                "fsGroup": _USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
             "containers": [self._container(vcpus, token_sha256, cloud=cloud)],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": f"{DISK_LIMIT_BYTES // _GIB}Gi"}},
-                {"name": "ca", "configMap": {"name": names.CA_BUNDLE_CONFIG_MAP}},
+                pod_parts.CA_VOLUME,
             ],
         }
 
@@ -127,14 +118,10 @@ class SandboxBuilder:
                 "failureThreshold": 3,
             },
             "resources": {"requests": dict(_REQUESTS), "limits": limits},
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
+            "securityContext": pod_parts.RESTRICTED,
             "volumeMounts": [
                 {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
-                {"name": "ca", "mountPath": _CA_DIRECTORY, "readOnly": True},
+                pod_parts.CA_MOUNT,
             ],
         }
 
@@ -153,8 +140,8 @@ def claim(pod: Manifest, run: Run, workspace: str) -> Manifest:
 
 
 def _env(vcpus: int, memory: int, token_sha256: str) -> list[dict[str, Any]]:
-    ca_bundle = f"{_CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
-    values = {
+    ca_bundle = f"{pod_parts.CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
+    variables = {
         "HOME": "/tmp",  # noqa: S108 - in the container
         "SSL_CERT_FILE": ca_bundle,
         "REQUESTS_CA_BUNDLE": ca_bundle,
@@ -166,7 +153,7 @@ def _env(vcpus: int, memory: int, token_sha256: str) -> list[dict[str, Any]]:
         "ICEFIELD_MAX_OUTPUT_BYTES": str(MAX_OUTPUT_BYTES),
         "ICEFIELD_DISK_LIMIT_BYTES": str(DISK_LIMIT_BYTES),
     }
-    return [{"name": name, "value": value} for name, value in values.items()]
+    return pod_parts.values(variables)
 
 
 def _cloud_env() -> list[dict[str, Any]]:

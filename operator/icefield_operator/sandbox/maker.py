@@ -22,7 +22,6 @@ from . import outcome
 from .build import SandboxBuilder
 from .claims import Claims
 from .pools import SandboxPools
-from .workload import names_of_catalog
 from .workloads import Assignment, Workloads
 
 
@@ -60,7 +59,7 @@ class SandboxMaker(Maker):
         spec, workspace = facts.run.spec.polars, facts.workspace
         if spec is None or workspace is None:
             return None
-        known = names_of_catalog(workspace)
+        known = workspace.catalog_names
         if spec.catalog is not None and spec.catalog not in known:
             message = f"there is no catalog {spec.catalog}; this workspace's is called {', '.join(known)}"
             return Problem(Reason.INVALID_SPEC, message, final=True)

@@ -77,7 +77,7 @@ def document(
         "tables": [{"alias": table.alias, "table": table.table} for table in spec.tables],
         "params": spec.params,
         "catalog": spec.catalog,
-        "names": names_of_catalog(workspace),
+        "names": list(workspace.catalog_names),
         "destination": spec.destination,
         "save_mode": spec.save_mode.value,
         "distributed": spec.distributed,
@@ -99,8 +99,3 @@ def document(
         },
         "result_key": object_store.run_result_key(slug, run.metadata.uid),
     }
-
-
-def names_of_catalog(workspace: Workspace) -> list[str]:
-    """Return what the workspace's catalog may be called."""
-    return [workspace.metadata.name, *workspace.spec.catalog.aliases]

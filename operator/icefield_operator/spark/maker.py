@@ -104,7 +104,7 @@ class SparkMaker(Maker):
             return None
         slug = workspace.metadata.name
         of_run = run_build.Surroundings(run, execution, slug, settings.api_url, settings.images)
-        return build.Surroundings(of_run, run.spec.spark, (slug, *workspace.spec.catalog.aliases))
+        return build.Surroundings(of_run, run.spec.spark, workspace.catalog_names)
 
 
 def _invalid(message: str) -> Problem:
