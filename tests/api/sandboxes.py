@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from aiobotocore.session import get_session
 from fastapi import FastAPI
 
-from icefield_apiserver.object_store import client_of
+from icefield_apiserver.object_store import open_client
 from icefield_apiserver.settings import ObjectStoreSettings, Settings
 from icefield_crds import Run
 from icefield_crds.object_store import run_result_key
@@ -124,13 +123,6 @@ class Sandboxes:
 async def playing_sandboxes(app: FastAPI, settings: Settings, slug: str) -> AsyncIterator[Sandboxes]:
     """Make the bucket, and play the sandboxes of a workspace."""
     store = settings.object_store
-    client = client_of(
-        get_session(),
-        endpoint=store.endpoint,
-        region=store.region,
-        access_key_id=store.access_key_id,
-        secret_access_key=store.secret_access_key.get_secret_value(),
-    )
-    async with client as s3:
+    async with open_client(store) as s3:
         await s3.create_bucket(Bucket=store.bucket)
         yield Sandboxes(app, s3, store.bucket, slug)

@@ -10,13 +10,12 @@ import httpx
 import pyarrow as pa
 import pytest
 import pytest_asyncio
-from aiobotocore.session import get_session
 from fastapi import FastAPI
 from oleander_sdk import Oleander, OleanderHttpError
 from oleander_sdk.models import QueryOptions, QueryRunOptions, QuerySubmitAndWaitOptions, QuerySubmitOptions
 from pyiceberg.catalog import Catalog
 
-from icefield_apiserver.object_store import client_of
+from icefield_apiserver.object_store import open_client
 from icefield_apiserver.settings import Settings
 from icefield_crds import Run
 from icefield_crds.names import JOB_NAME_ANNOTATION, JOB_NAMESPACE_ANNOTATION
@@ -39,14 +38,7 @@ ROWS = arrow_stream({"n": [10]}, ["UInt32"])
 async def sandboxes(app: FastAPI, settings: Settings, lakehouse: Lakehouse) -> AsyncIterator[Sandboxes]:
     """The sandboxes of the workspace."""
     store = settings.object_store
-    client = client_of(
-        get_session(),
-        endpoint=store.endpoint,
-        region=store.region,
-        access_key_id=store.access_key_id,
-        secret_access_key=store.secret_access_key.get_secret_value(),
-    )
-    async with client as s3:
+    async with open_client(store) as s3:
         yield Sandboxes(app, s3, store.bucket, lakehouse.slug)
 
 

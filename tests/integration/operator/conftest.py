@@ -130,6 +130,22 @@ class Place:
         await self.kubelet.finish(self.namespace, name, exit_code)
         return name
 
+    async def forbid_pods(self) -> None:
+        """Set a quota that lets nobody make a pod; return once it is enforced."""
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "none", "namespace": self.namespace},
+            "spec": {"hard": {"pods": "0"}},
+        }
+        await self.cluster.apply(quota)
+
+        async def is_enforced() -> bool:
+            found = await self.cluster.get("ResourceQuota", self.namespace, "none")
+            return found is not None and "hard" in found.get("status", {})
+
+        await eventually(is_enforced)
+
     async def cancel(self, run: str) -> None:
         """Say that a run is not wanted any more."""
         await self.cluster.merge_patch("Run", self.namespace, run, {"spec": {"desiredState": "cancelled"}})

@@ -179,19 +179,7 @@ async def test_a_pod_that_kubernetes_refuses_fails_its_task(place: Place) -> Non
 
 
 async def test_a_pod_that_a_quota_refuses_waits_for_room(place: Place) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "none", "namespace": place.namespace},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    await place.cluster.apply(quota)
-
-    async def is_enforced() -> bool:
-        found = await place.cluster.get("ResourceQuota", place.namespace, "none")
-        return found is not None and "hard" in found.get("status", {})
-
-    await eventually(is_enforced)
+    await place.forbid_pods()
     await place.create("Run", {"command": "true"}, "crowded")
     run = await place.until("crowded", lambda run: run.status and run.status.error)
     assert run.phase == "pending"

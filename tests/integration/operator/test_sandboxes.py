@@ -238,19 +238,7 @@ async def test_polars_cloud_needs_credentials(place: Place, node: Node) -> None:
 
 
 async def test_a_quota_that_is_full_is_said_on_the_run_that_waits(place: Place, node: Node) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "none", "namespace": place.namespace},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    await place.cluster.apply(quota)
-
-    async def is_enforced() -> bool:
-        found = await place.cluster.get("ResourceQuota", place.namespace, "none")
-        return found is not None and "hard" in found.get("status", {})
-
-    await eventually(is_enforced)
+    await place.forbid_pods()
     uid = await submit(place, "crowded")
     run = await place.until("crowded", lambda run: run.status and run.status.error)
     assert run.phase == "pending"

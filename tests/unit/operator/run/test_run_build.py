@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pyiceberg.utils.config import Config
+from tests.golden import assert_golden
 
 from icefield_crds import Flavor, Run, Task
 from icefield_operator.run import build, resolve
@@ -79,12 +78,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
-    """With UPDATE_GOLDEN=1 in the environment the golden files are written anew; read the diff."""
-    path = GOLDEN / f"{name}.yaml"
-    built = yaml.safe_dump(CASES[name](), sort_keys=False)
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(built)
-    assert built == path.read_text()
+    assert_golden(GOLDEN / f"{name}.yaml", CASES[name]())
 
 
 def _expand(text: str, variables: dict[str, str]) -> str:

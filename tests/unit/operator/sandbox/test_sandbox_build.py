@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 
 import jwt
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.golden import assert_golden
 
 from icefield_crds import Run, Workspace
 from icefield_operator.run_token import AUDIENCE, RunTokenSigner
@@ -54,12 +53,7 @@ CASES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
-    """With UPDATE_GOLDEN=1 in the environment the golden files are written anew; read the diff."""
-    path = GOLDEN / f"{name}.yaml"
-    built = yaml.safe_dump(CASES[name](), sort_keys=False)
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(built)
-    assert built == path.read_text()
+    assert_golden(GOLDEN / f"{name}.yaml", CASES[name]())
 
 
 def test_no_pod_holds_what_opens_anything() -> None:

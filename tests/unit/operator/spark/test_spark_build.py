@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.golden import assert_golden
 
 from icefield_crds import Run, Task, Workspace
 from icefield_operator.run import build as run_build
@@ -56,21 +56,9 @@ CASES: dict[str, Callable[[], Any]] = {
 }
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes what occurs twice twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
-    """With UPDATE_GOLDEN=1 in the environment the golden files are written anew; read the diff."""
-    path = GOLDEN / f"{name}.yaml"
-    built = yaml.dump(CASES[name](), Dumper=_Plain, sort_keys=False)
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(built)
-    assert built == path.read_text()
+    assert_golden(GOLDEN / f"{name}.yaml", CASES[name]())
 
 
 def test_an_application_alone_has_no_business_with_kubernetes() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.golden import assert_golden
 
 from icefield_crds import Flavor, SparkExecutors, Warehouse, Workspace
 from icefield_operator.spark import driver_rights
@@ -51,21 +51,9 @@ CASES: dict[str, Callable[[], Any]] = {
 }
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes what occurs twice twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
-    """With UPDATE_GOLDEN=1 in the environment the golden files are written anew; read the diff."""
-    path = GOLDEN / f"{name}.yaml"
-    built = yaml.dump(CASES[name](), Dumper=_Plain, sort_keys=False)
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(built)
-    assert built == path.read_text()
+    assert_golden(GOLDEN / f"{name}.yaml", CASES[name]())
 
 
 def _containers(pod: dict[str, Any]) -> dict[str, dict[str, Any]]:
