@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -133,11 +133,12 @@ class CloudCompute:
     def _run(self, frame: pl.LazyFrame, begin: Callable[[ExecuteRemote], Any]) -> None:
         with _told_as(Kind.INTERNAL, "Polars Cloud has no cluster for the workload"):
             context = self._make_context(self._workload)
-        before = signal.signal(signal.SIGTERM, _leave)
+        termination = _Termination()
+        before = signal.signal(signal.SIGTERM, termination)
         try:
             with _told_as(Kind.INTERNAL, "Polars Cloud did not take the workload"):
                 query = begin(frame.remote(context).distributed())
-            self._wait(query)
+            self._wait(query, termination)
             with _told_as(Kind.QUERY, "the query failed on Polars Cloud"):
                 query.await_result(silent=True)
         finally:
@@ -146,7 +147,7 @@ class CloudCompute:
                 context.stop()
             signal.signal(signal.SIGTERM, before)
 
-    def _wait(self, query: pc.DirectQuery | pc.ProxyQuery) -> None:
+    def _wait(self, query: pc.DirectQuery | pc.ProxyQuery, termination: _Termination) -> None:
         """Wait for a query's end; cancel it when it is too late for that, or when this process is told to end.
 
         Raises:
@@ -155,6 +156,7 @@ class CloudCompute:
         pause = 0.1
         try:
             while not (status := _asked(query.get_status)).is_done():
+                termination.raise_for_it()
                 if time.monotonic() > self._deadline:
                     limit = self._workload.timeout_seconds
                     raise WorkloadError(Kind.TIME, f"the workload took longer than its timeout of {limit} s")
@@ -168,8 +170,23 @@ class CloudCompute:
             raise WorkloadError(Kind.QUERY, "the query was cancelled at Polars Cloud")
 
 
-def _leave(*_: object) -> NoReturn:
-    raise SystemExit("the workload was cancelled")
+class _Termination:
+    """Handles SIGTERM: the workload ends at once, wherever it is.
+
+    It remembers the signal, because Python ignores what a handler raises while a finalizer runs.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+
+    def __call__(self, *_: object) -> None:
+        self._came = True
+        self.raise_for_it()
+
+    def raise_for_it(self) -> None:
+        """Raise SystemExit if the signal has come."""
+        if self._came:
+            raise SystemExit("the workload was cancelled")
 
 
 def _asked(question: Callable[[], Any]) -> Any:

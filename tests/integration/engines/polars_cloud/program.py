@@ -41,6 +41,7 @@ class Scheduler:
     def __init__(self, program: str) -> None:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_looked_at = False
         self.was_cancelled = False
 
     def do_query(self, plan: bytes, settings: object, **_: object) -> UUID:
@@ -56,6 +57,9 @@ class Scheduler:
     def get_direct_query_status(self, query_id: UUID) -> Any:
         """Say how the query stands."""
         assert self._process
+        if not self._was_looked_at:
+            print("awaited", flush=True)
+            self._was_looked_at = True
         codes = pcr.QueryStatusCodeModel
         if self.was_cancelled:
             return codes.Canceled

@@ -65,7 +65,7 @@ def run(catalog: Catalog, embedded_catalog: RunningCatalog) -> Run:
         *,
         cluster: bool = True,
         forever: bool = False,
-        end_it: bool = False,
+        end_when: str = "",
         env: dict[str, str] | None = None,
         **fields: Any,
     ) -> dict[str, Any]:
@@ -87,8 +87,8 @@ def run(catalog: Catalog, embedded_catalog: RunningCatalog) -> Run:
             process.stdin.write(json.dumps({"workload": workload, "cluster": cluster, "forever": forever}))
             process.stdin.close()
             process.stdin = None
-            if end_it:
-                assert process.stdout.readline() == "begun\n"
+            if end_when:
+                assert f"{end_when}\n" in iter(process.stdout.readline, "")
                 process.terminate()
             answer, problems = process.communicate(timeout=120)
         assert process.returncode == 0, problems
@@ -175,9 +175,15 @@ def test_a_query_without_end_is_cancelled_there(run: Run) -> None:
 
 
 def test_the_end_of_the_process_is_the_end_of_the_query(run: Run) -> None:
-    said = run("query", "SELECT * FROM flowers", forever=True, end_it=True)
+    said = run("query", "SELECT * FROM flowers", forever=True, end_when="awaited")
     assert said["error"] == "SystemExit: the workload was cancelled"
     assert said["cancelled"]
+    assert said["stopped"]
+
+
+def test_the_end_of_the_process_while_it_hands_the_query_over_is_the_end_of_its_cluster(run: Run) -> None:
+    said = run("query", "SELECT * FROM flowers", forever=True, end_when="begun")
+    assert said["error"] == "SystemExit: the workload was cancelled"
     assert said["stopped"]
 
 
