@@ -198,3 +198,7 @@ class Workspace(Resource[WorkspaceSpec, WorkspaceStatus]):
     def catalog_names(self) -> tuple[str, ...]:
         """What the workspace's catalog is called: by the workspace's own name first, then by its aliases."""
         return (self.metadata.name, *self.spec.catalog.aliases)
+
+    def has_catalog(self, name: str) -> bool:
+        """Tell whether a name is one of the workspace's catalog; as everywhere in SQL, in any case."""
+        return name.lower() in map(str.lower, self.catalog_names)

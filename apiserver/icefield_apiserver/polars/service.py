@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from icefield_apiserver.catalog.names import catalog_names
 from icefield_apiserver.errors import BadRequest, Forbidden, NotFound
 from icefield_apiserver.identity.membership import WorkspaceDirectory
 from icefield_apiserver.identity.principal import Principal
@@ -127,7 +126,7 @@ class PolarsService:
         if workload.catalog is None:
             return
         workspace = self._workspace(principal)
-        if workload.catalog.lower() not in catalog_names(workspace):
+        if not workspace.has_catalog(workload.catalog):
             known = ", ".join(workspace.catalog_names)
             raise BadRequest(f"There is no catalog {workload.catalog} here; the workspace's is called: {known}.")
 

@@ -13,7 +13,7 @@ from icefield_apiserver.catalog.facts import current_snapshot_id
 from icefield_apiserver.catalog.gather import gather
 from icefield_apiserver.catalog.loaded import dotted
 from icefield_apiserver.catalog.manifests import Manifest, UnreadableManifestError, entries_of, manifests_of
-from icefield_apiserver.catalog.names import DEFAULT_SCHEMA, catalog_names, problem_of_name
+from icefield_apiserver.catalog.names import DEFAULT_SCHEMA, problem_of_name
 from icefield_apiserver.catalog.sizes import (
     PartitionFilter,
     Partitioning,
@@ -175,7 +175,7 @@ class CatalogRepository:
         return tally.size
 
     def _of(self, principal: Principal, catalog: str) -> IcebergCatalog:
-        if catalog.lower() not in catalog_names(self.workspace(principal)):
+        if not self.workspace(principal).has_catalog(catalog):
             raise NotFound(f"There is no catalog {catalog} in this workspace.")
         return self._catalogs.of(principal.workspace)
 

@@ -37,13 +37,13 @@ def resolve(name: str, names: Iterable[str]) -> Identifier:
 
     Args:
         name: what the workload says.
-        names: what the catalog may be called; a first part that is one of these is the catalog.
+        names: what the catalog may be called; a first part that is one of these, in any case, is the catalog.
 
     Raises:
         WorkloadError: TABLE_NOT_FOUND; the name has too few or too many parts.
     """
     parts = name.split(".")
-    if len(parts) > 1 and parts[0] in names:
+    if len(parts) > 1 and _is_one_of(parts[0], names):
         parts = parts[1:]
     if not all(parts) or not 2 <= len(parts) <= 3:
         raise WorkloadError(
@@ -52,6 +52,10 @@ def resolve(name: str, names: Iterable[str]) -> Identifier:
     if len(parts) == 3 and parts[1] == DEFAULT_SCHEMA:
         del parts[1]
     return tuple(parts)
+
+
+def _is_one_of(name: str, names: Iterable[str]) -> bool:
+    return name.lower() in map(str.lower, names)
 
 
 class Tables:
@@ -63,7 +67,7 @@ class Tables:
         Raises:
             WorkloadError: QUERY; the workload names another catalog.
         """
-        if workload.catalog is not None and workload.catalog not in workload.names:
+        if workload.catalog is not None and not _is_one_of(workload.catalog, workload.names):
             known = " or ".join(workload.names)
             raise WorkloadError(Kind.QUERY, f"there is no catalog '{workload.catalog}'; this one is called {known}")
         self._workload = workload

@@ -59,9 +59,9 @@ class SandboxMaker(Maker):
         spec, workspace = facts.run.spec.polars, facts.workspace
         if spec is None or workspace is None:
             return None
-        known = workspace.catalog_names
-        if spec.catalog is not None and spec.catalog not in known:
-            message = f"there is no catalog {spec.catalog}; this workspace's is called {', '.join(known)}"
+        if spec.catalog is not None and not workspace.has_catalog(spec.catalog):
+            known = ", ".join(workspace.catalog_names)
+            message = f"there is no catalog {spec.catalog}; this workspace's is called {known}"
             return Problem(Reason.INVALID_SPEC, message, final=True)
         if spec.distributed and (missing := await self._missing_credentials(workspace)):
             return Problem(Reason.CREDENTIALS_NOT_FOUND, missing, final=True)

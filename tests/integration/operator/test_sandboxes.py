@@ -222,6 +222,12 @@ async def test_a_catalog_of_somebody_else_is_refused(place: Place) -> None:
     assert pod_name("elsewhere", "main", 0) not in await place.pods()
 
 
+async def test_the_catalogs_name_counts_in_any_case(place: Place, node: Node) -> None:
+    uid = await submit(place, "loud", **QUERY, catalog="Oleander")
+    (await with_workload(node, uid)).end()
+    await place.phase("loud", "success")
+
+
 async def test_polars_cloud_needs_credentials(place: Place, node: Node) -> None:
     await submit(place, "cloud", **QUERY, distributed=True)
     run = await place.phase("cloud", "failed")

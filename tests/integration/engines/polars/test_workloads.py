@@ -116,6 +116,11 @@ def test_another_catalog(sandbox: Sandbox) -> None:
     assert outcome["error"] == "there is no catalog 'elsewhere'; this one is called polars or oleander"
 
 
+def test_the_catalogs_name_in_any_case(sandbox: Sandbox) -> None:
+    outcome = sandbox.run(query="SELECT 1 AS n FROM self", tables=[{"alias": "self", "table": "Oleander.default.flowers"}], catalog="OLEANDER")
+    assert outcome["error"] is None
+
+
 def test_a_table_with_equality_deletes(sandbox: Sandbox, lake: Catalog) -> None:
     table = lake.create_table("default.streamed", FLOWERS.schema)
     table.append(FLOWERS)

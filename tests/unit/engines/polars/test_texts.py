@@ -23,6 +23,7 @@ NAMES = ("acme", "oleander")
         ("default.flowers", ("default", "flowers")),
         ("oleander.default.flowers", ("default", "flowers")),
         ("acme.sales.flowers", ("sales", "flowers")),
+        ("Acme.Sales.flowers", ("Sales", "flowers")),
         ("sales.default.flowers", ("sales", "flowers")),
         ("oleander.sales.default.flowers", ("sales", "flowers")),
         ("sales.north.flowers", ("sales", "north", "flowers")),
