@@ -65,6 +65,20 @@ def _immutable(field: str) -> JsonDict:
     }
 
 
+_COLLECTIONS = ("env", "files", "params")
+
+
+def _only_of_tasks(workload: str, *fields: str) -> JsonDict:
+    """A workload refuses the fields that would have no effect on it."""
+    given = (
+        f"has(self.{field})" + (f" && size(self.{field}) > 0" if field in _COLLECTIONS else "") for field in fields
+    )
+    return {
+        "rule": f"!has(self.{workload}) || !({' || '.join(given)})",
+        "message": f"{', '.join(fields[:-1])} and {fields[-1]} go with a command or tasks, not with {workload}",
+    }
+
+
 _EXECUTION_FIELDS = [field.alias or name for name, field in Execution.model_fields.items()]
 
 
@@ -88,6 +102,8 @@ class RunSpec(Execution):
                     "has(self.jobRef) || has(self.command) || has(self.tasks)].filter(given, given).size() <= 1",
                     "message": "polars and spark go with nothing else that runs",
                 },
+                _only_of_tasks("polars", "image", "flavor", "env", "files", "params", "maxRetries"),
+                _only_of_tasks("spark", "image", "flavor", "files"),
                 {
                     "rule": "self.desiredState == oldSelf.desiredState || oldSelf.desiredState != 'cancelled'",
                     "message": "a cancelled run cannot be set going again; create a new one",

@@ -48,6 +48,8 @@ def _apply(
 
 
 TASK = {"key": "a", "command": "true"}
+POLARS = {"polars": {"query": "SELECT 1 AS n FROM t", "tables": [{"alias": "t", "table": "db.t"}]}}
+SPARK = {"spark": {"sql": {"query": "SELECT 1"}}}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,29 @@ def test_a_run_can_be_cancelled_for_good(plane: ControlPlane, namespace: str) ->
 def test_a_run_needs_one_thing_to_run(plane: ControlPlane, namespace: str, spec: dict[str, Any]) -> None:
     with pytest.raises(CommandError, match=r"a run (needs|has either)"):
         _apply(plane, "Run", spec, namespace)
+
+
+@pytest.mark.parametrize(
+    ("workload", "field"),
+    [
+        *((POLARS, field) for field in ("image", "flavor", "env", "files", "params", "maxRetries")),
+        *((SPARK, field) for field in ("image", "flavor", "files")),
+    ],
+)
+def test_what_a_workload_has_no_use_for_is_refused(
+    plane: ControlPlane, namespace: str, workload: dict[str, Any], field: str
+) -> None:
+    given = {
+        "image": "x",
+        "flavor": "small",
+        "env": [{"name": "A", "value": "1"}],
+        "files": [{"path": "a", "content": ""}],
+        "params": {"a": "1"},
+        "maxRetries": 1,
+    }
+    _apply(plane, "Run", workload | {"timeoutSeconds": 60, "files": []}, namespace, f"fits-{next(iter(workload))}")
+    with pytest.raises(CommandError, match="go with a command or tasks"):
+        _apply(plane, "Run", workload | {field: given[field]}, namespace)
 
 
 @pytest.mark.parametrize("name", ["default", "platform", "system", "1st", "a" * 41])
