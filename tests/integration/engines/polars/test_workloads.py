@@ -117,7 +117,11 @@ def test_another_catalog(sandbox: Sandbox) -> None:
 
 
 def test_the_catalogs_name_in_any_case(sandbox: Sandbox) -> None:
-    outcome = sandbox.run(query="SELECT 1 AS n FROM self", tables=[{"alias": "self", "table": "Oleander.default.flowers"}], catalog="OLEANDER")
+    outcome = sandbox.run(
+        query="SELECT 1 AS n FROM self",
+        tables=[{"alias": "self", "table": "Oleander.default.flowers"}],
+        catalog="OLEANDER",
+    )
     assert outcome["error"] is None
 
 
