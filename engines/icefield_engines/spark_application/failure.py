@@ -32,6 +32,9 @@ _RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?::(?: (?P<what>.*))?)?$")
 _CAUSE = re.compile(
     r'^\s*(?:Caused by: |Exception in thread "[^"]*" |: )(?P<type>[a-z_][\w.$]*\.[A-Z][\w$]*)(?:: (?P<what>[^\n]*))?$'
 )
+_RECORD = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ ")
+"""How a record of Spark's log begins (conf/log4j2-defaults)."""
+_OF_TRACE = re.compile(r"^\s+at |^\s+\.\.\. \d+ more|^\s*Caused by: |^\s*Suppressed: ")
 _NOT_FOUND = re.compile(r"\[TABLE_OR_VIEW_NOT_FOUND[^]]*\] The table or view (?P<name>\S+) cannot be found")
 _NOISE = re.compile(r"\s*SQLSTATE: \w+|;? line \d+,? pos \d+;?$")
 _PLAIN = frozenset({"ApplicationError", "SystemExit", "PySparkRuntimeError", "SparkException"})
@@ -106,9 +109,11 @@ def _refused(printed: str) -> str | None:
 
 def _raised(lines: list[str], entrypoint: str | None) -> str | None:
     """Return the last cause of the last exception, with the line of a Python program that it came from."""
-    python, java = _python(lines, entrypoint), _java(lines)
+    # The log goes on for a moment after the end: tasks that the failure interrupted say so, which is not why.
+    logged = _in_records(lines)
+    python, java = _python(lines, entrypoint), _java(lines, set(range(len(lines))) - logged)
     if python is None or java is None:
-        found = python or java
+        found = python or java or _java(lines, logged)
         if found:
             return found.text
         submit = _SUBMIT.search("\n".join(lines))
@@ -147,8 +152,20 @@ def _place(lines: list[str], entrypoint: str | None) -> str:
     return f"{entrypoint} line {own[-1]}: " if own else ""
 
 
-def _java(lines: list[str]) -> _Found | None:
-    for number in range(len(lines) - 1, -1, -1):
+def _in_records(lines: list[str]) -> set[int]:
+    """Return the numbers of the lines that are exceptions in the log, each with the line that it begins with."""
+    found: set[int] = set()
+    is_in_record = False
+    for number, line in enumerate(lines):
+        begins = number > 0 and bool(_RECORD.match(lines[number - 1]))
+        is_in_record = bool(_RECORD.match(line)) or begins or (is_in_record and bool(_OF_TRACE.match(line)))
+        if is_in_record:
+            found.add(number)
+    return found
+
+
+def _java(lines: list[str], numbers: set[int]) -> _Found | None:
+    for number in sorted(numbers, reverse=True):
         cause = _CAUSE.match(lines[number])
         # What came from Python is told there.
         if cause and _TRACEBACK not in (cause["what"] or ""):

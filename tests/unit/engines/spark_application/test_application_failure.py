@@ -69,6 +69,13 @@ ZeroDivisionError: division by zero
 
 \tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:581)
 """
+INTERRUPTED = """
+26/11/22 18:50:01 ERROR Utils: Aborting task
+software.amazon.awssdk.core.exception.AbortedException: Thread was interrupted
+\tat software.amazon.awssdk.core.exception.AbortedException$BuilderImpl.build(AbortedException.java:93)
+Caused by: software.amazon.awssdk.core.internal.http.timers.SdkInterruptedException
+\t... 23 more
+"""
 JAVA = """
 Exception in thread "main" java.lang.RuntimeException: cannot start
 \tat com.example.Main.main(Main.java:3)
@@ -95,6 +102,11 @@ Exception in thread "main" java.lang.RuntimeException: [unresolved dependency: o
         (IN_PY4J, 1, "main.py line 4: IllegalStateException: the file is empty"),
         (IN_A_WORKER, 1, "main.py line 4: ZeroDivisionError: division by zero"),
         (JAVA, 1, "ConfigException: no such setting: day"),
+        # Other tasks that the failure interrupted speak last.
+        (IN_PY4J + INTERRUPTED, 1, "main.py line 4: IllegalStateException: the file is empty"),
+        (PYTHON + INTERRUPTED, 1, "main.py line 7: KeyError: 'missing'"),
+        (NOT_FOUND + INTERRUPTED, 1, "table sales.nope does not exist"),
+        (INTERRUPTED, 1, "SdkInterruptedException"),
         # What was caught and told before is not why.
         (JAVA + PYTHON, 1, "main.py line 7: KeyError: 'missing'"),
         (
