@@ -272,7 +272,7 @@ def test_a_tier_limits_its_pod(workloads: Workloads, vcpus: int, memory: str) ->
     [container] = pod["spec"]["containers"]
     limits, requests = container["resources"]["limits"], container["resources"]["requests"]
     assert (limits["cpu"], limits["memory"]) == (str(vcpus), memory)
-    assert (requests["cpu"], requests["memory"]) == ("100m", "256Mi")
+    assert (requests["cpu"], requests["memory"]) == ("50m", "256Mi")
     workloads.wait(run_id)
     assert workloads.result(run_id)["rows"] == [[vcpus]]
 

@@ -31,7 +31,7 @@ DISK_LIMIT_BYTES = 8 * 1024**3
 GRACE_SECONDS = 5
 
 _GIB = 1024**3
-_REQUESTS = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
+_REQUESTS = {"cpu": "50m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
 """Small, as a workload rarely uses its limits for long; without the last, the limit would be asked for."""
 _EPHEMERAL_STORAGE = "9Gi"
 """What it may write to its disk, and what it may print besides."""
