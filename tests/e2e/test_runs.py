@@ -182,6 +182,21 @@ print(json.dumps({
     assert (answer.status_code, list(answer.json())) == (401, ["error"])
 
 
+def test_what_leads_to_no_pod_does_not_leave_the_cluster(scenario: Scenario) -> None:
+    """Or whoever answers at such an address outside would be taken for a pod that has gone, or is not there yet."""
+    call = """
+import socket
+for subnet in ("10.96", "10.244"):
+    try:
+        socket.create_connection((f"{subnet}.255.254", 80), timeout=20)
+    except OSError as error:
+        print(type(error).__name__)
+"""
+    run_id = scenario.start(command="python call.py", files={"call.py": call})
+    assert scenario.wait(run_id)["status"] == "success"
+    assert scenario.messages(run_id) == ["ConnectionRefusedError"] * 2
+
+
 def test_fifty_megabytes_of_log_are_kept_whole(scenario: Scenario) -> None:
     lines, width = 500_000, 100
     program = f"for n in range({lines}): print(str(n).rjust({width - 1}, '.'))\n"

@@ -135,6 +135,7 @@ class StandaloneCluster:
                     self.state.save()
                 own = ClusterNetwork(self.id, self.state.number)
                 if network.exists(own):
+                    network.keep_inside(own)
                     network.open_way_out(own)
                 else:
                     # After a restart of the machine, or an attempt that was killed: data stay, the rest is made anew.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from icefield_cluster.commands import CommandError, output
 from icefield_cluster.errors import ClusterError
+from icefield_cluster.standalone.layout import POD_SUBNET, SERVICE_SUBNET
 
 NAMESPACES = Path("/run/netns")
 
@@ -119,7 +120,30 @@ def create(network: ClusterNetwork) -> None:
     output([*inside, "ip", "route", "add", "default", "via", network.host_address], timeout=10)
     # /proc/sys/net shows the namespace of whoever opens it, so the program that writes has to be inside.
     output([*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], timeout=10)
+    keep_inside(network)
     open_way_out(network)
+
+
+def keep_inside(network: ClusterNetwork) -> None:
+    """Refuse what is meant for a pod that is gone, or a Service without endpoints, and would take the way out.
+
+    kube-proxy has no rule for a Service for a moment when that gets its first endpoint, and a pod's route ends with the
+    pod. A connection that leaves then is masqueraded, and whoever answers at that address outside is taken for the pod
+    for as long as the connection lasts.
+
+    Raises:
+        ClusterError: the rules were refused.
+    """
+    refused = f'oifname "eth0" ip daddr {{ {POD_SUBNET}, {SERVICE_SUBNET} }} reject'
+    rules = f"""
+        table ip icefield
+        delete table ip icefield
+        table ip icefield {{
+            chain forward {{ type filter hook forward priority filter; policy accept; {refused}; }}
+            chain output {{ type filter hook output priority filter; policy accept; {refused}; }}
+        }}
+    """
+    output([*network.enter, "nft", "-f", "-"], stdin=rules, timeout=10)
 
 
 def open_way_out(network: ClusterNetwork) -> None:
