@@ -156,8 +156,8 @@ def dev(name: Name = "icefield", state_dir: StateDir = None, port: Port = 8443) 
     """Run operator and API server from the checkout against the running cluster, reloading on change."""
     with reporting():
         state = lifecycle.require(_directory(name, state_dir), name)
-        kubectl = providers.BY_NAME[state.provider].kubectl(state)
-        development.run(state, kubectl, console, port=port)
+        provider = providers.BY_NAME[state.provider]
+        development.run(state, provider.kubectl(state), provider.enter(state), console, port=port)
 
 
 @app.command()

@@ -190,11 +190,11 @@ for subnet in ("10.96", "10.244"):
     try:
         socket.create_connection((f"{subnet}.255.254", 80), timeout=20)
     except OSError as error:
-        print(type(error).__name__)
+        print(error.strerror)
 """
     run_id = scenario.start(command="python call.py", files={"call.py": call})
     assert scenario.wait(run_id)["status"] == "success"
-    assert scenario.messages(run_id) == ["ConnectionRefusedError"] * 2
+    assert scenario.messages(run_id) == ["Connection refused", "No route to host"]
 
 
 def test_fifty_megabytes_of_log_are_kept_whole(scenario: Scenario) -> None:

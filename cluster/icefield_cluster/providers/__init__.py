@@ -23,6 +23,9 @@ class Provider(Protocol):
     def up(self, state: ClusterState, steps: Steps) -> None:
         """Get the cluster and install Icefield; raises ClusterError."""
 
+    def enter(self, state: ClusterState) -> tuple[str, ...]:
+        """What starts a program of this machine in the cluster's network; empty where none can be."""
+
     def down(self, state: ClusterState, steps: Steps) -> None:
         """Undo what `up` did; raises ClusterError."""
 

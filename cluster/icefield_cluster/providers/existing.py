@@ -39,6 +39,11 @@ def kubectl(state: ClusterState) -> Kubectl:
     return Kubectl(Path(shutil.which("kubectl") or "kubectl"), state.kubeconfig)
 
 
+def enter(_: ClusterState) -> tuple[str, ...]:
+    """Nothing: the cluster's network is not this machine's."""
+    return ()
+
+
 def up(state: ClusterState, steps: Steps) -> None:
     """Build, push and install; raises ClusterError.
 

@@ -40,6 +40,11 @@ def kubectl(state: ClusterState) -> Kubectl:
     return Kubectl(Path(shutil.which("kubectl") or "kubectl"), state.kubeconfig)
 
 
+def enter(_: ClusterState) -> tuple[str, ...]:
+    """Nothing: the cluster's network is not this machine's."""
+    return ()
+
+
 def up(state: ClusterState, steps: Steps) -> None:
     """Create the cluster unless it is there, load our images, and install Icefield; raises ClusterError."""
     with steps.step("kind cluster") as step:

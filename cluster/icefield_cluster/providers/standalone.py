@@ -5,7 +5,7 @@ from __future__ import annotations
 from icefield_cluster.install.installer import Installer, Target
 from icefield_cluster.install.kubectl import Kubectl
 from icefield_cluster.progress import Steps
-from icefield_cluster.standalone import binaries, cluster
+from icefield_cluster.standalone import binaries, cluster, coredns
 from icefield_cluster.standalone.network import ClusterNetwork
 from icefield_cluster.standalone.node import NodeLayout, cluster_id
 from icefield_cluster.state import ClusterState
@@ -18,11 +18,20 @@ def kubectl(state: ClusterState) -> Kubectl:
     return Kubectl(binaries.find("kubectl"), state.kubeconfig)
 
 
+def enter(state: ClusterState) -> tuple[str, ...]:
+    """A command prefix: in the cluster's network, and with its names."""
+    network = _network(state)
+    names = state.directory / "cluster-resolv.conf"
+    names.write_text(coredns.resolv_conf(network), encoding="utf-8")
+    mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    return (*network.enter, "unshare", "--mount", "sh", "-c", mount, str(names))
+
+
 def up(state: ClusterState, steps: Steps) -> None:
     """Bring the cluster up and install Icefield; raises ClusterError."""
 
     def install(tags: dict[str, str]) -> None:
-        network = ClusterNetwork(cluster_id(state.name, state.directory), state.number or 0)
+        network = _network(state)
         volumes = NodeLayout(state.directory, network).volumes
         target = Target(kubectl(state), network.address, "standalone", volumes=volumes)
         Installer(state, steps, target).install(tags)
@@ -33,3 +42,7 @@ def up(state: ClusterState, steps: Steps) -> None:
 def down(state: ClusterState, steps: Steps) -> None:
     """Take the cluster down; raises ClusterError."""
     cluster.down(state, steps)
+
+
+def _network(state: ClusterState) -> ClusterNetwork:
+    return ClusterNetwork(cluster_id(state.name, state.directory), state.number or 0)

@@ -8,6 +8,7 @@ from icefield_cluster.commands import Argument
 from icefield_cluster.paths import write_if_changed
 from icefield_cluster.standalone import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, DNS_SERVICE_ADDRESS
+from icefield_cluster.standalone.network import ClusterNetwork
 from icefield_cluster.standalone.node import NodeLayout
 
 
@@ -43,6 +44,12 @@ def write(node: NodeLayout) -> str:
 def command(node: NodeLayout) -> list[Argument]:
     """Its command line."""
     return [*node.enter, binaries.find("coredns"), "-conf", node.root / "Corefile"]
+
+
+def resolv_conf(network: ClusterNetwork) -> str:
+    """A resolv.conf for programs of the node that are to know the cluster's names, as a pod does."""
+    search = f"svc.{DNS_DOMAIN} {DNS_DOMAIN}"
+    return f"nameserver {network.address}\nsearch {search}\noptions ndots:5\n"
 
 
 def service(node: NodeLayout) -> str:

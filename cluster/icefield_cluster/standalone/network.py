@@ -132,9 +132,12 @@ def keep_inside(network: ClusterNetwork) -> None:
     for as long as the connection lasts.
 
     Raises:
-        ClusterError: the rules were refused.
+        ClusterError: a rule was refused.
     """
-    refused = f'oifname "eth0" ip daddr {{ {POD_SUBNET}, {SERVICE_SUBNET} }} reject'
+    # Beside each pod's own route.
+    output([*network.enter, "ip", "route", "replace", "unreachable", POD_SUBNET], timeout=10)
+    # What kube-proxy has a rule for is addressed to a pod by now.
+    refused = f"ip daddr {SERVICE_SUBNET} reject"
     rules = f"""
         table ip icefield
         delete table ip icefield
