@@ -6,10 +6,11 @@ A table of one row is written, read and queried on the local disk, as a workload
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
-from pyarrow.fs import LocalFileSystem
+from pyarrow.fs import AwsStandardS3RetryStrategy, LocalFileSystem, S3FileSystem
 from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.io.pyarrow import PyArrowFileIO, parquet_file_to_data_file, schema_to_pyarrow
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
@@ -18,22 +19,35 @@ from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.table.update import TableRequirement, TableUpdate, update_table_metadata
 
-from . import results
+from . import http, results
 from .commit import Addition
 from .compute import LocalCompute, ParquetTarget
 from .types import schema_of
-from .workload import ObjectStore
-
-_NOWHERE = ObjectStore("http://127.0.0.1:9", "us-east-1", "-", "-", "-")
 
 
 def up() -> None:
     """Use everything once; nothing of it remains."""
-    results.file_system(_NOWHERE)  # connects to nothing, but starts the S3 client's library
+    http.trusted()
+    _call_object_store()
     with tempfile.TemporaryDirectory() as folder:
         table = _table(folder)
         query = pl.SQLContext({"t": pl.scan_iceberg(table)}).execute("SELECT a, count(*) AS n FROM t GROUP BY a")
         results.store(LocalCompute().batches(query), LocalFileSystem(), str(Path(folder) / "result"))
+
+
+def _call_object_store() -> None:
+    """Make the S3 client's first call, which loads what every later one needs; nobody listens."""
+    nowhere = S3FileSystem(
+        access_key="-",
+        secret_key="-",  # noqa: S106
+        region="us-east-1",
+        endpoint_override="127.0.0.1:9",
+        scheme="http",
+        allow_delayed_open=True,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=1),
+    )
+    with suppress(OSError), nowhere.open_output_stream("nowhere/nothing") as stream:
+        stream.write(b"-")
 
 
 def _table(folder: str) -> Table:
