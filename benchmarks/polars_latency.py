@@ -1,7 +1,7 @@
 """How long a Polars workload takes from POST to its result, on a warm sandbox and a tiny table.
 
 Each round asks POST /warehouse/polars and then Polars in this process for the same query of the same Iceberg table.
-A round begins when a sandbox stands ready: `eval "$(icefield env)"; python -m benchmarks.polars_latency`.
+A round starts when a sandbox is ready: `eval "$(icefield env)"; python -m benchmarks.polars_latency`.
 """
 
 from __future__ import annotations

@@ -58,9 +58,9 @@ result = lineitem.filter(
 
 def in_sandbox(platform: PolarsPlatform, script: str, table: str) -> tuple[float, list[list[Any]]]:
     """Run a script in a sandbox; return the seconds that it took there, and its rows."""
-    told = platform.run_script(script, params={"lineitem": table})
-    outcome = platform.run_resource(told["run_id"])["status"]["polars"]
-    return outcome["executionMilliseconds"] / 1000, told["results"]["rows"]
+    response = platform.run_script(script, params={"lineitem": table})
+    outcome = platform.run_resource(response["run_id"])["status"]["polars"]
+    return outcome["executionMilliseconds"] / 1000, response["results"]["rows"]
 
 
 def in_process(peer: InProcess, script: str, table: str) -> tuple[float, list[tuple[Any, ...]]]:

@@ -46,10 +46,10 @@ class PolarsPlatform(Platform):
             RuntimeError: it failed.
         """
         answer = self.rest.post("/warehouse/polars", json=body, timeout=WORKLOAD_SECONDS)
-        told: dict[str, Any] = answer.raise_for_status().json()
-        if not told["success"]:
-            raise RuntimeError(f"{told['run_id']}: {told['error']}")
-        return told
+        response: dict[str, Any] = answer.raise_for_status().json()
+        if not response["success"]:
+            raise RuntimeError(f"{response['run_id']}: {response['error']}")
+        return response
 
     def run_resource(self, run_id: str) -> dict[str, Any]:
         """Return a run as Kubernetes has it."""

@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks.sql_under_test import SqlPlatform, in_process_duckdb, percentile, store_of
 
 ROWS = 10
-P50_BAR_MS, P95_BAR_MS = 15, 40
+P50_BAR_MS, P95_BAR_MS = 8, 20
 
 
 def milliseconds(call: Callable[[], Any]) -> float:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes .venv from the lock, and everything that needs: Python's venv module, uv (pinned by hash) in .bootstrap.
-#   cluster/bootstrap.sh          do it, quickly when there is nothing to do
-#   cluster/bootstrap.sh lock     write the locks in requirements/ anew
+# Makes .venv from the lock, and its prerequisites: Python's venv module, uv (pinned by hash) in .bootstrap.
+#   cluster/bootstrap.sh          make or update .venv; does nothing when it is up to date
+#   cluster/bootstrap.sh lock     resolve the requirements again and write the locks in requirements/
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ die() {
     exit 1
 }
 
-# apt_or_die PACKAGE SENTENCE: installs where that is allowed, else says what to do.
+# apt_or_die PACKAGE SENTENCE: installs a package as root with apt, else fails with the sentence.
 apt_or_die() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "$2"
     echo "Installing $1"
@@ -44,7 +44,7 @@ ensure_uv() {
     cp requirements/bootstrap.txt .bootstrap/installed.txt
 }
 
-# Trust what the machine trusts, and use its Python instead of fetching another one.
+# Trust the system's certificate authorities, and use its Python instead of downloading another one.
 export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_NO_CONFIG=1
 
 ensure_environment() {
@@ -54,7 +54,8 @@ ensure_environment() {
     ensure_uv
     echo "Setting up .venv from requirements/dev.txt"
     [ -x .venv/bin/python ] || .bootstrap/bin/uv venv --quiet --python "$(find_python)" .venv
-    .bootstrap/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
+    # Compiled here once: where PYTHONDONTWRITEBYTECODE is set, every process would compile all that it imports.
+    .bootstrap/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements/dev.txt
     .bootstrap/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
     echo "$wanted" > .venv/installed.sha256
 }
@@ -79,7 +80,7 @@ lock() {
 }
 
 check_locks() {
-    ! grep -nE '://|--(index|extra-index|find-links)' requirements/*.txt || die "a lock names a place to fetch from"
+    ! grep -nE '://|--(index|extra-index|find-links)' requirements/*.txt || die "a lock names an index or a URL"
 }
 
 case "${1:-environment}" in

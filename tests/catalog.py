@@ -7,7 +7,7 @@ As a fixture (session-scoped, in tests/conftest.py), for tests marked `integrati
         embedded_catalog.ensure("acme")
         catalog = load_catalog("acme", **embedded_catalog.pyiceberg("acme"))
 
-Workspaces are shared by the session: give each test one of its own. As a context manager, for a server that a test
+All workers of a run share it: give each test a workspace of its own. As a context manager, for a server that a test
 stops and starts again: `with running_catalog(store) as catalog: catalog.stop(); catalog.start()`.
 """
 
@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -30,8 +31,13 @@ from icefield_cluster import jars, processes
 from icefield_cluster.paths import CHECKOUT
 from icefield_crds import object_store
 from tests.object_store import REGION, RunningObjectStore
+from tests.shared import WORKER
 
-BUCKET = "icefield"
+BUCKET = f"icefield-{WORKER}"
+"""Each worker has a bucket of its own: who may open what in it is one policy for all of its workspaces."""
+# One for all calls: a client for each would read the certificate authorities each time. Servers are restarted,
+# so no connection is kept.
+_HTTP = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 OPTIONS = CHECKOUT / "engines" / "embedded_catalog" / "jvm.options"
 
 
@@ -87,6 +93,7 @@ class RunningCatalog:
     admin_token: str = field(default="admin-token-of-the-tests", repr=False)
     database_url: str = ""
     database_environment: dict[str, str] = field(default_factory=dict, repr=False)
+    seed: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     _tokens: dict[str, str] = field(default_factory=dict, repr=False)
     _process: processes.Process | None = None
 
@@ -101,8 +108,8 @@ class RunningCatalog:
         return f"{self.management_uri}/catalog"
 
     def token_of(self, slug: str) -> str:
-        """The token of a workspace's catalog: a function of its name, as long as the server runs."""
-        return self._tokens.setdefault(slug, f"token-of-{slug}-{secrets.token_hex(8)}")
+        """The token of a workspace's catalog, the same in all workers until one forgets it."""
+        return self._tokens.get(slug, f"token-of-{slug}-{self.seed}")
 
     def pyiceberg(self, slug: str) -> dict[str, str]:
         """The properties with which PyIceberg opens a workspace's catalog and its tables."""
@@ -110,8 +117,8 @@ class RunningCatalog:
         return {**access, **self._site(slug).pyiceberg}
 
     def forget_token(self, slug: str) -> None:
-        """Take another token for a workspace from now on; the server learns of it by `ensure`."""
-        self._tokens.pop(slug, None)
+        """Take another token for a workspace from now on, in this process; the server learns of it by `ensure`."""
+        self._tokens[slug] = f"token-of-{slug}-{secrets.token_hex(8)}"
 
     def environment(self, slug: str) -> dict[str, str]:
         """What the Secret icefield-catalog of the workspace's namespace holds."""
@@ -124,15 +131,7 @@ class RunningCatalog:
     def ensure(self, slug: str) -> Site:
         """Make a workspace's bucket and catalog; again, it changes nothing."""
         site = self._site(slug)
-        client = boto3.client(
-            "s3",
-            endpoint_url=site.endpoint,
-            region_name=REGION,
-            aws_access_key_id=site.access_key_id,
-            aws_secret_access_key=site.secret_access_key,
-        )
-        if site.bucket not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
-            client.create_bucket(Bucket=site.bucket)
+        _ensure_bucket(site.endpoint, site.access_key_id, site.secret_access_key)
         self.manage("PUT", slug, self.specification(site)).raise_for_status()
         return site
 
@@ -152,12 +151,12 @@ class RunningCatalog:
         """Call the management API, with the admin token unless another is given."""
         url = f"{self.management_uri}/management/v1/warehouses/{slug}"
         headers = {"Authorization": f"Bearer {self.admin_token if token is None else token}"}
-        return httpx.request(method, url, json=body, headers=headers, timeout=30, trust_env=False)
+        return _HTTP.request(method, url, json=body, headers=headers, timeout=30)
 
     def call(self, method: str, path: str, slug: str, body: object = None, **headers: str) -> httpx.Response:
         """Call the Iceberg REST protocol as a workspace; the path begins behind /v1/."""
         headers = {"Authorization": f"Bearer {self.token_of(slug)}", **headers}
-        return httpx.request(method, f"{self.uri}/v1/{path}", json=body, headers=headers, timeout=60, trust_env=False)
+        return _HTTP.request(method, f"{self.uri}/v1/{path}", json=body, headers=headers, timeout=60)
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -178,7 +177,7 @@ class RunningCatalog:
                 raise TimeoutError(log.read_text())
             time.sleep(0.05)
 
-    def stop(self, grace: float = 20) -> None:
+    def stop(self, grace: float = 2) -> None:
         """End it; what it stored stays.
 
         Args:
@@ -194,31 +193,61 @@ class RunningCatalog:
     def is_healthy(self) -> bool:
         """Whether it answers and reaches its database."""
         try:
-            return httpx.get(f"{self.management_uri}/healthz", timeout=5, trust_env=False).is_success
+            return _HTTP.get(f"{self.management_uri}/healthz", timeout=5).is_success
         except httpx.HTTPError:
             return False
+
+
+@cache
+def _ensure_bucket(endpoint: str, access_key_id: str, secret_access_key: str) -> None:
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+    )
+    if BUCKET not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+        client.create_bucket(Bucket=BUCKET)
+
+
+def start_catalog(
+    folder: Path,
+    store: RunningObjectStore,
+    *,
+    database_url: str = "",
+    database_environment: Mapping[str, str] | None = None,
+) -> RunningCatalog:
+    """Start a catalog server on a free port.
+
+    Args:
+        folder: an empty folder for all of its files.
+        store: where tables go.
+        database_url: JDBC URL of its database; a SQLite file of its own when empty.
+        database_environment: variables with that database's user name and password.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    access = dict(database_environment or {})
+    catalog = RunningCatalog(folder, port, store, database_url=database_url, database_environment=access)
+    try:
+        catalog.start()
+    except BaseException:
+        catalog.stop(grace=0)
+        raise
+    return catalog
 
 
 @contextmanager
 def running_catalog(
     store: RunningObjectStore, *, database_url: str = "", database_environment: Mapping[str, str] | None = None
 ) -> Iterator[RunningCatalog]:
-    """Start a catalog server on a free port, and end it afterwards.
-
-    Args:
-        store: where tables go.
-        database_url: JDBC URL of its database; a SQLite file of its own when empty.
-        database_environment: variables with that database's user name and password.
-    """
+    """Start a catalog server, and end it afterwards; the arguments are those of `start_catalog`."""
     folder = Path(tempfile.mkdtemp(prefix="icefield-catalog-"))
     try:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        access = dict(database_environment or {})
-        catalog = RunningCatalog(folder, port, store, database_url=database_url, database_environment=access)
+        catalog = start_catalog(folder, store, database_url=database_url, database_environment=database_environment)
         try:
-            catalog.start()
             yield catalog
         finally:
             catalog.stop(grace=2)

@@ -1,6 +1,6 @@
 """Commits an Iceberg equality delete, as Flink and other stream writers make them: none of our engines writes any.
 
-PyIceberg writes data manifests only, so its writer is told here to call its manifest one of deletes, and to write ids
+PyIceberg writes data manifests only, so its writer is made here to name its manifest one of deletes, and to write ids
 as the specification has them ("Manifests": equality_ids are ints): Iceberg's own readers insist on that.
 """
 

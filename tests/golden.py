@@ -19,7 +19,7 @@ class _Plain(yaml.SafeDumper):
 def assert_golden(path: Path, built: Any) -> None:
     """Hold what was built against a file.
 
-    With UPDATE_GOLDEN=1 in the environment the file is written anew; read the diff.
+    With UPDATE_GOLDEN=1 in the environment the file is rewritten; read the diff.
     """
     text = yaml.dump(built, Dumper=_Plain, sort_keys=False)
     if os.environ.get("UPDATE_GOLDEN"):

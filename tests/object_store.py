@@ -6,7 +6,7 @@ As a fixture (session-scoped, in tests/conftest.py), for tests marked `integrati
     async def test_something(object_store: RunningObjectStore) -> None:
         bucket = object_store.url, object_store.access_key_id, object_store.secret_access_key
 
-Buckets are shared by the session: give each test one of its own. As a context manager, for a store that a test stops
+All workers of a run share it: give each test a bucket of its own. As a context manager, for a store that a test stops
 and starts again: `with running_object_store() as store: store.stop(); store.start()`.
 """
 
@@ -20,12 +20,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
 
 from icefield_cluster import processes
-from icefield_cluster.standalone import binaries
-from icefield_cluster.standalone.versions import VERSITYGW
+from icefield_cluster.programs import binaries
+from icefield_cluster.programs.versions import VERSITYGW
 
 REGION = "us-east-1"
 
@@ -71,20 +74,52 @@ class RunningObjectStore:
             return False
 
 
+def s3_client(endpoint: str, access_key_id: str, secret_access_key: str) -> Any:
+    """Return the context of an aiobotocore S3 client.
+
+    Args:
+        endpoint: URL of the object store.
+        access_key_id: id of the key.
+        secret_access_key: the key.
+    """
+    return get_session().create_client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=AioConfig(s3={"addressing_style": "path"}),
+    )
+
+
+def start_object_store(root: Path) -> RunningObjectStore:
+    """Start an object store on a free port.
+
+    Args:
+        root: an empty folder for all of its files.
+    """
+    binaries.ensure(VERSITYGW, root / "build.log")
+    for name in ("iam", "meta", "buckets"):
+        (root / name).mkdir()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    store = RunningObjectStore(root, port)
+    try:
+        store.start()
+    except BaseException:
+        store.stop()
+        raise
+    return store
+
+
 @contextmanager
 def running_object_store() -> Iterator[RunningObjectStore]:
-    """Start an object store on a free port, and end it afterwards."""
+    """Start an object store, and end it afterwards."""
     root = Path(tempfile.mkdtemp(prefix="icefield-s3-"))
     try:
-        binaries.ensure(VERSITYGW, root / "build.log")
-        for name in ("iam", "meta", "buckets"):
-            (root / name).mkdir()
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        store = RunningObjectStore(root, port)
+        store = start_object_store(root)
         try:
-            store.start()
             yield store
         finally:
             store.stop()

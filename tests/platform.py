@@ -5,6 +5,10 @@ As a fixture (session-scoped, in tests/conftest.py) for tests marked `e2e`, `con
     @pytest.mark.e2e
     def test_something(platform: Platform) -> None: ...
 
+All workers of a run share it; it is brought up in the background as soon as the run knows that a test wants it.
+Tests run on it side by side, except those that kill, reconfigure or count what others use
+(tests/schedule.py).
+
 With ICEFIELD_TEST_KEEP=1 the cluster stays afterwards, and the next session uses and updates it instead of a new one.
 """
 
@@ -16,14 +20,13 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from icefield_cluster import providers
+from icefield_cluster import processes, providers
 from icefield_cluster.images import REGISTRY
 from icefield_cluster.install.generated import ADMIN_EMAIL
 from icefield_cluster.standalone.node import cluster_id
@@ -94,22 +97,67 @@ def icefield(*arguments: str | Path, timeout: float = UP_TIMEOUT_SECONDS) -> sub
     )
 
 
-@contextmanager
-def running_platform() -> Iterator[Platform]:
-    """Bring a cluster up and take it down again, unless it shall be kept."""
+@dataclass(frozen=True)
+class ComingPlatform:
+    """A cluster that is being brought up in the background, or is up.
+
+    Args:
+        directory: where its state is.
+        log: what `icefield up` prints; its exit code is written beside it at its end.
+        process: that command.
+        keep: whether the cluster stays after the run.
+    """
+
+    directory: Path
+    log: Path
+    process: processes.Process
+    keep: bool
+
+    def wait(self) -> Platform:
+        """Wait until it is up, and return it."""
+        deadline = time.monotonic() + UP_TIMEOUT_SECONDS
+        while self.process.alive:
+            assert time.monotonic() < deadline, f"icefield up is not done:\n{self._output()}"
+            time.sleep(0.2)
+        code = _exit_code(self.log)
+        assert code.exists() and code.read_text().strip() == "0", self._output()
+        return of(self.directory)
+
+    def stop(self) -> None:
+        """Take it down again, whatever state it is in, unless it is to be kept."""
+        processes.stop_pids([self.process.pid] if self.process.alive else [], grace=10)
+        if self.keep:
+            return
+        down = icefield("down", *_place(self.directory), timeout=DOWN_TIMEOUT_SECONDS)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        assert down.returncode == 0, down.stdout[-4000:] + down.stderr[-4000:]
+
+    def _output(self) -> str:
+        return self.log.read_text(errors="replace")[-12000:]
+
+
+def start_platform(folder: Path) -> ComingPlatform:
+    """Begin to bring a cluster up, and return at once.
+
+    Args:
+        folder: an empty folder for the log.
+    """
     keep = os.environ.get("ICEFIELD_TEST_KEEP") == "1"
     # Short, because sockets lie below it.
     directory = KEPT if keep else Path(tempfile.mkdtemp(prefix="icefield-test-"))
-    place = ("--name", NAME, "--state-dir", str(directory))
-    try:
-        done = icefield("up", *place)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
-        yield of(directory)
-    finally:
-        if not keep:
-            down = icefield("down", *place, timeout=DOWN_TIMEOUT_SECONDS)
-            shutil.rmtree(directory, ignore_errors=True)
-            assert down.returncode == 0, down.stdout[-4000:] + down.stderr[-4000:]
+    log = folder / "up.log"
+    program = Path(sys.executable).with_name("icefield")
+    script = f'"$@"; echo $? > {_exit_code(log)}'
+    argv: list[str | Path] = ["sh", "-c", script, "up", program, "up", *_place(directory)]
+    return ComingPlatform(directory, log, processes.spawn("icefield-up", argv, log=log), keep)
+
+
+def _place(directory: Path) -> tuple[str, ...]:
+    return ("--name", NAME, "--state-dir", str(directory))
+
+
+def _exit_code(log: Path) -> Path:
+    return log.with_suffix(".code")
 
 
 def of(directory: Path) -> Platform:

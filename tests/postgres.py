@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import socket
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,36 +21,55 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-@contextmanager
-def running_postgres() -> Iterator[str]:
-    """Start a Postgres of its own on a free port of the loopback device, and give its SQLAlchemy URL."""
-    programs = _programs()
-    account = pwd.getpwnam(USER)
-    root = Path(tempfile.mkdtemp(prefix="icefield-postgres-"))
-    os.chown(root, account.pw_uid, account.pw_gid)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+@dataclass(frozen=True)
+class RunningPostgres:
+    """A Postgres on the loopback device."""
 
-    def run(*argv: str) -> None:
+    root: Path
+    port: int
+    programs: Path
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL of its empty database."""
+        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Make its data and start it."""
+        self._run("initdb", "-D", "data", "-U", USER, "--auth=trust", "--no-sync")
+        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.root} -c fsync=off"
+        self._run("pg_ctl", "start", "-D", "data", "-w", "-l", "log", "-o", options)
+
+    def stop(self) -> None:
+        """End it; its data is of no use afterwards."""
+        self._run("pg_ctl", "stop", "-D", "data", "-m", "immediate", "-w")
+
+    def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [programs / argv[0], *argv[1:]],
+            [self.programs / program, *arguments],
             user=USER,
             group=USER,
             extra_groups=[],
-            cwd=root,
+            cwd=self.root,
             check=True,
             timeout=120,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
 
-    data = str(root / "data")
-    run("initdb", "-D", data, "-U", USER, "--auth=trust", "--no-sync")
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {root} -c fsync=off"
-    run("pg_ctl", "start", "-D", data, "-w", "-l", str(root / "log"), "-o", options)
-    try:
-        yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}/postgres"
-    finally:
-        run("pg_ctl", "stop", "-D", data, "-m", "immediate", "-w")
-        shutil.rmtree(root)
+
+def start_postgres(root: Path) -> RunningPostgres:
+    """Start a Postgres on a free port.
+
+    Args:
+        root: an empty folder for all of its files.
+    """
+    programs, account = _programs(), pwd.getpwnam(USER)
+    os.chown(root, account.pw_uid, account.pw_gid)
+    root.parent.chmod(0o711)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    postgres = RunningPostgres(root, port, programs)
+    postgres.start()
+    return postgres

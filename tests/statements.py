@@ -81,7 +81,7 @@ class Sql:
         raise AssertionError(f"still waiting after {timeout} s: {seen}")
 
     def wait_for_warehouse(self, status: str, *, spark: bool = False, timeout: float = 120) -> dict[str, Any]:
-        """Wait until the warehouse stands so, and Spark is ready if asked for."""
+        """Wait until the warehouse is in this state, and Spark is ready if asked for."""
         deadline = time.monotonic() + timeout
         while True:
             found: dict[str, Any] = self.rest.get(f"/sql/warehouses/{self.warehouse}").raise_for_status().json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,10 +14,13 @@ from pyiceberg.exceptions import NoSuchTableError
 from icefield_cluster.install.api import Api
 from icefield_crds import labels, names
 from tests.e2e.scenarios import Scenario
+from tests.kubernetes_client import PODS, RUNS, WORKSPACES
 from tests.platform import Platform
 
 POST_TIMEOUT_SECONDS = 300
 POLL_SECONDS = 0.2
+ENDLESS = "import time\nprint('it goes on', flush=True)\ntime.sleep(3600)"
+"""A script that ends only when it is ended."""
 WARM = f"{labels.COMPONENT}={labels.SANDBOX_COMPONENT}"
 
 
@@ -48,21 +50,21 @@ class Workloads:
         """Run a workload to its end and return the answer, which may tell of its failure."""
         answer = self.post(**body)
         assert answer.status_code == httpx.codes.OK, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        response: dict[str, Any] = answer.json()
+        return response
 
     def rows(self, script: str, **body: Any) -> list[list[Any]]:
         """Run a script, which must succeed, and return the rows of its result."""
-        told = self.answer(mode="script", script=script, **body)
-        assert told["success"], told
-        rows: list[list[Any]] = told["results"]["rows"]
+        response = self.answer(mode="script", script=script, **body)
+        assert response["success"], response
+        rows: list[list[Any]] = response["results"]["rows"]
         return rows
 
     def write(self, table: str, script: str, **body: Any) -> dict[str, Any]:
         """Run a script, which must succeed, with a table as its destination, and return the answer."""
-        told = self.answer(mode="script", script=script, destination=table, **body)
-        assert told["success"], told
-        return told
+        response = self.answer(mode="script", script=script, destination=table, **body)
+        assert response["success"], response
+        return response
 
     def submit(self, script: str, **body: Any) -> str:
         """Send a script, do not wait for it, and return its run's id."""
@@ -72,7 +74,7 @@ class Workloads:
         return run_id
 
     def apply(self, polars: Mapping[str, Any], **spec: Any) -> str:
-        """Create a Run by kubectl.
+        """Create a Run in Kubernetes.
 
         Args:
             polars: its spec.polars.
@@ -87,7 +89,7 @@ class Workloads:
             "metadata": {"generateName": "polars-", "namespace": self.namespace},
             "spec": {"polars": polars, **spec},
         }
-        made = json.loads(self.scenario.kubectl("create", "-f", "-", "-o", "json", stdin=run))
+        made = self.scenario.cluster.create(run)
         return names.public_id("run", made["metadata"]["uid"])
 
     def wait(self, run_id: str, timeout: float = 180) -> dict[str, Any]:
@@ -125,12 +127,9 @@ class Workloads:
         return found
 
     def resource(self, run_id: str) -> dict[str, Any]:
-        """Return a run as kubectl shows it."""
+        """Return a run as Kubernetes has it."""
         name = self.rest.get(f"/runs/{run_id}").raise_for_status().json()["name"]
-        found: dict[str, Any] = json.loads(
-            self.scenario.kubectl("-n", self.namespace, "get", "runs.icefield.dev", name, "-o", "json")
-        )
-        return found
+        return self.scenario.cluster.get(RUNS, name, self.namespace)
 
     def pod_of(self, run_id: str) -> dict[str, Any] | None:
         """Return the pod of a run, or None when it has none (yet, or any more)."""
@@ -148,13 +147,11 @@ class Workloads:
 
     def patch(self, spec: Mapping[str, Any]) -> None:
         """Change the Workspace."""
-        patch = json.dumps({"spec": spec})
-        self.scenario.kubectl("patch", "workspaces.icefield.dev", self.workspace, "--type=merge", "-p", patch)
+        self.scenario.cluster.patch(WORKSPACES, self.workspace, {"spec": spec})
 
     def spec(self) -> dict[str, Any]:
         """Return the Workspace's spec."""
-        found = self.scenario.kubectl("get", "workspaces.icefield.dev", self.workspace, "-o", "json")
-        spec: dict[str, Any] = json.loads(found)["spec"]
+        spec: dict[str, Any] = self.scenario.cluster.get(WORKSPACES, self.workspace)["spec"]
         return spec
 
     def wait_for_warm(self, count: int, timeout: float = 90) -> list[dict[str, Any]]:
@@ -167,7 +164,7 @@ class Workloads:
 
     def catalog(self) -> Catalog:
         """Return the workspace's tables as PyIceberg sees them from outside the cluster."""
-        # What is made of requests takes the bundle of the environment before the one that it is told.
+        # What is made of requests takes the bundle of the environment before the one that it is given.
         os.environ["REQUESTS_CA_BUNDLE"] = str(self.platform.ca_bundle)
         uri = f"{self.platform.api_url}/iceberg"
         return load_catalog("outside", type="rest", uri=uri, warehouse=self.workspace, token=self.api_key)
@@ -182,9 +179,7 @@ class Workloads:
         return values
 
     def _pods(self, selector: str) -> list[dict[str, Any]]:
-        found = self.scenario.kubectl("-n", self.namespace, "get", "pods", "-l", selector, "-o", "json")
-        items: list[dict[str, Any]] = json.loads(found)["items"]
-        return items
+        return self.scenario.cluster.list(PODS, self.namespace, selector)
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:

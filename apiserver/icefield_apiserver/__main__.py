@@ -1,4 +1,4 @@
-"""`python -m icefield_apiserver`: migrate the database, then serve until told to stop."""
+"""`python -m icefield_apiserver`: migrate the database, then serve until SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import uvicorn
 
-from .db.migrate import upgrade
-from .settings import Settings
-from .tls import renewing_context
+from .core.db.migrate import upgrade
+from .core.settings import Settings
+from .core.tls import renewing_context
 
 GRACE_SECONDS = 20
 """Less than the 30 s that Kubernetes gives a pod to end."""
@@ -31,13 +31,13 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
 }
-"""Handed to uvicorn as well: the process that it reloads configures itself anew."""
+"""Passed to uvicorn as well: a reloaded process configures its logging again."""
 
 
 def main() -> None:
-    """Run the server; `--reload` starts it anew whenever a source file changes."""
+    """Run the server; `--reload` restarts it whenever a source file changes."""
     parser = argparse.ArgumentParser(prog="icefield_apiserver", description="Icefield's REST API.")
-    parser.add_argument("--reload", action="store_true", help="start anew when a source file changes")
+    parser.add_argument("--reload", action="store_true", help="restart when a source file changes")
     arguments = parser.parse_args()
     logging.config.dictConfig(LOGGING)
     settings = Settings()

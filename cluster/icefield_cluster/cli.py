@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +19,13 @@ from icefield_cluster import dev as development
 from icefield_cluster import images as catalogue
 from icefield_cluster import lifecycle, providers
 from icefield_cluster.errors import ClusterError
+from icefield_cluster.invocation import program, variables_below
 from icefield_cluster.progress import Steps, show_error
 from icefield_cluster.standalone import buildah
 from icefield_cluster.state import ClusterState, check_name, default_directory
 
 app = typer.Typer(
-    help="Icefield on your machine: gets a Kubernetes cluster, installs Icefield into it, and takes it down again.",
+    help="Icefield on your machine: creates a Kubernetes cluster, installs Icefield into it, and deletes it again.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -32,7 +35,7 @@ errors = Console(stderr=True)
 
 
 class ProviderName(StrEnum):
-    """What --provider takes."""
+    """Values of --provider."""
 
     AUTO = "auto"
     KIND = "kind"
@@ -40,23 +43,25 @@ class ProviderName(StrEnum):
     EXISTING = "existing"
 
 
-Name = Annotated[str, typer.Option(help="The cluster's name; several live side by side.", envvar="ICEFIELD_CLUSTER")]
+Name = Annotated[
+    str, typer.Option(help="The cluster's name; several can exist side by side.", envvar="ICEFIELD_CLUSTER")
+]
 StateDir = Annotated[Path | None, typer.Option(help="The cluster's folder.", show_default=".icefield/<name>")]
-ProviderOption = Annotated[ProviderName, typer.Option(help="Where the cluster comes from.")]
+ProviderOption = Annotated[ProviderName, typer.Option(help="How the cluster is created, or which one is used.")]
 Port = Annotated[int, typer.Option(help="TCP port of the API server on this machine.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing an existing cluster.")]
 
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Turn our own errors into a message, the end of a log and a fix."""
+    """Show a ClusterError as a message, the end of its log and a fix, and exit."""
     try:
         yield
     except ClusterError as error:
         show_error(errors, error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        errors.print("\nstopped; `icefield up` goes on from here, `icefield down` cleans up")
+        errors.print(f"\nstopped; `{program()} up` continues from here, `{program()} down` cleans up")
         raise typer.Exit(130) from None
 
 
@@ -83,20 +88,21 @@ def up(
     state_dir: StateDir = None,
     yes: Yes = False,
 ) -> None:
-    """Get a cluster and install Icefield; again: bring it up to date, and start again what died."""
+    """Create a cluster and install Icefield; on an existing one, update it and restart what has ended."""
     with reporting():
         state = _up(name, state_dir, provider, yes)
-        option = "" if name == "icefield" else f" --name {name}"
-        console.print(f"\nIcefield answers at {state.api_url}/docs", highlight=False)
-        console.print(
-            f'  eval "$(icefield env{option})"   then use curl, kubectl and the Python clients', highlight=False
-        )
-        console.print(f"  icefield down{option}   takes it all away", highlight=False)
+        options = "" if name == "icefield" else f" --name {name}"
+        options += f" --state-dir {state_dir}" if state_dir else ""
+        icefield = program()
+        show = partial(console.print, highlight=False, soft_wrap=True)
+        show(f"\nIcefield is ready at {state.api_url}/docs")
+        show(f'  eval "$({icefield} env{options})"   for curl, kubectl and the Python clients')
+        show(f"  {icefield} down{options}   deletes it")
 
 
 @app.command()
 def down(name: Name = "icefield", state_dir: StateDir = None) -> None:
-    """Take a cluster away, with everything in it."""
+    """Delete a cluster with everything in it."""
     with reporting():
         directory = _directory(name, state_dir)
         existed = directory.exists()
@@ -104,7 +110,11 @@ def down(name: Name = "icefield", state_dir: StateDir = None) -> None:
             found = lifecycle.down(directory, name, steps)
         if not found:
             _forget(directory, existed=existed)
-            console.print(f"There is no cluster {name} here.")
+            console.print(f"No cluster {name} here.")
+        if outdated := variables_below(directory, os.environ):
+            console.print(
+                f"Variables of this shell name files of the deleted cluster: unset {' '.join(outdated)}", soft_wrap=True
+            )
 
 
 def _forget(directory: Path, *, existed: bool) -> None:
@@ -117,32 +127,32 @@ def _forget(directory: Path, *, existed: bool) -> None:
 
 @app.command()
 def status(name: Name = "icefield", state_dir: StateDir = None) -> None:
-    """Show how a cluster stands; fails when a part of it does not run."""
+    """Show the status of a cluster; fails when a part of it does not run."""
     with reporting():
         state = lifecycle.require(_directory(name, state_dir), name)
-        table = Table("part", "where", "", title=f"{state.name} ({state.provider})", title_justify="left")
+        table = Table("part", "where", "status", title=f"{state.name} ({state.provider})", title_justify="left")
         rows = lifecycle.health(state)
-        for part, where, well in rows:
-            table.add_row(part, where, "[green]runs[/]" if well else "[red]does not run[/]")
+        for part, where, healthy in rows:
+            table.add_row(part, where, "[green]running[/]" if healthy else "[red]not running[/]")
         console.print(table)
-        if not all(well for _, _, well in rows):
-            raise ClusterError("a part of the cluster does not run", fix=f"run `icefield up --name {name}`")
+        if not all(healthy for _, _, healthy in rows):
+            raise ClusterError("a part of the cluster is not running", fix=f"run `{program()} up --name {name}`")
 
 
 @app.command()
 def env(name: Name = "icefield", state_dir: StateDir = None) -> None:
-    """Print what a shell needs: eval "$(icefield env)"."""
+    """Print the environment of clients for a shell: eval "$(.venv/bin/icefield env)"."""
     with reporting():
         state = lifecycle.require(_directory(name, state_dir), name)
         for key, value in lifecycle.environment(state).items():
-            # $PATH is for the shell to fill in.
+            # The shell expands $PATH.
             quoted = f'"{value}"' if key == "PATH" else shlex.quote(value)
             typer.echo(f"export {key}={quoted}")
 
 
 @app.command()
 def images() -> None:
-    """Show the images, their keys, and whether they are built."""
+    """Show the images, their tags, and whether they are built."""
     with reporting():
         table = Table("image", "tag", "", box=None)
         known = catalogue.load()
@@ -167,10 +177,10 @@ def demo(
     state_dir: StateDir = None,
     yes: Yes = False,
 ) -> None:
-    """Get a cluster, and run a pipeline over real data in it: through REST, then with kubectl."""
+    """Create a cluster, and run a pipeline over real data in it: through REST, then with kubectl."""
     with reporting():
         state = _up(name, state_dir, provider, yes)
-        # Its libraries take a second to import, which no other command should wait for.
+        # Importing its libraries takes a second, which other commands need not wait for.
         from icefield_cluster import demo as pipeline
 
         kubectl = providers.BY_NAME[state.provider].kubectl(state)

@@ -1,4 +1,4 @@
-"""Runs other programs: always with a timeout, their output always kept in a log file."""
+"""Runs other programs with a timeout; their output goes to a log file or is returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, said so that a person can act on it."""
+"""Errors with a message, a fix and a log for the user."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class ClusterError(Exception):
-    """A failure with a sentence for the user.
+    """A failure that the user is shown.
 
     Args:
         message: what happened, one sentence.
-        fix: what the user can do about it, one sentence; empty when nothing better than the log is known.
+        fix: what the user can do about it, one sentence; empty when there is only the log.
         log: the file that has the details.
     """
 

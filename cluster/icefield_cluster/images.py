@@ -1,4 +1,4 @@
-"""The images of images/images.yaml: what each is made of, the key that follows from it, and its build context."""
+"""The images of images/images.yaml: inputs, tag and build context of each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import yaml
 from icefield_cluster import jars
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import CHECKOUT
-from icefield_cluster.standalone import binaries
-from icefield_cluster.standalone.versions import MODULES
+from icefield_cluster.programs.versions import MODULES
+
+from .programs import binaries
 
 REGISTRY = "localhost"
 IMAGES = CHECKOUT / "images"
@@ -24,7 +25,7 @@ IMAGES = CHECKOUT / "images"
 
 @dataclass(frozen=True)
 class Debian:
-    """A Debian that mmdebstrap makes: suite, packages, and paths that are left out."""
+    """A Debian root file system made by mmdebstrap: suite, packages, and excluded paths."""
 
     suite: str
     packages: tuple[str, ...]
@@ -33,16 +34,16 @@ class Debian:
 
 @dataclass(frozen=True)
 class Image:
-    """An image of ours.
+    """An image that Icefield builds.
 
     Args:
         name: the last part of its name, and its folder below images/.
         inputs: globs relative to the checkout.
         base: whether it is built on the base image.
-        programs: static programs its context holds as bin/<program>.
-        jars: the set of jars its context holds as jars/, and as classes/ what is compiled against them; empty for none.
-        debian: the Debian its context holds as base.tar.
-        standalone_only: whether clusters that can pull take an official image instead.
+        programs: static programs, in its context as bin/<program>.
+        jars: a set of jars, in its context as jars/, with classes compiled against them as classes/; empty for none.
+        debian: a Debian root file system, in its context as base.tar.
+        standalone_only: whether clusters that can pull images use an official one instead.
     """
 
     name: str
@@ -67,7 +68,7 @@ def load() -> dict[str, Image]:
     """Every image by name, in the file's order.
 
     Raises:
-        ClusterError: the checkout has no such file.
+        ClusterError: the file is missing.
     """
     file = IMAGES / "images.yaml"
     if not file.exists():
@@ -78,16 +79,16 @@ def load() -> dict[str, Image]:
 
 def _image(entry: Mapping[str, object]) -> Image:
     debian = entry.get("debian")
-    made = None
+    root = None
     if isinstance(debian, dict):
-        made = Debian(str(debian["suite"]), tuple(debian["packages"]), tuple(debian.get("exclude", ())))
+        root = Debian(str(debian["suite"]), tuple(debian["packages"]), tuple(debian.get("exclude", ())))
     return Image(
         name=str(entry["name"]),
         inputs=_words(entry.get("inputs")),
         base=bool(entry.get("base", False)),
         programs=_words(entry.get("programs")),
         jars=str(entry.get("jars", "")),
-        debian=made,
+        debian=root,
         standalone_only=entry.get("only") == "standalone",
     )
 
@@ -97,7 +98,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def input_files(image: Image) -> list[Path]:
-    """The files of an image's inputs, sorted; what Python compiled is left out."""
+    """The files of an image's inputs, sorted, without __pycache__."""
     found = set()
     for pattern in image.inputs:
         # A pattern that ends in ** matches folders only.
@@ -108,11 +109,11 @@ def input_files(image: Image) -> list[Path]:
 
 
 def tag_of(image: Image, base: str) -> str:
-    """A tag that changes exactly when what the image is made of changes.
+    """A tag that changes exactly when an input of the image changes.
 
     Args:
         image: the image.
-        base: full name of the base image, for those built on one.
+        base: full name of the base image; ignored for images that are not built on it.
     """
     digest = hashlib.sha256(image.dockerfile.read_bytes())
     digest.update(platform.machine().encode())
@@ -134,7 +135,7 @@ def tag_of(image: Image, base: str) -> str:
 
 
 def fill_context(image: Image, context: Path, log: Path) -> None:
-    """Copy what an image is built from into a folder, at the same paths as in the checkout.
+    """Fill the build context of an image: its inputs at the same paths as in the checkout.
 
     Args:
         image: the image.
@@ -149,7 +150,7 @@ def fill_context(image: Image, context: Path, log: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
     for program in image.programs:
-        module = next(module for module in MODULES if program in binaries.program_names(module))
+        module = next(module for module in MODULES if program in module.programs)
         (context / "bin").mkdir(exist_ok=True)
         shutil.copy2(binaries.ensure(module, log) / program, context / "bin" / program)
     if image.jars:

@@ -1,6 +1,6 @@
 """Jars, fetched by Maven and checked against requirements/jars.txt, and the catalog server compiled from its sources.
 
-`python -m icefield_cluster.jars` writes the lock anew from the poms.
+`python -m icefield_cluster.jars` resolves the poms and writes the lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FIX = (
     "install Maven and a JDK of version 17 (in Debian: maven, openjdk-17-jdk-headless), and let Maven reach its central"
 )
 _HEADER = """\
-# What Java programs run with: the SHA-256 of each jar, its Maven coordinates, and the sets it belongs to (see
+# Jars of the Java programs: the SHA-256 of each jar, its Maven coordinates, and the sets it belongs to (see
 # icefield_cluster/jars.py). Written by `make lock`.
 """
 
@@ -42,7 +42,7 @@ class Jar:
 
     @property
     def file_name(self) -> str:
-        """What Maven calls its file."""
+        """Name of its file in a Maven repository."""
         _, artifact, version = self.coordinates.split(":")
         return f"{artifact}-{version}.jar"
 
@@ -60,7 +60,7 @@ def locked_jars(name: str) -> list[Jar]:
             if name in sets.split(","):
                 jars.append(Jar(coordinates, sha256))
     if not jars:
-        raise ClusterError(f"{LOCK} has no jars called {name}", fix="run `make lock`")
+        raise ClusterError(f"{LOCK} has no set of jars named {name}", fix="run `make lock`")
     return sorted(jars)
 
 
@@ -71,7 +71,7 @@ def key_of(name: str) -> str:
 
 
 def source_files(name: str) -> list[Path]:
-    """The Java sources compiled against a set, sorted; none when the set is used as it is."""
+    """The Java sources compiled against a set, sorted; empty for most sets."""
     return sorted(SOURCES[name].rglob("*.java")) if name in SOURCES else []
 
 
@@ -86,7 +86,7 @@ def ensure(name: str, log: Path) -> Path:
         the folder with exactly the jars of the lock.
 
     Raises:
-        ClusterError: Maven is missing or failed, or a jar is not the one of the lock.
+        ClusterError: Maven is missing or failed, or a jar differs from the lock.
     """
     home = cache_dir() / "jars"
     folder = home / key_of(name)
@@ -95,16 +95,16 @@ def ensure(name: str, log: Path) -> Path:
             with tempfile.TemporaryDirectory(dir=home, prefix=f".fetch-{name}-") as scratch:
                 fetched = _fetch(name, Path(scratch) / "repository", log)
                 _check(name, [jar for jar, _ in fetched], log)
-                whole = Path(scratch) / "jars"
-                whole.mkdir()
+                complete = Path(scratch) / "jars"
+                complete.mkdir()
                 for jar, path in fetched:
-                    path.rename(whole / jar.file_name)
-                whole.rename(folder)
+                    path.rename(complete / jar.file_name)
+                complete.rename(folder)
     return folder
 
 
 def compile_sources(name: str, log: Path) -> Path:
-    """Compile the sources that belong to a set of jars, unless that is cached, and return the folder of classes.
+    """Compile the sources of a set of jars unless cached, and return the folder of classes.
 
     Raises:
         ClusterError: a JDK or Maven is missing, or failed.
@@ -133,7 +133,7 @@ def compile_sources(name: str, log: Path) -> Path:
 
 
 def write_lock(log: Path) -> None:
-    """Resolve the poms and write down what they came to."""
+    """Resolve the poms and write the lock."""
     sets: dict[Jar, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="icefield-jars-") as scratch:
         for name in POMS:
@@ -144,7 +144,7 @@ def write_lock(log: Path) -> None:
 
 
 def _fetch(name: str, folder: Path, log: Path) -> list[tuple[Jar, Path]]:
-    # Maven's own layout says which group a jar is of: group/as/folders/artifact/version/artifact-version.jar.
+    # The path in Maven's repository layout has the group: group/as/folders/artifact/version/artifact-version.jar.
     options = ["-DincludeScope=runtime", "-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={folder}"]
     argv: list[Argument] = ["mvn", "--quiet", "--batch-mode", "--file", POMS[name], _PLUGIN, *options]
     run(argv, log=log, timeout=900, fix=_FIX)
@@ -157,9 +157,9 @@ def _fetch(name: str, folder: Path, log: Path) -> list[tuple[Jar, Path]]:
 
 def _check(name: str, fetched: list[Jar], log: Path) -> None:
     wanted = set(locked_jars(name))
-    if odd := sorted(wanted ^ set(fetched)):
-        names = ", ".join(dict.fromkeys(jar.coordinates for jar in odd))
-        raise ClusterError(f"Maven's jars are not those of {LOCK.name}: {names}", fix="run `make lock`", log=log)
+    if different := sorted(wanted ^ set(fetched)):
+        names = ", ".join(dict.fromkeys(jar.coordinates for jar in different))
+        raise ClusterError(f"jars from Maven differ from {LOCK.name}: {names}", fix="run `make lock`", log=log)
 
 
 def _sha256(path: Path) -> str:

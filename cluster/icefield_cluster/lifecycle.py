@@ -1,4 +1,4 @@
-"""What the commands do, without how it looks on a terminal."""
+"""What the commands do, apart from their output on a terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from icefield_cluster import providers
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.install.api import Api
 from icefield_cluster.install.installer import WORKSPACE
+from icefield_cluster.invocation import program
 from icefield_cluster.paths import locked
 from icefield_cluster.progress import Steps
 from icefield_cluster.providers import existing
@@ -23,39 +24,39 @@ def open_or_create(directory: Path, name: str, provider: str) -> ClusterState:
     Args:
         directory: the cluster's folder.
         name: its name.
-        provider: a provider's name or `auto`; a cluster that exists keeps its own.
+        provider: a provider's name or `auto`; an existing cluster keeps its own.
 
     Raises:
-        ClusterError: the folder holds something else, or the provider does not fit.
+        ClusterError: the folder has other files, or the cluster has another provider.
     """
     state = load(directory)
     if state:
         if provider not in ("auto", state.provider):
-            fix = f"run `icefield down --name {name}` first, or take another --name"
-            raise ClusterError(f"the cluster {name} exists already, with provider {state.provider}", fix=fix)
+            fix = f"run `{program()} down --name {name}` first, or take another --name"
+            raise ClusterError(f"the cluster {name} already exists, with provider {state.provider}", fix=fix)
         return state
-    # The lock and the logs of an attempt that ended early are ours.
+    # A failed attempt leaves a lock and logs.
     if directory.exists() and any(path.name not in ("logs", "lock") for path in directory.iterdir()):
-        raise ClusterError(f"{directory} holds files that are not ours", fix="choose another --state-dir")
+        raise ClusterError(f"{directory} has files that do not belong to a cluster", fix="choose another --state-dir")
     return ClusterState(directory, name, providers.choose(provider))
 
 
 def busy(directory: Path) -> AbstractContextManager[None]:
-    """Keep two commands from working on one cluster at once."""
+    """Lock a cluster: one command works on it at a time."""
     return locked(directory / "lock")
 
 
 def up(state: ClusterState, steps: Steps) -> None:
-    """Get the cluster and install Icefield; raises ClusterError."""
+    """Create the cluster and install Icefield; raises ClusterError."""
     state.save()
     providers.BY_NAME[state.provider].up(state, steps)
 
 
 def down(directory: Path, name: str, steps: Steps) -> bool:
-    """Take a cluster down, also one whose state file is lost; return whether there was one.
+    """Delete a cluster, also one whose state file is lost; return whether there was one.
 
     Raises:
-        ClusterError: something would not go.
+        ClusterError: something could not be removed.
     """
     state = load(directory)
     if state is None:
@@ -68,19 +69,19 @@ def down(directory: Path, name: str, steps: Steps) -> bool:
 
 
 def require(directory: Path, name: str) -> ClusterState:
-    """The cluster of a folder, ready to be used.
+    """The cluster of a folder, which has to be up.
 
     Raises:
-        ClusterError: there is none, or it has not come up.
+        ClusterError: there is none, or it is not up.
     """
     state = load(directory)
     if state is None or not state.api_url:
-        raise ClusterError(f"there is no cluster {name} here", fix=f"run `icefield up --name {name}`")
+        raise ClusterError(f"no cluster {name} here", fix=f"run `{program()} up --name {name}`")
     return state
 
 
 def health(state: ClusterState) -> list[tuple[str, str, bool]]:
-    """The parts of a cluster: what, detail, whether it is well."""
+    """The parts of a cluster: name, detail, whether it is running."""
     rows = [
         (process.name, f"pid {process.pid}", process.alive)
         for process in sorted(state.processes.values(), key=lambda process: process.name)
@@ -92,7 +93,7 @@ def health(state: ClusterState) -> list[tuple[str, str, bool]]:
 
 
 def environment(state: ClusterState) -> dict[str, str]:
-    """What clients read, and what leads kubectl to the cluster."""
+    """Environment variables of the clients and of kubectl."""
     kubectl = providers.BY_NAME[state.provider].kubectl(state)
     return {
         "POLNOR_API_URL": state.api_url,
@@ -107,7 +108,7 @@ def environment(state: ClusterState) -> dict[str, str]:
 
 
 def confirmation(state: ClusterState) -> str:
-    """The question to ask before a cluster of somebody else is changed; empty when it is ours."""
+    """The question to ask before an existing cluster is changed for the first time; empty for clusters of ours."""
     if state.provider != "existing" or state.context:
         return ""
     return f"Install Icefield into the existing cluster {existing.current_context()!r}?"

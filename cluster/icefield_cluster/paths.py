@@ -1,4 +1,4 @@
-"""Where things are: the checkout, the shared cache, and a lock against working on the same thing twice."""
+"""The checkout, the shared cache, and file locks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def cache_dir() -> Path:
 
 
 def write_if_changed(path: Path, text: str) -> None:
-    """Write a text file unless it holds this text already: some programs end when their configuration is touched."""
+    """Write a text file unless it has this content: some programs end when their configuration file is written."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, waiting for whoever has it; the kernel frees it when a process dies."""
+    """Hold an exclusive lock on a file, waiting until it is free; the kernel releases it when a process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
-"""Long-lived programs that outlive the command that started them, known by pid and start time.
+"""Long-lived programs that outlive the command that started them, identified by pid and start time.
 
-A pid alone is not an identity, because the kernel gives it to somebody else later; together with the start time it is.
+A pid alone does not identify a process, because the kernel reuses it.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from icefield_cluster.commands import Argument
 from icefield_cluster.errors import ClusterError
@@ -24,11 +24,11 @@ class Process:
     """A started program.
 
     Args:
-        name: what it is called in the state.
+        name: its key in the file of the cluster's state.
         pid: its process id.
         start_ticks: the kernel's start time in clock ticks since boot.
         argv: its command line.
-        fingerprint: a hash of everything it was started with; another one means that it has to be started anew.
+        fingerprint: a hash of its command line and configuration; when it changes, the program has to be restarted.
     """
 
     name: str
@@ -46,15 +46,17 @@ class Process:
 def start_ticks(pid: int) -> int | None:
     """A process's start time in clock ticks since boot; None when there is none or it is a zombie."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        # Both shift when the system's clock is set, so their difference stays the same.
+        return round((process.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
+    except psutil.NoSuchProcess:
         return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def fingerprint(argv: Sequence[Argument], configuration: str = "") -> str:
-    """A hash of a command line and of the configuration file it names."""
+    """A hash of a command line and the text of its configuration file."""
     return hashlib.sha256("\0".join([*(str(word) for word in argv), configuration]).encode()).hexdigest()[:16]
 
 
@@ -69,7 +71,7 @@ def spawn(
     """Start a program in a session of its own, its output appended to a log.
 
     Args:
-        name: what it is called in the state.
+        name: its key in the file of the cluster's state.
         argv: program and arguments.
         log: file for stdout and stderr.
         env: variables added to ours.
@@ -98,7 +100,7 @@ def spawn(
 
 
 def stop(processes: Iterable[Process], *, grace: float = 10.0) -> None:
-    """End processes: SIGTERM, and SIGKILL for those that are still there after `grace` seconds."""
+    """End processes: SIGTERM, and SIGKILL for those that still run after `grace` seconds."""
     stop_pids({process.pid for process in processes if process.alive}, grace=grace)
 
 
@@ -126,8 +128,8 @@ def _signal(process: psutil.Process, *, terminate: bool) -> None:
         return
 
 
-def abandon_children() -> None:
-    """Kill what we run for ourselves at the moment, and leave alone what was started to stay (see `spawn`)."""
+def kill_children() -> None:
+    """Kill the programs that this command is running; those that are to outlive it (see `spawn`) keep running."""
     session = os.getsid(0)
     for child in psutil.Process().children(recursive=True):
         try:
@@ -138,7 +140,7 @@ def abandon_children() -> None:
 
 
 def pids_in_network(namespace: Path) -> list[int]:
-    """Every process whose network namespace is the one mounted at `namespace`; none when that is not there."""
+    """Every process whose network namespace is the one mounted at `namespace`; none when nothing is."""
     try:
         wanted = _identity(namespace)
     except OSError:
@@ -161,13 +163,13 @@ def _identity(namespace: Path) -> tuple[int, int]:
 
 
 def wait_until(
-    what: str, ready: Sequence[Process], check: Callable[[], bool], *, timeout: float, log: Path | None = None
+    what: str, required: Sequence[Process], check: Callable[[], bool], *, timeout: float, log: Path | None = None
 ) -> None:
     """Poll until `check()` is true.
 
     Args:
-        what: subject of the error sentence.
-        ready: processes that have to stay alive meanwhile.
+        what: what is waited for, the subject of the error message, such as `etcd`.
+        required: processes that have to stay alive meanwhile.
         check: a callable without arguments; its truth ends the wait.
         timeout: seconds.
         log: shown with a failure.
@@ -175,13 +177,21 @@ def wait_until(
     Raises:
         ClusterError: time is up, or one of the processes ended.
     """
-    deadline = time.monotonic() + timeout
-    pause = 0.05
-    while not check():
-        for process in ready:
+
+    def is_ready() -> bool:
+        if check():
+            return True
+        for process in required:
             if not process.alive:
-                raise ClusterError(f"{process.name} ended while {what} was awaited", log=log)
-        if time.monotonic() > deadline:
-            raise ClusterError(f"{what} was not ready after {timeout:.0f} s", log=log)
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.5)
+                raise ClusterError(f"{process.name} ended before {what} was ready", log=log)
+        return False
+
+    poll = Retrying(
+        retry=retry_if_result(lambda done: not done),
+        wait=wait_exponential(multiplier=0.05, exp_base=1.5, max=0.5),
+        stop=stop_after_delay(timeout),
+    )
+    try:
+        poll(is_ready)
+    except RetryError:
+        raise ClusterError(f"{what} was not ready after {timeout:.0f} s", log=log) from None

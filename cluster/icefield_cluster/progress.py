@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from icefield_cluster.errors import ClusterError
@@ -23,27 +20,31 @@ TAIL_LINES = 20
 
 @dataclass
 class Step:
-    """One thing that is being done.
+    """A step of a command.
 
     Args:
         title: what is done, in a few words.
         log: the file with its details.
+        progress: shows it while it runs.
+        task: its task there.
     """
 
     title: str
     log: Path
+    progress: Progress
+    task: TaskID
     started: float = field(default_factory=time.monotonic)
     detail: str = ""
 
     def note(self, detail: str) -> None:
-        """Say something about how it goes; shown beside the title."""
+        """Show a detail beside the title, in place of the one before."""
         self.detail = detail
+        self.progress.update(self.task, detail=detail)
 
     @property
     def elapsed(self) -> str:
-        """Seconds since its start, for people."""
-        seconds = time.monotonic() - self.started
-        return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+        """Time since its start, for humans."""
+        return _format_seconds(time.monotonic() - self.started)
 
 
 class Steps:
@@ -53,27 +54,22 @@ class Steps:
         """Show on `console` and keep a log for each step in the folder `logs`."""
         self.console = console
         self.logs = logs
-        self._running: list[Step] = []
-        self._lock = threading.Lock()
-        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
+        self._progress = Progress(
+            SpinnerColumn(style="cyan"),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[detail]}", style="dim", markup=False),
+            _ElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
 
     def __enter__(self) -> Steps:
-        if self.console.is_terminal:
-            self._live.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        with self._lock:
-            running = list(self._running)
-        for step in running:
-            row = Table.grid(padding=(0, 1))
-            row.add_row(self._spinner, step.title, Text(step.detail, "dim"), Text(step.elapsed, "dim"))
-            yield row
-
-    _spinner = Spinner("dots", style="cyan")
+        self._progress.stop()
 
     @contextmanager
     def step(self, title: str, log: Path | None = None) -> Iterator[Step]:
@@ -81,36 +77,43 @@ class Steps:
 
         Args:
             title: what is done.
-            log: where its details go; a file named by the title unless given.
+            log: file for its details; named by the title unless given.
 
         Raises:
-            ClusterError: whatever the body raised of that kind, with this step's log when it named none.
+            ClusterError: raised by the body; with this step's log when it names none.
         """
-        step = Step(title, log or self.logs / f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.log")
-        with self._lock:
-            self._running.append(step)
+        file = log or self.logs / f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.log"
+        step = Step(title, file, self._progress, self._progress.add_task(title, total=None, detail=""))
         if not self.console.is_terminal:
             self.console.print(f"[dim]…[/] {title}", highlight=False)
         try:
             yield step
         except ClusterError as error:
             error.log = error.log or (step.log if step.log.exists() else None)
-            self._end(step, "[red]✗[/]")
+            self._end(step, ("✗", "red"))
             raise
         except BaseException:
-            self._end(step, "[red]✗[/]")
+            self._end(step, ("✗", "red"))
             raise
-        self._end(step, "[green]✓[/]")
+        self._end(step, ("✓", "green"))
 
-    def _end(self, step: Step, mark: str) -> None:
-        with self._lock:
-            self._running.remove(step)
-        detail = f" [dim]{step.detail}[/]" if step.detail else ""
-        self.console.print(f"{mark} {step.title}{detail} [dim]{step.elapsed}[/]", highlight=False)
+    def _end(self, step: Step, mark: tuple[str, str]) -> None:
+        self._progress.remove_task(step.task)
+        details = [(f" {text}", "dim") for text in (step.detail, step.elapsed) if text]
+        self.console.print(Text.assemble(mark, f" {step.title}", *details))
+
+
+class _ElapsedColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(_format_seconds(task.elapsed or 0), "dim")
+
+
+def _format_seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 def show_error(console: Console, error: ClusterError) -> None:
-    """Say what went wrong, the end of its log, and the likely fix."""
+    """Show the end of an error's log, its message, and the likely fix."""
     if error.log and error.log.exists():
         lines = error.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         console.print(f"\nThe end of {error.log}:", style="dim", highlight=False)

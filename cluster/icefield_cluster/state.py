@@ -1,4 +1,4 @@
-"""What is remembered about a cluster, in one JSON file that is replaced as a whole after every change."""
+"""The state of a cluster, in one JSON file that is replaced atomically after every change."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PROVIDERS = ("existing", "kind", "standalone")
 
 @dataclass
 class ClusterState:
-    """A cluster of ours.
+    """State of a cluster.
 
     Args:
-        directory: folder that has everything of this cluster.
-        name: what the user calls it.
+        directory: the folder of everything that belongs to it.
+        name: given by the user.
         provider: `existing`, `kind` or `standalone`.
-        number: the N of its addresses 10.200.N.0/30; None until one is taken.
+        number: the N of its addresses 10.200.N.0/30; None until one is assigned.
         context: the kubeconfig context (existing) that is used.
         api_url: URL of Icefield's API as seen from here; empty until it is ready.
-        object_store_url: URL of the object store as seen from here; empty where there is none of ours.
-        processes: the programs that run for it, by name.
-        images: image name -> tag that its node has.
+        object_store_url: URL of the object store as seen from here; empty where the cluster has none.
+        processes: its programs, by name.
+        images: image name -> tag on its node.
     """
 
     directory: Path
@@ -96,13 +96,15 @@ def default_directory(name: str) -> Path:
 
 
 def check_name(name: str) -> str:
-    """The name, if it can be part of a host name.
+    """Return a name that can be part of a host name.
 
     Raises:
         ClusterError: it cannot.
     """
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", name):
-        raise ClusterError(f"{name!r} is no name for a cluster: use up to 32 lower-case letters, digits and dashes")
+        raise ClusterError(
+            f"{name!r} cannot be the name of a cluster: use up to 32 lower-case letters, digits and dashes"
+        )
     return name
 
 
@@ -121,7 +123,7 @@ def load(directory: Path) -> ClusterState | None:
         state = ClusterState(directory=directory, **content)
         state.processes = {name: _process(fields) for name, fields in processes.items()}
     except (ValueError, TypeError, KeyError) as error:
-        raise ClusterError(f"{file} is not a state file of ours: {error}", fix=f"remove {directory}") from error
+        raise ClusterError(f"{file} is not a state file: {error}", fix=f"remove {directory}") from error
     return state
 
 

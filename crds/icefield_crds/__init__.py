@@ -1,92 +1,19 @@
-"""The contract of Icefield: its custom resources, as typed models, and every name that rooms must agree on."""
+"""The contract of Icefield: its custom resources as typed models, the names all parts share, and their wire formats.
 
-from .conditions import ConditionType, Reason
-from .crd import KINDS
-from .execution import EnvVar, EnvVarSource, Execution, File, KeySelector, Task
-from .flavor import Flavor, FlavorSpec
-from .job import ConcurrencyPolicy, Job, JobSpec, JobStatus, LastRun
-from .meta import Condition, ObjectMeta, OwnerReference, Resource, Status, format_time, merge_conditions
-from .polars import PolarsOutcome, PolarsTable, PolarsWorkload, SaveMode
-from .run import (
-    AttemptStatus,
-    DesiredState,
-    JobReference,
-    Run,
-    RunPhase,
-    RunSpec,
-    RunStatus,
-    TaskPhase,
-    TaskStatus,
-)
-from .spark import SparkApplication, SparkPod, SparkQuery
-from .warehouse import SparkExecutors, Warehouse, WarehousePhase, WarehouseSpec, WarehouseState, WarehouseStatus
-from .workspace import (
-    Catalog,
-    CatalogProvider,
-    Member,
-    Quotas,
-    Role,
-    Sandboxes,
-    WarmPool,
-    Workspace,
-    WorkspaceSpec,
-    WorkspaceStatus,
-)
+The models need pydantic. They are loaded on first use, so that `icefield_crds.wire` and `icefield_crds.names` can be
+imported without it.
+"""
 
-__all__ = [
-    "KINDS",
-    "AttemptStatus",
-    "Catalog",
-    "CatalogProvider",
-    "ConcurrencyPolicy",
-    "Condition",
-    "ConditionType",
-    "DesiredState",
-    "EnvVar",
-    "EnvVarSource",
-    "Execution",
-    "File",
-    "Flavor",
-    "FlavorSpec",
-    "Job",
-    "JobReference",
-    "JobSpec",
-    "JobStatus",
-    "KeySelector",
-    "LastRun",
-    "Member",
-    "ObjectMeta",
-    "OwnerReference",
-    "PolarsOutcome",
-    "PolarsTable",
-    "PolarsWorkload",
-    "Quotas",
-    "Reason",
-    "Resource",
-    "Role",
-    "Run",
-    "RunPhase",
-    "RunSpec",
-    "RunStatus",
-    "Sandboxes",
-    "SaveMode",
-    "SparkApplication",
-    "SparkExecutors",
-    "SparkPod",
-    "SparkQuery",
-    "Status",
-    "Task",
-    "TaskPhase",
-    "TaskStatus",
-    "Warehouse",
-    "WarehousePhase",
-    "WarehouseSpec",
-    "WarehouseState",
-    "WarehouseStatus",
-    "WarmPool",
-    "Workspace",
-    "WorkspaceSpec",
-    "WorkspaceStatus",
-    "format_time",
-    "merge_conditions",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .models import *  # noqa: F403 - all of them are offered from here
+else:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        models = import_module(".models", __name__)
+        if name not in models.__all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(models, name)

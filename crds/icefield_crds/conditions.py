@@ -1,4 +1,4 @@
-"""Condition types and reasons: the closed vocabulary in which the operator says how a resource stands.
+"""Condition types and reasons: the closed vocabulary in which the operator reports the state of a resource.
 
 `Ready`, `Reconciling` and `Stalled` follow kstatus (sigs.k8s.io/cli-utils, pkg/kstatus), so `kubectl wait`, Flux and
 Argo CD read them without configuration.
@@ -21,7 +21,7 @@ class ConditionType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition has its status; one CamelCase word, as metav1.Condition asks."""
+    """Why a condition has its status: metav1.Condition's reason."""
 
     AS_WANTED = "AsWanted"
     IN_PROGRESS = "InProgress"

@@ -1,4 +1,4 @@
-"""The engines that run people's SQL and programs, in the versions that our images have (pyproject.toml pins them)."""
+"""The engines that run SQL and programs, in the versions of our images (pyproject.toml pins them)."""
 
 from __future__ import annotations
 

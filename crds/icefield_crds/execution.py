@@ -1,4 +1,4 @@
-"""What there is to run, as Jobs declare it and Runs fix it."""
+"""Commands and tasks, as Jobs declare them and Runs execute them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class KeySelector(Model):
 
 
 class EnvVarSource(Model):
-    """Where a variable's value comes from when it is not written down."""
+    """Source of a variable's value."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -66,7 +66,7 @@ class EnvVar(Model):
 
 
 class File(Model):
-    """A small text file laid into the working directory before the command starts."""
+    """A small text file that is written to the working directory before the command starts."""
 
     path: Annotated[
         str,
@@ -104,7 +104,7 @@ class Task(Model):
     ] = []
     max_retries: Annotated[
         int | None,
-        Field(description="How often a failed task is tried again; the job's when absent.", ge=0, le=MAX_RETRIES),
+        Field(description="How often a failed task is retried; the job's when absent.", ge=0, le=MAX_RETRIES),
     ] = None
     timeout_seconds: Annotated[
         int | None, Field(description="Longest time one attempt may take, in seconds.", ge=1, le=31_536_000)
@@ -122,9 +122,9 @@ _NO_SELF_DEPENDENCY = {
 
 
 class Execution(Model):
-    """What runs, and how: the fields that a Job declares and a Run fixes once.
+    """What runs, and how: the fields that a Job declares and a Run fixes when it is created.
 
-    A Run that names only a job gets these from the job, at first sight, into status.snapshot.
+    Of a Run that names only a job, the operator copies them from the job into status.snapshot once.
     """
 
     command: Annotated[
@@ -160,7 +160,7 @@ class Execution(Model):
     files: Annotated[
         list[File],
         Field(
-            description="Text files laid into every task's working directory.",
+            description="Text files that are written to every task's working directory.",
             max_length=50,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
         ),
@@ -177,5 +177,5 @@ class Execution(Model):
     ] = None
     max_retries: Annotated[
         int | None,
-        Field(description="How often a failed task is tried again, where the task says nothing.", ge=0, le=MAX_RETRIES),
+        Field(description="How often a failed task is retried, where the task does not set it.", ge=0, le=MAX_RETRIES),
     ] = None

@@ -63,6 +63,7 @@ class Flavor(Resource[FlavorSpec, FlavorStatus]):
     PLURAL: ClassVar[str] = "flavors"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("fl",)
     NAMESPACED: ClassVar[bool] = False
+    RECONCILED: ClassVar[bool] = False
     ID_PREFIX: ClassVar[str] = "fl"
     PRINTER_COLUMNS: ClassVar[tuple[dict[str, Any], ...]] = (
         {"name": "CPU", "type": "string", "jsonPath": ".spec.cpu"},

@@ -20,7 +20,7 @@ class ConcurrencyPolicy(StrEnum):
 
 
 class JobSpec(Execution):
-    """A command or a DAG, and when it runs by itself."""
+    """A command or a DAG, and its schedule."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -30,17 +30,17 @@ class JobSpec(Execution):
         }
     )
 
-    display_name: Annotated[str | None, Field(description="Name shown to people.", max_length=253)] = None
+    display_name: Annotated[str | None, Field(description="Display name.", max_length=253)] = None
     description: Annotated[str | None, Field(description="What the job is for.", max_length=4096)] = None
     schedule: Annotated[
         str | None,
-        Field(description="When runs start by themselves, as a cron expression of five fields.", max_length=253),
+        Field(description="Cron expression of five fields; the times at which runs start.", max_length=253),
     ] = None
     time_zone: Annotated[
         str | None,
         Field(description="Time zone of the schedule, such as Europe/Paris; UTC when absent.", max_length=64),
     ] = None
-    suspend: Annotated[bool, Field(description="Whether the schedule rests.")] = False
+    suspend: Annotated[bool, Field(description="Whether the schedule is suspended.")] = False
     concurrency_policy: Annotated[
         ConcurrencyPolicy,
         Field(description="Allow, Forbid or Replace a scheduled run while an earlier one is not finished."),
@@ -55,7 +55,7 @@ class LastRun(Model):
 
 
 class JobStatus(Status):
-    """How the job stands."""
+    """Observed state of the job."""
 
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
     active_runs: Annotated[int, Field(description="How many runs are pending or running.", ge=0)] = 0
@@ -79,4 +79,7 @@ class Job(Resource[JobSpec, JobStatus]):
         {"name": "Last Status", "type": "string", "jsonPath": ".status.lastRun.phase"},
         {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    )
+    NAME_RULES: ClassVar[tuple[dict[str, str], ...]] = (
+        {"rule": "size(self.metadata.name) <= 63", "message": "a job's name is at most 63 characters long"},
     )

@@ -1,4 +1,4 @@
-"""The labels children carry, and the selectors built of them.
+"""Labels of children, and the selectors built of them.
 
 Children get these and nothing else: a copied user label makes a GitOps controller prune the child
 (fluxcd/kustomize-controller#410).
@@ -17,7 +17,7 @@ TASK = f"{GROUP}/task"
 ATTEMPT = f"{GROUP}/attempt"
 WAREHOUSE = f"{GROUP}/warehouse"
 SANDBOX = f"{GROUP}/sandbox"
-"""On every sandbox, with a workload or without one: network policies go by it."""
+"""On every sandbox, with a workload or without one: network policies select it."""
 
 TASK_COMPONENT = "task"
 WAREHOUSE_COMPONENT = "warehouse"
@@ -76,5 +76,5 @@ def of_application_executor(workspace: str, run: str) -> dict[str, str]:
 POD_SELECTOR = (
     f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({TASK_COMPONENT},{WAREHOUSE_COMPONENT},{SANDBOX_COMPONENT})"
 )
-"""The pods that somebody follows; executors come and go by the word of their driver."""
+"""The pods that the operator watches; executors are managed by their driver."""
 CHILD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"

@@ -1,4 +1,4 @@
-"""What every custom resource shares: metadata, conditions, and the base of the kinds."""
+"""Common parts of all custom resources: metadata, conditions, and the base class of the kinds."""
 
 from __future__ import annotations
 
@@ -75,28 +75,28 @@ class ObjectMeta(Model):
 
 
 class Condition(Model):
-    """One aspect of how a resource stands, as metav1.Condition."""
+    """One aspect of a resource's state: metav1.Condition."""
 
     type: Annotated[str, Field(description="What the condition is about.", max_length=316)]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="True, False or Unknown.")]
-    reason: Annotated[str, Field(description="Why, as one CamelCase word.", max_length=1024)]
-    message: Annotated[str, Field(description="Why, as a sentence.", max_length=CONDITION_MESSAGE_LIMIT)]
+    reason: Annotated[str, Field(description="Machine-readable reason in CamelCase.", max_length=1024)]
+    message: Annotated[str, Field(description="Reason in one sentence.", max_length=CONDITION_MESSAGE_LIMIT)]
     last_transition_time: Annotated[Time, Field(description="When the status last changed.")]
     observed_generation: Annotated[
-        int | None, Field(description="The metadata.generation that the condition speaks of.", ge=0)
+        int | None, Field(description="metadata.generation that the condition is about.", ge=0)
     ] = None
 
 
 class Status(Model):
-    """What the status of every kind begins with."""
+    """Fields of every kind's status."""
 
     observed_generation: Annotated[
-        int | None, Field(description="The metadata.generation that this status speaks of.", ge=0)
+        int | None, Field(description="metadata.generation that this status is about.", ge=0)
     ] = None
     conditions: Annotated[
         list[Condition],
         Field(
-            description="How the resource stands, in kstatus' terms.",
+            description="Conditions of the resource; Ready, Reconciling and Stalled follow kstatus.",
             max_length=16,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
@@ -107,7 +107,7 @@ class Status(Model):
         return next((c for c in self.conditions if c.type == type_), None)
 
     def is_true(self, type_: ConditionType) -> bool:
-        """Say whether the condition of this type is there and True."""
+        """Whether the condition of this type exists and is True."""
         found = self.condition(type_)
         return found is not None and found.status == "True"
 
@@ -119,12 +119,12 @@ def merge_conditions(
     generation: int,
     now: datetime,
 ) -> list[Condition]:
-    """Return the wanted conditions, keeping the transition time of each whose status did not change.
+    """Return the wanted conditions; each whose status did not change keeps its transition time.
 
     Args:
         old: the conditions as last written.
-        wanted: (type, is it True, reason, message) of every condition that shall stand.
-        generation: the metadata.generation they speak of.
+        wanted: (type, is it True, reason, message) of every condition.
+        generation: the metadata.generation that they are about.
         now: the transition time of what changes.
     """
     since = {(c.type, c.status): c.last_transition_time for c in old}
@@ -146,14 +146,18 @@ StatusT = TypeVar("StatusT", bound=Status)
 
 
 class Resource(Model, Generic[SpecT, StatusT]):
-    """A custom resource; each kind binds its spec and status and says how it is registered."""
+    """A custom resource; each kind binds its spec and status, and declares its names."""
 
     KIND: ClassVar[str]
     PLURAL: ClassVar[str]
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
     NAMESPACED: ClassVar[bool] = True
+    RECONCILED: ClassVar[bool] = True
+    """Whether the operator reconciles it, and so writes its status."""
     ID_PREFIX: ClassVar[str]
     PRINTER_COLUMNS: ClassVar[tuple[dict[str, object], ...]] = ()
+    NAME_RULES: ClassVar[tuple[dict[str, str], ...]] = ()
+    """CEL rules of metadata.name."""
 
     api_version: str = API_VERSION
     kind: str = ""
@@ -177,3 +181,6 @@ class Resource(Model, Generic[SpecT, StatusT]):
             controller=True,
             block_owner_deletion=True,
         )
+
+
+AnyResource = Resource[Any, Any]

@@ -1,6 +1,6 @@
-"""Every name that more than one room must agree on.
+"""Every name that more than one package depends on.
 
-Names of children are deterministic: a retried reconcile finds what it already made instead of making it twice.
+Names of children are deterministic: a retried reconcile finds what it already created.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ NAMESPACE_PREFIX = "icefield-"
 FIELD_MANAGER = "icefield-operator"
 
 WORKSPACE_FINALIZER = f"{GROUP}/workspace-cleanup"
-"""The one finalizer there is: a Workspace owns things outside the cluster (bucket prefix, credentials)."""
+"""The only finalizer: a Workspace owns resources outside the cluster (bucket prefix, credentials)."""
 
 OBJECT_STORE_SECRET = "icefield-object-store"  # noqa: S105 - the name of a Secret, not a secret
 OBJECT_STORE_READER_SECRET = "icefield-object-store-reader"  # noqa: S105
 CATALOG_SECRET = "icefield-catalog"  # noqa: S105
 WAREHOUSE_TOKEN_SECRET = "icefield-warehouse-token"  # noqa: S105
-"""Key `token`: the bearer token that the gateways of a workspace's warehouses ask for."""
+"""Key `token`: the bearer token of the gateways of a workspace's warehouses."""
 ENVIRONMENT_SECRET = "icefield-environment"  # noqa: S105
-"""The variables that people set for all tasks of a workspace; the operator makes it empty and never writes to it."""
+"""Variables for all tasks of a workspace, set by its users; the operator creates it empty and never writes to it."""
 POLARS_CLOUD_SECRET = "icefield-polars-cloud"  # noqa: S105
-"""What opens Polars Cloud, made by people: accessToken, or clientId and clientSecret; and workspace, the one there."""
+"""Credentials of Polars Cloud, created by users: accessToken, or clientId and clientSecret; and the workspace there."""
 GATEWAY_PORT = 8080
 SANDBOX_PORT = 8080
 SPARK_DRIVER_PORT = 7078
@@ -36,14 +36,14 @@ SPARK_BLOCK_MANAGER_PORT = 7079
 CA_BUNDLE_CONFIG_MAP = "icefield-ca"
 CA_BUNDLE_KEY = "ca-bundle.crt"
 CA_TRUST_STORE_KEY = "ca-bundle.p12"
-"""The same for Java: PKCS 12, without a password."""
+"""The CA bundle for Java: PKCS 12, without a password."""
 IMPERSONATOR_CLUSTER_ROLE = "icefield-impersonator"
 PLATFORM_ADMIN_USER = "icefield:platform:admin"
 PERSON_EXTRA = "icefield.dev/person"
 
 JOB_NAMESPACE_ANNOTATION = f"{GROUP}/job-namespace"
 JOB_NAME_ANNOTATION = f"{GROUP}/job-name"
-"""On a Run: the job, in its submitter's own terms, that it counts as; where it has no Job."""
+"""On a Run without a Job: namespace and name of the job that its submitter counts it as."""
 RUN_TAGS_ANNOTATION = f"{GROUP}/run-tags"
 """On a Run: tags, as a JSON list of {"key", "value", "source"}."""
 
@@ -70,7 +70,7 @@ def workspace_of(namespace: str) -> str | None:
 
 
 def impersonated_user(workspace: str, role: str) -> str:
-    """Return the Kubernetes user that stands for a role (viewer, editor, admin) in a workspace."""
+    """Return the Kubernetes user that represents a role (viewer, editor, admin) in a workspace."""
     return f"icefield:{workspace}:{role}"
 
 
@@ -83,7 +83,7 @@ def slugify(display_name: str, max_length: int = 50) -> str:
     """Return the metadata.name for a display name: lower case, ASCII letters, digits and dashes, at most max_length.
 
     Raises:
-        ValueError: nothing of the display name can stand in a Kubernetes name.
+        ValueError: no character of the display name is allowed in a Kubernetes name.
     """
     ascii_name = unicodedata.normalize("NFKD", display_name).encode("ascii", "ignore").decode().lower()
     slug = _NOT_SLUG.sub("-", ascii_name).strip("-")[:max_length].rstrip("-")

@@ -1,15 +1,15 @@
-"""Where things lie in the platform's one bucket.
+"""Keys and prefixes in the platform's bucket.
 
-    workspaces/<slug>/…                                     what the workspace's own credentials open
-    workspaces/<slug>/tables/…                              Iceberg tables, laid out by the catalog
+    workspaces/<slug>/…                                     readable with the workspace's own credentials
+    workspaces/<slug>/tables/…                              Iceberg tables, written through the catalog
     workspaces/<slug>/volumes/<database>/<volume>/…         files of volumes
     workspaces/<slug>/results/<statement>.arrow             Arrow IPC stream: the result of a SQL statement, for a day
     workspaces/<slug>/runs/<run uid>/result.arrow           Arrow IPC stream: the result of a Polars workload
     workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
-    logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, opened by the platform's credentials only
-    logs/<slug>/<run uid>/<task>/<attempt>/_complete        written once the attempt's log is whole: {"parts": n}
+    logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
+    logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that the log is complete: {"parts": n}
 
-A line of a log is a JSON object with timestamp (RFC 3339, nanoseconds), message, task and attempt.
+The format of archived logs is `icefield_crds.wire.log_line`.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def log_part_key(attempt_prefix: str, part: int) -> str:
 
 
 def log_complete_key(attempt_prefix: str) -> str:
-    """Return the key of the marker that says that an attempt's log is whole."""
+    """Return the key of the marker that an attempt's log is complete."""
     return f"{attempt_prefix}/{LOG_COMPLETE}"
 
 
 def tables_prefix(workspace: str) -> str:
-    """Return the prefix under which the workspace's catalog lays out tables, without a slash at its end."""
+    """Return the prefix under which the workspace's catalog writes tables, without a slash at its end."""
     return f"{workspace_prefix(workspace)}/tables"
 
 

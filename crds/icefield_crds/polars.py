@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
@@ -11,6 +11,8 @@ from pydantic.config import JsonDict
 
 from .meta import Model
 from .names import POLARS_CLOUD_SECRET
+from .wire.workload import Mode as Mode
+from .wire.workload import SaveMode as SaveMode
 
 DEFAULT_VCPUS = 2
 """The tier of which a workspace keeps warm sandboxes."""
@@ -22,7 +24,7 @@ TABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){1,3}$"
 
 
 def polars_cloud_problem(namespace: str, credentials: Collection[str] | None) -> str | None:
-    """Say what to set before a workload can run on Polars Cloud, or return None.
+    """Return what has to be set before a workload can run on Polars Cloud; None when nothing is missing.
 
     Args:
         namespace: the namespace of the workspace.
@@ -36,20 +38,6 @@ def polars_cloud_problem(namespace: str, credentials: Collection[str] | None) ->
     return None
 
 
-class Mode(StrEnum):
-    """What a workload consists of."""
-
-    QUERY = "query"
-    SCRIPT = "script"
-
-
-class SaveMode(StrEnum):
-    """What a write does with rows that are there."""
-
-    OVERWRITE = "overwrite"
-    APPEND = "append"
-
-
 class Vcpus(IntEnum):
     """The sandbox tiers."""
 
@@ -61,11 +49,9 @@ class Vcpus(IntEnum):
 
 
 class PolarsTable(Model):
-    """A table of the catalog, and what the query calls it."""
+    """A table of the catalog, and its alias in the query."""
 
-    alias: Annotated[
-        str, Field(description="What the query calls it.", max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    ]
+    alias: Annotated[str, Field(description="Alias in the query.", max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     table: Annotated[
         str, Field(description="The table: namespace.table, or with a schema.", max_length=512, pattern=TABLE_PATTERN)
     ]
@@ -84,7 +70,7 @@ class PolarsWorkload(Model):
             "x-kubernetes-validations": [
                 {
                     "rule": "has(self.mode) || has(self.query) != has(self.script)",
-                    "message": "give either query or script, or say by mode which of them is used",
+                    "message": "give either query or script, or set mode to the one that is used",
                 },
                 {
                     "rule": "!has(self.mode) || self.mode != 'query' || has(self.query)",
@@ -104,13 +90,13 @@ class PolarsWorkload(Model):
     )
 
     mode: Annotated[
-        Mode | None, Field(description="query or script: which of the two is used; the one that is given when absent.")
+        Mode | None, Field(description="query or script: which of the two runs; the one that is set when absent.")
     ] = None
     query: Annotated[str | None, Field(description="SQL in Polars' dialect.", min_length=1, max_length=65536)] = None
     tables: Annotated[
         list[PolarsTable],
         Field(
-            description="Tables that the query knows.",
+            description="Tables of the query, by alias.",
             max_length=100,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["alias"]},
         ),
@@ -125,7 +111,7 @@ class PolarsWorkload(Model):
         ),
     ] = None
     params: Annotated[
-        dict[str, Any], Field(description="What the script finds in params.", json_schema_extra=_anything)
+        dict[str, Any], Field(description="Value of params in the script.", json_schema_extra=_anything)
     ] = {}
     vcpus: Annotated[Vcpus, Field(description="CPU limit of the sandbox, with 2 GiB of memory for each.")] = Vcpus.TWO
     catalog: Annotated[
@@ -160,20 +146,20 @@ class PolarsWorkload(Model):
 class Saved(Model):
     """What was written."""
 
-    table: Annotated[str, Field(description="The table as the workload names it.")]
+    table: Annotated[str, Field(description="Table, as the workload names it.")]
     rows_written: Annotated[int, Field(description="How many rows.", ge=0)]
     mode: Annotated[SaveMode, Field(description="overwrite or append.")]
 
 
 class StoredResult(Model):
-    """Where the rows of a result lie."""
+    """The stored rows of a result."""
 
     key: Annotated[str, Field(description="Key of an Arrow IPC stream in the workspace's part of the bucket.")]
     bytes: Annotated[int, Field(description="Its size.", ge=0)]
 
 
 class PolarsOutcome(Model):
-    """What a Polars workload came to, as far as it is more than the run's phase and error."""
+    """What a Polars workload produced, besides the run's phase and error."""
 
     row_count: Annotated[int | None, Field(description="How many rows the result has.", ge=0)] = None
     execution_milliseconds: Annotated[
@@ -182,4 +168,4 @@ class PolarsOutcome(Model):
     error_kind: Annotated[str | None, Field(description="What kind of failure it was.", max_length=63)] = None
     error_line: Annotated[int | None, Field(description="Line of the script that failed, from 1.", ge=1)] = None
     saved: Annotated[Saved | None, Field(description="What was written to the destination.")] = None
-    result: Annotated[StoredResult | None, Field(description="Where the rows lie.")] = None
+    result: Annotated[StoredResult | None, Field(description="The stored rows.")] = None

@@ -15,14 +15,14 @@ from .spark import SparkApplication
 
 
 class DesiredState(StrEnum):
-    """What the owner of a run wants of it."""
+    """Desired state of a run."""
 
     RUNNING = "running"
     CANCELLED = "cancelled"
 
 
 class RunPhase(StrEnum):
-    """How a run stands (API reference, "Runs & tasks")."""
+    """Status of a run (API reference, "Runs & tasks")."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -37,7 +37,7 @@ class RunPhase(StrEnum):
 
 
 class TaskPhase(StrEnum):
-    """How a task, or one attempt of it, stands."""
+    """Status of a task, or of one attempt of it."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -136,26 +136,28 @@ class AttemptStatus(Model):
     attempt: Annotated[int, Field(description="Number of the attempt, from 0.", ge=0, le=MAX_RETRIES)]
     pod_name: Annotated[str, Field(description="Name of the pod.")]
     pod_uid: Annotated[str | None, Field(description="uid of the pod.")] = None
-    status: Annotated[TaskPhase, Field(description="How the attempt stands.")]
+    status: Annotated[TaskPhase, Field(description="Status of the attempt.")]
     start_time: Annotated[Time | None, Field(description="When its process started.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     exit_code: Annotated[int | None, Field(description="Exit code of its process.")] = None
-    error: Annotated[str | None, Field(description="Why it failed or waits.", max_length=4096)] = None
-    logs_archived: Annotated[bool, Field(description="Whether its whole log is in the object store.")] = False
+    error: Annotated[str | None, Field(description="Reason of its failure, or of its waiting.", max_length=4096)] = None
+    logs_archived: Annotated[bool, Field(description="Whether its log is complete in the object store.")] = False
 
 
 class TaskStatus(Model):
-    """How one task of the run stands."""
+    """Observed state of one task of the run."""
 
     key: Annotated[str, Field(description="Key of the task.", max_length=63)]
     status: Annotated[
         TaskPhase, Field(description="pending, running, success, failed, cancelled or skipped (upstream failed).")
     ]
-    retry_count: Annotated[int, Field(description="How often it was tried again.", ge=0)] = 0
+    retry_count: Annotated[int, Field(description="How often it was retried.", ge=0)] = 0
     start_time: Annotated[Time | None, Field(description="When its first attempt started.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     exit_code: Annotated[int | None, Field(description="Exit code of the last attempt.")] = None
-    error: Annotated[str | None, Field(description="Why it failed, or what it waits for.", max_length=4096)] = None
+    error: Annotated[str | None, Field(description="Reason of its failure, or what it waits for.", max_length=4096)] = (
+        None
+    )
     attempts: Annotated[
         list[AttemptStatus],
         Field(
@@ -167,26 +169,28 @@ class TaskStatus(Model):
 
 
 class RunStatus(Status):
-    """How the run stands."""
+    """Observed state of the run."""
 
     phase: Annotated[RunPhase, Field(description="pending, running, success, failed or cancelled.")] = RunPhase.PENDING
     start_time: Annotated[Time | None, Field(description="When the first task was started.")] = None
     completion_time: Annotated[Time | None, Field(description="When the run ended.")] = None
     progress: Annotated[str | None, Field(description="Tasks that ended, of all tasks, such as 1/2.")] = None
-    error: Annotated[str | None, Field(description="Why the run failed, or what it waits for.", max_length=4096)] = None
+    error: Annotated[
+        str | None, Field(description="Reason of the failure, or what the run waits for.", max_length=4096)
+    ] = None
     tasks: Annotated[
         list[TaskStatus],
         Field(
-            description="How each task stands; a run of a single command has one, called main.",
+            description="State of each task; a run of a single command has one, named main.",
             max_length=MAX_TASKS,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]},
         ),
     ] = []
     snapshot: Annotated[
         Execution | None,
-        Field(description="What runs, copied from the job at first sight when spec names only a job."),
+        Field(description="What runs, copied from the job once when spec names only a job."),
     ] = None
-    polars: Annotated[PolarsOutcome | None, Field(description="What a Polars workload came to.")] = None
+    polars: Annotated[PolarsOutcome | None, Field(description="What a Polars workload produced.")] = None
 
 
 class Run(Resource[RunSpec, RunStatus]):
@@ -205,15 +209,18 @@ class Run(Resource[RunSpec, RunStatus]):
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "Error", "type": "string", "jsonPath": ".status.error", "priority": 1},
     )
+    NAME_RULES: ClassVar[tuple[dict[str, str], ...]] = (
+        {"rule": "size(self.metadata.name) <= 63", "message": "a run's name is at most 63 characters long"},
+    )
 
     @property
     def phase(self) -> RunPhase:
-        """How the run stands; pending before the operator first saw it."""
+        """Status of the run; pending before the operator first reconciled it."""
         return self.status.phase if self.status else RunPhase.PENDING
 
     @property
     def execution(self) -> Execution | None:
-        """What the run executes: its own spec, else the snapshot of its job; None before that was taken."""
+        """What the run executes: its own spec, else the snapshot of its job; None before that was made."""
         if self.spec.job_ref is None or self.spec.command is not None or self.spec.tasks is not None:
             return self.spec
         return self.status.snapshot if self.status else None

@@ -40,7 +40,7 @@ def _structural(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _inline(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Resolve a reference or a union with null; what stands beside it (a description, say) wins."""
+    """Resolve a reference or a union with null; keywords beside it, such as a description, win."""
     while True:
         if "$ref" in node:
             target = definitions[node["$ref"].rsplit("/", 1)[-1]]

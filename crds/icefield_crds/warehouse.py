@@ -25,7 +25,7 @@ class WarehouseState(StrEnum):
 
 
 class WarehousePhase(StrEnum):
-    """How a warehouse stands (API reference, "SQL warehouses")."""
+    """Status of a warehouse (API reference, "SQL warehouses")."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -55,7 +55,7 @@ class SparkExecutors(Model):
 class WarehouseSpec(Model):
     """What the owner of a warehouse wants."""
 
-    display_name: Annotated[str | None, Field(description="Name shown to people.", max_length=253)] = None
+    display_name: Annotated[str | None, Field(description="Display name.", max_length=253)] = None
     size: Annotated[
         str | None,
         Field(description="Flavor of its pod; the workspace's default when absent.", min_length=1, max_length=253),
@@ -77,7 +77,7 @@ class WarehouseSpec(Model):
 
 
 class WarehouseStatus(Status):
-    """How the warehouse stands."""
+    """Observed state of the warehouse."""
 
     phase: Annotated[
         WarehousePhase, Field(description="stopped, starting, running (reads are served), stopping or error.")
@@ -88,14 +88,16 @@ class WarehouseStatus(Status):
     spark_ready: Annotated[bool, Field(description="Whether statements that write are served, too.")] = False
     pod_name: Annotated[str | None, Field(description="Name of its pod.")] = None
     start_time: Annotated[Time | None, Field(description="When it last became running.")] = None
-    stop_time: Annotated[Time | None, Field(description="When it was last told to stop, idle or not.")] = None
+    stop_time: Annotated[
+        Time | None, Field(description="When it was last stopped, because it was idle or on request.")
+    ] = None
     wake_time: Annotated[
-        Time | None, Field(description="The newest time in the annotation icefield.dev/wake that was acted on.")
+        Time | None, Field(description="Latest time in the annotation icefield.dev/wake that was handled.")
     ] = None
     last_activity_time: Annotated[Time | None, Field(description="When its last statement ended.")] = None
-    error: Annotated[str | None, Field(description="Why it does not run, or what it waits for.", max_length=4096)] = (
-        None
-    )
+    error: Annotated[
+        str | None, Field(description="Reason why it does not run, or what it waits for.", max_length=4096)
+    ] = None
 
 
 class Warehouse(Resource[WarehouseSpec, WarehouseStatus]):
@@ -114,15 +116,18 @@ class Warehouse(Resource[WarehouseSpec, WarehouseStatus]):
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "Error", "type": "string", "jsonPath": ".status.error", "priority": 1},
     )
+    NAME_RULES: ClassVar[tuple[dict[str, str], ...]] = (
+        {"rule": "size(self.metadata.name) <= 50", "message": "a warehouse's name is at most 50 characters long"},
+    )
 
     @property
     def phase(self) -> WarehousePhase:
-        """How the warehouse stands; stopped before the operator first saw it."""
+        """Status of the warehouse; stopped before the operator first reconciled it."""
         return self.status.phase if self.status else WarehousePhase.STOPPED
 
     @property
     def wake_time(self) -> datetime | None:
-        """When somebody last needed it; None when nobody did, or the annotation is no time."""
+        """Time of the annotation icefield.dev/wake; None when it is absent or no time."""
         try:
             moment = datetime.fromisoformat(self.metadata.annotations[WAKE_ANNOTATION])
         except (KeyError, ValueError):

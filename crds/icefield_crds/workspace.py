@@ -12,6 +12,9 @@ from .names import namespace_of
 
 DEFAULT_FLAVOR = "cpu.1"
 
+RESERVED_NAMES = ("default", "oleander", "platform", "polnor", "system")
+"""`icefield-system` is ours, `platform` is the administrators', and the others have a meaning in SQL names."""
+
 
 class Role(StrEnum):
     """What a member may do in a workspace; each role includes the ones before it."""
@@ -36,25 +39,25 @@ class Quotas(Model):
     ] = 10
     max_queued_workloads: Annotated[
         int,
-        Field(
-            description="How many Polars workloads may wait for their turn; further ones are refused.", ge=0, le=10000
-        ),
+        Field(description="How many Polars workloads may be queued; further ones are refused.", ge=0, le=10000),
     ] = 100
 
 
 class WarmPool(Model):
-    """Sandboxes that are started before anybody asks for them."""
+    """Sandboxes that are started before a workload needs them."""
 
-    size: Annotated[int, Field(description="How many of the default tier stand ready; 0 for none.", ge=0, le=100)] = 2
+    size: Annotated[
+        int, Field(description="How many of the default tier are kept ready; 0 for none.", ge=0, le=100)
+    ] = 2
     idle_minutes: Annotated[
-        int, Field(description="After how long without a Polars workload they go.", ge=1, le=10080)
+        int, Field(description="Minutes without a Polars workload after which they are removed.", ge=1, le=10080)
     ] = 15
 
 
 class Sandboxes(Model):
     """The sandboxes in which Polars workloads run."""
 
-    warm_pool: Annotated[WarmPool, Field(description="Sandboxes that stand ready.")] = WarmPool()
+    warm_pool: Annotated[WarmPool, Field(description="Sandboxes that are kept ready.")] = WarmPool()
 
 
 class ObjectStoreCredentials(Model):
@@ -72,7 +75,7 @@ class ObjectStoreCredentials(Model):
     reader_credentials_secret: Annotated[
         str | None,
         Field(
-            description="The same for reading only; without it, viewers are given no keys of the object store.",
+            description="Secret in icefield-system with read-only keys of that prefix; without it viewers get none.",
             min_length=1,
             max_length=253,
         ),
@@ -80,7 +83,7 @@ class ObjectStoreCredentials(Model):
 
 
 class CatalogProvider(StrEnum):
-    """Which server keeps the workspace's Iceberg catalog."""
+    """Server of the workspace's Iceberg catalog."""
 
     EMBEDDED = "embedded"
     LAKEKEEPER = "lakekeeper"
@@ -116,7 +119,7 @@ class Catalog(Model):
     aliases: Annotated[
         list[CatalogName],
         Field(
-            description="What else SQL calls it, besides the workspace's name; no database may be called so.",
+            description="Further names of the catalog in SQL besides the workspace's; no database may have one.",
             max_length=20,
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
@@ -139,31 +142,31 @@ class Catalog(Model):
 
 
 class WorkspaceSpec(Model):
-    """What the platform team decides of a workspace."""
+    """Settings of a workspace, made by the platform team."""
 
-    display_name: Annotated[str | None, Field(description="Name shown to people.", max_length=253)] = None
+    display_name: Annotated[str | None, Field(description="Display name.", max_length=253)] = None
     members: Annotated[
         list[Member],
         Field(
-            description="Who may do what here.",
+            description="Members of the workspace and their roles.",
             max_length=500,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["user"]},
         ),
     ] = []
     quotas: Annotated[Quotas, Field(description="Ceilings of the workspace.")] = Quotas()
-    default_flavor: Annotated[str, Field(description="Flavor of what names none.", min_length=1, max_length=253)] = (
-        DEFAULT_FLAVOR
-    )
+    default_flavor: Annotated[
+        str, Field(description="Flavor of everything that names none.", min_length=1, max_length=253)
+    ] = DEFAULT_FLAVOR
     object_store: Annotated[
         ObjectStoreCredentials | None,
         Field(description="Own object store keys; made by the operator when absent and the store allows it."),
     ] = None
     catalog: Annotated[Catalog, Field(description="The workspace's Iceberg catalog.")] = Catalog()
-    sandboxes: Annotated[Sandboxes, Field(description="Where its Polars workloads run.")] = Sandboxes()
+    sandboxes: Annotated[Sandboxes, Field(description="Sandboxes of its Polars workloads.")] = Sandboxes()
 
 
 class WorkspaceStatus(Status):
-    """How the workspace stands."""
+    """Observed state of the workspace."""
 
     namespace: Annotated[str | None, Field(description="The namespace that belongs to the workspace.")] = None
 
@@ -188,6 +191,17 @@ class Workspace(Resource[WorkspaceSpec, WorkspaceStatus]):
             "priority": 1,
         },
     )
+    NAME_RULES: ClassVar[tuple[dict[str, str], ...]] = (
+        {
+            "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
+            "message": "a workspace's name has lower case letters, digits and dashes, begins with a letter, "
+            "and is at most 40 characters long",
+        },
+        {
+            "rule": f"!(self.metadata.name in {list(RESERVED_NAMES)!r})",
+            "message": f"these names are reserved: {', '.join(RESERVED_NAMES)}",
+        },
+    )
 
     @property
     def namespace(self) -> str:
@@ -200,5 +214,5 @@ class Workspace(Resource[WorkspaceSpec, WorkspaceStatus]):
         return (self.metadata.name, *self.spec.catalog.aliases)
 
     def has_catalog(self, name: str) -> bool:
-        """Tell whether a name is one of the workspace's catalog; as everywhere in SQL, in any case."""
+        """Whether a name is one of the workspace's catalog; case-insensitive, as in SQL."""
         return name.lower() in map(str.lower, self.catalog_names)

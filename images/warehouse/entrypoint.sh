@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs its arguments. Spark's Kubernetes scheduler starts executors with the one argument `executor`, and says the rest in
-# the environment (org.apache.spark.deploy.k8s.features.BasicExecutorFeatureStep).
+# Runs its arguments. Spark's Kubernetes scheduler starts executors with the single argument `executor`, and configures them
+# by the environment (org.apache.spark.deploy.k8s.features.BasicExecutorFeatureStep).
 set -euo pipefail
 
 if [ "${1:-}" != executor ]; then
@@ -14,9 +14,10 @@ for ((number = 0; ; number++)); do
     options+=("${!name}")
 done
 
-# /opt/spark/conf is where Spark mounts its settings.
+# As for a driver: first what Spark's settings say, then /opt/spark/conf, where Spark mounts them, then Spark. Links
+# are followed, since the class path in front may name the same jars, and each should be read once.
 exec "$JAVA_HOME/bin/java" ${options[@]+"${options[@]}"} "-Xms$SPARK_EXECUTOR_MEMORY" "-Xmx$SPARK_EXECUTOR_MEMORY" \
-    -cp "/opt/spark/conf:${SPARK_CLASSPATH:+$SPARK_CLASSPATH:}/opt/spark/jars/*" \
+    -cp "${SPARK_CLASSPATH:+$SPARK_CLASSPATH:}/opt/spark/conf:$(readlink -f /opt/spark/jars)/*" \
     org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend \
     --driver-url "$SPARK_DRIVER_URL" \
     --executor-id "$SPARK_EXECUTOR_ID" \

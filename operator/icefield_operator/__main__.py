@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from .assembly import plug_in_all
 from .catalog.access import open_catalogs
 from .cluster import Cluster
+from .cluster_cache import ClusterCache
 from .controllers import Controllers
+from .kinds import all_kinds, register_kinds
 from .lifecycle import Operator
+from .logs.observe import observe_pods
 from .objectstore.access import open_users
 from .objectstore.store import ObjectStore
+from .platform import Platform, Storage
 from .settings import CatalogSettings, ObjectStoreSettings, Settings
-from .world import World
 
 
 async def serve() -> None:
     """Run one operator until SIGTERM."""
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("kopf", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    world = World()
-    cluster = await Cluster.connect(world)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    cache = ClusterCache()
+    cluster = await Cluster.connect(cache)
     try:
         config = ObjectStoreSettings().config()
         async with (
@@ -31,8 +32,10 @@ async def serve() -> None:
             open_users(config, store) as users,
             open_catalogs(CatalogSettings().config()) as catalogs,
         ):
-            controllers = Controllers(world, settings.workers)
-            plug_in_all(controllers, cluster, settings, store, users, catalogs)
+            controllers = Controllers(cache, settings.workers)
+            logs = observe_pods(controllers, cluster, store)
+            platform = Platform(cluster, controllers, settings, logs, Storage(store, users, catalogs))
+            register_kinds(platform, all_kinds())
             await Operator(settings, cluster, controllers).run()
     finally:
         await cluster.close()

@@ -1,96 +1,56 @@
-"""The only module that talks to Kubernetes: typed, timed, and without a word about what the objects mean.
+"""The operator's calls to the Kubernetes API, without knowledge of what the objects mean.
 
-Objects go in and out as the JSON that the API serves: the builders make JSON, and turning a Pod into the client's model
-classes and back costs more than the request. What a write returns enters the cache (world.py) at once, so that no later
-step decides on something older than what we did ourselves.
+Objects go in and out as JSON. What a write returns enters the ClusterCache at once, so that no later step decides on
+something older than the operator's own write.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import json
-import os
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import aiohttp
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config as kubernetes_config
 
 from icefield_crds import Resource, Status
 from icefield_crds.names import API_VERSION, FIELD_MANAGER
+from icefield_kube.client import APPLY_PATCH, MERGE_PATCH, Credentials, KubeClient, Manifest, delete_options
+from icefield_kube.errors import AlreadyExists, Conflict, NotFound
+from icefield_kube.paths import path_of
+from icefield_kube.watch import pages
 
-from .endpoints import path_of
-from .errors import AlreadyExists, Conflict, KubernetesError, NotFound, Unreachable
-from .world import Manifest, World
+from .cluster_cache import ClusterCache
 
 REQUEST_TIMEOUT = 15.0
 """Seconds that one request may take, connecting included."""
 
-LIST_PAGE = 500
-MAX_CONNECTIONS = 512
-"""Each log that is being followed holds one (logs.archiver.MAX_FOLLOWERS)."""
-
-
-class Credentials(NamedTuple):
-    """How to reach the API, for a client of its own (the fields are those of kopf's ConnectionInfo)."""
-
-    server: str
-    ca_path: str | None
-    insecure: bool
-    scheme: str | None
-    token: str | None
-    certificate_path: str | None
-    private_key_path: str | None
+_FIELD_MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
 class Cluster:
-    """The Kubernetes API, as far as the operator uses it.
+    """Typed calls to the Kubernetes API; own writes enter the cache.
 
     Every method raises a KubernetesError: `.retryable` says whether the same call may succeed later.
     """
 
-    def __init__(self, client: kubernetes_client.ApiClient, world: World) -> None:
-        """Wrap a connected client; `world` is told of every object that a write returns."""
+    def __init__(self, client: KubeClient, cache: ClusterCache) -> None:
+        """Wrap a connected client; `cache` receives every object that a write returns."""
         self._client = client
-        self._world = world
+        self._cache = cache
 
     @classmethod
-    async def connect(cls, world: World) -> Self:
+    async def connect(cls, cache: ClusterCache) -> Self:
         """Return a Cluster for the pod's service account, or outside a cluster for KUBECONFIG."""
-        configuration = kubernetes_client.Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-            kubernetes_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            # The client reads KUBECONFIG when it is imported, which may be too early.
-            await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
-                os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
-            )
-        configuration.connection_pool_maxsize = MAX_CONNECTIONS
-        return cls(kubernetes_client.ApiClient(configuration), world)
+        return cls(await KubeClient.connect(REQUEST_TIMEOUT), cache)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.close()
 
     async def credentials(self) -> Credentials:
-        """Return what another client needs to log in as we do; a token that is rotated is read anew each time."""
-        configuration = self._client.configuration
-        header = configuration.get_api_key_with_prefix("BearerToken")
-        if inspect.isawaitable(header):
-            header = await header
-        scheme, _, token = (header or "").rpartition(" ")
-        return Credentials(
-            server=configuration.host,
-            ca_path=configuration.ssl_ca_cert,
-            insecure=not configuration.verify_ssl,
-            scheme=scheme or None,
-            token=token or None,
-            certificate_path=configuration.cert_file,
-            private_key_path=configuration.key_file,
-        )
+        """Return what another client needs to log in with the same identity; a rotated token is read each time."""
+        return await self._client.credentials()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Return an object as it is now, not as cached; None when there is none."""
@@ -108,23 +68,20 @@ class Cluster:
             selector: a label selector.
         """
         items: list[Manifest] = []
-        query = {"limit": str(LIST_PAGE), "labelSelector": selector, "continue": ""}
-        while True:
-            page = await self._request("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
-            api_version = page["apiVersion"]
+        version = ""
+        async for page in pages(self._client, path_of(kind, namespace), label_selector=selector):
+            version, api_version = page["metadata"]["resourceVersion"], page["apiVersion"]
             items += [{"apiVersion": api_version, "kind": kind, **item} for item in page.get("items") or []]
-            query["continue"] = page["metadata"].get("continue", "")
-            if not query["continue"]:
-                return items, page["metadata"]["resourceVersion"]
+        return items, version
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object.
 
         Raises:
-            AlreadyExists: an object of this name is there; whose it is, the caller must look at.
+            AlreadyExists: an object of this name exists; the caller must check whose it is.
         """
         path = path_of(manifest["kind"], manifest["metadata"].get("namespace"))
-        return self._record(await self._request("POST", path, query={"fieldManager": FIELD_MANAGER}, body=manifest))
+        return self._record(await self._request("POST", path, query=_FIELD_MANAGER, body=manifest))
 
     async def create_or_adopt(self, manifest: Manifest) -> Manifest:
         """Create a child, or return the one that its owner already made under the same name.
@@ -141,7 +98,7 @@ class Cluster:
             raise Conflict(409, f"{kind} {metadata['name']} vanished while it was being adopted")
         owners = {reference["uid"] for reference in present["metadata"].get("ownerReferences", [])}
         if not owners >= {reference["uid"] for reference in metadata.get("ownerReferences", [])}:
-            raise Conflict(409, f"the name {metadata['name']} is taken by a {kind} of somebody else")
+            raise Conflict(409, f"the name {metadata['name']} is taken by a {kind} with another owner")
         return self._record(present)
 
     async def apply(self, manifest: Manifest) -> Manifest:
@@ -150,9 +107,9 @@ class Cluster:
         applied = await self._request(
             "PATCH",
             path_of(manifest["kind"], metadata.get("namespace"), metadata["name"]),
-            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            query=_FIELD_MANAGER | {"force": "true"},
             body=manifest,
-            content_type="application/apply-patch+yaml",
+            content_type=APPLY_PATCH,
         )
         return self._record(applied)
 
@@ -165,7 +122,7 @@ class Cluster:
         uid: str | None = None,
         resource_version: str | None = None,
     ) -> None:
-        """Delete an object; that it is gone already is fine.
+        """Delete an object; one that is deleted already is no error.
 
         Args:
             kind: such as `Pod`.
@@ -177,31 +134,30 @@ class Cluster:
         Raises:
             Conflict: a precondition does not hold.
         """
-        preconditions = {"uid": uid, "resourceVersion": resource_version}
-        body: Manifest = {
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
-            "preconditions": {key: value for key, value in preconditions.items() if value},
-        }
+        body = delete_options(uid=uid, resource_version=resource_version)
         try:
             answer = await self._request("DELETE", path_of(kind, namespace, name), body=body)
         except NotFound:
-            self._world.forget(kind, namespace, name, uid)
+            self._cache.forget(kind, namespace, name, uid)
             return
-        # The answer may come after the watch has told the end: what is gone must not be taken in again.
+        # The answer may come after the watch event of the deletion: the object must not be cached again.
         if answer.get("kind") == kind and _is_still_there(answer):
             self._record(answer)
         else:
-            self._world.forget(kind, namespace, name, uid)
+            self._cache.forget(kind, namespace, name, uid)
+
+    async def delete_object(self, manifest: Manifest) -> None:
+        """Delete this very object; that it is gone already is fine."""
+        metadata = manifest["metadata"]
+        await self.delete(manifest["kind"], metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
 
     async def write_status(self, resource: Resource[Any, Any], status: Status) -> bool:
-        """Write the status of a custom resource; return whether it differed from what was there.
+        """Write the status of a custom resource; return whether it differed from the present one.
 
         Only a status computed from the newest version is written: an older view never undoes a newer one.
 
         Raises:
-            Conflict: somebody changed the resource meanwhile.
+            Conflict: the resource was changed meanwhile.
             NotFound: it is gone.
         """
         wanted = status.to_api()
@@ -214,21 +170,21 @@ class Cluster:
             written = await self._request(
                 "PATCH",
                 path_of(resource.KIND, metadata.namespace, metadata.name) + "/status",
-                query={"fieldManager": FIELD_MANAGER},
+                query=_FIELD_MANAGER,
                 body={
                     "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
                     "status": wanted | gone,
                 },
-                content_type="application/merge-patch+json",
+                content_type=MERGE_PATCH,
             )
         except NotFound:
-            self._world.forget(resource.KIND, metadata.namespace, metadata.name, metadata.uid)
+            self._cache.forget(resource.KIND, metadata.namespace, metadata.name, metadata.uid)
             raise
         self._record(written)
         return True
 
     async def apply_owner(self, resource: Resource[Any, Any], owner: Resource[Any, Any]) -> Manifest:
-        """Make `owner` the controller of a resource that somebody else created; nothing else of it is touched."""
+        """Make `owner` the controller of a resource that others created; nothing else of it is changed."""
         return await self.apply(
             {
                 "apiVersion": API_VERSION,
@@ -265,9 +221,9 @@ class Cluster:
             await self._request(
                 "PATCH",
                 path_of(kind, namespace, name),
-                query={"fieldManager": FIELD_MANAGER},
+                query=_FIELD_MANAGER,
                 body=patch,
-                content_type="application/merge-patch+json",
+                content_type=MERGE_PATCH,
             )
         )
 
@@ -281,7 +237,7 @@ class Cluster:
                 {"metadata": {"uid": metadata["uid"]}, **patch},
             )
         except NotFound:
-            self._world.forget(manifest["kind"], metadata.get("namespace"), metadata["name"], metadata["uid"])
+            self._cache.forget(manifest["kind"], metadata.get("namespace"), metadata["name"], metadata["uid"])
 
     @asynccontextmanager
     async def pod_log(
@@ -300,73 +256,27 @@ class Cluster:
             namespace: the pod's namespace.
             name: the pod's name.
             container: which container.
-            follow: whether to wait for what comes.
+            follow: whether to wait for further lines.
             since_time: RFC 3339; only lines from then on (whole seconds are what the kubelet promises).
             idle_timeout: seconds without a byte after which TimeoutError is raised: the connection may have died.
         """
         query = {"container": container, "timestamps": "true", "follow": "true" if follow else "false"}
         if since_time:
             query["sinceTime"] = since_time
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT, sock_read=idle_timeout)
-        response = await self._send(
-            "GET", path_of("Pod", namespace, name) + "/log", query, None, "application/json", timeout
-        )
-        try:
-            if response.status >= 400:
-                raise KubernetesError.of(response.status, await response.text(), response.headers)
-            yield response.content
-        finally:
-            response.close()
+        path = path_of("Pod", namespace, name) + "/log"
+        async with self._client.stream(path, query, idle_seconds=idle_timeout) as stream:
+            yield stream
 
     def _record(self, manifest: Manifest) -> Manifest:
-        self._world.record(manifest)
+        self._cache.record(manifest)
         return manifest
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
-        content_type: str = "application/json",
-    ) -> Manifest:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
-        try:
-            response = await self._send(method, path, query or {}, body, content_type, timeout)
-            async with response:
-                text = await response.text()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from error
-        if response.status >= 400:
-            raise KubernetesError.of(response.status, text, response.headers)
-        answer: Manifest = json.loads(text)
-        return answer
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Manifest | None,
-        content_type: str,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - handed to aiohttp, which enforces it
-    ) -> aiohttp.ClientResponse:
-        verb, url, headers, _, _ = await self._client.param_serialize(
-            method,
-            path,
-            query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            auth_settings=["BearerToken"],
-        )
-        rest: Any = self._client.rest_client
-        answer = await rest.request(verb, url, headers=headers, body=body, _request_timeout=timeout)
-        response: aiohttp.ClientResponse = answer.response
-        return response
+    async def _request(self, method: str, path: str, **how: Any) -> Manifest:
+        return await self._client.call(method, path, **how)
 
 
 def _is_still_there(deleted: Manifest) -> bool:
-    """Say whether an object that a DELETE answered with waits for its grace period, or for a finalizer."""
+    """Return whether an object that a DELETE answered with waits for its grace period, or for a finalizer."""
     metadata = deleted["metadata"]
     return bool(metadata.get("deletionGracePeriodSeconds") or metadata.get("finalizers"))
 

@@ -1,4 +1,4 @@
-"""The only module with kopf's decorators. A handler only says: this may have changed.
+"""The only module with kopf's decorators. A handler only reports: this may have changed.
 
 kopf's `on.event` sees every event of the watch and keeps no state on the object: no annotation, no finalizer, nothing
 that a GitOps tool would see. Everything else (order, retries, deadlines) is the queue's.
@@ -12,13 +12,14 @@ import kopf
 
 from icefield_crds.labels import POD_SELECTOR
 from icefield_crds.names import GROUP, VERSION
+from icefield_kube.client import Manifest
 
 from .cluster import Cluster
+from .cluster_cache import MODELS, Kind
 from .controllers import Controllers
-from .world import MODELS, Kind, Manifest
 
 WATCH_SECONDS = 300
-"""After so long a watch is begun anew from where it was: a connection may have died unnoticed."""
+"""After so long a watch is restarted from its last version: a connection may have died unnoticed."""
 
 
 def registry_for(controllers: Controllers, cluster: Cluster) -> kopf.OperatorRegistry:
@@ -31,9 +32,9 @@ def registry_for(controllers: Controllers, cluster: Cluster) -> kopf.OperatorReg
 
     kopf.on.startup(registry=registry)(_configure)
 
-    def seen(kind: Kind, event: Any) -> None:
+    def seen(kind: str, event: Any) -> None:
         # kopf lists without the kind in each item, as the API server serves lists.
-        manifest: Manifest = {**event["object"], "kind": kind.value}
+        manifest: Manifest = {**event["object"], "kind": kind}
         controllers.handle(event["type"], manifest)
 
     for kind, model in MODELS.items():
@@ -44,7 +45,7 @@ def registry_for(controllers: Controllers, cluster: Cluster) -> kopf.OperatorReg
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def pod_changed(event: Any, **_: Any) -> None:
-        seen(Kind.POD, event)
+        seen(Kind.POD.value, event)
 
     return registry
 

@@ -7,44 +7,45 @@ import logging
 from contextlib import suppress
 
 import kopf
+from tenacity import AsyncRetrying, RetryError, before_sleep_log, retry_if_exception_type, wait_fixed
 
 from icefield_crds.labels import POD_SELECTOR
+from icefield_kube.errors import KubernetesError
 
 from .cluster import Cluster, together
+from .cluster_cache import WATCHED_KINDS, Kind
 from .controllers import Controllers
-from .errors import KubernetesError
 from .handlers import registry_for
 from .health import Health
 from .settings import Settings
-from .world import Kind
 
 log = logging.getLogger(__name__)
 
 FIRST_RESYNC = 10.0
-"""Seconds until the second list: what vanished between our first and kopf's no event tells of."""
+"""Seconds until the second list: no event reports what was deleted between our first list and kopf's."""
 
-RETRY = 2.0
+RETRY_SECONDS = 2.0
 """Seconds between attempts to reach the API at start."""
 
 
 class Operator:
-    """The watches, the queue, the probes and the resync around a set of controllers."""
+    """Runs the watches, the queue, the probes and the resync around a set of controllers."""
 
     def __init__(self, settings: Settings, cluster: Cluster, controllers: Controllers) -> None:
-        """Put it together; nothing runs yet."""
+        """Build the operator; nothing runs yet."""
         self._settings = settings
         self._cluster = cluster
         self._controllers = controllers
-        self._world = controllers.world
+        self._cache = controllers.cache
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Run until SIGTERM, SIGINT or `stop`; raise when a part of it fails.
+        """Run until SIGTERM, SIGINT or `stop`; raise when a part fails.
 
-        What is being worked on is left where it is: every step finds in the cluster what an earlier one did.
+        A pass in progress is abandoned: every step reads from the cluster what earlier ones did.
         """
-        health = Health(self._world, self._settings.watch_age_limit_seconds, self._ready.is_set)
+        health = Health(self._controllers, self._settings.watch_age_limit_seconds, self._ready.is_set)
         parts = [asyncio.create_task(health.serve(self._settings.health_port), name="health")]
         try:
             if not await self._first_sync():
@@ -69,7 +70,7 @@ class Operator:
         self._stop.set()
 
     async def _watch(self) -> None:
-        # Not kopf.operator(): at its end that cancels every task of the loop which began after it, ours too.
+        # Not kopf.operator(): when it ends, it cancels every task of the loop that was started after it, ours too.
         tasks = await kopf.spawn_tasks(
             registry=registry_for(self._controllers, self._cluster),
             standalone=True,
@@ -87,17 +88,23 @@ class Operator:
             task.result()
 
     async def _first_sync(self) -> bool:
-        """List the cluster, however long it takes to be there; return whether that was not cut short by `stop`."""
-        while not self._stop.is_set():
-            try:
-                await self._sync()
-            except KubernetesError as error:
-                log.warning("Cannot list the cluster yet: %s", error)
-            else:
-                return True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), RETRY)
-        return False
+        """List the cluster, retrying until it is reachable; return False when `stop` was called first."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(KubernetesError),
+            wait=wait_fixed(RETRY_SECONDS),
+            stop=lambda _: self._stop.is_set(),
+            sleep=self._sleep_unless_stopped,
+            before_sleep=before_sleep_log(log, logging.WARNING),
+        )
+        try:
+            await retrying(self._sync)
+        except RetryError:
+            return False
+        return not self._stop.is_set()
+
+    async def _sleep_unless_stopped(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def _resync(self) -> None:
         await asyncio.sleep(min(FIRST_RESYNC, self._settings.resync_seconds))
@@ -110,8 +117,8 @@ class Operator:
             await asyncio.sleep(self._settings.resync_seconds)
 
     async def _sync(self) -> None:
-        async def sync(kind: Kind) -> None:
-            selector = POD_SELECTOR if kind is Kind.POD else ""
-            self._world.replace(kind, *await self._cluster.list(kind, selector=selector))
+        async def sync(kind: str) -> None:
+            selector = POD_SELECTOR if kind == Kind.POD else ""
+            self._cache.replace(kind, *await self._cluster.list(kind, selector=selector))
 
-        await together(*(sync(kind) for kind in Kind))
+        await together(*(sync(kind) for kind in WATCHED_KINDS))

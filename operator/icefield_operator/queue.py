@@ -1,7 +1,7 @@
-"""The work queue: keys of resources that may have changed, each worked on by one worker at a time.
+"""The work queue: keys of resources that may have changed, each reconciled by one worker at a time.
 
 A key that is added while it waits is not added twice; one added while it is worked on is worked on again afterwards (so
-no change is missed); one whose reconcile fails comes back after a growing delay. The design is that of client-go's
+no change is missed); one whose reconcile fails is retried after a growing delay. The design is that of client-go's
 workqueue.
 """
 
@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from .errors import KubernetesError
+from icefield_kube.errors import KubernetesError
+
 from .metrics import QUEUE_DEPTH, RECONCILE_ERRORS, RECONCILE_SECONDS
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,11 @@ FIRST_BACKOFF = 0.1
 LAST_BACKOFF = 60.0
 RECONCILE_TIMEOUT = 60.0
 CAPACITY = 100_000
-"""More keys than this never wait; the resync brings back what was refused."""
+"""Further keys are dropped; the next resync adds them again."""
 
 
 class Key(NamedTuple):
-    """Which resource to reconcile."""
+    """The resource to reconcile."""
 
     kind: str
     namespace: str
@@ -39,11 +40,11 @@ class Key(NamedTuple):
 
 
 Reconcile = Callable[[Key], Awaitable[timedelta | None]]
-"""One pass over the resource of this key; it returns after how long to pass again though nothing changes, if ever."""
+"""Reconciles the resource of this key; returns after how long to do so again without a change, None for never."""
 
 
 class WorkQueue:
-    """Keyed, deduplicating, backing off, bounded, with delayed adds; the same key is never worked on twice at once."""
+    """Keyed, deduplicating, backing off, bounded, with delayed adds; the same key is never reconciled twice at once."""
 
     def __init__(self, reconcile: Reconcile, workers: int = 16, capacity: int = CAPACITY) -> None:
         """Make a queue that calls `reconcile` from that many workers once `run` is awaited."""
@@ -61,7 +62,7 @@ class WorkQueue:
         self._wake_timer = asyncio.Event()
 
     def add(self, key: Key) -> None:
-        """Ask for a pass over this key as soon as a worker is free."""
+        """Reconcile this key as soon as a worker is free."""
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
@@ -74,7 +75,7 @@ class WorkQueue:
             QUEUE_DEPTH.set(len(self._waiting))
 
     def add_after(self, key: Key, delay: timedelta) -> None:
-        """Ask for a pass over this key after a delay; an earlier one that is already planned stands."""
+        """Reconcile this key after a delay; an earlier one that is already planned is kept."""
         due = time.monotonic() + max(delay.total_seconds(), 0.0)
         if self._due.get(key, due + 1) <= due:
             return
@@ -83,11 +84,11 @@ class WorkQueue:
         self._wake_timer.set()
 
     def __len__(self) -> int:
-        """Return how many keys wait or are worked on."""
+        """Return how many keys wait or are being reconciled."""
         return len(self._waiting) + len(self._working)
 
     async def run(self) -> None:
-        """Work until cancelled; what is being worked on is cancelled too."""
+        """Reconcile until cancelled; passes in progress are cancelled too."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._promote_due())
             for _ in range(self._workers):
@@ -147,7 +148,7 @@ class WorkQueue:
         known = isinstance(error, KubernetesError | TimeoutError)
         log.log(
             logging.INFO if known and failures < 3 else logging.WARNING,
-            "%s %s/%s: %s; again in %.1f s",
+            "%s %s/%s: %s; retry in %.1f s",
             *key,
             error or type(error).__name__,
             delay,

@@ -1,7 +1,7 @@
-"""A run's own token: what the SDK inside a task logs in with.
+"""A run's own token: the credential of the SDK inside a task.
 
 It is a JWT, signed with an Ed25519 key of which the API server knows only the public half. It names one run of one
-workspace; the API server accepts it only while that run lives, so `exp` is merely the outermost bound.
+workspace; the API server accepts it only while that run lives, so `exp` is only an upper bound.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from icefield_crds import Run
-from icefield_crds.names import FIELD_MANAGER
+from icefield_crds.wire.run_token import ALGORITHM, RunClaims
 
-AUDIENCE = "icefield"
 ROLE = "editor"
 LONGEST_LIFE = timedelta(days=366)
-CATALOG_SCOPE = "catalog"
 DERIVED_KEY_BYTES = 32
 
 
@@ -38,7 +36,7 @@ class RunTokenSigner:
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is no Ed25519 private key.
+            ValueError: it is not an Ed25519 private key.
         """
         key = load_pem_private_key(path.read_bytes(), password=None)
         if not isinstance(key, Ed25519PrivateKey):
@@ -52,24 +50,15 @@ class RunTokenSigner:
 
     def sign(self, run: Run, workspace: str, now: datetime) -> str:
         """Return the token of a run in the workspace with this slug, valid from now on."""
-        return self._encode(self._claims(run, workspace, now, LONGEST_LIFE))
+        return self._sign(_claims(run, workspace), now, LONGEST_LIFE)
 
     def sign_for_catalog(self, run: Run, workspace: str, now: datetime, life: timedelta) -> str:
-        """Return a token of a run that opens the catalog, nothing else, and for so long only."""
-        return self._encode({**self._claims(run, workspace, now, life), "scope": CATALOG_SCOPE})
+        """Return a token of a run that grants access to the catalog only, for this long."""
+        return self._sign(_claims(run, workspace, is_catalog_only=True), now, life)
 
-    def _claims(self, run: Run, workspace: str, now: datetime, life: timedelta) -> dict[str, object]:
-        return {
-            "iss": FIELD_MANAGER,
-            "aud": AUDIENCE,
-            "sub": f"run:{run.metadata.uid}",
-            "workspace": workspace,
-            "run": run.metadata.name,
-            "run_uid": run.metadata.uid,
-            "role": ROLE,
-            "iat": now,
-            "exp": now + life,
-        }
+    def _sign(self, claims: RunClaims, now: datetime, life: timedelta) -> str:
+        return jwt.encode(claims.to_json(now, life), self._key, algorithm=ALGORITHM)
 
-    def _encode(self, claims: dict[str, object]) -> str:
-        return jwt.encode(claims, self._key, algorithm="EdDSA")
+
+def _claims(run: Run, workspace: str, *, is_catalog_only: bool = False) -> RunClaims:
+    return RunClaims(workspace, run.metadata.name, run.metadata.uid, ROLE, is_catalog_only)

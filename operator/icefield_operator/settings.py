@@ -1,4 +1,4 @@
-"""What the operator is told by its environment (variables ICEFIELD_…)."""
+"""The operator's configuration, from environment variables ICEFIELD_…."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ObjectStoreSettings(BaseSettings):
     secret_access_key: SecretStr
 
     def config(self) -> ObjectStoreConfig:
-        """Return what the objectstore package takes."""
+        """Return the configuration of the objectstore package."""
         return ObjectStoreConfig(
             provider=self.provider,
             endpoint=self.endpoint,
@@ -48,9 +48,9 @@ class CatalogSettings(BaseSettings):
     uri: str = ""
     """Base of the Iceberg REST protocol, as pods reach it."""
     management_uri: str = ""
-    """Where catalogs are made and removed (embedded, lakekeeper)."""
+    """Where catalogs are created and deleted (embedded, lakekeeper)."""
     admin_token: SecretStr = SecretStr("")
-    """What opens the management; empty when it takes none."""
+    """Token of the management API; empty when it needs none."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -61,7 +61,7 @@ class CatalogSettings(BaseSettings):
         return self
 
     def config(self) -> CatalogConfig:
-        """Return what the catalog package takes."""
+        """Return the configuration of the catalog package."""
         token = self.admin_token.get_secret_value()
         return CatalogConfig(self.provider, self.uri.rstrip("/"), self.management_uri.rstrip("/"), token)
 
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=16, ge=1, le=256)
     """How many resources are reconciled at once."""
     resync_seconds: float = Field(default=300.0, gt=0)
-    """How often everything is listed anew and reconciled."""
+    """How often everything is listed again and reconciled."""
     watch_age_limit_seconds: float = Field(default=900.0, gt=0)
     """For how long a watch may give no sign of life before liveness fails; more than two resyncs."""
     health_port: int = Field(default=8080, ge=0, le=65535)

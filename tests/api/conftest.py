@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,20 +18,23 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from fastapi import FastAPI
-from fastapi.dependencies import models as dependency_models
 
 from icefield_apiserver.app import create_app
-from icefield_apiserver.db.migrate import upgrade
+from icefield_apiserver.core.db.migrate import upgrade
+from icefield_apiserver.core.settings import ObjectStoreSettings, Settings
 from icefield_apiserver.identity import passwords
-from icefield_apiserver.settings import ObjectStoreSettings, Settings
-from icefield_crds.names import ENVIRONMENT_SECRET
+from icefield_crds import KINDS
+from icefield_crds.names import API_VERSION, ENVIRONMENT_SECRET, namespace_of
 from tests.catalog import RunningCatalog
-from tests.controlplane import REPOSITORY, ControlPlane
+from tests.controlplane import ControlPlane
+from tests.kubernetes_client import WORKSPACES, Kind
 
 from .lakehouse import Lakehouse, MakeLakehouse, furnish
 
 ADMIN = "admin@icefield.local"
 PASSWORD = "correct horse battery"
+OURS: tuple[Kind, ...] = tuple((API_VERSION, kind.PLURAL) for kind in KINDS if kind.NAMESPACED)
+"""What a workspace's namespace has of our kinds."""
 
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
 AddUser = Callable[[str], Awaitable[dict[str, Any]]]
@@ -61,9 +65,18 @@ def cheap_passwords() -> None:
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest schema and no rows, of which each test gets a copy."""
+    path = tmp_path_factory.mktemp("database") / "icefield.db"
+    asyncio.run(upgrade(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path, run_token_key: RunTokenKey) -> Settings:
+def settings(tmp_path: Path, run_token_key: RunTokenKey, migrated_database: Path) -> Settings:
     """Settings of a server with an empty database; no test of these fixtures reaches the object store."""
+    shutil.copy(migrated_database, tmp_path / "icefield.db")
     public_key = tmp_path / "public.pem"
     public_key.write_text(run_token_key.public)
     return Settings(
@@ -80,9 +93,7 @@ def settings(tmp_path: Path, run_token_key: RunTokenKey) -> Settings:
 
 @pytest.fixture(scope="session")
 def cluster_with_roles(control_plane: ControlPlane) -> ControlPlane:
-    """The control plane with our kinds and the roles of manifests/base/access."""
-    control_plane.apply_crds()
-    control_plane.kubectl("apply", "--server-side", "-k", str(REPOSITORY / "manifests/base/access"))
+    """The control plane, which has our kinds and the roles of manifests/base/access."""
     return control_plane
 
 
@@ -94,19 +105,32 @@ async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
         yield app
 
 
+@pytest.fixture(scope="session")
+def applications() -> dict[int, FastAPI]:
+    """The applications that tests have built, by the longest body that they read.
+
+    FastAPI prepares each route at an application's first request, which takes longer than most tests, and remembers
+    every application: some 50 MB. So tests share one.
+    """
+    return {}
+
+
 @pytest_asyncio.fixture
 async def app(
-    settings: Settings, cluster_with_roles: ControlPlane, monkeypatch: pytest.MonkeyPatch
+    applications: dict[int, FastAPI],
+    settings: Settings,
+    cluster_with_roles: ControlPlane,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[FastAPI]:
-    """A running application."""
+    """The application, running with settings and a database of the test's own."""
     monkeypatch.setenv("KUBECONFIG", str(cluster_with_roles.kubeconfig))
-    await upgrade(settings.database_url.get_secret_value())
-    async with serving(settings) as app:
+    longest = settings.max_body_bytes
+    if longest not in applications:
+        applications[longest] = create_app(settings)
+    app = applications[longest]
+    app.state.settings = settings
+    async with app.router.lifespan_context(app):
         yield app
-    # FastAPI remembers what it saw of each function, and by the pages of its documentation each application: 50 MB.
-    for remembered in vars(dependency_models).values():
-        if hasattr(remembered, "cache_clear"):
-            remembered.cache_clear()
 
 
 @pytest_asyncio.fixture
@@ -180,14 +204,15 @@ async def make_workspace(admin: httpx.AsyncClient, cluster_with_roles: ControlPl
         answer = await admin.post("/workspaces", json=body | fields)
         assert answer.status_code == 201, answer.text
         made.append(slug)
-        cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(_children_of(slug)))
+        cluster_with_roles.client.apply(*_children_of(slug))
         return slug
 
     yield make
     for slug in made:
-        cluster_with_roles.kubectl(
-            "delete", f"workspace/{slug}", f"namespace/icefield-{slug}", "--wait=false", "--ignore-not-found"
-        )
+        cluster_with_roles.client.delete(WORKSPACES, slug)
+        # The namespace stays until the control plane goes: to delete it, its controller asks for every kind there is.
+        for kind in OURS:
+            cluster_with_roles.client.delete_all(kind, namespace_of(slug))
 
 
 @pytest.fixture(scope="session")
@@ -212,7 +237,7 @@ def make_lakehouse(
     return make
 
 
-def _children_of(slug: str) -> dict[str, Any]:
+def _children_of(slug: str) -> list[dict[str, Any]]:
     namespace = f"icefield-{slug}"
     items: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}]
     items += [
@@ -232,4 +257,4 @@ def _children_of(slug: str) -> dict[str, Any]:
     items.append(
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": ENVIRONMENT_SECRET, "namespace": namespace}}
     )
-    return {"apiVersion": "v1", "kind": "List", "items": items}
+    return items

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,8 +64,7 @@ async def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slugs: l
         OBJECT_STORE_SECRET: site.environment,
         OBJECT_STORE_READER_SECRET: reader.environment,
     }
-    items = [_secret(slug, name, values) for name, values in secrets.items()]
-    control_plane.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    control_plane.client.apply(*(_secret(slug, name, values) for name, values in secrets.items()))
     return Lakehouse(slug, site, reader, catalog)
 
 

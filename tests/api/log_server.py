@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.controlplane import ControlPlane
+from tests.kubernetes_client import NODES
 
 NODE = "log-server"
 Line = tuple[str, str]
@@ -92,17 +92,17 @@ async def serving_logs(plane: ControlPlane, folder: Path) -> AsyncIterator[LogSe
     await site.start()
     server.port = runner.addresses[0][1]
     node: dict[str, Any] = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-    plane.kubectl("apply", "-f", "-", stdin=json.dumps(node))
+    plane.client.apply(node)
     status = {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": server.port}},
     }
-    plane.kubectl("patch", "node", NODE, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+    plane.client.patch(NODES, NODE, {"status": status}, subresource="status")
     try:
         yield server
     finally:
         await runner.cleanup()
-        plane.kubectl("delete", "node", NODE, "--wait=false")
+        plane.client.delete(NODES, NODE)
 
 
 def pod_on_node(namespace: str, name: str) -> dict[str, Any]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
-from icefield_apiserver.kube.client import MERGE_PATCH, path_of
 from icefield_crds import Run
-
-PATIENCE_SECONDS = 20
+from icefield_kube.client import MERGE_PATCH
+from icefield_kube.paths import path_of
+from tests.eventually import eventually
 
 
 async def set_run_status(app: FastAPI, namespace: str, name: str, status: dict[str, Any]) -> None:
     """Write a Run's status, and wait until the server's cache has it."""
-    cluster = app.state.cluster
-    path = f"{path_of(Run, namespace, name)}/status"
+    cluster = app.state.core.cluster
+    path = f"{path_of('Run', namespace, name)}/status"
     written = Run.model_validate(
         await cluster.client.call("PATCH", path, body={"status": status}, content_type=MERGE_PATCH)
     )
@@ -39,13 +37,6 @@ def condition(type_: str, status: str, reason: str, message: str = "") -> dict[s
         "message": message,
         "lastTransitionTime": "2026-06-01T08:00:00Z",
     }
-
-
-async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Return once something is so; fails when it does not become so."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await is_so():  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(0.02)
 
 
 async def run_name(client: httpx.AsyncClient, run_id: str) -> str:

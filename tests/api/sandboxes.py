@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 from fastapi import FastAPI
 
-from icefield_apiserver.object_store import open_client
-from icefield_apiserver.settings import ObjectStoreSettings, Settings
+from icefield_apiserver.core.settings import ObjectStoreSettings, Settings
 from icefield_crds import Run
 from icefield_crds.object_store import run_result_key
-from tests.object_store import RunningObjectStore
+from tests.eventually import eventually
+from tests.object_store import RunningObjectStore, s3_client
 
-from .playing import condition, eventually, set_run_status
+from .playing import condition, set_run_status
 
 STARTED, ENDED = "2026-06-01T08:00:00Z", "2026-06-01T08:00:05Z"
 
@@ -71,7 +71,9 @@ class Sandboxes:
 
     def runs(self) -> list[Run]:
         """The runs that have not ended, oldest first."""
-        found = [run for run in self.app.state.cluster.runs.store.all() if run.metadata.namespace == self.namespace]
+        found = [
+            run for run in self.app.state.core.cluster.runs.store.all() if run.metadata.namespace == self.namespace
+        ]
         waiting = [run for run in found if not run.phase.is_terminal]
         return sorted(waiting, key=lambda run: int(run.metadata.resource_version or 0))
 
@@ -123,6 +125,6 @@ class Sandboxes:
 async def playing_sandboxes(app: FastAPI, settings: Settings, slug: str) -> AsyncIterator[Sandboxes]:
     """Make the bucket, and play the sandboxes of a workspace."""
     store = settings.object_store
-    async with open_client(store) as s3:
+    async with s3_client(store.endpoint, store.access_key_id, store.secret_access_key.get_secret_value()) as s3:
         await s3.create_bucket(Bucket=store.bucket)
         yield Sandboxes(app, s3, store.bucket, slug)

@@ -6,8 +6,8 @@ import httpx
 import jwt
 import pytest
 
+from icefield_apiserver.core.settings import Settings
 from icefield_apiserver.identity.failures import PER_PERSON_AND_ADDRESS
-from icefield_apiserver.settings import Settings
 
 from .conftest import ADMIN, PASSWORD, AddUser, MakeWorkspace, SignIn
 
@@ -117,7 +117,7 @@ async def test_header_chooses_the_workspace(make_workspace: MakeWorkspace, add_u
     for slug in (other, "no-such-workspace"):
         refused = await ed.get("/auth/me", headers={"X-Workspace-Slug": slug})
         assert refused.status_code == 404
-        assert refused.json() == {"error": f"There is no workspace called {slug}."}
+        assert refused.json() == {"error": f"Workspace {slug} does not exist."}
 
 
 async def test_member_of_nothing_has_no_workspace(add_user: AddUser, sign_in: SignIn) -> None:

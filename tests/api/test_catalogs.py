@@ -202,7 +202,7 @@ async def test_a_table_that_was_never_written_to(client: httpx.AsyncClient, outs
         (
             "partitionKey=day&partitionValue=1",
             400,
-            "Table sales.orders is not partitioned by day; it is by note_part, region.",
+            "Table sales.orders is not partitioned by day; its partition fields are note_part, region.",
         ),
     ],
 )

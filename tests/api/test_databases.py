@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from tests.catalog import RunningCatalog, running_catalog
 from tests.controlplane import ControlPlane
+from tests.object_store import RunningObjectStore
 
 from .conftest import ADMIN, AddUser, MakeWorkspace, SignIn
 from .lakehouse import Lakehouse, MakeLakehouse, furnish
@@ -71,7 +74,7 @@ async def test_the_workspaces_own_name_is_the_catalogs(client: httpx.AsyncClient
 async def test_the_same_name_twice_is_a_conflict(client: httpx.AsyncClient) -> None:
     assert (await client.post("/databases", json={"name": "twice"})).status_code == 201
     again = await client.post("/databases", json={"name": "twice"})
-    assert (again.status_code, again.json()) == (409, {"error": "There already is a database twice."})
+    assert (again.status_code, again.json()) == (409, {"error": "Database twice already exists."})
 
 
 async def test_a_location_must_be_the_workspaces(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
@@ -140,9 +143,25 @@ async def test_a_workspace_whose_catalog_is_not_there_yet(make_workspace: MakeWo
     )
 
 
-async def test_a_catalog_that_is_away_and_comes_back(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
+@pytest.fixture
+def own_catalog(object_store: RunningObjectStore) -> Iterator[RunningCatalog]:
+    """A catalog server that no other test uses."""
+    with running_catalog(object_store) as catalog:
+        yield catalog
+
+
+async def test_a_catalog_that_is_away_and_comes_back(
+    own_catalog: RunningCatalog,
+    make_workspace: MakeWorkspace,
+    sign_in: SignIn,
+    cluster_with_roles: ControlPlane,
+    lakehouses: list[str],
+) -> None:
+    lakehouses.append(await make_workspace("away"))
+    lakehouse = await furnish(cluster_with_roles, own_catalog, lakehouses)
+    client = await sign_in(ADMIN, workspace=lakehouse.slug)
     assert (await client.post("/databases", json={"name": "kept"})).status_code == 201
-    await asyncio.to_thread(lakehouse.catalog.stop, 0)
+    await asyncio.to_thread(own_catalog.stop, 0)
     try:
         for call in (client.get("/databases"), client.post("/databases", json={"name": "lost"})):
             answer = await call
@@ -150,7 +169,7 @@ async def test_a_catalog_that_is_away_and_comes_back(client: httpx.AsyncClient, 
         passed = await client.get(f"http://icefield/iceberg/v1/{lakehouse.slug}/namespaces")
         assert (passed.status_code, passed.json()["error"]["code"]) == (503, 503)
     finally:
-        await asyncio.to_thread(lakehouse.catalog.start)
+        await asyncio.to_thread(own_catalog.start)
     assert [row["name"] for row in (await client.get("/databases")).json()["data"]] == ["kept"]
 
 

@@ -15,6 +15,7 @@ from oleander_sdk import Oleander, OleanderHttpError
 
 from icefield_crds.names import ENVIRONMENT_SECRET
 from tests.controlplane import ControlPlane
+from tests.kubernetes_client import SECRETS
 
 from .conftest import ADMIN, AddUser, MakeWorkspace, SignIn
 from .test_polnor_sdk import listening
@@ -45,8 +46,7 @@ async def editor(sign_in: SignIn, add_user: AddUser, slug: str) -> httpx.AsyncCl
 
 def kept(control_plane: ControlPlane, slug: str) -> dict[str, str]:
     """What the Secret holds."""
-    arguments = ("get", "secret", ENVIRONMENT_SECRET, "-n", f"icefield-{slug}", "-o", "json")
-    data = json.loads(control_plane.kubectl(*arguments)).get("data") or {}
+    data = control_plane.client.get(SECRETS, ENVIRONMENT_SECRET, f"icefield-{slug}").get("data") or {}
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from icefield_apiserver.db import Database
+from icefield_apiserver.core.db import Database
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +30,7 @@ async def test_a_server_without_its_database_lives_but_is_not_ready(
     app: FastAPI, root: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     async with Database.open(f"sqlite+aiosqlite:///{tmp_path}/no/such/directory.db") as away:
-        app.state.db = away
+        app.state.core = replace(app.state.core, db=away)
         ready = await root.get("/readyz")
         assert (ready.status_code, ready.json()) == (503, {"error": "The database cannot be reached."})
         assert (await root.get("/livez")).status_code == 200
@@ -39,10 +40,10 @@ async def test_a_server_whose_caches_are_old_is_not_ready(
     app: FastAPI, root: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The caches go on hearing of what other tests did, so it is the limit that is moved and not their clocks.
-    monkeypatch.setattr("icefield_apiserver.kube.cluster.MAX_SILENCE_SECONDS", -1.0)
+    monkeypatch.setattr("icefield_apiserver.core.kube.cluster.MAX_SILENCE_SECONDS", -1.0)
     ready = await root.get("/readyz")
     assert ready.status_code == 503
-    assert "Kubernetes was not heard of" in ready.json()["error"]
+    assert "No watch event for" in ready.json()["error"]
 
 
 async def test_requests_are_counted_by_operation_not_by_path(root: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from fastapi import FastAPI
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import ForbiddenError, NoSuchTableError, UnauthorizedError
 
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.settings import Settings
 from icefield_crds import Run
+from icefield_crds.wire.run_token import CATALOG_SCOPE, RunClaims
 from tests.controlplane import ControlPlane
 from tests.object_store import RunningObjectStore
 
@@ -181,9 +181,9 @@ async def test_what_the_configuration_says(place: Place) -> None:
         headers = {"Authorization": f"Bearer {place.viewer}"}
         for warehouse in (None, place.slug, "polnor", "OLEANDER"):
             query = {"warehouse": warehouse} if warehouse else {}
-            said = (await client.get("/config", params=query, headers=headers)).json()
-            assert said["overrides"] == {"prefix": place.slug}
-            assert "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}" in said["endpoints"]
+            config = (await client.get("/config", params=query, headers=headers)).json()
+            assert config["overrides"] == {"prefix": place.slug}
+            assert "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}" in config["endpoints"]
         assert (await client.get("/config", params={"warehouse": "elsewhere"}, headers=headers)).status_code == 404
         refused = await client.get("/config")
         assert (refused.status_code, refused.json()["error"]["type"]) == (401, "NotAuthorizedException")
@@ -315,20 +315,9 @@ async def start_run(
         "metadata": {"name": "nightly", "namespace": namespace},
         "spec": {"polars": {"script": "result = None"}} if scope else {"command": "true"},
     }
-    created = control_plane.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
-    run = Run.model_validate_json(created)
-    await app.state.cluster.runs.find(namespace, run.metadata.name)
-    now = int(time.time())
-    claims = {
-        "iss": "icefield-operator",
-        "aud": "icefield",
-        "sub": f"run:{run.metadata.uid}",
-        "workspace": place.slug,
-        "run": run.metadata.name,
-        "run_uid": run.metadata.uid,
-        "role": "editor",
-        "iat": now,
-        "exp": now + 3600,
-        **({"scope": scope} if scope else {}),
-    }
-    return run, signed(claims, key.private)
+    run = Run.model_validate(control_plane.client.create(manifest))
+    await app.state.core.cluster.runs.find(namespace, run.metadata.name)
+    claims = RunClaims(
+        place.slug, run.metadata.name, run.metadata.uid, "editor", is_catalog_only=scope == CATALOG_SCOPE
+    )
+    return run, signed(claims.to_json(datetime.now(UTC), timedelta(hours=1)), key.private)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,18 @@ import pytest
 import pytest_asyncio
 import yaml
 from fastapi import FastAPI
-from kubernetes.aio.client.exceptions import ApiException
 
-from icefield_apiserver.kube import Impersonation
-from icefield_apiserver.kube.client import KubeClient
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.kube import Impersonation
+from icefield_apiserver.core.kube.client import ResourceClient
+from icefield_apiserver.core.settings import Settings
 from icefield_crds import Job, JobSpec, ObjectMeta, Workspace, WorkspaceSpec
-from icefield_crds.names import IMPERSONATOR_CLUSTER_ROLE, PERSON_EXTRA
+from icefield_crds.names import IMPERSONATOR_CLUSTER_ROLE, PERSON_EXTRA, SYSTEM_NAMESPACE
+from icefield_kube.errors import KubernetesError
 from tests.controlplane import REPOSITORY, ControlPlane
 
 from .conftest import ADMIN, MakeWorkspace, SignIn, serving
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("impersonator")]
 
 SERVICE_ACCOUNT = "icefield-apiserver"
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -34,11 +33,11 @@ AddUser = Callable[[str], Awaitable[dict[str, Any]]]
 def service_account_kubeconfig(cluster_with_roles: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A kubeconfig with a real token of the API server's service account, which has the roles of manifests/base."""
     plane = cluster_with_roles
-    plane.kubectl("create", "namespace", "icefield-system")
-    plane.kubectl(
-        "apply", "--server-side", "-n", "icefield-system", "-f", str(REPOSITORY / "manifests/base/apiserver/rbac.yaml")
-    )
-    token = plane.kubectl("create", "token", SERVICE_ACCOUNT, "-n", "icefield-system").strip()
+    plane.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}})
+    folder = REPOSITORY / "manifests/base/apiserver"
+    files = [f"--filename={folder / name}" for name in ("rbac.yaml", "rbac-kinds.yaml")]
+    plane.kubectl("apply", "--server-side", "-n", SYSTEM_NAMESPACE, *files)
+    token = plane.kubectl("create", "token", SERVICE_ACCOUNT, "-n", SYSTEM_NAMESPACE).strip()
     kubeconfig = yaml.safe_load(plane.kubeconfig.read_text())
     kubeconfig["users"][0]["user"] = {"token": token}
     path = tmp_path_factory.mktemp("service-account") / "kubeconfig"
@@ -70,7 +69,7 @@ def allow(cluster_with_roles: ControlPlane) -> Callable[[str], None]:
                 },
             ],
         }
-        cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(role))
+        cluster_with_roles.client.apply(role)
 
     return allow
 
@@ -84,9 +83,9 @@ async def slug(make_workspace: MakeWorkspace, add_user: AddUser) -> str:
     return await make_workspace("roles", members)
 
 
-async def connected(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> KubeClient:
+async def connected(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> ResourceClient:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    return await KubeClient.connect()
+    return await ResourceClient.connect()
 
 
 async def test_each_role_may_what_kubernetes_lets_it(sign_in: SignIn, slug: str) -> None:
@@ -144,7 +143,7 @@ async def _serve_as_editor(client: httpx.AsyncClient, slug: str, allow: Callable
     assert (await client.get(f"/runs/{run_id}/logs")).status_code in (200, 503)  # there is no object store here
 
 
-async def test_kubernetes_is_told_the_person(
+async def test_kubernetes_receives_the_person(
     slug: str, allow: Callable[[str], None], service_account_kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(slug)
@@ -152,10 +151,10 @@ async def test_kubernetes_is_told_the_person(
     try:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         caller = Impersonation(f"icefield:{slug}:editor", "you@acme.eu")
-        told = await kube.call("POST", REVIEW, body=review, impersonation=caller)
+        reviewed = await kube.call("POST", REVIEW, body=review, headers=caller.headers)
     finally:
         await kube.close()
-    user = told["status"]["userInfo"]
+    user = reviewed["status"]["userInfo"]
     assert user["username"] == f"icefield:{slug}:editor"
     assert user["groups"] == ["system:authenticated"]
     assert user["extra"] == {PERSON_EXTRA: ["you@acme.eu"]}
@@ -174,7 +173,7 @@ async def test_kubernetes_is_told_the_person(
         {"Impersonate-User": "icefield:SLUG:editor", "Impersonate-Extra-scopes": "all"},
     ],
 )
-async def test_the_service_account_may_impersonate_nobody_else(
+async def test_the_service_account_may_impersonate_no_other_user(
     slug: str,
     allow: Callable[[str], None],
     service_account_kubeconfig: Path,
@@ -191,12 +190,12 @@ async def test_the_service_account_may_impersonate_nobody_else(
     kube = await connected(service_account_kubeconfig, monkeypatch)
     try:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        with pytest.raises(ApiException) as refused:
-            await kube.call("POST", REVIEW, body=review, impersonation=Other("", ""))
+        with pytest.raises(KubernetesError) as refused:
+            await kube.call("POST", REVIEW, body=review, headers=Other("", "").headers)
     finally:
         await kube.close()
     assert refused.value.status == 403
-    assert "cannot impersonate resource" in refused.value.body
+    assert "cannot impersonate resource" in refused.value.message
 
 
 async def test_the_service_account_itself_may_not_write(
@@ -213,7 +212,7 @@ async def test_the_service_account_itself_may_not_write(
 
     try:
         for resource in (job, workspace):
-            with pytest.raises(ApiException) as refused:
+            with pytest.raises(KubernetesError) as refused:
                 await kube.create(resource, Itself("", ""))  # type: ignore[type-var]
             assert refused.value.status == 403
     finally:
@@ -223,6 +222,6 @@ async def test_the_service_account_itself_may_not_write(
 async def test_a_role_ends_at_its_workspace(app: FastAPI, slug: str, make_workspace: MakeWorkspace) -> None:
     other = await make_workspace("other")
     job = Job(metadata=ObjectMeta(name="j", namespace=f"icefield-{other}"), spec=JobSpec(command="x"))
-    with pytest.raises(ApiException) as refused:
-        await app.state.cluster.client.create(job, Impersonation(f"icefield:{slug}:admin", ADMIN))
+    with pytest.raises(KubernetesError) as refused:
+        await app.state.core.cluster.client.create(job, Impersonation(f"icefield:{slug}:admin", ADMIN))
     assert refused.value.status == 403

@@ -13,9 +13,10 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
 
 from .conftest import ADMIN, MakeWorkspace, SignIn
-from .playing import condition, eventually, run_name, set_run_status
+from .playing import condition, run_name, set_run_status
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +79,7 @@ async def test_the_references_pipeline(client: httpx.AsyncClient) -> None:
 
 
 async def test_everything_a_job_says_is_kept(client: httpx.AsyncClient) -> None:
-    said = {
+    request = {
         "name": "Nightly Façade",
         "description": "what it is for",
         "command": "python main.py",
@@ -93,7 +94,7 @@ async def test_everything_a_job_says_is_kept(client: httpx.AsyncClient) -> None:
         "suspend": True,
         "concurrency_policy": "forbid",
     }
-    job = await create(client, **said)
+    job = await create(client, **request)
     for read in (
         job,
         (await client.get("/jobs/nightly-facade")).json(),
@@ -110,7 +111,7 @@ async def test_everything_a_job_says_is_kept(client: httpx.AsyncClient) -> None:
             "timeout_seconds",
             "suspend",
         ):
-            assert read[field] == said[field]
+            assert read[field] == request[field]
         assert read["env_vars"]["B"] == "2"
         assert read["env_vars"]["C"] == "true"
         assert read["env_vars"]["SECRET"]["secret_key_ref"] == {"name": "s", "key": "k"}
@@ -146,6 +147,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "in a cycle: ",
     ),
     ({"name": "x", "command": "x", "schedule": "daily"}, "not a cron expression"),
+    ({"name": "x", "command": "x", "schedule": "99 99 99 99 99"}, "Field schedule: "),
     ({"name": "x", "command": "x", "flavor": "gpu.z9"}, "There is no flavor gpu.z9"),
     ({"name": "x", "command": "x", "timeout_seconds": 0}, "timeout_seconds"),
     ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "env_vars"),
@@ -155,10 +157,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 async def test_what_cannot_run_is_400_before_it_exists(client: httpx.AsyncClient) -> None:
-    for body, said in WRONG:
+    for body, message in WRONG:
         answer = await client.post("/jobs", json=body)
         assert answer.status_code == 400, answer.text
-        assert said in answer.json()["error"]
+        assert message in answer.json()["error"]
     assert (await client.get("/jobs")).json() == {"data": []}
 
 
@@ -222,7 +224,7 @@ async def test_editing_a_job_never_rewrites_a_run(client: httpx.AsyncClient, slu
     job = await create(client, name="j", command="old", params={"a": "1", "b": "1"})
     run_id = (await client.post("/jobs/j/run", json={"params": {"b": 2}})).json()["run_id"]
     await client.patch("/jobs/j", json={"command": "new", "params": {}})
-    run = app.state.cluster.runs.store.by_public_id(f"icefield-{slug}", run_id)
+    run = app.state.core.cluster.runs.store.by_public_id(f"icefield-{slug}", run_id)
     assert run.spec.command == "old"
     assert run.spec.params == {"a": "1", "b": "2"}
     assert run.metadata.owner_references[0].name == "j"
@@ -276,7 +278,7 @@ async def test_a_run_that_the_operator_keeps_waiting_holds_no_place(
         "metadata": {"name": "applied", "namespace": namespace},
         "spec": {"jobRef": {"name": "j"}},
     }
-    cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(run))
+    cluster_with_roles.client.apply(run)
     waiting = condition("Admitted", "False", "QuotaExceeded", "max_running_runs=2, current=2")
     await set_run_status(app, namespace, "applied", {"phase": "pending", "conditions": [waiting]})
     assert [(await client.post("/jobs/j/run")).status_code for _ in range(3)] == [201, 201, 429]

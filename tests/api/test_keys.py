@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from icefield_apiserver.db import models
+from icefield_apiserver.identity import models
 
 from .conftest import AddUser, MakeClient, MakeWorkspace, SignIn
 
@@ -33,7 +33,7 @@ async def test_key_is_shown_once_and_stored_hashed(
     assert re.fullmatch(rf"icf_{created['id']}_[A-Za-z0-9_-]{{43}}", created["key"])
     (listed,) = (await admin.get("/auth/keys")).json()["data"]
     assert listed == {name: value for name, value in created.items() if name != "key"}
-    async with app.state.db.session() as session:
+    async with app.state.core.db.session() as session:
         row = await session.get(models.ApiKey, created["id"])
     assert created["key"] not in vars(row).values()
 
@@ -93,7 +93,7 @@ async def test_expired_key_is_refused(
     key = await create_key(admin, expires_in=60)
     client = await clients(key["key"])
     assert (await client.get("/auth/me")).status_code == 200
-    async with app.state.db.session() as session:
+    async with app.state.core.db.session() as session:
         row = await session.get(models.ApiKey, key["id"])
         row.expires_at -= timedelta(seconds=61)
     assert (await client.get("/auth/me")).status_code == 401

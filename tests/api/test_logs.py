@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -14,20 +13,20 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from fastapi import FastAPI
 
-from icefield_apiserver.settings import ObjectStoreSettings, Settings
+from icefield_apiserver.core.settings import ObjectStoreSettings, Settings
 from icefield_crds import Run
 from icefield_crds.names import pod_name
 from icefield_crds.object_store import attempt_log_prefix, log_complete_key, log_part_key
+from icefield_crds.wire.log_line import LogComplete, LogLine, compress_part
 from tests.controlplane import ControlPlane
-from tests.object_store import RunningObjectStore
+from tests.eventually import eventually
+from tests.object_store import RunningObjectStore, s3_client
 
 from .conftest import ADMIN, MakeWorkspace, SignIn
 from .log_server import Line, LogServer, pod_on_node, serving_logs
-from .playing import eventually, run_name, set_run_status
+from .playing import run_name, set_run_status
 
 pytestmark = pytest.mark.integration
 
@@ -65,14 +64,10 @@ class Place:
         """Archive parts of an attempt's log as the operator does."""
         prefix = attempt_log_prefix(self.slug, self.run.metadata.uid, task, attempt)
         for number, lines in enumerate(parts, first):
-            records = [
-                json.dumps({"timestamp": stamp, "message": message, "task": task, "attempt": attempt}) + "\n"
-                for stamp, message in lines
-            ]
-            body = gzip.compress("".join(records).encode(), 1)
-            await self.s3.put_object(Bucket=self.bucket, Key=log_part_key(prefix, number), Body=body)
+            encoded = b"".join(LogLine(stamp, message, task, attempt).encode() for stamp, message in lines)
+            await self.s3.put_object(Bucket=self.bucket, Key=log_part_key(prefix, number), Body=compress_part(encoded))
         if complete:
-            marker = json.dumps({"parts": first + len(parts)}).encode()
+            marker = LogComplete(first + len(parts)).encode()
             await self.s3.put_object(Bucket=self.bucket, Key=log_complete_key(prefix), Body=marker)
 
     async def report(self, phase: str, **tasks: list[tuple[str, str]]) -> None:
@@ -100,7 +95,7 @@ class Place:
     def make_pod(self, task: str, attempt: int = 0) -> str:
         """Create an attempt's pod, bound to the node that serves logs, and return its name."""
         name = self.pod_name(task, attempt)
-        self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(pod_on_node(f"icefield-{self.slug}", name)))
+        self.plane.client.apply(pod_on_node(f"icefield-{self.slug}", name))
         return name
 
     async def read(self, path: str = "logs", **params: Any) -> list[dict[str, Any]]:
@@ -135,17 +130,10 @@ async def place(
     client = await sign_in(ADMIN, workspace=slug)
     answer = await client.post("/runs", json={"tasks": TASKS})
     run_id = answer.json()["id"]
-    run = app.state.cluster.runs.store.get(f"icefield-{slug}", await run_name(client, run_id))
+    run = app.state.core.cluster.runs.store.get(f"icefield-{slug}", await run_name(client, run_id))
     store = settings.object_store
-    session = get_session().create_client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.region,
-        aws_access_key_id=store.access_key_id,
-        aws_secret_access_key=store.secret_access_key.get_secret_value(),
-        config=AioConfig(s3={"addressing_style": "path"}),
-    )
-    async with session as s3:
+    keys = store.access_key_id, store.secret_access_key.get_secret_value()
+    async with s3_client(store.endpoint, *keys) as s3:
         await s3.create_bucket(Bucket=store.bucket)
         yield Place(app, client, cluster_with_roles, s3, store.bucket, slug, run, run_id)
 
@@ -200,7 +188,7 @@ async def test_archived_logs(place: Place) -> None:
     assert (await place.client.get(f"/runs/{place.run_id}/logs", params={"tail": -1})).status_code == 400
 
 
-async def test_archive_and_live_tail_join_without_a_seam(place: Place, kubelet: LogServer) -> None:
+async def test_archive_and_live_tail_join_without_a_deduplicator(place: Place, kubelet: LogServer) -> None:
     pod = place.make_pod("a")
     await place.report("running", a=[("running", at(0))])
     everything = lines(0, 101)
@@ -268,11 +256,11 @@ async def test_following_a_run_meets_tasks_and_attempts_that_begin_later(place: 
     await place.report("running", a=[("failed", at(0)), ("running", at(1))], b=[("running", at(0))])
     await place.report("failed", a=[("failed", at(0)), ("failed", at(1))], b=[("success", at(0))])
     events = await following
-    told = [(data["task"], data["attempt"], data["message"]) for event, data in events[:-1]]
+    received = [(data["task"], data["attempt"], data["message"]) for event, data in events[:-1]]
     wanted = [
         (task, attempt, message) for task, attempt in pods for _, message in lines(attempt * 20, 10, f"{task}{attempt}")
     ]
-    assert sorted(told) == sorted(wanted)
+    assert sorted(received) == sorted(wanted)
     assert events[-1] == ("end", {"status": "failed"})
 
 

@@ -9,8 +9,8 @@ import httpx
 import pytest_asyncio
 from fastapi.routing import APIRoute
 
-from icefield_apiserver.app import ROUTERS, create_app
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.app import FEATURES, create_app
+from icefield_apiserver.core.settings import Settings
 
 METHODS = ("get", "put", "post", "patch", "delete")
 OPEN = {("post", "/api/v1/auth/login"), ("get", "/livez"), ("get", "/readyz")}
@@ -73,8 +73,9 @@ async def test_every_operation_is_described(document: dict[str, Any]) -> None:
 
 
 async def test_document_names_no_path_twice_and_every_route() -> None:
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    keys = [(method, route.path) for route in routes for method in route.methods or ()]
+    mounts = [mount for feature in FEATURES for mount in feature.mounts]
+    routes = [(mount.prefix, route) for mount in mounts for route in mount.router.routes if isinstance(route, APIRoute)]
+    keys = [(method, prefix + route.path) for prefix, route in routes for method in route.methods or ()]
     assert len(keys) == len(set(keys))
 
 
@@ -94,7 +95,7 @@ async def test_every_field_is_described(document: dict[str, Any]) -> None:
     bare = [
         f"{name}.{field}"
         for name, schema in schemas.items()
-        for field, said in schema.get("properties", {}).items()
-        if not said.get("description")
+        for field, property_ in schema.get("properties", {}).items()
+        if not property_.get("description")
     ]
     assert bare == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,9 +12,11 @@ import pytest_asyncio
 from fastapi import FastAPI
 from oleander_sdk import Oleander, PolarsOptions, PolarsTable
 
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.settings import Settings
+from icefield_apiserver.features.polars.service import PolarsService
 from icefield_crds.names import POLARS_CLOUD_SECRET
 from tests.controlplane import ControlPlane
+from tests.kubernetes_client import RUNS, WORKSPACES
 from tests.object_store import RunningObjectStore
 
 from .conftest import AddUser, MakeWorkspace, SignIn
@@ -68,9 +69,8 @@ def posted(client: httpx.AsyncClient, body: dict[str, Any]) -> asyncio.Task[http
 
 async def let_wait(app: FastAPI, plane: ControlPlane, slug: str, count: int) -> None:
     """Let one run run, and so many workloads wait."""
-    patch = json.dumps({"spec": {"quotas": {"maxRunningRuns": 1, "maxQueuedWorkloads": count}}})
-    plane.kubectl("patch", f"workspace/{slug}", "--type=merge", "-p", patch)
-    await app.state.cluster.workspaces.read(None, slug)
+    plane.client.patch(WORKSPACES, slug, {"spec": {"quotas": {"maxRunningRuns": 1, "maxQueuedWorkloads": count}}})
+    await app.state.core.cluster.workspaces.read(None, slug)
 
 
 async def test_a_query_and_its_rows(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
@@ -109,9 +109,14 @@ async def test_a_script_that_fails(client: httpx.AsyncClient, sandboxes: Sandbox
     assert (run.spec.polars.script, run.spec.polars.params) == (SCRIPT["script"], params)
     error = "script line 3: ColumnNotFoundError: unable to find column 'x'"
     await sandboxes.fail(run, error, errorKind="script", errorLine=3)
-    said = (await answer).json()
-    assert ((await answer).status_code, said["success"], said["error"]) == (200, False, error)
-    assert (said["error_kind"], said["error_line"], said["results"], said["row_count"]) == ("script", 3, None, None)
+    ended = (await answer).json()
+    assert ((await answer).status_code, ended["success"], ended["error"]) == (200, False, error)
+    assert (ended["error_kind"], ended["error_line"], ended["results"], ended["row_count"]) == (
+        "script",
+        3,
+        None,
+        None,
+    )
 
 
 async def test_what_was_saved(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
@@ -120,19 +125,19 @@ async def test_what_was_saved(client: httpx.AsyncClient, sandboxes: Sandboxes) -
     run = await sandboxes.next_run()
     saved = {"table": "default.summary", "rowsWritten": 2, "mode": "append"}
     await sandboxes.succeed(run, FLOWERS, 2, saved=saved, executionMilliseconds=12_345.6)
-    said = (await answer).json()
-    assert said["saved"] == {"table": "default.summary", "rows_written": 2, "mode": "append"}
-    assert (said["execution_time"], said["results"]["columns"]) == ("12.3s", ["species", "mean"])
+    ended = (await answer).json()
+    assert ended["saved"] == {"table": "default.summary", "rows_written": 2, "mode": "append"}
+    assert (ended["execution_time"], ended["results"]["columns"]) == ("12.3s", ["species", "mean"])
 
 
 async def test_ten_thousand_rows_of_many(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
     answer = posted(client, QUERY)
     run = await sandboxes.next_run()
     await sandboxes.succeed(run, arrow_stream({"n": range(25_000)}, ["Int64"], batch_rows=4096), 25_000)
-    said = (await answer).json()
-    rows = said["results"]["rows"]
+    ended = (await answer).json()
+    rows = ended["results"]["rows"]
     assert (len(rows), rows[0], rows[-1]) == (10_000, [0], [9999])
-    assert (said["row_count"], said["truncated"]) == (25_000, True)
+    assert (ended["row_count"], ended["truncated"]) == (25_000, True)
 
 
 async def test_without_waiting(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
@@ -164,8 +169,12 @@ async def test_a_cancelled_workload(client: httpx.AsyncClient, sandboxes: Sandbo
     run = await sandboxes.next_run()
     assert (await client.post(f"/runs/{run.public_id}/cancel")).status_code == 200
     await sandboxes.report(run, "cancelled", completionTime="2026-06-01T08:00:00Z")
-    said = (await answer).json()
-    assert (said["success"], said["error"], said["execution_time"]) == (False, "the workload was cancelled", None)
+    ended = (await answer).json()
+    assert (ended["success"], ended["error"], ended["execution_time"]) == (
+        False,
+        "the workload was cancelled",
+        None,
+    )
 
 
 async def test_a_run_that_is_deleted_meanwhile(
@@ -173,9 +182,9 @@ async def test_a_run_that_is_deleted_meanwhile(
 ) -> None:
     answer = posted(client, SCRIPT)
     run = await sandboxes.next_run()
-    cluster_with_roles.kubectl("delete", f"runs.icefield.dev/{run.metadata.name}", "-n", sandboxes.namespace)
-    said = await answer
-    assert (said.status_code, said.json()["error"]) == (
+    cluster_with_roles.client.delete(RUNS, run.metadata.name, sandboxes.namespace)
+    response = await answer
+    assert (response.status_code, response.json()["error"]) == (
         409,
         f"Run {run.public_id} was deleted before it had ended.",
     )
@@ -186,10 +195,10 @@ async def test_the_end_of_the_server_ends_the_wait_and_not_the_run(
 ) -> None:
     answer = posted(client, SCRIPT)
     run = await sandboxes.next_run()
-    app.state.polars._closing.set()
-    said = await answer
-    assert (said.status_code, said.json()["run_id"], said.json()["success"]) == (202, run.public_id, False)
-    assert run.public_id in said.json()["error"]
+    app.state.services.get(PolarsService)._closing.set()
+    response = await answer
+    assert (response.status_code, response.json()["run_id"], response.json()["success"]) == (202, run.public_id, False)
+    assert run.public_id in response.json()["error"]
     assert not sandboxes.runs()[0].phase.is_terminal
 
 
@@ -206,9 +215,9 @@ async def test_a_result_that_is_not_there(client: httpx.AsyncClient, sandboxes: 
     answer = posted(client, QUERY)
     run = await sandboxes.next_run()
     await sandboxes.succeed(run, None, 2, result={"key": sandboxes.key(run), "bytes": 7})
-    said = await answer
-    assert said.status_code == 404
-    assert said.json()["error"].startswith(f"Run {run.public_id} succeeded, but its rows cannot be read now: ")
+    response = await answer
+    assert response.status_code == 404
+    assert response.json()["error"].startswith(f"Run {run.public_id} succeeded, but its rows cannot be read now: ")
 
 
 async def test_more_than_may_run_at_once_wait_and_more_than_may_wait_are_refused(
@@ -262,18 +271,18 @@ async def test_polars_cloud_needs_credentials(
         "metadata": {"name": POLARS_CLOUD_SECRET, "namespace": sandboxes.namespace},
         "stringData": {"clientId": "a"},
     }
-    cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Secret", **secret}))
+    cluster_with_roles.client.apply({"apiVersion": "v1", "kind": "Secret", **secret})
     assert "set accessToken, or clientId and clientSecret" in (await client.post(PATH, json=body)).json()["error"]
 
-    sandboxes.app.state.secrets.forget(sandboxes.slug)
+    sandboxes.app.state.core.secrets.forget(sandboxes.slug)
     secret["stringData"]["accessToken"] = "b"
-    cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Secret", **secret}))
+    cluster_with_roles.client.apply({"apiVersion": "v1", "kind": "Secret", **secret})
     accepted = posted(client, body)
     run = await sandboxes.next_run()
     await sandboxes.succeed(run, None, 7, saved={"table": "a.b", "rowsWritten": 7, "mode": "overwrite"})
-    said = (await accepted).json()
-    assert (said["success"], said["results"], said["row_count"]) == (True, None, 7)
-    assert said["compute"] == {
+    ended = (await accepted).json()
+    assert (ended["success"], ended["results"], ended["row_count"]) == (True, None, 7)
+    assert ended["compute"] == {
         "mode": "distributed",
         "distributed": True,
         "vcpus": None,

@@ -15,8 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 from polnor._client import Client, Config, PolnorAPIError
 
+from tests.eventually import eventually
+
 from .conftest import ADMIN, MakeWorkspace, SignIn
-from .playing import eventually, run_name, set_run_status
+from .playing import run_name, set_run_status
 
 pytestmark = pytest.mark.integration
 

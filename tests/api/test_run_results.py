@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.settings import Settings
 from icefield_crds import Run
 from tests.controlplane import ControlPlane
 from tests.object_store import RunningObjectStore
@@ -61,8 +61,8 @@ async def applied(sandboxes: Sandboxes, plane: ControlPlane, spec: dict[str, Any
         "metadata": {"name": "applied", "namespace": sandboxes.namespace, **metadata},
         "spec": spec,
     }
-    made = Run.model_validate_json(plane.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest)))
-    found = await sandboxes.app.state.cluster.runs.find(made.metadata.namespace, made.metadata.name)
+    made = Run.model_validate(plane.client.create(manifest))
+    found = await sandboxes.app.state.core.cluster.runs.find(made.metadata.namespace, made.metadata.name)
     assert found is not None
     return made
 
@@ -71,7 +71,7 @@ async def submitted(client: httpx.AsyncClient, sandboxes: Sandboxes, **more: Any
     """Submit a workload, and return its run."""
     answer = await client.post("/warehouse/polars", json={**SCRIPT, "async": True, **more})
     assert answer.status_code == 202, answer.text
-    run: Run = sandboxes.app.state.cluster.runs.store.by_public_id(sandboxes.namespace, answer.json()["run_id"])
+    run: Run = sandboxes.app.state.core.cluster.runs.store.by_public_id(sandboxes.namespace, answer.json()["run_id"])
     return run
 
 
@@ -113,7 +113,7 @@ async def test_runs_that_have_no_result(client: httpx.AsyncClient, sandboxes: Sa
 
     run = await submitted(client, sandboxes, destination="default.summary")
     name = run.public_id
-    assert await refused(name) == (409, f"Run {name} is pending: its result is there once it has succeeded.")
+    assert await refused(name) == (409, f"Run {name} is pending: it has a result once it has succeeded.")
     await sandboxes.succeed(run, None, 7)
     assert await refused(name) == (404, f"Run {name} has no result of its own: its rows went to default.summary.")
 
@@ -127,7 +127,7 @@ async def test_runs_that_have_no_result(client: httpx.AsyncClient, sandboxes: Sa
     run = await submitted(client, sandboxes)
     await sandboxes.succeed(run, FLOWERS, 3)
     await sandboxes.s3.delete_object(Bucket=sandboxes.bucket, Key=sandboxes.key(run))
-    gone = f"The result of run {run.public_id} is not there any more; run it again."
+    gone = f"The result of run {run.public_id} no longer exists; run it again."
     assert await refused(run.public_id) == (404, gone)
     await sandboxes.put_result(run, b"forged" * 1000)
     answer = await client.get(f"/runs/{run.public_id}/result")
@@ -191,9 +191,9 @@ async def read_state(client: httpx.AsyncClient, run_id: str) -> httpx.Response:
 
 async def test_states_of_runs(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
     run = await submitted(client, sandboxes)
-    said = (await read_state(client, run.public_id)).json()
+    read = (await read_state(client, run.public_id)).json()
     identity = {"id": run.public_id, "name": run.metadata.name, "namespace": sandboxes.slug}
-    assert {name: said[name] for name in said if name != "queued_at"} == {
+    assert {name: read[name] for name in read if name != "queued_at"} == {
         "id": run.public_id,
         "type": "polars",
         "mode": "script",
@@ -207,15 +207,15 @@ async def test_states_of_runs(client: httpx.AsyncClient, sandboxes: Sandboxes) -
         "job": identity,
         "pipeline": identity,
     }
-    assert said["queued_at"]
+    assert read["queued_at"]
     await sandboxes.wait_for_turn(run)
     assert (await read_state(client, run.public_id)).json()["state"] == "SUBMITTED"
     await sandboxes.report(run, "running", startTime=STARTED)
-    said = (await read_state(client, run.public_id)).json()
-    assert (said["state"], said["started_at"], said["duration"] > 0) == ("RUNNING", STARTED, True)
+    read = (await read_state(client, run.public_id)).json()
+    assert (read["state"], read["started_at"], read["duration"] > 0) == ("RUNNING", STARTED, True)
     await sandboxes.fail(run, "it broke")
-    said = (await read_state(client, run.public_id)).json()
-    assert (said["state"], said["error"], said["ended_at"], said["duration"]) == ("FAIL", "it broke", ENDED, 5000.0)
+    read = (await read_state(client, run.public_id)).json()
+    assert (read["state"], read["error"], read["ended_at"], read["duration"]) == ("FAIL", "it broke", ENDED, 5000.0)
     for phase, state in (("success", "COMPLETE"), ("cancelled", "ABORT")):
         run = await submitted(client, sandboxes)
         await sandboxes.report(run, phase)
@@ -227,18 +227,18 @@ async def test_the_state_of_a_run_of_a_job_and_of_what_carries_notes(
 ) -> None:
     job = (await client.post("/jobs", json={"name": "Nightly", "command": "true"})).json()
     run_id = (await client.post("/jobs/Nightly/run")).json()["run_id"]
-    said = (await read_state(client, run_id)).json()
-    assert said["job"] == said["pipeline"] == {"id": job["id"], "name": "Nightly", "namespace": sandboxes.slug}
-    assert (said["type"], said["mode"]) == ("command", None)
+    read = (await read_state(client, run_id)).json()
+    assert read["job"] == read["pipeline"] == {"id": job["id"], "name": "Nightly", "namespace": sandboxes.slug}
+    assert (read["type"], read["mode"]) == ("command", None)
 
     tags = [{"key": "team", "value": "eu"}, {"key": "a", "value": "b", "source": "job"}]
     notes = {"job-namespace": "etl", "job-name": "daily", "run-tags": json.dumps(tags)}
     annotations = {f"icefield.dev/{name}": value for name, value in notes.items()}
     run = await applied(sandboxes, cluster_with_roles, {"spark": SPARK}, annotations=annotations)
-    said = (await read_state(client, run.public_id)).json()
-    assert said["job"] == {"id": run.public_id, "name": "daily", "namespace": "etl"}
-    assert said["tags"] == [{**tags[0], "source": None}, tags[1]]
-    assert (said["type"], said["mode"]) == ("spark", "sql")
+    read = (await read_state(client, run.public_id)).json()
+    assert read["job"] == {"id": run.public_id, "name": "daily", "namespace": "etl"}
+    assert read["tags"] == [{**tags[0], "source": None}, tags[1]]
+    assert (read["type"], read["mode"]) == ("spark", "sql")
     broken = {"icefield.dev/run-tags": '[{"key": 1}]'}
     odd = await applied(sandboxes, cluster_with_roles, {"spark": SPARK}, name="odd", annotations=broken)
     assert (await read_state(client, odd.public_id)).json()["tags"] == []

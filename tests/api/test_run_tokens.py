@@ -19,6 +19,7 @@ from fastapi.routing import iter_route_contexts
 
 from icefield_crds import Run
 from tests.controlplane import ControlPlane
+from tests.kubernetes_client import RUNS
 
 from .conftest import MakeClient, MakeWorkspace, RunTokenKey
 
@@ -44,9 +45,8 @@ async def running(app: FastAPI, make_workspace: MakeWorkspace, cluster_with_role
         "metadata": {"name": "nightly", "namespace": f"icefield-{slug}"},
         "spec": {"command": "true"},
     }
-    created = cluster_with_roles.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
-    run = Run.model_validate_json(created)
-    await app.state.cluster.runs.find(run.metadata.namespace, run.metadata.name)
+    run = Run.model_validate(cluster_with_roles.client.create(manifest))
+    await app.state.core.cluster.runs.find(run.metadata.namespace, run.metadata.name)
     now = int(time.time())
     claims = {
         "iss": "icefield-operator",
@@ -132,11 +132,8 @@ async def test_token_dies_with_the_run(
     client = await clients(signed(running.claims, run_token_key.private))
     assert (await client.get("/auth/me")).status_code == 200
     namespace, name = running.run.metadata.namespace or "", running.run.metadata.name
-    patch = json.dumps({"status": {"phase": "success"}})
-    cluster_with_roles.kubectl(
-        "patch", f"runs.icefield.dev/{name}", "-n", namespace, "--subresource=status", "--type=merge", "-p", patch
-    )
-    await app.state.cluster.runs.read(namespace, name)
+    cluster_with_roles.client.patch(RUNS, name, {"status": {"phase": "success"}}, namespace, "status")
+    await app.state.core.cluster.runs.read(namespace, name)
     assert (await client.get("/auth/me")).status_code == 401
 
 
@@ -158,7 +155,7 @@ async def test_token_of_a_sandbox_opens_the_catalog_and_nothing_else(
         url = f"http://icefield{path}"
         answer = await catalog_only.request(method, url)
         if answer.status_code == 403:
-            assert answer.json() == {"error": "This token opens only the catalog."}, path
+            assert answer.json() == {"error": "This token is valid for the catalog only."}, path
         else:
             assert (await anonymous.request(method, url)).status_code == answer.status_code, path
             open_to_all.add(path)

@@ -120,7 +120,7 @@ async def test_cancelling(app: FastAPI, client: httpx.AsyncClient, slug: str) ->
     for _ in range(2):
         answer = await client.post(f"/runs/{run_id}/cancel")
         assert (answer.status_code, answer.json()["status"]) == (200, "pending")
-    run = app.state.cluster.runs.store.by_public_id(f"icefield-{slug}", run_id)
+    run = app.state.core.cluster.runs.store.by_public_id(f"icefield-{slug}", run_id)
     assert run.spec.desired_state == "cancelled"
     await end(app, client, slug, run_id, phase="cancelled")
     answer = await client.post(f"/runs/{run_id}/cancel")

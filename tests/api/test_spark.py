@@ -11,7 +11,6 @@ import httpx
 import pyarrow as pa
 import pytest
 import pytest_asyncio
-from aiobotocore.session import get_session
 from fastapi import FastAPI
 from oleander_sdk import Oleander, OleanderHttpError
 from oleander_sdk.models import (
@@ -24,15 +23,16 @@ from oleander_sdk.models import (
 )
 from pyiceberg.catalog import load_catalog
 
-from icefield_apiserver.object_store import client_of
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.settings import Settings
 from icefield_crds import Run
 from icefield_crds.names import JOB_NAME_ANNOTATION, JOB_NAMESPACE_ANNOTATION, RUN_TAGS_ANNOTATION
 from tests.catalog import BUCKET, RunningCatalog
+from tests.eventually import eventually
+from tests.object_store import s3_client
 
 from .conftest import ADMIN, AddUser, MakeClient, SignIn
 from .lakehouse import Lakehouse, MakeLakehouse
-from .playing import eventually, set_run_status
+from .playing import set_run_status
 from .test_polnor_sdk import listening
 
 pytestmark = pytest.mark.integration
@@ -97,7 +97,7 @@ async def upload(client: httpx.AsyncClient, file: str, content: bytes = PROGRAM,
 def runs(app: FastAPI, lakehouse: Lakehouse) -> list[Run]:
     """The workspace's runs, newest last."""
     found = [
-        run for run in app.state.cluster.runs.store.all() if run.metadata.namespace == f"icefield-{lakehouse.slug}"
+        run for run in app.state.core.cluster.runs.store.all() if run.metadata.namespace == f"icefield-{lakehouse.slug}"
     ]
     return sorted(found, key=lambda run: int(run.metadata.resource_version or 0))
 
@@ -137,8 +137,7 @@ async def test_artifacts_come_in_versions(
     assert [(artifact["name"], artifact["version"]) for artifact in every] == [("App", 1), ("daily", 2), ("daily", 1)]
 
     site = lakehouse.site
-    keys = {"access_key_id": site.access_key_id, "secret_access_key": site.secret_access_key}
-    async with client_of(get_session(), endpoint=site.endpoint, region="us-east-1", **keys) as s3:
+    async with s3_client(site.endpoint, site.access_key_id, site.secret_access_key) as s3:
         prefix = f"workspaces/{lakehouse.slug}/artifacts/"
         stored = await s3.get_object(Bucket=BUCKET, Key=f"{prefix}{second['id']}/other.py")
         assert await stored["Body"].read() == PROGRAM * 2
@@ -162,8 +161,8 @@ async def test_uploads_at_once_get_versions_of_their_own(client: httpx.AsyncClie
         ("daily.sh", PROGRAM, {}, "is no program for Spark"),
         ("a b.py", PROGRAM, {}, "is no program for Spark"),
         ("../x.py", PROGRAM, {}, "is no program for Spark"),
-        ("x.py", PROGRAM, {"name": "a/b"}, "cannot be called 'a/b'"),
-        ("x.py", PROGRAM, {"name": "art_0123456789ab"}, "cannot be called"),
+        ("x.py", PROGRAM, {"name": "a/b"}, "name 'a/b' is not allowed"),
+        ("x.py", PROGRAM, {"name": "art_0123456789ab"}, "is not allowed"),
         ("x.jar", PROGRAM, {"mainClass": "not a class"}, "is not the name of a class"),
         ("x.jar", b"x" * (9 * 1024 * 1024 + 1), {}, "longer than 9437184 bytes"),
     ],
@@ -243,7 +242,7 @@ def job(**properties: Any) -> dict[str, Any]:
         (job(entrypoint="s3://elsewhere/x.py"), 400, "is not the workspace's"),
         (job(entrypoint=f"s3://{BUCKET}/workspaces/another/x.py"), 400, "is not the workspace's"),
         (job(entrypoint="lib"), 400, "neither a .py nor a .jar"),
-        (job(entrypoint="App"), 400, "a jar needs the class"),
+        (job(entrypoint="App"), 400, "a jar needs its main class"),
         (job(driverMachineType="spark.3.b"), 400, "Field properties.driverMachineType"),
         (job(executorMachineType="G.1X"), 400, "Field properties.executorMachineType"),
         (job(executorNumbers=21), 400, "executorNumbers"),

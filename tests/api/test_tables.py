@@ -181,7 +181,7 @@ async def test_what_there_is_not_is_404_and_what_there_is_409(client: httpx.Asyn
     assert (await client.post("/databases/none/tables", json=body)).status_code == 404
     assert (await client.post("/databases/sales/tables", json=body)).status_code == 201
     again = await client.post("/databases/sales/tables", json=body)
-    assert (again.status_code, again.json()) == (409, {"error": "There already is a table or a view sales.t."})
+    assert (again.status_code, again.json()) == (409, {"error": "A table or view sales.t already exists."})
     for path in (
         "/databases/none/tables",
         "/databases/sales/schemas/none/tables",
@@ -236,7 +236,7 @@ async def test_maintenance_is_a_run(app: FastAPI, client: httpx.AsyncClient, lak
     assert started.status_code == 201, started.text
     assert started.json()["status"] == "pending"
     run = (await client.get(f"/runs/{started.json()['run_id']}")).json()
-    spec = app.state.cluster.runs.store.get(f"icefield-{lakehouse.slug}", run["name"]).spec
+    spec = app.state.core.cluster.runs.store.get(f"icefield-{lakehouse.slug}", run["name"]).spec
     files = {file.path: file.content for file in spec.files}
     assert spec.command == "python maintain.py"
     assert [(variable.name, variable.value) for variable in spec.env] == [

@@ -7,8 +7,8 @@ import asyncio
 import httpx
 import pytest
 
-from icefield_apiserver.db.migrate import upgrade
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.db.migrate import upgrade
+from icefield_apiserver.core.settings import Settings
 from tests.controlplane import ControlPlane
 
 from .conftest import ADMIN, PASSWORD, AddUser, SignIn, serving

@@ -17,8 +17,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 from polnor._client import Client, Config, PolnorAPIError
 
-from icefield_apiserver.settings import Settings
-from icefield_apiserver.volumes.store import PART_BYTES
+from icefield_apiserver.core.objects.multipart import PART_BYTES
+from icefield_apiserver.core.settings import Settings
 
 from .conftest import ADMIN, AddUser, SignIn
 from .lakehouse import Lakehouse, MakeLakehouse
@@ -85,7 +85,7 @@ async def test_a_volume_from_creation_to_its_end(client: httpx.AsyncClient, lake
     names = [row["name"] for row in (await client.get("/databases/demo/volumes")).json()["data"]]
     assert names == ["raw", "second"]
     again = await client.post("/databases/demo/volumes", json={"name": "second"})
-    assert (again.status_code, again.json()) == (409, {"error": "There already is a volume second in database demo."})
+    assert (again.status_code, again.json()) == (409, {"error": "Volume second already exists in database demo."})
     assert (await client.post("/databases/demo/volumes", json={"name": "a/b"})).status_code == 400
     assert (await client.post("/databases/none/volumes", json={"name": "v"})).status_code == 404
     assert (await client.get("/databases/none/volumes")).status_code == 404
@@ -187,7 +187,7 @@ async def test_what_is_too_long_or_breaks_off_leaves_nothing(client: httpx.Async
 
     headers = {"Content-Type": whole.headers["Content-Type"]}
     answer = await client.post(FILES, content=broken(), headers=headers)
-    assert (answer.status_code, answer.json()) == (400, {"error": "The upload ends too early."})
+    assert (answer.status_code, answer.json()) == (400, {"error": "The upload is incomplete."})
 
     async def endless() -> AsyncIterator[bytes]:
         yield whole.read()[:300]

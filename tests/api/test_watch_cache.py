@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -15,12 +14,14 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from icefield_apiserver.kube import KubeClient, WatchCache, cache
-from icefield_apiserver.kube.orders import JOBS
+from icefield_apiserver.core.kube import ResourceClient, WatchCache
+from icefield_apiserver.core.kube.indexes import BY_NAME
 from icefield_crds import Job
+from icefield_kube import watch
 from tests.controlplane import ControlPlane
-
-from .playing import eventually
+from tests.eventually import eventually
+from tests.kubernetes_client import JOBS as JOB_KIND
+from tests.kubernetes_client import NAMESPACES
 
 pytestmark = pytest.mark.integration
 
@@ -74,7 +75,7 @@ class Place:
         """Apply a job past the wire."""
         metadata = {"name": name, "namespace": self.namespace}
         job = {"apiVersion": "icefield.dev/v1alpha1", "kind": "Job", "metadata": metadata, "spec": {"command": command}}
-        self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(job))
+        self.plane.client.apply(job)
 
     async def has(self, *names: str) -> None:
         """Return once the cache has exactly these jobs."""
@@ -99,24 +100,24 @@ async def place(
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     namespace = f"watch-{secrets.token_hex(3)}"
-    plane.kubectl("create", "namespace", namespace)
-    client = await KubeClient.connect()
-    jobs = WatchCache(client, Job, JOBS)
-    running = asyncio.create_task(jobs.run())
+    plane.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    client = await ResourceClient.connect()
+    jobs = WatchCache(client, Job, BY_NAME)
+    running = asyncio.create_task(jobs.reflector.run())
     yield Place(jobs, wire, plane, namespace)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await client.close()
     server.close()
-    plane.kubectl("delete", "namespace", namespace, "--wait=false")
+    plane.client.delete(NAMESPACES, namespace)
 
 
 async def test_what_kubectl_does_is_seen(place: Place) -> None:
-    await place.jobs.wait_until_synced()
+    await place.jobs.reflector.wait_until_synced()
     place.apply("a")
     place.apply("b")
     await place.has("a", "b")
-    place.plane.kubectl("delete", "jobs.icefield.dev", "a", "-n", place.namespace)
+    place.plane.client.delete(JOB_KIND, "a", place.namespace)
     await place.has("b")
 
 
@@ -124,7 +125,7 @@ async def test_what_happens_while_the_connection_is_cut_is_made_up_for(place: Pl
     place.apply("a")
     await place.has("a")
     place.wire.cut()
-    place.plane.kubectl("delete", "jobs.icefield.dev", "a", "-n", place.namespace)
+    place.plane.client.delete(JOB_KIND, "a", place.namespace)
     place.apply("b")
     assert place.jobs.store.get(place.namespace, "b") is None
     place.wire.is_cut = False
@@ -134,25 +135,25 @@ async def test_what_happens_while_the_connection_is_cut_is_made_up_for(place: Pl
 async def test_a_version_that_is_too_old_means_a_new_list(place: Place) -> None:
     place.apply("a")
     await place.has("a")
-    place.jobs._version = "1"
+    place.jobs.reflector._version = "1"
     place.wire.cut()
-    place.plane.kubectl("delete", "jobs.icefield.dev", "a", "-n", place.namespace)
+    place.plane.client.delete(JOB_KIND, "a", place.namespace)
     place.wire.is_cut = False
     await place.has()
 
 
-async def test_a_connection_that_dies_without_a_word_is_noticed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "WATCH_SECONDS", 1)
-    monkeypatch.setattr(cache, "SILENCE_SECONDS", 2)
-    await place.jobs.wait_until_synced()
-    place.wire.cut()  # the watch that is open was told the usual times
+async def test_a_connection_that_dies_silently_is_noticed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 1)
+    monkeypatch.setattr(watch, "SILENCE_SECONDS", 2)
+    await place.jobs.reflector.wait_until_synced()
+    place.wire.cut()  # the open watch has the usual limits
     place.wire.is_cut = False
     place.apply("a")
     await place.has("a")
     place.wire.is_silent = True
 
     async def is_silent() -> bool:
-        return place.jobs.silence_seconds > 3
+        return place.jobs.reflector.silence_seconds > 3
 
     await eventually(is_silent)
     place.wire.is_silent = False
@@ -161,10 +162,10 @@ async def test_a_connection_that_dies_without_a_word_is_noticed(place: Place, mo
 
 
 async def test_a_miss_asks_kubernetes(place: Place) -> None:
-    await place.jobs.wait_until_synced()
+    await place.jobs.reflector.wait_until_synced()
     place.wire.is_silent = True
     place.apply("a")
-    uid = place.plane.kubectl("get", "jobs.icefield.dev", "a", "-n", place.namespace, "-o", "jsonpath={.metadata.uid}")
+    uid = place.plane.client.get(JOB_KIND, "a", place.namespace)["metadata"]["uid"]
     assert place.jobs.store.by_uid(uid) is None
     place.wire.is_silent = False
     by_id = await place.jobs.find_by_public_id(place.namespace, f"job_{uid.replace('-', '')[:12]}")

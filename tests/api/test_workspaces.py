@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from tests.controlplane import ControlPlane
+from tests.kubernetes_client import WORKSPACES
 
 from .conftest import AddUser, MakeWorkspace, SignIn
 
@@ -127,8 +127,7 @@ async def test_what_kubectl_writes_counts(
     slug = await make_workspace()
     ed = await sign_in("ed@acme.eu", workspace=slug)
     assert (await ed.get("/auth/me")).status_code == 404
-    patch = json.dumps({"spec": {"members": [{"user": "ed@acme.eu", "role": "editor"}]}})
-    cluster_with_roles.kubectl("patch", f"workspace/{slug}", "--type=merge", "-p", patch)
+    cluster_with_roles.client.patch(WORKSPACES, slug, {"spec": {"members": [{"user": "ed@acme.eu", "role": "editor"}]}})
     async with asyncio.timeout(10):
         while (answer := await ed.get("/auth/me")).status_code == 404:  # noqa: ASYNC110 - a client has nothing to wait on
             await asyncio.sleep(0.02)
@@ -144,7 +143,7 @@ async def test_flavors_are_listed_and_read(
         "metadata": {"name": "test.1"},
         "spec": {"cpu": 1, "memory": "1Gi", "pricePerHour": 0.05},
     }
-    cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    cluster_with_roles.client.apply(manifest)
     flavor = (await admin.get("/flavors/test.1")).json()
     assert flavor == {
         "id": flavor["id"],
@@ -157,4 +156,4 @@ async def test_flavors_are_listed_and_read(
     assert (await admin.get(f"/flavors/{flavor['id']}")).json() == flavor
     assert flavor in (await admin.get("/flavors")).json()["data"]
     missing = await admin.get("/flavors/no.such")
-    assert (missing.status_code, missing.json()) == (404, {"error": "There is no flavor called no.such."})
+    assert (missing.status_code, missing.json()) == (404, {"error": "There is no flavor no.such."})

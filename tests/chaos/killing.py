@@ -49,7 +49,7 @@ def _delete_pods(scenario: Scenario, name: str) -> None:
 
 
 def _operator_processes(cgroup: str) -> list[psutil.Process]:
-    """The operator's processes of this cluster, told from another cluster's by their cgroup."""
+    """The operator's processes of this cluster, distinguished from another cluster's by their cgroup."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         try:

@@ -32,11 +32,6 @@ END_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
-def workloads(platform: Any) -> Workloads:
-    return Workloads(platform)
-
-
-@pytest.fixture(scope="module")
 def database(workloads: Workloads) -> str:
     return create_database(workloads.rest, f"polars_chaos_{secrets.token_hex(3)}")
 

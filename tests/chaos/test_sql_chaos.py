@@ -5,7 +5,6 @@ Every statement ends. What says it succeeded was applied once, what says it fail
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.e2e.scenarios import NAMESPACE, Scenario
+from tests.kubernetes_client import PODS
 from tests.statements import ENDED, Sql, create_database, save_warehouse
 
 from icefield_crds import names
@@ -76,7 +76,7 @@ def kill_pod(scenario: Scenario, sql: Sql) -> None:
 
 def kill_spark(scenario: Scenario, sql: Sql) -> None:
     """End the warehouse's Spark without a warning."""
-    pod = json.loads(scenario.kubectl("-n", NAMESPACE, "get", "pod", pod_of(sql), "-o", "json"))
+    pod = scenario.cluster.get(PODS, pod_of(sql), NAMESPACE)
     for process in psutil.process_iter(["cmdline"]):
         is_spark = "SparkConnectServer" in " ".join(process.info["cmdline"] or ())
         if is_spark and pod["metadata"]["uid"] in Path(f"/proc/{process.pid}/cgroup").read_text():
@@ -93,8 +93,8 @@ def assert_applied_once_or_not_at_all(sql: Sql, table: str, writes: list[dict[st
     assert {write["status"] for write in writes} <= {"succeeded", "failed"}
     for write in writes:
         assert write["status"] == "succeeded" or write["error_message"], write
-    said = {n: ROWS_PER_WRITE for n, write in enumerate(writes) if write["status"] == "succeeded"}
-    assert rows_by_writer(sql, table) == said
+    acknowledged = {n: ROWS_PER_WRITE for n, write in enumerate(writes) if write["status"] == "succeeded"}
+    assert rows_by_writer(sql, table) == acknowledged
 
 
 def test_the_warehouse_is_killed_in_mid_read(scenario: Scenario, victim: Sql) -> None:

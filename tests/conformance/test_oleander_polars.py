@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
 
 import pytest
 from oleander_sdk import Oleander, OleanderHttpError
@@ -38,11 +37,6 @@ result = (
     .head(limit)
 )
 """
-
-
-@pytest.fixture(scope="module")
-def workloads(platform: Any) -> Workloads:
-    return Workloads(platform)
 
 
 @pytest.fixture(scope="module")

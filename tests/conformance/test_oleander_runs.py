@@ -1,19 +1,12 @@
-"""The published `oleanderhq-sdk`, unmodified: how a run stands, whatever it executes."""
+"""The published `oleanderhq-sdk`, unmodified: the state of a run, whatever it executes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from oleander_sdk import Oleander, RunNotFoundError
 from tests.workloads import Workloads
 
 pytestmark = pytest.mark.conformance
-
-
-@pytest.fixture(scope="module")
-def workloads(platform: Any) -> Workloads:
-    return Workloads(platform)
 
 
 async def test_a_run_from_submitted_to_complete(oleander: Oleander, workloads: Workloads) -> None:

@@ -46,11 +46,6 @@ spark.table(source).where(f"id >= {least}").writeTo(target).createOrReplace()
 
 
 @pytest.fixture(scope="module")
-def workloads(platform: Any) -> Workloads:
-    return Workloads(platform)
-
-
-@pytest.fixture(scope="module")
 def place(workloads: Workloads) -> str:
     """A database with a table `orders` of a hundred rows."""
     name = create_database(workloads.rest, f"spark_{secrets.token_hex(3)}")

@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import Any
 
+from tests.kubernetes_client import KubernetesClient
+
 ENDED = frozenset({"success", "failed", "cancelled"})
 NAMESPACE = "icefield-demo"
 
@@ -19,6 +21,7 @@ class Scenario:
         self.platform = platform
         self._started: list[str] = []
         self.rest = platform.client()
+        self.cluster = KubernetesClient(platform.kubeconfig)
 
     def job(self, **body: Any) -> dict[str, Any]:
         """Create a job under a name of its own."""

@@ -1,6 +1,7 @@
 """Every script of tests/hostile, each in a sandbox of a whole cluster; and what they leave of the platform: all of it.
 
-The scripts run once, a few at a time, when the first test asks for what came of them.
+The scripts run once, a few at a time, when the first test asks for what came of them. Those that change nothing in
+their sandbox share one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,14 @@ import psutil
 import pytest
 
 from icefield_crds import labels, names
-from tests.hostile import SCRIPTS, Hostile, Places
+from tests.hostile import SCRIPTS, Hostile, Places, together
 from tests.statements import Sql, create_database
 from tests.workloads import Workloads, made_workspace
 
 pytestmark = pytest.mark.e2e
 
 AT_ONCE = 4
+SHARED_SANDBOXES = 4
 PEOPLE = ["Ada", "Grace", "Katherine"]
 MAX_ERROR_CHARACTERS = 8192
 SHORTEST_SECRET = 12
@@ -49,7 +51,7 @@ class Ended:
     Args:
         run_id: its run.
         success: whether the workload succeeded.
-        error: the error that was told.
+        error: the error that is expected.
         kind: the run's error_kind.
         log: what it printed.
     """
@@ -59,11 +61,6 @@ class Ended:
     error: str
     kind: str | None
     log: str
-
-
-@pytest.fixture(scope="module")
-def workloads(platform: Any) -> Workloads:
-    return Workloads(platform)
 
 
 @pytest.fixture(scope="module")
@@ -143,18 +140,40 @@ def before(workloads: Workloads, places: Places) -> Before:
 @pytest.fixture(scope="module")
 def ended(workloads: Workloads, places: Places, before: Before) -> dict[str, Ended]:
     """What came of every script."""
+    groups = [[hostile] for hostile in SCRIPTS if not hostile.shared]
+    shared = [hostile for hostile in SCRIPTS if hostile.shared]
+    groups += [shared[start::SHARED_SANDBOXES] for start in range(SHARED_SANDBOXES)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda hostile: run(workloads, hostile, places), SCRIPTS)
-        return {hostile.name: each for hostile, each in zip(SCRIPTS, found, strict=True)}
+        found = pool.map(lambda group: run(workloads, group, places), groups)
+        return {name: each for group in found for name, each in group.items()}
 
 
-def run(workloads: Workloads, hostile: Hostile, places: Places) -> Ended:
-    """Run one script to its end."""
+def run(workloads: Workloads, group: Sequence[Hostile], places: Places) -> dict[str, Ended]:
+    """Run one script, or several that share a sandbox, to the end."""
+    return run_alone(workloads, group[0], places) if len(group) == 1 else run_together(workloads, group, places)
+
+
+def run_alone(workloads: Workloads, hostile: Hostile, places: Places) -> dict[str, Ended]:
+    """Run a script in a sandbox of its own."""
     limit = {"timeoutSeconds": hostile.timeout_seconds} if hostile.timeout_seconds else {}
-    told = workloads.answer(mode="script", script=hostile.source, params=places.params, **limit)
-    run_id = told["run_id"]
-    log = workloads.rest.get(f"/runs/{run_id}/logs", headers={"Accept": "text/plain"}, timeout=60).text
-    return Ended(run_id, told["success"], told["error"] or "", told["error_kind"], log)
+    response = workloads.answer(mode="script", script=hostile.source, params=places.params, **limit)
+    log = log_of(workloads, response["run_id"])
+    ended = Ended(response["run_id"], response["success"], response["error"] or "", response["error_kind"], log)
+    return {hostile.name: ended}
+
+
+def run_together(workloads: Workloads, group: Sequence[Hostile], places: Places) -> dict[str, Ended]:
+    """Run scripts one after another in one sandbox."""
+    response = workloads.answer(mode="script", script=together(group), params=places.params)
+    assert response["success"], response
+    log = log_of(workloads, response["run_id"])
+    rows = response["results"]["rows"]
+    return {name: Ended(response["run_id"], not error, error, None, log) for name, error in rows}
+
+
+def log_of(workloads: Workloads, run_id: str) -> str:
+    """What a run printed."""
+    return workloads.rest.get(f"/runs/{run_id}/logs", headers={"Accept": "text/plain"}, timeout=60).text
 
 
 @pytest.mark.parametrize("hostile", SCRIPTS, ids=lambda hostile: hostile.name)

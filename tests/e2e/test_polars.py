@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from tests.statements import create_database
-from tests.workloads import Workloads, made_workspace
+from tests.workloads import ENDLESS, Workloads, made_workspace
 
 pytestmark = pytest.mark.e2e
 
@@ -34,18 +34,12 @@ result = (
     .head(int(params.get("limit", 50)))
 )
 """
-ENDLESS = "import time\nprint('it goes on', flush=True)\ntime.sleep(3600)"
 FAILS_LATE = """
 def fail(batch):
     raise ValueError("in mid write")
 result = pl.LazyFrame({"n": range(1000)}).map_batches(fail, schema={"n": pl.Int64})
 """
 GONE_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def workloads(platform: Any) -> Workloads:
-    return Workloads(platform)
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +66,17 @@ def idle(platform: Any) -> Iterator[Workloads]:
     platform.administrator().delete(f"/workspaces/{made.workspace}").raise_for_status()
 
 
-@pytest.fixture
-def pool(workloads: Workloads) -> Iterator[Workloads]:
-    """The workspace with whatever pool a test wants; afterwards the pool is as before."""
-    size = workloads.spec()["sandboxes"]["warmPool"]["size"]
-    yield workloads
-    workloads.set_pool(size)
-
-
 def test_a_query_and_a_script_answer_as_the_reference_has_it(workloads: Workloads, flowers: str) -> None:
-    told = workloads.answer(mode="query", query=BY_SPECIES, tables=[f"flowers={flowers}"])
-    assert told["success"] is True, told
-    assert told["results"] == {"columns": ["species", "length"], "column_types": ["String", "Float64"], "rows": LENGTHS}
-    assert (told["row_count"], told["error"], told["saved"]) == (2, None, None)
-    assert re.fullmatch(r"\d+ms|\d+\.\d+s", told["execution_time"])
-    assert (told["compute"]["mode"], told["compute"]["distributed"]) == ("local", False)
+    response = workloads.answer(mode="query", query=BY_SPECIES, tables=[f"flowers={flowers}"])
+    assert response["success"] is True, response
+    assert response["results"] == {
+        "columns": ["species", "length"],
+        "column_types": ["String", "Float64"],
+        "rows": LENGTHS,
+    }
+    assert (response["row_count"], response["error"], response["saved"]) == (2, None, None)
+    assert re.fullmatch(r"\d+ms|\d+\.\d+s", response["execution_time"])
+    assert (response["compute"]["mode"], response["compute"]["distributed"]) == ("local", False)
 
     tables = [{"alias": "flowers", "table": f"oleander.{flowers}"}]
     assert workloads.answer(query=BY_SPECIES, tables=tables, catalog="oleander")["results"]["rows"] == LENGTHS
@@ -134,8 +124,8 @@ def test_what_could_never_run_is_refused(workloads: Workloads, body: dict[str, A
 def test_destinations(workloads: Workloads, database: str, flowers: str) -> None:
     table = f"{database}.summary"
     for mode, expected in (("overwrite", 2), ("append", 4), ("overwrite", 2)):
-        told = workloads.write(table, SUMMARY, params={"table": flowers}, saveMode=mode)
-        assert told["saved"] == {"table": table, "rows_written": 2, "mode": mode}
+        response = workloads.write(table, SUMMARY, params={"table": flowers}, saveMode=mode)
+        assert response["saved"] == {"table": table, "rows_written": 2, "mode": mode}
         assert len(workloads.column(table, "species") or ()) == expected
     workloads.write(table, "result = pl.DataFrame({'other': ['columns']})")
     assert workloads.column(table, "other") == ["columns"]
@@ -146,9 +136,9 @@ def test_a_failed_write_changes_nothing(workloads: Workloads, database: str) -> 
     workloads.write(kept, "result = pl.DataFrame({'n': [1, 2, 3]})")
     before = workloads.catalog().load_table(kept).metadata_location
     for table in (kept, absent):
-        told = workloads.answer(mode="script", script=FAILS_LATE, destination=table)
-        assert (told["success"], told["saved"]) == (False, None)
-        assert "in mid write" in told["error"]
+        response = workloads.answer(mode="script", script=FAILS_LATE, destination=table)
+        assert (response["success"], response["saved"]) == (False, None)
+        assert "in mid write" in response["error"]
     assert workloads.catalog().load_table(kept).metadata_location == before
     assert workloads.column(absent, "n") is None
 
@@ -181,8 +171,8 @@ def test_a_run_that_nobody_waits_for(workloads: Workloads, database: str, flower
     assert lineage["read"] == [f"{workloads.workspace}.{flowers}"]
     assert lineage["written"] == [f"{workloads.workspace}.{written}"]
     snapshots = [workloads.catalog().load_table(table).current_snapshot() for table in (flowers, written)]
-    told = [each["snapshot_id"] for key in ("read", "written") for each in lineage[f"{key}_snapshots"]]
-    assert told == [snapshot.snapshot_id for snapshot in snapshots if snapshot]
+    recorded = [each["snapshot_id"] for key in ("read", "written") for each in lineage[f"{key}_snapshots"]]
+    assert recorded == [snapshot.snapshot_id for snapshot in snapshots if snapshot]
 
     logs = f"/runs/{run_id}/logs"
     assert [line["message"] for line in workloads.rest.get(logs).raise_for_status().json()] == ["one", "two"]
@@ -208,24 +198,6 @@ def test_cancel(workloads: Workloads, database: str) -> None:
     assert workloads.rest.get(f"/runs/{run_id}/result").status_code == httpx.codes.CONFLICT
 
 
-def test_the_warm_pool_is_claimed_refilled_and_drained(pool: Workloads) -> None:
-    pool.rows("result = pl.DataFrame({'n': [1]})")
-    pool.set_pool(1)
-    [ready] = pool.wait_for_warm(1)
-    run_id = pool.submit("result = pl.DataFrame({'n': [1]})")
-    pool.wait(run_id)
-    attempt = pool.resource(run_id)["status"]["tasks"][0]["attempts"][0]
-    assert (attempt["podName"], attempt["podUid"]) == (ready["metadata"]["name"], ready["metadata"]["uid"])
-    [next_one] = pool.wait_for_warm(1)
-    assert next_one["metadata"]["uid"] != ready["metadata"]["uid"]
-    pool.set_pool(3)
-    pool.wait_for_warm(3)
-    pool.set_pool(0)
-    pool.wait_for_warm(0)
-    assert pool.rows("result = pl.DataFrame({'n': [2]})") == [[2]]
-    assert pool.warm() == []
-
-
 def test_nothing_of_a_workload_is_visible_to_the_next(workloads: Workloads) -> None:
     leave = """
 import os, pathlib
@@ -243,23 +215,6 @@ result = pl.DataFrame({"host": [os.uname().nodename], "left": [any(left)]})
     [[second, left]] = workloads.rows(look)
     assert second != first
     assert left is False
-
-
-def test_a_full_queue_refuses(workloads: Workloads) -> None:
-    before = workloads.spec()["quotas"]
-    workloads.patch({"quotas": {"maxRunningRuns": 1, "maxQueuedWorkloads": 1}})
-    runs = []
-    try:
-        runs.append(workloads.submit(ENDLESS))
-        workloads.wait_until(runs[0], lambda run: run["status"] == "running")
-        runs.append(workloads.submit(ENDLESS))
-        refused = workloads.post(mode="script", script=ENDLESS)
-        assert refused.status_code == httpx.codes.TOO_MANY_REQUESTS, refused.text
-        assert "max_queued_workloads=1, current=1" in refused.json()["error"]
-        assert workloads.rest.get(f"/runs/{runs[1]}").json()["status"] == "pending"
-    finally:
-        workloads.patch({"quotas": before})
-        workloads.cancel(*runs)
 
 
 @pytest.mark.parametrize(("vcpus", "memory"), [(2, "4Gi"), (4, "8Gi"), (32, "64Gi")])

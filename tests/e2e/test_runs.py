@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.e2e.scenarios import NAMESPACE, Scenario
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def scenario(platform: Any) -> Iterator[Scenario]:
-    scenario = Scenario(platform)
-    yield scenario
-    scenario.clean_up()
 
 
 def test_tasks_run_in_the_order_of_the_dag_and_share_files_env_and_params(scenario: Scenario) -> None:
@@ -211,34 +202,3 @@ def test_fifty_megabytes_of_log_are_kept_whole(scenario: Scenario) -> None:
     assert expected == lines
     tail = scenario.rest.get(path, params={"tail": 2}).json()
     assert [line["message"].lstrip(".") for line in tail] == [str(lines - 2), str(lines - 1)]
-
-
-def test_quota_refuses_through_rest_and_queues_through_kubectl(scenario: Scenario) -> None:
-    workspace = {"apiVersion": "icefield.dev/v1alpha1", "kind": "Workspace", "metadata": {"name": "demo"}}
-    patch = ["patch", "workspaces.icefield.dev", "demo", "--type=merge", "-p"]
-    before = json.loads(scenario.kubectl("get", "workspaces.icefield.dev", "demo", "-o", "json"))["spec"]["quotas"]
-    scenario.kubectl(*patch, json.dumps({"spec": {"quotas": {"maxRunningRuns": 1}}}))
-    try:
-        job = scenario.job(tasks=[{"key": "t", "command": "sleep 600"}])
-        first = scenario.run_of(job["id"])
-        scenario.wait_until(first, lambda run: run["status"] == "running")
-        refused = scenario.rest.post(f"/jobs/{job['id']}/run")
-        assert refused.status_code == 429
-        assert "max_running_runs=1, current=1" in refused.json()["error"]
-        assert len(scenario.rest.get(f"/jobs/{job['id']}/runs").json()["data"]) == 1
-
-        queued = {
-            "apiVersion": workspace["apiVersion"],
-            "kind": "Run",
-            "metadata": {"generateName": "queued-", "namespace": NAMESPACE},
-            "spec": {"command": "echo my turn"},
-        }
-        name = scenario.kubectl("create", "-f", "-", "-o", "name", stdin=queued).strip()
-        scenario.kubectl("-n", NAMESPACE, "wait", "--for=condition=Admitted=False", "--timeout=60s", name)
-        status = json.loads(scenario.kubectl("-n", NAMESPACE, "get", name, "-o", "json"))["status"]
-        assert status["phase"] == "pending"
-        assert any("max_running_runs=1, current=1" in c["message"] for c in status["conditions"])
-        scenario.rest.post(f"/runs/{first}/cancel")
-        scenario.kubectl("-n", NAMESPACE, "wait", "--for=condition=Complete", "--timeout=120s", name)
-    finally:
-        scenario.kubectl(*patch, json.dumps({"spec": {"quotas": before}}))

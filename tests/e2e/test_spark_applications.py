@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from icefield_crds import labels, names
 from tests.e2e.scenarios import NAMESPACE, Scenario
+from tests.kubernetes_client import PODS
 from tests.statements import Sql
 
 pytestmark = pytest.mark.e2e
@@ -43,13 +43,6 @@ spark.range(int(sys.argv[2])).writeTo(sys.argv[1]).createOrReplace()
 """
 
 
-@pytest.fixture
-def scenario(platform: Any) -> Iterator[Scenario]:
-    scenario = Scenario(platform)
-    yield scenario
-    scenario.clean_up()
-
-
 @pytest.fixture(scope="module")
 def program(platform: Any) -> Iterator[dict[str, Any]]:
     """A program and its library, uploaded, as an application names them."""
@@ -75,15 +68,15 @@ def start(scenario: Scenario, application: dict[str, Any], **spec: Any) -> tuple
     """Create a Run; return its name and its public id."""
     metadata = {"generateName": "spark-", "namespace": NAMESPACE}
     run = {"apiVersion": names.API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"spark": application, **spec}}
-    made = json.loads(scenario.kubectl("create", "-f", "-", "-o", "json", stdin=run))
+    made = scenario.cluster.create(run)
     return made["metadata"]["name"], names.public_id("run", made["metadata"]["uid"])
 
 
 def executors(scenario: Scenario, run: str) -> list[str]:
     """The names of the executors of a run that are there and do not leave."""
     selector = f"{labels.RUN}={run},{labels.COMPONENT}={labels.EXECUTOR_COMPONENT}"
-    found = json.loads(scenario.kubectl("-n", NAMESPACE, "get", "pods", "-l", selector, "-o", "json"))
-    return [pod["metadata"]["name"] for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+    pods = scenario.cluster.list(PODS, NAMESPACE, selector)
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
 def wait_for_no_executors(scenario: Scenario, run: str) -> None:
@@ -139,7 +132,7 @@ def test_a_cancelled_application_takes_its_executors_with_it(scenario: Scenario,
 def test_executors_without_room_are_told(scenario: Scenario, program: dict[str, Any]) -> None:
     huge = {"cpu": "1", "memory": "2000Gi"}
     _, run_id = start(scenario, {**SMALL, "executor": huge, **program, "arguments": ["wait"]})
-    said = "1 of 1 executors: waiting for room in the cluster"
-    scenario.wait_until(run_id, lambda run: said in (run["error"] or ""), PATIENCE_SECONDS)
+    waits = "1 of 1 executors: waiting for room in the cluster"
+    scenario.wait_until(run_id, lambda run: waits in (run["error"] or ""), PATIENCE_SECONDS)
     scenario.rest.post(f"/runs/{run_id}/cancel").raise_for_status()
     assert scenario.wait(run_id)["status"] == "cancelled"

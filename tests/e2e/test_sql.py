@@ -44,13 +44,6 @@ ROW = [
 
 
 @pytest.fixture
-def scenario(platform: Any) -> Iterator[Scenario]:
-    scenario = Scenario(platform)
-    yield scenario
-    scenario.clean_up()
-
-
-@pytest.fixture
 def idler(platform: Any) -> Iterator[Sql]:
     """A warehouse of a test's own that stops when it is idle for five seconds."""
     rest = platform.client()

@@ -7,6 +7,7 @@ prelude.py; `params` tells it where things are, as a tenant could find out by tr
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,27 @@ import yaml
 
 _HERE = Path(__file__).parent
 PRELUDE = (_HERE / "prelude.py").read_text(encoding="utf-8")
+_RUN_SOURCES = """
+# Stolen once: what the first scripts do lets go of some of it.
+tokens, keys = stolen_tokens(), stolen_keys()
+stolen_tokens, stolen_keys = lambda: list(tokens), lambda: dict(keys)
+
+def error_of(source):
+    try:
+        exec(compile(source, "script", "exec"), dict(globals()))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+errors = [error_of(source) for source in SOURCES.values()]
+result = pl.DataFrame({"name": list(SOURCES), "error": errors})
+"""
 _UNREACHABLE = "timed out|Connection refused|unreachable|No route to host"
 
 
 @dataclass(frozen=True)
 class Places:
-    """What a hostile script is told in `params`.
+    """The `params` of a hostile script.
 
     Args:
         api: URL of the API server.
@@ -73,11 +89,13 @@ class Hostile:
     Args:
         name: what it does.
         script: its source, without the prelude.
-        says: regular expressions that its error must match. `<refused>` stands for a server's refusal, `<gone>` for
+        says: regular expressions that its error must match. `<refused>` is a server's refusal, `<gone>`
             what does not answer at all.
         kind: what the run's error_kind must be; None where the platform cannot know.
         timeout_seconds: the run's timeout; the platform's when None.
         succeeds: whether the workload itself ends well, and only what it leaves behind is hostile.
+        shared: whether it may run in one sandbox with others: it changes nothing there, and is refused by others than
+            its own sandbox's supervisor.
     """
 
     name: str
@@ -86,6 +104,7 @@ class Hostile:
     kind: str | None = None
     timeout_seconds: int | None = None
     succeeds: bool = False
+    shared: bool = False
 
     @property
     def source(self) -> str:
@@ -104,6 +123,12 @@ class Hostile:
             pattern.replace("<refused>", f"({refused})").replace("<gone>", f"({_UNREACHABLE})") for pattern in self.says
         )
         return [pattern for pattern in patterns if not re.search(pattern, error, re.DOTALL)]
+
+
+def together(scripts: Iterable[Hostile]) -> str:
+    """Return the source of one script that runs these one after another; its result has the name and error of each."""
+    sources = {hostile.name: hostile.script for hostile in scripts}
+    return f"{PRELUDE}\n\nSOURCES = {sources!r}\n{_RUN_SOURCES}"
 
 
 def _scripts() -> list[Hostile]:

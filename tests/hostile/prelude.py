@@ -1,7 +1,7 @@
 """What every hostile script begins with; it is sent in front of each, so it uses nothing but the standard library.
 
-A script says how its attack went: `RefusedError` with what it was told, or `BreachError` with what worked. A script
-that ends without an error has not been stopped either.
+A script reports how its attack went: `RefusedError` with the error that it received, or `BreachError` with what
+worked. A script that ends without an error has not been stopped either.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def attempt(**attempts: Callable[[], Any]) -> None:
 
     Raises:
         BreachError: some worked; it says which.
-        RefusedError: none did; it says what each was told.
+        RefusedError: none did; states what each received.
     """
-    told, worked = [], []
+    refusals, worked = [], []
     for name, call in attempts.items():
         try:
             found = call()
         except Exception as error:
-            told.append(f"{name}: {type(error).__name__}: {error}"[:700].replace("\n", " "))
+            refusals.append(f"{name}: {type(error).__name__}: {error}"[:700].replace("\n", " "))
         else:
             worked.append(f"{name}: {found!r}"[:300])
     if worked:
         raise BreachError("; ".join(worked))
-    raise RefusedError("; ".join(told))
+    raise RefusedError("; ".join(refusals))
 
 
 def http(

@@ -11,6 +11,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from tests.controlplane import ControlPlane, start_control_plane
+from tests.shared import shared
+from tests.unit.manifests.rendering import overlay
+
+
+@pytest.fixture(scope="session")
+def installed_control_plane() -> ControlPlane:
+    """A second control plane for the run, with the standalone overlay: for tests of what the manifests allow."""
+
+    def start(folder: Path) -> ControlPlane:
+        plane = start_control_plane(folder)
+        plane.apply_crds()
+        plane.kubectl("apply", "--server-side", "-k", str(overlay("standalone")))
+        return plane
+
+    return shared("installed-control-plane", start)
+
 
 @pytest.fixture
 def own_ca(tmp_path: Path) -> Path:

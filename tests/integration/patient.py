@@ -6,9 +6,9 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from icefield_kube.client import Manifest
+from icefield_kube.errors import Unreachable
 from icefield_operator.cluster import Cluster
-from icefield_operator.errors import Unreachable
-from icefield_operator.world import Manifest
 
 
 class PatientCluster(Cluster):

@@ -22,7 +22,6 @@ EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
 
 @pytest.fixture(scope="module")
 def plane(control_plane: ControlPlane) -> ControlPlane:
-    control_plane.apply_crds()
     return control_plane
 
 

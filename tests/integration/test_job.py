@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,14 +15,17 @@ import pytest
 from icefield_crds import ConditionType, Job, JobStatus, Run, RunPhase, RunStatus
 from icefield_crds.names import API_VERSION, scheduled_run
 from icefield_operator.cluster import Cluster
+from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.controllers import Controllers
 from icefield_operator.job import build
-from icefield_operator.job.reconcile import JobReconciler
 from icefield_operator.job.schedule import minute_of
+from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
+from icefield_operator.platform import Platform
 from icefield_operator.settings import Settings
-from icefield_operator.world import World
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+from tests.integration.own_cache import OwnCache, own_slug
 from tests.integration.patient import PatientCluster
 
 pytestmark = pytest.mark.integration
@@ -46,8 +47,8 @@ class Place:
         job = Job.model_validate(made)
         if promised is None:
             return job
-        told = JobStatus(next_schedule_time=promised, observed_generation=job.metadata.generation)
-        await self.cluster.write_status(job, told)
+        observed = JobStatus(next_schedule_time=promised, observed_generation=job.metadata.generation)
+        await self.cluster.write_status(job, observed)
         return await self.job(name)
 
     async def job(self, name: str = "etl") -> Job:
@@ -73,21 +74,12 @@ class Place:
         await self.cluster.write_status(run, RunStatus(phase=phase))
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:
-    """Return the first truthy answer; fail after a while."""
-    give_up = time.monotonic() + patience
-    while not (answer := await check()):
-        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
-        await asyncio.sleep(0.05)
-    return answer
-
-
 @asynccontextmanager
 async def running_operator(key: Path) -> AsyncIterator[None]:
     """Run an operator that knows Jobs only."""
     async with AsyncExitStack() as stack:
-        world = World()
-        cluster = await Cluster.connect(world)
+        cache = OwnCache()
+        cluster = await Cluster.connect(cache)
         stack.push_async_callback(cluster.close)
         settings = Settings(
             runtime_image="runtime",
@@ -98,8 +90,8 @@ async def running_operator(key: Path) -> AsyncIterator[None]:
             run_token_private_key_file=key,
             health_port=0,
         )
-        controllers = Controllers(world)
-        JobReconciler(cluster, controllers)
+        controllers = Controllers(cache)
+        register_kinds(Platform(cluster, controllers, settings), ["job"])
         operator = Operator(settings, cluster, controllers)
         task = asyncio.create_task(operator.run())
         try:
@@ -112,10 +104,9 @@ async def running_operator(key: Path) -> AsyncIterator[None]:
 @pytest.fixture
 async def place(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     """A workspace and its namespace."""
-    control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    slug = f"j{uuid.uuid4().hex[:8]}"
-    cluster = await PatientCluster.connect(World())
+    slug = own_slug()
+    cluster = await PatientCluster.connect(ClusterCache())
     await cluster.create({"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": {}})
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"icefield-{slug}"}})
     yield Place(cluster, f"icefield-{slug}")
@@ -137,14 +128,14 @@ async def test_a_job_tells_how_it_stands(place: Place, tmp_path: Path) -> None:
         metadata = (await place.job("good")).metadata
         assert (metadata.annotations, metadata.finalizers) == ({}, [])
         cyclic = await place.until(lambda status: status.is_true(ConditionType.STALLED), "cyclic")
-        told = cyclic.condition(ConditionType.STALLED)
-        assert told
-        assert (told.reason, "a -> b -> a" in told.message) == ("DependencyCycle", True)
+        observed = cyclic.condition(ConditionType.STALLED)
+        assert observed
+        assert (observed.reason, "a -> b -> a" in observed.message) == ("DependencyCycle", True)
         assert cyclic.next_schedule_time is None
         unpunctual = await place.until(lambda status: status.is_true(ConditionType.STALLED), "unpunctual")
-        told = unpunctual.condition(ConditionType.STALLED)
-        assert told
-        assert told.reason == "InvalidSchedule"
+        observed = unpunctual.condition(ConditionType.STALLED)
+        assert observed
+        assert observed.reason == "InvalidSchedule"
         mended = {"spec": {"tasks": [cycle[0] | {"dependsOn": []}]}}
         await place.cluster.merge_patch("Job", place.namespace, "cyclic", mended)
         await place.until(lambda status: status.is_true(ConditionType.READY), "cyclic")
@@ -155,13 +146,13 @@ async def test_a_job_counts_its_runs(place: Place, tmp_path: Path) -> None:
     async with running_operator(tmp_path):
         run = {"apiVersion": API_VERSION, "kind": "Run", "metadata": {"name": "first", "namespace": place.namespace}}
         made = await place.cluster.create({**run, "spec": {"jobRef": {"name": "etl"}}})
-        told = await place.until(lambda status: status.active_runs == 1)
-        assert told.last_run
-        assert (told.last_run.name, told.last_run.phase) == ("first", "pending")
+        observed = await place.until(lambda status: status.active_runs == 1)
+        assert observed.last_run
+        assert (observed.last_run.name, observed.last_run.phase) == ("first", "pending")
         await place.end(Run.model_validate(made), RunPhase.SUCCESS)
-        told = await place.until(lambda status: status.active_runs == 0)
-        assert told.last_run
-        assert told.last_run.phase == "success"
+        observed = await place.until(lambda status: status.active_runs == 0)
+        assert observed.last_run
+        assert observed.last_run.phase == "success"
 
 
 async def test_what_was_promised_is_started_once_though_the_operator_was_away(place: Place, tmp_path: Path) -> None:
@@ -170,13 +161,13 @@ async def test_what_was_promised_is_started_once_though_the_operator_was_away(pl
     before = this_minute()
     for _ in range(3):
         async with running_operator(tmp_path):
-            told = await place.until(lambda status: status.last_schedule_time and status.last_run)
-    last = told.last_schedule_time
+            observed = await place.until(lambda status: status.last_schedule_time and status.last_run)
+    last = observed.last_schedule_time
     assert last
     assert before <= last <= this_minute()
-    assert told.next_schedule_time
+    assert observed.next_schedule_time
     runs = await place.runs()
-    # A minute may have begun meanwhile, and then has its own run.
+    # A minute may have started meanwhile, and then has its own run.
     assert {run.metadata.name for run in runs} <= {
         scheduled_run("etl", minute) for minute in range(minute_of(before), minute_of(this_minute()) + 1)
     }
@@ -191,9 +182,9 @@ async def test_a_run_that_an_operator_started_before_it_died_is_not_started_agai
     job = await place.create(command="true", schedule=hourly, promised=promised)
     made = await place.cluster.create(build.scheduled_run(job, "demo", promised))
     async with running_operator(tmp_path):
-        told = await place.until(lambda status: status.last_schedule_time is not None)
-    assert told.last_schedule_time == promised
-    assert told.next_schedule_time == promised + timedelta(hours=1)
+        observed = await place.until(lambda status: status.last_schedule_time is not None)
+    assert observed.last_schedule_time == promised
+    assert observed.next_schedule_time == promised + timedelta(hours=1)
     assert [run.metadata.uid for run in await place.runs()] == [made["metadata"]["uid"]]
 
 
@@ -233,8 +224,8 @@ async def test_a_schedule_runs_when_its_time_comes(place: Place, tmp_path: Path)
         job = await place.create(**EVERY_MINUTE)
         created = job.metadata.creation_timestamp
         assert created
-        told = await place.until(lambda status: status.last_schedule_time is not None)
-        assert told.last_schedule_time
-        assert told.last_schedule_time > created
+        observed = await place.until(lambda status: status.last_schedule_time is not None)
+        assert observed.last_schedule_time
+        assert observed.last_schedule_time > created
     runs = await place.runs()
-    assert scheduled_run("etl", minute_of(told.last_schedule_time)) in {run.metadata.name for run in runs}
+    assert scheduled_run("etl", minute_of(observed.last_schedule_time)) in {run.metadata.name for run in runs}

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from icefield_crds import object_store as layout
-from icefield_operator.errors import KubernetesError, NotFound
+from icefield_kube.errors import KubernetesError, NotFound
 from icefield_operator.logs.archiver import LogArchiver
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
@@ -204,7 +204,7 @@ def talk(kubelet: Kubelet, first: int, last: int) -> None:
 
 
 async def assert_whole(bench: Bench, kubelet: Kubelet) -> None:
-    """Assert that what is archived is what was said, in order, each line once."""
+    """Assert that what is archived is what was logged, in order, each line once."""
     archived = await bench.archived()
     assert [line["message"] for line in archived] == [text for _, text in kubelet.lines]
     assert {(line["task"], line["attempt"]) for line in archived} == {("load", 0)}
@@ -240,7 +240,7 @@ async def test_a_log_of_fifty_megabytes_goes_through_whole_though_it_is_rotated(
         text = "x" * 480
         for number in range(100_000):
             kubelet.say(f"{number} {text}", at=timedelta(microseconds=100 * number))
-        while not kubelet.streams:  # noqa: ASYNC110 - the archiver tells nobody that it has begun
+        while not kubelet.streams:  # noqa: ASYNC110 - the archiver does not report that it has started
             await asyncio.sleep(0.01)
         kubelet.rotated = 80_000
         kubelet.end()
@@ -332,7 +332,7 @@ async def test_a_pod_that_never_started_is_complete_at_once(bench: Bench) -> Non
     assert await bench.marker() == {"parts": 0}
 
 
-async def test_a_pod_that_is_gone_is_told_as_lost(bench: Bench) -> None:
+async def test_a_pod_that_is_gone_is_reported_as_lost(bench: Bench) -> None:
     kubelet = Kubelet()
     talk(kubelet, 0, 20)
     async with bench.archiver(kubelet) as archiver:

@@ -196,6 +196,35 @@ def test_the_operator_writes_metadata_and_no_spec(installed: ControlPlane) -> No
         assert "The operator never writes a spec" in answer
 
 
+@pytest.fixture
+def generous(installed: ControlPlane) -> Iterator[Callable[[str, object], str]]:
+    """RBAC that lets the operator patch every kind; returns why it is refused a patch of a job or a flavor still."""
+    operator = SERVICE_ACCOUNT + "icefield-operator"
+    job = json.dumps({**JOB, "metadata": {"name": "bounded", "namespace": "icefield-demo"}})
+    installed.kubectl("apply", "--server-side", "--filename=-", stdin=job)
+    kinds = "--resource=jobs.icefield.dev,flavors.icefield.dev"
+    installed.kubectl("create", "clusterrole", "generous", "--verb=patch", kinds)
+    installed.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=generous", f"--user={operator}")
+
+    def answer(target: str, body: object) -> str:
+        patch = ("--namespace=icefield-demo", "patch", "--type=merge", "--patch", json.dumps(body))
+        return refused(installed, operator, *patch, target)
+
+    yield answer
+    installed.kubectl("delete", "clusterrolebinding/generous", "clusterrole/generous")
+
+
+@pytest.mark.parametrize(
+    ("target", "spec"),
+    [("job.icefield.dev/bounded", {"command": "false"}), ("flavor.icefield.dev/cpu.2", {"pricePerHour": 1})],
+)
+def test_the_operator_writes_no_spec_of_any_kind_whatever_rbac_allows(
+    generous: Callable[[str, object], str], target: str, spec: object
+) -> None:
+    eventually("RBAC allows it", lambda: generous(target, {"metadata": {"labels": {"a": "b"}}}) == "")
+    assert "The operator never writes a spec" in generous(target, {"spec": spec})
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -301,6 +330,6 @@ def test_the_api_server_acts_only_as_those_it_may_impersonate(installed: Control
     assert account.create_job(user="icefield:other:editor") == httpx.codes.FORBIDDEN
     assert account.create_job(user="icefield:demo:editor", group="system:masters") == httpx.codes.FORBIDDEN
     assert account.create_job(user="kubernetes-admin") == httpx.codes.FORBIDDEN
-    # The first read of a kind may be told to come again (429) while its watch cache fills.
+    # The first read of a kind may be refused with 429 while its watch cache fills.
     eventually("it reads runs", lambda: account.get(f"/apis/{names.API_VERSION}/runs") == httpx.codes.OK)
     assert account.get("/api/v1/secrets") == httpx.codes.FORBIDDEN

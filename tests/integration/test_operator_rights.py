@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,34 +10,33 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from icefield_crds import ConditionType, Run
 from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
+from icefield_kube.errors import Conflict, Forbidden
 from icefield_operator.cluster import Cluster
-from icefield_operator.errors import Conflict, Forbidden
+from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.run_token import RunTokenSigner
-from icefield_operator.sandbox.build import Images, SandboxBuilder, claim
+from icefield_operator.sandbox.build import SandboxBuilder, SandboxImages, claim
 from icefield_operator.sandbox.tokens import SandboxTokens
-from icefield_operator.world import World
-from tests.controlplane import ControlPlane, running_control_plane
+from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+from tests.integration.own_cache import own_slug
 from tests.integration.patient import PatientCluster
 from tests.object_store import RunningObjectStore
-from tests.unit.manifests.rendering import overlay
 
-from .workspace_site import Site, config_of, eventually, running_operator
+from .workspace_site import Site, config_of, running_operator
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Iterator[tuple[ControlPlane, Path]]:
+def installed(installed_control_plane: ControlPlane, tmp_path: Path) -> tuple[ControlPlane, Path]:
     """A control plane with the standalone overlay, and a kubeconfig with the operator's own token."""
-    with running_control_plane() as plane:
-        plane.apply_crds()
-        plane.kubectl("apply", "--server-side", "-k", str(overlay("standalone")))
-        token = plane.kubectl("create", "token", "icefield-operator", "-n", SYSTEM_NAMESPACE).strip()
-        config = yaml.safe_load(plane.kubeconfig.read_text())
-        config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
-        kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(config))
-        yield plane, kubeconfig
+    plane = installed_control_plane
+    token = plane.kubectl("create", "token", "icefield-operator", "-n", SYSTEM_NAMESPACE).strip()
+    config = yaml.safe_load(plane.kubeconfig.read_text())
+    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    return plane, kubeconfig
 
 
 async def test_the_operators_own_rights_are_enough(
@@ -50,7 +47,7 @@ async def test_the_operators_own_rights_are_enough(
 ) -> None:
     plane, kubeconfig = installed
     monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
-    administrator = await PatientCluster.connect(World())
+    administrator = await PatientCluster.connect(ClusterCache())
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     async with running_operator(config_of(object_store), own_ca) as (operator, store, users):
 
@@ -63,7 +60,7 @@ async def test_the_operators_own_rights_are_enough(
 
         # An admission policy takes a moment until it holds.
         await eventually(is_bounded)
-        site = Site(administrator, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        site = Site(administrator, plane, store, users, own_slug())
         await site.apply(members=[{"user": "ada@example.org", "role": "editor"}])
         await site.until(ConditionType.READY)
         role = await administrator.get("ClusterRole", None, "icefield-impersonator")
@@ -80,7 +77,7 @@ async def test_the_operators_own_rights_are_enough(
 async def _has_a_sandbox(site: Site, operator: Cluster) -> None:
     """Make a warm sandbox and give it to a run; what runs in it stays what it was made of."""
     tokens = SandboxTokens(RunTokenSigner(Ed25519PrivateKey.generate()))
-    builder = SandboxBuilder(Images("polars", "polars-cloud", "IfNotPresent"), tokens)
+    builder = SandboxBuilder(SandboxImages("polars", "polars-cloud", "IfNotPresent"), tokens)
     workspace = await site.workspace()
     assert workspace
     pod = await operator.create(builder.warm(workspace, "sandbox-1"))

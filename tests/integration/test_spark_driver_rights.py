@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,9 @@ from icefield_engines.spark_connect.settings import CatalogSettings, SparkSettin
 from icefield_engines.warehouse.settings import StoreSettings
 from icefield_operator.run import build as run_build
 from icefield_operator.spark import build as spark_build
-from icefield_operator.spark import driver_rights
+from icefield_operator.spark import driver_rbac
 from icefield_operator.warehouse import build
-from tests.controlplane import ControlPlane, running_control_plane
-from tests.unit.manifests.rendering import overlay
+from tests.controlplane import ControlPlane
 
 pytestmark = pytest.mark.integration
 
@@ -49,15 +48,13 @@ session.stop()
 """
 
 
-@pytest.fixture
-def installed() -> Iterator[ControlPlane]:
+@pytest.fixture(scope="module")
+def installed(installed_control_plane: ControlPlane) -> ControlPlane:
     """A control plane with the standalone overlay, and a workspace's namespace."""
-    with running_control_plane() as plane:
-        plane.apply_crds()
-        plane.kubectl("apply", "--server-side", "-k", str(overlay("standalone")))
-        plane.kubectl("create", "namespace", NAMESPACE)
-        plane.kubectl("wait", "--for=create", f"--namespace={NAMESPACE}", "serviceaccount/default", "--timeout=60s")
-        yield plane
+    plane = installed_control_plane
+    plane.kubectl("create", "namespace", NAMESPACE)
+    plane.kubectl("wait", "--for=create", f"--namespace={NAMESPACE}", "serviceaccount/default", "--timeout=60s")
+    return plane
 
 
 def _eventually(check: Callable[[], Any], log: Path) -> Any:
@@ -103,15 +100,15 @@ def _made(plane: ControlPlane, kind: str, name: str, spec: dict[str, Any]) -> st
 def _of_warehouse(plane: ControlPlane) -> Driver:
     flavor = Flavor.model_validate({"metadata": {"name": "f"}, "spec": SIZE})
     executors = build.Executors(SparkExecutors(min=2, max=4), flavor)
-    image = build.Image("localhost/icefield/warehouse:1", "IfNotPresent")
+    image = build.WarehouseImage("localhost/icefield/warehouse:1", "IfNotPresent")
     warehouse = Warehouse.model_validate_json(_made(plane, "Warehouse", "wide", {}))
-    around = build.Surroundings(warehouse, "demo", image, flavor, executors)
+    around = build.WarehouseContext(warehouse, "demo", image, flavor, executors)
     config_map = build.executor_config_map(around)
     assert config_map
     return Driver(
         build.pod(around),
         config_map["data"]["pod.yaml"],
-        driver_rights.WAREHOUSES,
+        driver_rbac.WAREHOUSES,
         labels.of_executor_pod("demo", "wide"),
         lambda spark: configuration(spark, CATALOG, STORE),
     )
@@ -123,15 +120,15 @@ def _of_application(plane: ControlPlane) -> Driver:
     run = Run.model_validate_json(_made(plane, "Run", "nightly", spec))
     assert run.execution and run.spec.spark
     application: SparkApplication = run.spec.spark
-    images = run_build.Images("localhost/icefield/warehouse:1", "tini:1", "IfNotPresent")
-    of_run = run_build.Surroundings(run, run.execution, "demo", "http://127.0.0.1:1", images)
-    around = spark_build.Surroundings(of_run, application, ("demo",))
+    images = run_build.TaskImages("localhost/icefield/warehouse:1", "tini:1", "IfNotPresent")
+    of_run = run_build.RunPodContext(run, run.execution, "demo", "http://127.0.0.1:1", images)
+    around = spark_build.ApplicationContext(of_run, application, ("demo",))
     own = ApplicationSettings(catalog_names="demo", run_id=run.public_id, trust_store=Path("/nowhere"))
     programs = application_conf.Programs(Path(sys.executable))
     return Driver(
         spark_build.pod(around, Task(key="main", command="spark"), 0, None),
         spark_build.config_map(around)["data"]["executor.yaml"],
-        driver_rights.APPLICATIONS,
+        driver_rbac.APPLICATIONS,
         labels.of_application_executor("demo", "nightly"),
         lambda spark: application_conf.configuration(application, own, spark, CATALOG, STORE, programs),
     )
@@ -166,7 +163,7 @@ def test_a_real_driver_makes_and_ends_executors(
 ) -> None:
     workspace = {"metadata": {"name": "demo", "uid": "8a4a8a4e-0000-4000-8000-000000000000"}, "spec": {}}
     driver = make(installed)
-    for manifest in driver_rights.manifests(Workspace.model_validate(workspace), driver.account):
+    for manifest in driver_rbac.manifests(Workspace.model_validate(workspace), driver.account):
         manifest["metadata"].pop("ownerReferences", None)  # there is no Workspace
         installed.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
     installed.kubectl("create", "-f", "-", stdin=json.dumps(driver.pod))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -14,21 +13,22 @@ import pytest
 
 from icefield_crds import ConditionType
 from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
+from icefield_kube.client import Manifest
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
-from icefield_operator.world import Manifest
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+from tests.integration.own_cache import own_slug
 from tests.object_store import REGION, RunningObjectStore
 
-from .workspace_site import Site, config_of, eventually, running_operator
+from .workspace_site import Site, config_of, running_operator
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("impersonator")]
 
 
 @pytest.fixture
 def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
     """The control plane, with our kinds, as the one that clients find."""
-    control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     return control_plane
 
@@ -46,7 +46,7 @@ def sites(plane: ControlPlane, object_store: RunningObjectStore, own_ca: Path) -
     @asynccontextmanager
     async def make() -> AsyncIterator[Site]:
         async with running_operator(config_of(object_store), own_ca) as (cluster, store, users):
-            yield Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+            yield Site(cluster, plane, store, users, own_slug())
 
     return make
 
@@ -141,9 +141,9 @@ async def test_a_namespace_of_somebody_else_is_left_alone(sites: Sites) -> None:
         await site.apply()
         workspace = await site.until(ConditionType.STALLED)
         assert workspace.status
-        told = workspace.status.condition(ConditionType.STALLED)
-        assert told
-        assert told.reason == "NamespaceTaken"
+        condition = workspace.status.condition(ConditionType.STALLED)
+        assert condition
+        assert condition.reason == "NamespaceTaken"
         assert workspace.metadata.finalizers == []
         await site.delete()
         after = await site.cluster.get("Namespace", None, site.namespace)
@@ -184,13 +184,13 @@ async def test_a_store_that_is_away_delays_a_workspace_and_cannot_hold_back_its_
 ) -> None:
     away = ObjectStoreConfig(Provider.VERSITYGW, "http://127.0.0.1:1", REGION, "lake", Credentials("a", "b"))
     async with running_operator(away, own_ca, timedelta(seconds=3)) as (cluster, store, users):
-        site = Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        site = Site(cluster, plane, store, users, own_slug())
         await site.apply()
         workspace = await site.until(ConditionType.RECONCILING)
         assert workspace.status
-        told = workspace.status.condition(ConditionType.READY)
-        assert told
-        assert told.reason == "ObjectStoreUnavailable"
+        condition = workspace.status.condition(ConditionType.READY)
+        assert condition
+        assert condition.reason == "ObjectStoreUnavailable"
         await site.delete()
         events, _ = await cluster.list("Event", "default")
         told_left = [event for event in events if event["involvedObject"].get("name") == site.slug]
@@ -202,13 +202,13 @@ async def test_supplied_credentials_are_passed_on(
 ) -> None:
     config = config_of(object_store, Provider.STATIC)
     async with running_operator(config, own_ca) as (cluster, store, users):
-        site = Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        site = Site(cluster, plane, store, users, own_slug())
         await site.apply()
         workspace = await site.until(ConditionType.STALLED)
         assert workspace.status
-        told = workspace.status.condition(ConditionType.STALLED)
-        assert told
-        assert "credentialsSecret" in told.message
+        condition = workspace.status.condition(ConditionType.STALLED)
+        assert condition
+        assert "credentialsSecret" in condition.message
         system: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
         await cluster.apply(system)
         supplied: Manifest = {

@@ -23,14 +23,17 @@ from icefield_operator.objectstore.config import Provider
 from icefield_operator.objectstore.versitygw import VersityAdmin
 from tests.catalog import RunningCatalog, running_catalog
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+from tests.integration.own_cache import is_own, own_slug
+from tests.kubernetes_client import WORKSPACES
 from tests.lakekeeper.documents import FOLDER
 from tests.lakekeeper.server import StandIn, done_and_cut_off
 from tests.lakekeeper.state import Json
 from tests.object_store import RunningObjectStore
 
-from .workspace_site import Site, config_of, eventually, running_operator
+from .workspace_site import Site, config_of, running_operator
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("impersonator")]
 
 Sites = Callable[..., AbstractAsyncContextManager[Site]]
 
@@ -38,18 +41,18 @@ Sites = Callable[..., AbstractAsyncContextManager[Site]]
 @pytest.fixture
 def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> ControlPlane:
     """The control plane, without the Workspaces that earlier tests left: an operator would give each a catalog."""
-    control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    for name in control_plane.kubectl("get", "workspaces.icefield.dev", "-o", "name").split():
-        control_plane.kubectl("patch", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-        control_plane.kubectl("delete", name, "--ignore-not-found", "--wait=false")
+    client = control_plane.client
+    for name in filter(is_own, client.names(WORKSPACES)):
+        client.patch(WORKSPACES, name, {"metadata": {"finalizers": None}})
+        client.delete(WORKSPACES, name)
     return control_plane
 
 
 @pytest.fixture
 def sites(plane: ControlPlane, object_store: RunningObjectStore, own_ca: Path) -> Sites:
     """A maker of a running operator; used again in the same test it is the same operator, started again."""
-    slug, config = f"w{uuid.uuid4().hex[:8]}", config_of(object_store)
+    slug, config = own_slug(), config_of(object_store)
 
     @asynccontextmanager
     async def make(catalog: CatalogConfig) -> AsyncIterator[Site]:
@@ -195,7 +198,7 @@ async def test_nothing_is_left_of_a_deleted_workspace(sites: Sites, embedded_cat
         opened = {"type": "rest", "uri": embedded_catalog.uri, "warehouse": site.slug}
         with pytest.raises(RESTError):
             await asyncio.to_thread(load_catalog, "gone", **opened, token=before["ICEFIELD_CATALOG_TOKEN"])
-        # A namesake begins anew.
+        # A workspace of the same name starts empty.
         await site.apply()
         await site.until(ConditionType.READY)
         after = await site.environment("icefield-catalog")
@@ -242,14 +245,22 @@ async def test_lakekeeper_is_asked_when_something_changed_and_not_on_every_pass(
         # While it is away, what was ready stays so.
         lakekeeper.is_away = True
         await further_pass(site, "away")
-        # The Secret is brought back by asking anew, which has to wait for it.
-        await site.cluster.delete("Secret", site.namespace, "icefield-catalog")
-        await site.annotate("mark", "gone")
+
+        # The Secret is restored by asking the catalog again, which has to wait for it.
+        async def is_waiting() -> bool:
+            # Again each time: a pass that read the Secret before it was deleted puts it back.
+            await site.cluster.delete("Secret", site.namespace, "icefield-catalog")
+            await site.annotate("mark", uuid.uuid4().hex)
+            found = await site.workspace()
+            ready = found.status.condition(ConditionType.READY) if found and found.status else None
+            return ready is not None and ready.reason == "CatalogUnavailable"
+
+        await eventually(is_waiting)
         workspace = await site.until(ConditionType.RECONCILING)
         assert workspace.status
-        told = workspace.status.condition(ConditionType.READY)
-        assert told
-        assert (told.reason, "DatabaseError" in told.message) == ("CatalogUnavailable", True)
+        condition = workspace.status.condition(ConditionType.READY)
+        assert condition
+        assert (condition.reason, "DatabaseError" in condition.message) == ("CatalogUnavailable", True)
         lakekeeper.is_away = False
         await site.annotate("mark", "back")
         await site.until(ConditionType.READY)
@@ -266,7 +277,7 @@ async def test_supplied_keys_are_told_to_lakekeeper_whenever_they_change(
     lakekeeper.state.probe = lambda profile, credential: None
     config = config_of(object_store, Provider.STATIC)
     async with running_operator(config, own_ca, catalog=with_lakekeeper(lakekeeper)) as (cluster, store, users):
-        site = Site(cluster, plane, store, users, f"w{uuid.uuid4().hex[:8]}")
+        site = Site(cluster, plane, store, users, own_slug())
         await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}})
         await supply(site, "keys", accessKeyId="id", secretAccessKey="first")
         await supply(site, "reader", accessKeyId="reads", secretAccessKey="only")
@@ -297,9 +308,9 @@ async def test_a_workspace_with_a_catalog_of_somebody_else(sites: Sites, embedde
         await site.apply(catalog=theirs)
         workspace = await site.until(ConditionType.STALLED)
         assert workspace.status
-        told = workspace.status.condition(ConditionType.STALLED)
-        assert told
-        assert (told.reason, "no Secret" in told.message) == ("CatalogUnavailable", True)
+        condition = workspace.status.condition(ConditionType.STALLED)
+        assert condition
+        assert (condition.reason, "no Secret" in condition.message) == ("CatalogUnavailable", True)
         await supply(site, "catalog", token="their-token")
         await site.until(ConditionType.READY)
         assert await site.environment("icefield-catalog") == {
@@ -323,9 +334,9 @@ async def test_a_catalog_that_starts_late_is_waited_for(sites: Sites, object_sto
             await site.apply()
             workspace = await site.until(ConditionType.RECONCILING)
             assert workspace.status
-            told = workspace.status.condition(ConditionType.READY)
-            assert told
-            assert (told.reason, "not reachable" in told.message) == ("CatalogUnavailable", True)
+            condition = workspace.status.condition(ConditionType.READY)
+            assert condition
+            assert (condition.reason, "not reachable" in condition.message) == ("CatalogUnavailable", True)
             server.start()
             await site.until(ConditionType.READY)
             server.stop()

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from icefield_crds import CatalogProvider, ConditionType, Workspace
 from icefield_crds.names import API_VERSION
-from icefield_operator.assembly import plug_in_warehouses, plug_in_workspaces
 from icefield_operator.catalog.access import CatalogConfig, open_catalogs
 from icefield_operator.cluster import Cluster
 from icefield_operator.controllers import Controllers
+from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.archiver import LogArchiver
 from icefield_operator.objectstore.access import Users, open_users
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.platform import Platform, Storage
 from icefield_operator.settings import Settings
-from icefield_operator.spark.driver_rights import DriverRights
-from icefield_operator.world import World
+from icefield_operator.workspace.register import register as register_workspaces
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+from tests.integration.own_cache import OwnCache
+from tests.kubernetes_client import WORKSPACES
 from tests.object_store import REGION, RunningObjectStore
 
 ELSEWHERE = CatalogConfig(CatalogProvider.REST, "https://catalog.example/catalog", "", "")
@@ -59,12 +59,12 @@ class Site:
             "metadata": {"name": slug or self.slug},
             "spec": spec,
         }
-        await asyncio.to_thread(self.plane.kubectl, "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(manifest))
+        await asyncio.to_thread(self.plane.client.apply, manifest)
 
     async def annotate(self, key: str, value: str) -> None:
         """Change the Workspace as somebody else: what the operator writes itself tells it nothing new."""
-        arguments = ("annotate", "--overwrite", "workspaces.icefield.dev", self.slug, f"{key}={value}")
-        await asyncio.to_thread(self.plane.kubectl, *arguments)
+        patch = {"metadata": {"annotations": {key: value}}}
+        await asyncio.to_thread(self.plane.client.patch, WORKSPACES, self.slug, patch)
 
     async def workspace(self) -> Workspace | None:
         """Return the test's Workspace as it is now."""
@@ -76,9 +76,9 @@ class Site:
 
         async def satisfied() -> Workspace | None:
             found = Workspace.model_validate(await self.cluster.get("Workspace", None, slug or self.slug))
-            told = found.status.condition(condition) if found.status else None
-            up_to_date = told and told.observed_generation == found.metadata.generation
-            return found if told and up_to_date and told.status == "True" else None
+            current = found.status.condition(condition) if found.status else None
+            up_to_date = current and current.observed_generation == found.metadata.generation
+            return found if current and up_to_date and current.status == "True" else None
 
         found: Workspace = await eventually(satisfied)
         return found
@@ -98,15 +98,6 @@ class Site:
         return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], patience: float = 60.0) -> Any:
-    """Return the first truthy answer; fail after a while."""
-    give_up = time.monotonic() + patience
-    while not (answer := await check()):
-        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
-        await asyncio.sleep(0.05)
-    return answer
-
-
 @asynccontextmanager
 async def running_operator(
     config: ObjectStoreConfig,
@@ -116,8 +107,8 @@ async def running_operator(
 ) -> AsyncIterator[tuple[Cluster, ObjectStore, Users]]:
     """Run an operator that knows Workspaces, and the warehouses in them."""
     async with AsyncExitStack() as stack:
-        world = World()
-        cluster = await Cluster.connect(world)
+        cache = OwnCache()
+        cluster = await Cluster.connect(cache)
         stack.push_async_callback(cluster.close)
         store = await stack.enter_async_context(ObjectStore.open(config))
         users = await stack.enter_async_context(open_users(config, store))
@@ -132,11 +123,12 @@ async def running_operator(
             tls_ca_file=own_ca,
             health_port=0,
         )
-        controllers = Controllers(world)
+        controllers = Controllers(cache)
         archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
         controllers.serve(archiver.run)
-        plug_in_workspaces(controllers, cluster, settings, store, users, catalogs, archiver, limit)
-        plug_in_warehouses(controllers, cluster, settings, DriverRights(cluster, controllers.world))
+        platform = Platform(cluster, controllers, settings, archiver, Storage(store, users, catalogs))
+        register_workspaces(platform, limit)
+        register_kinds(platform, ["warehouse"])
         operator = Operator(settings, cluster, controllers)
         task = asyncio.create_task(operator.run())
         try:

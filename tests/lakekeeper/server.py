@@ -76,11 +76,11 @@ class StandIn:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
-        runner = asyncio.run_coroutine_threadsafe(self._start(), loop).result(10)
+        runner = asyncio.run_coroutine_threadsafe(self._start(), loop).result(60)
         try:
             yield self
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10)
             loop.close()
@@ -130,7 +130,7 @@ class StandIn:
             body = json.loads(text) if text else None
             if complaint := document.complaint_of_request(seen, template, body):
                 self.violations.append(f"{request.method} {request.path}: {complaint}")
-                # What it cannot make sense of is told in plain text.
+                # What it cannot parse is reported in plain text.
                 return web.Response(status=422, text=f"Failed to deserialize the JSON body: {complaint}")
             answer = await self._answer(request, body, lambda: _answered(lambda: usual(request, body), status))
             if complaint := document.complaint_of_response(seen, AIOHTTPOpenAPIWebResponse(answer)):

@@ -1,1 +1,5 @@
-"""Who calls, and what they may do: users, passwords, log-in tokens, API keys, run tokens, membership."""
+"""The caller of a request, and what the caller may do."""
+
+from .install import install
+
+__all__ = ["install"]

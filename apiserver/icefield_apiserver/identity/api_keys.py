@@ -1,4 +1,4 @@
-"""API keys: they act for a person in one workspace. Only their sha256 is stored; 256 random bits need no slow hash."""
+"""API keys: they act for a user in one workspace. Only their sha256 is stored; 256 random bits need no slow hash."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from icefield_apiserver.db import Database
-from icefield_apiserver.db.models import ApiKey, User, now
-from icefield_apiserver.errors import NotFound
+from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.db.base import now
+from icefield_apiserver.core.errors import NotFound
 from icefield_crds import Workspace
+
+from .models import ApiKey, User
 
 PREFIX = "icf_"
 USE_RECORDED_EVERY = timedelta(minutes=5)
@@ -25,7 +27,7 @@ _FORM = re.compile(r"^icf_([0-9a-f]{8})_[A-Za-z0-9_-]{43}$")
 async def create(
     session: AsyncSession, *, user_id: str, name: str, workspace: Workspace, expires_at: datetime | None
 ) -> tuple[ApiKey, str]:
-    """Store a new key; return its record and the key itself, which nobody can ever show again."""
+    """Store a new key; return its record and the key itself, which is not stored."""
     while await session.get(ApiKey, key_id := secrets.token_hex(4)):
         continue
     key = f"{PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
@@ -45,8 +47,8 @@ async def create(
 
 
 @dataclass(frozen=True)
-class GoodKey:
-    """A key that is good now, and whose it is."""
+class VerifiedKey:
+    """A key that is valid now, and its user."""
 
     workspace: str
     workspace_uid: str
@@ -74,8 +76,8 @@ _KEY_AND_USER = (
 )
 
 
-async def verify(db: Database, key: str) -> GoodKey | None:
-    """Return whose a key is; None when it is not good (now)."""
+async def verify(db: Database, key: str) -> VerifiedKey | None:
+    """Return a key with its user; None when it is invalid, expired or revoked."""
     if not (form := _FORM.match(key)):
         return None
     found = await db.one_row(_KEY_AND_USER, {"key_id": form[1]})
@@ -85,13 +87,13 @@ async def verify(db: Database, key: str) -> GoodKey | None:
         return None
     if found.last_used_at is None or now() - found.last_used_at > USE_RECORDED_EVERY:
         await db.execute(update(ApiKey).where(ApiKey.id == form[1]).values(last_used_at=now()))
-    return GoodKey(
+    return VerifiedKey(
         found.workspace, found.workspace_uid, found.user_id, found.email, found.name, found.is_platform_admin
     )
 
 
 async def page(session: AsyncSession, user_id: str, *, after: str | None, limit: int) -> list[ApiKey]:
-    """Return up to `limit` of a person's keys by id, from the one behind `after` on."""
+    """Return up to `limit` of a user's keys by id, starting after the id `after`."""
     query = select(ApiKey).where(ApiKey.user_id == user_id).order_by(ApiKey.id).limit(limit)
     if after is not None:
         query = query.where(ApiKey.id > after)
@@ -99,10 +101,10 @@ async def page(session: AsyncSession, user_id: str, *, after: str | None, limit:
 
 
 async def revoke(session: AsyncSession, user_id: str, key_id: str) -> None:
-    """Delete one of a person's keys; it is refused from now on.
+    """Delete one of a user's keys; it is refused from now on.
 
     Raises:
-        NotFound: the person has no such key.
+        NotFound: the user has no such key.
     """
     record = await session.get(ApiKey, key_id)
     if record is None or record.user_id != user_id:

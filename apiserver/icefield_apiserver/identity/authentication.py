@@ -1,4 +1,4 @@
-"""From a bearer token to the caller: whose token is it, and in which workspace does the request act?"""
+"""From a bearer token to the caller, and the workspace in which the request acts."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from dataclasses import replace
 
 import jwt
 
-from icefield_apiserver.db import Database
-from icefield_apiserver.db.models import User
-from icefield_apiserver.errors import NotFound, Unauthorized
-from icefield_crds import Workspace
+from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.errors import Unauthorized
+from icefield_apiserver.core.kube.store import Store
+from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory, workspace_not_found
+from icefield_crds import Role, Run, Workspace
 
 from . import api_keys, membership
-from .membership import RunDirectory, WorkspaceDirectory
+from .models import User
 from .principal import Caller
 from .run_tokens import RunTokens
 from .session_tokens import SessionTokens
 
-REFUSED = "The token is not valid, or no longer."
+REFUSED = "The token is invalid, expired or revoked."
 
 
 class Authenticator:
-    """Tells who calls. Nothing is remembered between requests: what was revoked is refused at once.
+    """Finds the caller of a request. Nothing is cached between requests: a revoked token is refused at once.
 
     Args:
         db: users and keys.
         sessions: reads log-in tokens.
         run_tokens: reads the tokens of runs.
         workspaces: the Workspaces, for membership.
-        runs: the Runs, whose tokens die with them.
+        runs: the Runs, whose tokens expire with them.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Authenticator:
         sessions: SessionTokens,
         run_tokens: RunTokens,
         workspaces: WorkspaceDirectory,
-        runs: RunDirectory,
+        runs: Store[Run],
     ) -> None:
         self._db = db
         self._sessions = sessions
@@ -50,10 +51,10 @@ class Authenticator:
 
         Args:
             token: the bearer token.
-            workspace: slug or id of the workspace asked for (X-Workspace-Slug); None to take the token's own.
+            workspace: slug or id of the requested workspace (X-Workspace-Slug); None for the token's own.
 
         Raises:
-            Unauthorized: the token is not good.
+            Unauthorized: the token is not valid.
             NotFound: the workspace does not exist, or is not the caller's.
         """
         if token.startswith(api_keys.PREFIX):
@@ -110,33 +111,29 @@ class Authenticator:
             name=run.metadata.name,
             run_uid=claims.run_uid,
             workspace=bound,
-            role=claims.role,
+            role=Role(claims.role),
             is_catalog_only=claims.is_catalog_only,
         )
 
     def _inside(self, caller: Caller, slug: str, *, is_platform_admin: bool) -> Caller:
-        workspace = membership.find(self._workspaces, slug)
+        workspace = self._workspaces.find(slug)
         if workspace is None:
-            raise _no_workspace(slug)
+            raise workspace_not_found(slug)
         role = membership.role_in(workspace, caller.person, is_platform_admin=is_platform_admin)
         if role is None:
-            raise _no_workspace(slug)
+            raise workspace_not_found(slug)
         return replace(caller, workspace=workspace, role=role)
 
-    def _bound_to(self, slug: str, asked_for: str | None) -> Workspace | None:
-        """Return the workspace to which a token is bound; any other that is asked for does not exist for it."""
+    def _bound_to(self, slug: str, requested: str | None) -> Workspace | None:
+        """Return the workspace to which a token is bound; any other requested workspace does not exist for it."""
         workspace = self._workspaces.get(slug)
-        if asked_for is not None and asked_for != slug and (workspace is None or asked_for != workspace.public_id):
-            raise _no_workspace(asked_for)
+        if requested is not None and requested != slug and (workspace is None or requested != workspace.public_id):
+            raise workspace_not_found(requested)
         return workspace
 
 
-def _no_workspace(slug: str) -> NotFound:
-    return NotFound(f"There is no workspace called {slug}.")
-
-
 def _algorithm(token: str) -> str | None:
-    """Return which kind of token this claims to be; each kind is then verified with its own key and algorithm only."""
+    """Return the algorithm that the token's header names; each kind is verified with its own key and algorithm only."""
     try:
         return jwt.get_unverified_header(token).get("alg")
     except jwt.InvalidTokenError:

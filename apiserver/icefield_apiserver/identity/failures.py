@@ -1,22 +1,25 @@
-"""A ceiling on failed log-ins, so that passwords cannot be guessed at speed.
+"""A limit on failed log-ins, so that passwords cannot be guessed quickly.
 
-It lives in the process: with several replicas a guesser gets as many times the ceiling, which is still nothing.
+The counts are local to the process: with several replicas the limit is multiplied by their number, which is still far
+too low to guess a password.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from icefield_apiserver.errors import QuotaExceeded
+from cachetools import TTLCache
+
+from icefield_apiserver.core.errors import QuotaExceeded
 
 WINDOW_SECONDS = 300
 PER_PERSON_AND_ADDRESS = 10
 PER_ADDRESS = 100
 REMEMBERED = 10_000
+"""Maximum number of windows; the least recently used ones are dropped."""
 
 
 @dataclass
@@ -31,42 +34,37 @@ class FailedLogins:
     A person alone is not counted: whoever knows an e-mail address could lock its owner out.
 
     Args:
-        clock: seconds that only ever grow.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._windows: OrderedDict[tuple[str, ...], _Window] = OrderedDict()
+        self._windows: TTLCache[tuple[str, ...], _Window] = TTLCache(REMEMBERED, WINDOW_SECONDS, timer=clock)
 
     def attempt(self, email: str, address: str) -> None:
-        """Let an attempt begin, counted as failed until `succeeded` says otherwise: many at once are still counted.
+        """Start an attempt, counted as failed until `succeeded` is called, so that concurrent attempts count too.
 
         Raises:
-            QuotaExceeded: there were too many failures; it says the limit and carries Retry-After.
+            QuotaExceeded: there were too many failures; the message states the limit, Retry-After when it ends.
         """
-        now = self._clock()
-        for key, ceiling in _ceilings(email, address):
+        for key, limit in _limits(email, address):
             window = self._windows.get(key)
-            if window and window.ends > now and window.failures >= ceiling:
+            if window and window.failures >= limit:
                 raise QuotaExceeded(
-                    f"Too many failed log-ins: max_failed_logins={ceiling}, current={window.failures}.",
-                    retry_after=math.ceil(window.ends - now),
+                    f"Too many failed log-ins: max_failed_logins={limit}, current={window.failures}.",
+                    retry_after=math.ceil(window.ends - self._clock()),
                 )
-        for key, _ in _ceilings(email, address):
-            window = self._windows.get(key)
-            if window is None or window.ends <= now:
-                window = self._windows[key] = _Window(now + WINDOW_SECONDS)
-            self._windows.move_to_end(key)
+        for key, _ in _limits(email, address):
+            if (window := self._windows.get(key)) is None:
+                window = self._windows[key] = _Window(self._clock() + WINDOW_SECONDS)
             window.failures += 1
-        while len(self._windows) > REMEMBERED:
-            self._windows.popitem(last=False)
 
     def succeeded(self, email: str, address: str) -> None:
-        """Take back the attempt of a person who got it right, and begin anew for them."""
+        """Do not count the last attempt as failed, and reset the count of this person at this address."""
         self._windows.pop((email, address), None)
         if window := self._windows.get((address,)):
             window.failures = max(0, window.failures - 1)
 
 
-def _ceilings(email: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:
+def _limits(email: str, address: str) -> tuple[tuple[tuple[str, ...], int], ...]:
     return (((email, address), PER_PERSON_AND_ADDRESS), ((address,), PER_ADDRESS))

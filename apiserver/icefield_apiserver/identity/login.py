@@ -1,4 +1,4 @@
-"""Logging in: credentials in, a token out."""
+"""Log-in: exchanges credentials for a token."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from icefield_apiserver.db import Database
-from icefield_apiserver.db.models import User
-from icefield_apiserver.errors import Forbidden, Unauthorized
+from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.errors import Forbidden, Unauthorized
 
 from . import passwords, users
 from .failures import FailedLogins
+from .models import User
 from .passwords import Passwords
 from .session_tokens import Session, SessionTokens
 
@@ -22,7 +22,7 @@ class Logins:
     """Exchanges credentials for tokens.
 
     Args:
-        db: the users.
+        db: the database, for users.
         tokens: issues log-in tokens.
         hashing: verifies passwords.
         renewable_seconds: how long after the log-in a token may still be refreshed.
@@ -35,16 +35,21 @@ class Logins:
         self._renewable_seconds = renewable_seconds
         self._failures = FailedLogins()
 
+    @property
+    def lifetime_seconds(self) -> int:
+        """How long an issued token is valid."""
+        return self._tokens.lifetime_seconds
+
     async def login(self, email: str, password: str, address: str) -> str:
         """Return a token for the person with this password.
 
         Args:
-            email: who it is, in whichever case.
+            email: e-mail address, in any case.
             password: the password.
-            address: where the request comes from.
+            address: IP address of the client.
 
         Raises:
-            Unauthorized: no such person, not this password, or not active; which of them is not told.
+            Unauthorized: no such user, a wrong password, or not active; the message does not state which.
             QuotaExceeded: too many failures.
         """
         user = await self._verified(email.strip().lower(), password, address)
@@ -66,7 +71,7 @@ class Logins:
         """Set a person's password, end all of their sessions, and return a token for a new one.
 
         Raises:
-            Forbidden: the current password is not that one.
+            Forbidden: the current password is wrong.
             QuotaExceeded: too many failures.
         """
         if (verified := await self._verified(email, current, address)) is None:
@@ -95,13 +100,13 @@ class Logins:
 
 
 def set_password(user: User, digest: str) -> None:
-    """Give a user a new password; the sessions so far end with the old one."""
+    """Set a user's password, and end all of the user's sessions."""
     user.password_hash = digest
     user.session_epoch += 1
 
 
 async def _rehash(session: AsyncSession, verified: User, digest: str) -> User:
-    """Store the same password under today's parameters, unless it was changed meanwhile."""
+    """Store the hash of the same password with the current parameters, unless it was changed meanwhile."""
     user = await users.find(session, verified.id, lock=True)
     if user.password_hash == verified.password_hash:
         user.password_hash = digest

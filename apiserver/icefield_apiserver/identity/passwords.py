@@ -1,4 +1,4 @@
-"""Passwords: argon2id, computed beside the event loop, a bounded number at a time (each takes 64 MiB for a moment)."""
+"""Passwords: argon2id, computed in threads, a bounded number at a time (each takes 64 MiB while it runs)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from icefield_apiserver.errors import QuotaExceeded
+from icefield_apiserver.core.errors import QuotaExceeded
 
 AT_ONCE = 4
 WAITING = 64
@@ -21,8 +21,8 @@ _hasher = PasswordHasher()
 
 
 @cache
-def _nobody() -> str:
-    """A hash that no password matches, so that an unknown user costs what a known one does."""
+def _unmatched_hash() -> str:
+    """Return a hash that no password matches, so that an unknown user takes as long as a known one."""
     return _hasher.hash("no password is this long: " + "x" * MAX_LENGTH)
 
 
@@ -43,11 +43,11 @@ class Passwords:
             return await to_thread.run_sync(_hasher.hash, password, limiter=self._limiter)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Say whether the password is the one that was hashed; it takes as long when there is no hash.
+        """Return whether the password is the one that was hashed; it takes as long when there is no hash.
 
         Args:
             stored: the hash; None for a user who does not exist.
-            password: what the caller claims.
+            password: the caller's password.
 
         Raises:
             QuotaExceeded: too many are waiting already.
@@ -70,12 +70,12 @@ class Passwords:
 
 
 def is_outdated(stored: str) -> bool:
-    """Say whether the hash was made with weaker parameters than today's."""
+    """Return whether the hash was made with weaker parameters than the current ones."""
     return _hasher.check_needs_rehash(stored)
 
 
 def _matches(stored: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(stored or _nobody(), password) and stored is not None
+        return _hasher.verify(stored or _unmatched_hash(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False

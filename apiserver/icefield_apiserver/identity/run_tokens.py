@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
 
 from icefield_crds import Role
-
-ISSUER = "icefield-operator"
-AUDIENCE = "icefield"
-ALGORITHM = "EdDSA"
-CATALOG_SCOPE = "catalog"
-"""In the claim `scope`, which other tokens do not have: it opens /iceberg only."""
-_REQUIRED = ["sub", "iat", "exp", "iss", "aud", "workspace", "run", "run_uid", "role"]
-
-
-@dataclass(frozen=True)
-class RunClaims:
-    """What a run's token says.
-
-    Attributes:
-        workspace: slug.
-        run: name of the Run.
-        run_uid: its metadata.uid.
-        role: what the token may do.
-        is_catalog_only: whether it opens the catalog and nothing else, as those of sandboxes.
-    """
-
-    workspace: str
-    run: str
-    run_uid: str
-    role: Role
-    is_catalog_only: bool = False
+from icefield_crds.wire.run_token import ALGORITHM, AUDIENCE, ISSUER, REQUIRED_CLAIMS, RunClaims
 
 
 class RunTokens:
@@ -56,7 +30,7 @@ class RunTokens:
         return cls(path.read_text())
 
     def read(self, token: str) -> RunClaims | None:
-        """Return what a token says; None when the operator did not sign it, or it has expired."""
+        """Return the claims of a token; None when the operator did not sign it, or it has expired."""
         try:
             claims = jwt.decode(
                 token,
@@ -64,17 +38,10 @@ class RunTokens:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                options={"require": _REQUIRED},
+                options={"require": list(REQUIRED_CLAIMS)},
             )
-            scope = claims.get("scope")
-            if claims["sub"] != f"run:{claims['run_uid']}" or scope not in (None, CATALOG_SCOPE):
-                return None
-            return RunClaims(
-                str(claims["workspace"]),
-                str(claims["run"]),
-                str(claims["run_uid"]),
-                Role(claims["role"]),
-                is_catalog_only=scope == CATALOG_SCOPE,
-            )
+            granted = RunClaims.from_json(claims)
+            Role(granted.role)
         except (jwt.InvalidTokenError, ValueError):
             return None
+        return granted

@@ -16,10 +16,10 @@ _REQUIRED = ["sub", "iat", "exp", "iss", "aud", "auth_time", "epoch"]
 
 @dataclass(frozen=True)
 class Session:
-    """What a log-in token says.
+    """The claims of a log-in token.
 
     Attributes:
-        user_id: whose it is.
+        user_id: id of the user.
         epoch: the user's session_epoch when it was issued.
         started: when the log-in happened, in seconds since the epoch; refreshing keeps it.
     """
@@ -34,7 +34,7 @@ class SessionTokens:
 
     Args:
         key: the shared secret.
-        lifetime_seconds: how long a token is good.
+        lifetime_seconds: how long a token is valid.
         clock: the current time in seconds since the epoch.
     """
 
@@ -44,12 +44,12 @@ class SessionTokens:
         self.lifetime_seconds = lifetime_seconds
 
     def issue(self, user_id: str, epoch: int, started: int | None = None) -> str:
-        """Return a token that is good from now on.
+        """Return a token that is valid from now on.
 
         Args:
-            user_id: whose it is.
+            user_id: id of the user.
             epoch: the user's session_epoch.
-            started: when the log-in happened; now, when absent.
+            started: when the log-in happened, in seconds since the epoch; now when None.
         """
         now = int(self._clock())
         claims = {
@@ -64,7 +64,7 @@ class SessionTokens:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
     def read(self, token: str) -> Session | None:
-        """Return what a token says; None when it is not ours or has expired."""
+        """Return the claims of a token; None when its signature is not ours or it has expired."""
         try:
             claims = jwt.decode(
                 token,

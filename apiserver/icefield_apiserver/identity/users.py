@@ -1,4 +1,4 @@
-"""The people who can log in."""
+"""The people who can log in, in the database."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from icefield_apiserver.db import Database
-from icefield_apiserver.db.models import User
-from icefield_apiserver.errors import Conflict, NotFound
+from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.errors import Conflict, NotFound
 
+from .models import User
 from .passwords import Passwords
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ async def create(
 
 
 async def by_email(session: AsyncSession, email: str) -> User | None:
-    """Return the user with this e-mail address, in whichever case it is written."""
+    """Return the user with this e-mail address, in any case, or None."""
     return (await session.scalars(select(User).where(User.email == email.lower()))).one_or_none()
 
 
@@ -54,7 +54,7 @@ async def find(session: AsyncSession, id_or_email: str, *, lock: bool = False) -
     Args:
         session: the transaction.
         id_or_email: `usr_...`, or an e-mail address.
-        lock: whether nobody else may change the row until the transaction ends.
+        lock: whether to lock the row until the transaction ends.
 
     Raises:
         NotFound: there is none.
@@ -62,12 +62,12 @@ async def find(session: AsyncSession, id_or_email: str, *, lock: bool = False) -
     query = select(User).where((User.id == id_or_email) | (User.email == id_or_email.lower()))
     found = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
     if found is None:
-        raise NotFound(f"There is no user called {id_or_email}.")
+        raise NotFound(f"There is no user {id_or_email}.")
     return found
 
 
 async def page(session: AsyncSession, *, after: str | None, limit: int) -> list[User]:
-    """Return up to `limit` users by e-mail address, from the one behind `after` on."""
+    """Return up to `limit` users by e-mail address, starting after the address `after`."""
     query = select(User).order_by(User.email).limit(limit)
     if after is not None:
         query = query.where(User.email > after)
@@ -75,12 +75,12 @@ async def page(session: AsyncSession, *, after: str | None, limit: int) -> list[
 
 
 async def refuse_to_lose_the_last_administrator(session: AsyncSession, user: User) -> None:
-    """Make sure that somebody else administers the platform before this user ceases to.
+    """Check that another user administers the platform before this one no longer does.
 
     The administrators' rows stay locked until the transaction ends, so that two cannot remove each other.
 
     Raises:
-        Conflict: nobody else does.
+        Conflict: no other user does.
     """
     query = select(User.id).where(User.is_platform_admin, User.is_active).order_by(User.id).with_for_update()
     administrators = set(await session.scalars(query))
@@ -89,7 +89,7 @@ async def refuse_to_lose_the_last_administrator(session: AsyncSession, user: Use
 
 
 async def ensure_first_administrator(db: Database, passwords: Passwords, email: str, password: str) -> None:
-    """Create the platform's first administrator where there is none; when replicas race, one of them wins."""
+    """Create the platform's first administrator if it has none; when replicas race, one of them wins."""
     async with db.session() as session:
         query = select(func.count()).select_from(User).where(User.is_platform_admin, User.is_active)
         if await session.scalar(query):

@@ -30,7 +30,7 @@ class DemoTarget:
         token: an API key bound to the workspace `demo`.
         ca_file: PEM file of the authorities to trust.
         kubectl: the command that reaches the cluster.
-        directory: where the demo may leave its YAML.
+        directory: folder for its YAML.
     """
 
     api_url: str
@@ -43,10 +43,10 @@ class DemoTarget:
 def run(target: DemoTarget, console: Console) -> None:
     """Upload the data, run the pipeline, query its tables, run it again through kubectl, give its tables to Polars.
 
-    Everything is shown on the way.
+    Prints each step and its result.
 
     Raises:
-        DemoError: a step did not do what it should.
+        DemoError: a step failed.
     """
     api = Api(target.api_url, target.token, target.ca_file)
     store = WorkspaceStore.open(target.kubectl, pipeline.WORKSPACE)
@@ -88,8 +88,7 @@ def run(target: DemoTarget, console: Console) -> None:
 
 def _follow(api: Api, run_id: str, console: Console) -> None:
     with Live(console=console, refresh_per_second=8) as live:
-        for view in api.watch_run(run_id, _RUN_TIMEOUT_SECONDS):
-            live.update(_task_table(view))
+        view = api.wait_for_run(run_id, _RUN_TIMEOUT_SECONDS, lambda view: live.update(_task_table(view)))
     if view.run["status"] != "success":
         raise DemoError(f"run {run_id} ended {view.run['status']}: {view.run.get('error')}")
 
@@ -127,7 +126,7 @@ def _show_polars(api: Api, console: Console) -> None:
     console.print(_rows_table(answer.columns, answer.rows))
     saved = answer.saved
     console.print(
-        f"{len(answer.rows)} rows in {answer.execution_time}, in a sandbox of their own; "
+        f"{len(answer.rows)} rows in {answer.execution_time}, in a sandbox; "
         f"{saved['rows_written']} rows saved as {saved['table']} ({saved['mode']})\n",
         highlight=False,
         soft_wrap=True,
@@ -168,7 +167,7 @@ def _next_steps(console: Console, run_id: str) -> None:
   kubectl get jobs.icefield.dev,runs.icefield.dev,warehouses.icefield.dev --all-namespaces
   kubectl explain jobs.icefield.dev.spec.tasks
 
-The tables are Iceberg's: docs/catalog.md has how PyIceberg and DuckDB on this machine read them, docs/sql.md the rest.
+These are Iceberg tables: see docs/catalog.md for PyIceberg and DuckDB on this machine, docs/sql.md for everything else.
 Stop it with: make down""",
         highlight=False,
         markup=False,

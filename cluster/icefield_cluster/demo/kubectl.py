@@ -25,7 +25,7 @@ def write_yaml(directory: Path) -> tuple[Path, Path]:
 
 
 def run_with_kubectl(console: Console, kubectl: tuple[str, ...], directory: Path) -> None:
-    """Apply the Job, create a Run, wait for it and show it, printing each command as a user would type it."""
+    """Apply the Job, create a Run, wait for it and show it, printing each command."""
     job, run = write_yaml(directory)
     namespace = ("--namespace", f"icefield-{WORKSPACE}")
     _show(console, kubectl, "apply", "--server-side", "-f", str(job))
@@ -44,7 +44,7 @@ def _show(console: Console, kubectl: tuple[str, ...], *arguments: str) -> str:
 
 
 class _BlockText(yaml.SafeDumper):
-    """Writes text of several lines as a block, so that the programs in job.yaml can be read."""
+    """Writes multi-line text as a block, so that the programs in job.yaml are readable."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,7 +1,7 @@
-"""`icefield dev`: operator and API server from the checkout against the running cluster, started anew on every change.
+"""`icefield dev`: operator and API server from the checkout against the running cluster, restarted on every change.
 
-Both have the service accounts, environment and files of the Deployments they stand in for, and where the cluster's
-network can be entered they run in it: what works here works there.
+Both have the service accounts, environment and files of the Deployments that they replace, and run in the cluster's
+network where that can be entered: what works here works there.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
+from tenacity import Retrying, retry_if_result, wait_fixed
 
 from icefield_cluster.commands import Argument
 from icefield_cluster.dev.deployment import Container
@@ -31,23 +31,26 @@ from icefield_cluster.state import ClusterState, write_private
 DEPLOYMENTS = ("icefield-operator", "icefield-apiserver")
 TOKEN_LIFETIME = "24h"  # noqa: S105 - a duration
 # What each program is made of, as folders of the checkout.
-SOURCES = {"icefield_operator": ("operator", "crds"), "icefield_apiserver": ("apiserver", "crds")}
+SOURCES = {
+    "icefield_operator": ("operator", "kube", "crds"),
+    "icefield_apiserver": ("apiserver", "kube", "sql", "crds"),
+}
 
 
 def run(state: ClusterState, kubectl: Kubectl, enter: tuple[str, ...], console: Console, *, port: int) -> None:
-    """Run both until interrupted, then give the cluster its own back.
+    """Run both until interrupted, then scale the cluster's own Deployments up again.
 
     Args:
         state: the cluster.
         kubectl: reaches it.
         enter: what starts a program in its network; empty where none can be.
-        console: told where things are.
+        console: shows the URLs.
         port: TCP port for the API server.
 
     Raises:
         ClusterError: one of the programs ended.
     """
-    # To be ended politely is no reason to leave the cluster without an operator.
+    # SIGTERM too has to scale the cluster's operator up again.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = state.directory / "dev"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -68,10 +71,10 @@ def run(state: ClusterState, kubectl: Kubectl, enter: tuple[str, ...], console: 
             children[module] = stack.enter_context(_child(watch, environment))
         console.print(f"The API server from the checkout: https://{reach.address}:{port}/docs", highlight=False)
         if not reach.enter:
-            console.print("Pods cannot be called from here: no SQL warehouses, no Polars workloads.", highlight=False)
-        console.print("Ctrl-C gives the cluster its own operator and API server back.", highlight=False)
+            console.print("Pods cannot be reached from here: no SQL warehouses, no Polars workloads.", highlight=False)
+        console.print("Ctrl-C starts the cluster's own operator and API server again.", highlight=False)
         with suppress(KeyboardInterrupt):
-            _wait(children)
+            _watch(children)
 
 
 def _environments(kubectl: Kubectl, reach: Reach, folder: Path, port: int) -> dict[str, dict[str, str]]:
@@ -135,9 +138,12 @@ def _child(
             child.kill()
 
 
-def _wait(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    while True:
+def _watch(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    def check() -> bool:
         for name, child in children.items():
             if child.poll() is not None:
                 raise ClusterError(f"{name} ended with code {child.returncode}", fix="run `icefield dev` again")
-        time.sleep(0.5)
+        return True
+
+    # Until one of them ends, or the user interrupts.
+    Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5))(check)

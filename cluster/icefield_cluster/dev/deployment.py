@@ -1,4 +1,4 @@
-"""What a Deployment's container is given, as a program of this machine can have it: environment and files."""
+"""Environment and files of a Deployment's container, for a program of this machine."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Container:
         self._config_maps = _data(kubectl.get("configmaps", place))
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """Return its variables; Secrets that it mounts are written to a folder, and variables name them there.
+        """Return its variables; mounted Secrets are written to a folder, and variables with their paths adapted.
 
         Args:
             folder: a private folder of this machine.
         """
-        places = self._write_files(folder)
-        given = self._from_config_maps() | self._given()
-        return {name: places.get(value, value) for name, value in given.items()}
+        paths = self._write_files(folder)
+        variables = self._from_config_maps() | self._from_env()
+        return {name: paths.get(value, value) for name, value in variables.items()}
 
     def _from_config_maps(self) -> dict[str, str]:
         variables: dict[str, str] = {}
@@ -49,7 +49,7 @@ class Container:
             variables |= self._config_maps.get(source.get("configMapRef", {}).get("name"), {})
         return variables
 
-    def _given(self) -> dict[str, str]:
+    def _from_env(self) -> dict[str, str]:
         values = ((variable["name"], self._value(variable)) for variable in self._container.get("env", []))
         return {name: value for name, value in values if value is not None}
 
@@ -64,15 +64,15 @@ class Container:
         return str(variable.get("value", ""))
 
     def _write_files(self, folder: Path) -> dict[str, str]:
-        """Return where each file is now, by its path in the container."""
-        places = {}
+        """Return the path of each file on this machine, by its path in the container."""
+        paths = {}
         for mount in self._container.get("volumeMounts", []):
             secret = self._volumes.get(mount["name"], {}).get("secret", {}).get("secretName")
             for key, text in self._secrets.get(secret, {}).items():
                 path = folder / f"{secret}-{key}"
                 write_private(path, text)
-                places[f"{mount['mountPath']}/{key}"] = str(path)
-        return places
+                paths[f"{mount['mountPath']}/{key}"] = str(path)
+        return paths
 
 
 def _data(objects: Mapping[str, Any]) -> dict[str, Values]:

@@ -1,1 +1,1 @@
-"""Puts Icefield into a cluster, whatever kind of cluster it is; every step may be repeated."""
+"""Installs Icefield into a cluster of any provider; every step is idempotent."""

@@ -1,14 +1,14 @@
-"""The few REST calls that an installation makes itself: is it ready, and a key for the administrator."""
+"""The REST calls of an installation: its readiness, and an API key for the administrator."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from icefield_cluster.errors import ClusterError
 
@@ -31,7 +31,7 @@ class Api:
         return httpx.Client(base_url=self.url, verify=trust, timeout=15, trust_env=False)
 
     def is_ready(self) -> bool:
-        """Whether /readyz says so."""
+        """Whether /readyz succeeds."""
         try:
             with self._client() as client:
                 return client.get("/readyz").is_success
@@ -39,7 +39,7 @@ class Api:
             return False
 
     def accepts(self, key: str) -> bool:
-        """Whether an API key is still good."""
+        """Whether an API key is still valid."""
         with self._client() as client:
             return client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}"}).is_success
 
@@ -49,23 +49,23 @@ class Api:
         Args:
             email: the administrator's.
             password: the administrator's.
-            workspace: slug; the server may still be learning of it, so 403 and 404 are tried again.
+            workspace: slug; the server's cache may not have it yet, so 403 and 404 are retried.
             timeout: seconds after which the last answer counts.
 
         Raises:
             ClusterError: the server refused.
         """
-        deadline, pause = time.monotonic() + timeout, 0.2
         body = {"name": f"icefield-cli@{socket.gethostname()}", "workspace": workspace}
-        while True:
-            answer = self._try_key(email, password, body)
-            if answer.is_success:
-                return str(answer.json()["key"])
-            refused = answer.status_code in (400, 401, 429)
-            if refused or time.monotonic() > deadline:
-                raise ClusterError(f"the API server made no API key: {answer.status_code} {answer.text[:300]}")
-            time.sleep(pause)
-            pause = min(pause * 1.5, 2.0)
+        attempts = Retrying(
+            retry=retry_if_result(_may_pass),
+            wait=wait_exponential(multiplier=0.2, exp_base=1.5, max=2),
+            stop=stop_after_delay(timeout),
+            retry_error_callback=_last_answer,
+        )
+        answer: httpx.Response = attempts(self._try_key, email, password, body)
+        if not answer.is_success:
+            raise ClusterError(f"the API server made no API key: {answer.status_code} {answer.text[:300]}")
+        return str(answer.json()["key"])
 
     def _try_key(self, email: str, password: str, body: dict[str, str]) -> httpx.Response:
         try:
@@ -80,3 +80,14 @@ class Api:
                 return client.post("/api/v1/auth/keys", json=body, headers=headers)
         except httpx.HTTPError as error:
             return httpx.Response(503, text=str(error))
+
+
+def _may_pass(answer: httpx.Response) -> bool:
+    return not answer.is_success and answer.status_code not in (400, 401, 429)
+
+
+def _last_answer(state: RetryCallState) -> httpx.Response:
+    if state.outcome is None:
+        raise RuntimeError("no attempt was made")
+    answer: httpx.Response = state.outcome.result()
+    return answer

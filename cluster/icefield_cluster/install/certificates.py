@@ -28,10 +28,10 @@ class ServerCertificate:
 
 
 def issue(hosts: Iterable[str]) -> ServerCertificate:
-    """Make an authority, sign one server certificate with it, and forget the authority's key.
+    """Create an authority and a server certificate signed by it; the authority's key is not kept.
 
     Args:
-        hosts: names and IP addresses the server is called by.
+        hosts: names and IP addresses of the server.
     """
     now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -58,7 +58,7 @@ def issue(hosts: Iterable[str]) -> ServerCertificate:
 
 
 def covers(certificate_pem: str, hosts: Iterable[str]) -> bool:
-    """Whether a certificate names all of these hosts and is valid for another 30 days."""
+    """Whether a certificate includes all of these hosts and is valid for another 30 days."""
     certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)

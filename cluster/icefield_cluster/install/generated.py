@@ -1,4 +1,4 @@
-"""The Secrets an installation needs, made once: what is in the cluster already is never changed."""
+"""The Secrets of an installation, generated once: an existing one is never changed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ BUCKET = "icefield"
 
 Values = dict[str, str]
 Generator = Callable[[Mapping[str, Values]], Values]
-"""Makes the values of a Secret, given those of the Secrets before it."""
+"""Generates the values of a Secret, given those of the Secrets before it."""
 
 
 def generators(object_store_url: str, hosts: list[str], catalog: str) -> dict[str, Generator]:
-    """How each Secret's values are made, by the Secret's name.
+    """The generator of each Secret, by its name.
 
     Args:
-        object_store_url: where clients outside the cluster find the object store.
-        hosts: names and addresses the API server is called by.
-        catalog: which Iceberg catalog there is, embedded or lakekeeper.
+        object_store_url: URL of the object store for clients outside the cluster.
+        hosts: names and addresses of the API server.
+        catalog: the Iceberg catalog, embedded or lakekeeper.
     """
     return {
         "icefield-postgres": lambda _: _postgres(),
@@ -45,9 +45,9 @@ def ensure(kubectl: Kubectl, wanted: Mapping[str, Generator], hosts: list[str], 
 
     Args:
         kubectl: reaches the cluster.
-        wanted: how each Secret's values are made.
-        hosts: what the API server's certificate has to name; one that does not is replaced.
-        log: file for kubectl's output, which never has a value in it.
+        wanted: the generator of each Secret.
+        hosts: names and addresses of the API server; a certificate without one of them is replaced.
+        log: file for kubectl's output, which has no values.
 
     Raises:
         ClusterError: kubectl failed.
@@ -112,10 +112,10 @@ def _catalog(provider: str, postgres: Values) -> Values:
         "provider": provider,
         "uri": f"{base}/catalog",
         "managementUri": base,
-        # Lakekeeper asks for none: who may reach it is said by its NetworkPolicy.
+        # Lakekeeper needs none: its NetworkPolicy restricts access.
         "adminToken": secrets.token_urlsafe(32) if provider == "embedded" else "",
         "encryptionKey": secrets.token_urlsafe(32),
-        # Lakekeeper's; the embedded one has a schema of its own in the platform's database.
+        # For Lakekeeper; the embedded catalog has a schema of its own in the platform's database.
         "databaseUrl": f"postgresql://{access}/catalog",
     }
 
@@ -131,7 +131,7 @@ def _run_token() -> Values:
 
 
 def api_hosts(*addresses: str) -> list[str]:
-    """What the API server is called by inside the cluster, on this machine, and at these addresses."""
+    """Host names and addresses of the API server: in the cluster, on this machine, and the given ones."""
     inside = [f"icefield-apiserver{suffix}" for suffix in ("", f".{NAMESPACE}", f".{NAMESPACE}.svc")]
     names = [*inside, f"{inside[-1]}.cluster.local", "localhost", "127.0.0.1", *addresses]
     return list(dict.fromkeys(name for name in names if name))

@@ -1,4 +1,4 @@
-"""Installs Icefield: Secrets, manifests, rollout, a workspace, and an API key for whoever runs the command."""
+"""Installs Icefield: Secrets, manifests, rollout, a workspace, and an API key for the user."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from icefield_cluster.state import ClusterState, write_private
 WORKSPACE = "demo"
 API_NODE_PORT = 30443
 OBJECT_STORE_NODE_PORT = 30070
-# Which Iceberg catalog an overlay brings.
+# The Iceberg catalog of each overlay.
 CATALOGS = {"standalone": "embedded", "kind": "lakekeeper"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is installed where.
+    """The cluster and the addresses of an installation.
 
     Args:
         kubectl: reaches the cluster.
-        address: where its node ports answer, as seen from this machine.
+        address: address of its node ports, as seen from this machine.
         overlay: name of the folder below manifests/overlays.
-        registry: what the names of our images begin with.
-        volumes: folder of the node that has the volumes; None where the cluster provides volumes.
-        api_port: where the API server's node port is reached.
-        object_store_port: where the object store's node port is reached.
+        registry: prefix of our images' names.
+        volumes: folder of the volumes on the node; None where the cluster provides volumes.
+        api_port: port at `address` of the API server.
+        object_store_port: port at `address` of the object store.
     """
 
     kubectl: Kubectl
@@ -54,7 +54,7 @@ class Installer:
     Args:
         state: gets URLs, certificates, password and key.
         steps: where progress is shown.
-        target: what is installed where.
+        target: the cluster and the addresses.
     """
 
     def __init__(self, state: ClusterState, steps: Steps, target: Target) -> None:
@@ -65,7 +65,7 @@ class Installer:
         self.api_url = f"https://{target.address}:{target.api_port}"
 
     def install(self, tags: Mapping[str, str]) -> None:
-        """Install, or bring what is installed up to date.
+        """Install Icefield, or update the installation.
 
         Args:
             tags: image name -> tag.
@@ -81,7 +81,7 @@ class Installer:
     def _secrets(self) -> dict[str, Values]:
         with self.steps.step("Secrets") as step:
             self._server_side("-f", CHECKOUT / "manifests" / "base" / "namespace.yaml", log=step.log)
-            # The last one is for `icefield dev`, whose API server runs on this machine.
+            # The last address is for `icefield dev`, whose API server runs on this machine.
             node = node_address(self.kubectl)
             hosts = generated.api_hosts(self.target.address, node, our_address(node))
             store = f"http://{self.target.address}:{self.target.object_store_port}"

@@ -12,7 +12,7 @@ from icefield_cluster.commands import Argument, output, run
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl with a kubeconfig and, for clusters that are not ours, a context.
+    """kubectl with a kubeconfig and, for existing clusters, a context.
 
     Args:
         program: its path.
@@ -26,7 +26,7 @@ class Kubectl:
 
     @property
     def argv(self) -> list[Argument]:
-        """The beginning of its command line."""
+        """Its command line without arguments."""
         context = [f"--context={self.context}"] if self.context else []
         return [self.program, f"--kubeconfig={self.kubeconfig}", *context]
 
@@ -41,7 +41,7 @@ class Kubectl:
         return output([*self.argv, *arguments], stdin=stdin, timeout=timeout)
 
     def get(self, *arguments: Argument) -> dict[str, Any]:
-        """`kubectl get … -o json`; an empty dict when the one object asked for is not there."""
+        """`kubectl get … -o json`; an empty dict when the requested object does not exist."""
         text = self.output("get", *arguments, "--ignore-not-found", "--output=json")
         answer: dict[str, Any] = json.loads(text) if text.strip() else {}
         return answer

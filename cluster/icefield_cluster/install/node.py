@@ -1,4 +1,4 @@
-"""How this machine and a cluster's node see each other."""
+"""Addresses of a cluster's node and of this machine, as each sees the other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def node_address(kubectl: Kubectl) -> str:
 
 
 def our_address(node: str) -> str:
-    """The address under which this machine talks to a node, and so where the node finds this machine; sends nothing."""
+    """This machine's address on the route to a node, at which the node reaches it; no packet is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((node, 9))
         return str(probe.getsockname()[0])

@@ -14,7 +14,7 @@ from icefield_cluster.paths import CHECKOUT
 
 DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini", "catalog")
 STARTED = ("runtime", "tini", "warehouse", "polars", "polars-cloud")
-"""Images of pods that the operator starts; it is told of each by a variable."""
+"""Images of pods that the operator starts; each is configured by a variable."""
 
 
 def write(
@@ -28,11 +28,11 @@ def write(
     """Write the kustomization and return its folder.
 
     Args:
-        folder: where it goes; replaced.
+        folder: where it is written; an existing one is replaced.
         overlay: name of the folder below manifests/overlays.
         tags: image name -> tag, of the images that were built.
-        registry: what the built images' names begin with.
-        volumes: folder of the host that has the volumes' folders; None where the cluster provides volumes.
+        registry: prefix of the built images' names.
+        volumes: folder of the volumes' folders on the host; None where the cluster provides volumes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = [

@@ -1,4 +1,4 @@
-"""Waits until the platform's pods run, and says at once when one of them cannot."""
+"""Waits until the platform's pods run, and fails at once when one of them cannot."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from icefield_cluster.commands import CommandError
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.install.kubectl import Kubectl
 
-FIX = 'see what the pods say: eval "$(icefield env)"; kubectl -n icefield-system get pods,events'
-# A container that waits for another one may fail at first; one that failed this often will not recover by itself.
+FIX = 'look at the pods and their events: eval "$(.venv/bin/icefield env)"; kubectl -n icefield-system get pods,events'
+# A container may fail until its dependencies run; one that failed this often does not recover by itself.
 RESTARTS_TOLERATED = 4
 HOPELESS = frozenset({"ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"})
 # The kubelet may not have seen a new Secret or image yet.
@@ -26,23 +28,35 @@ def wait(kubectl: Kubectl, namespace: str, log: Path, note: Callable[[str], None
         kubectl: reaches the cluster.
         namespace: where they are.
         log: gets the logs of a pod that does not come up.
-        note: told what is still waited for.
+        note: called with what is still waited for.
         timeout: seconds.
 
     Raises:
-        ClusterError: a pod cannot come up, or time is up; the log says why.
+        ClusterError: a pod cannot come up, or time is up; the log has the reason.
     """
     started = time.monotonic()
-    while waiting := unfinished(_items(kubectl, namespace, "deployments,statefulsets")):
-        note(f"waiting for {', '.join(waiting)}")
-        pods = _new_pods(kubectl, namespace)
-        elapsed = time.monotonic() - started
-        broken = next(filter(None, (problem(pod, patient=elapsed < HOPELESS_AFTER) for pod in pods)), None)
-        if broken or elapsed > timeout:
-            _collect_logs(kubectl, namespace, pods, log)
-            raise ClusterError(broken or f"{', '.join(waiting)} did not come up in {timeout:.0f} s", fix=FIX, log=log)
-        time.sleep(0.5)
-    note("")
+
+    def find_unfinished() -> list[str]:
+        waiting = unfinished(_items(kubectl, namespace, "deployments,statefulsets"))
+        note(f"waiting for {', '.join(waiting)}" if waiting else "")
+        if waiting:
+            _check_pods(kubectl, namespace, log, patient=time.monotonic() - started < HOPELESS_AFTER)
+        return waiting
+
+    poll = Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(timeout))
+    try:
+        poll(find_unfinished)
+    except RetryError as error:
+        _collect_logs(kubectl, namespace, _new_pods(kubectl, namespace), log)
+        names = ", ".join(error.last_attempt.result())
+        raise ClusterError(f"{names} did not come up in {timeout:.0f} s", fix=FIX, log=log) from None
+
+
+def _check_pods(kubectl: Kubectl, namespace: str, log: Path, *, patient: bool) -> None:
+    pods = _new_pods(kubectl, namespace)
+    if broken := next(filter(None, (problem(pod, patient=patient) for pod in pods)), None):
+        _collect_logs(kubectl, namespace, pods, log)
+        raise ClusterError(broken, fix=FIX, log=log)
 
 
 def unfinished(workloads: Iterable[dict[str, Any]]) -> list[str]:
@@ -58,25 +72,25 @@ def _is_finished(item: dict[str, Any]) -> bool:
 
 
 def problem(pod: dict[str, Any], *, patient: bool) -> str:
-    """Why a pod will not come up by itself; empty as long as it may.
+    """Why a pod cannot come up by itself; empty while it still may.
 
     Args:
         pod: the pod.
-        patient: whether reasons that can pass are forgiven.
+        patient: whether reasons that may be temporary are ignored.
     """
     status = pod.get("status", {})
     for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         waiting = container.get("state", {}).get("waiting", {})
         reason, name = waiting.get("reason", ""), pod["metadata"]["name"]
         if reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= RESTARTS_TOLERATED:
-            return f"the container {container['name']} of {name} ends again and again"
+            return f"the container {container['name']} of {name} keeps ending"
         if reason in HOPELESS and not patient:
             return f"{name}: {reason}: {waiting.get('message', '')}"
     return ""
 
 
 def _new_pods(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
-    # Pods of an earlier version may be the very ones that are being replaced because they fail.
+    # Pods of an earlier version are being replaced, perhaps because they fail.
     objects = _items(kubectl, namespace, "pods,replicasets,statefulsets")
     hashes = {item["status"].get("updateRevision") for item in objects if item["kind"] == "StatefulSet"}
     newest: dict[str, tuple[int, str]] = {}
@@ -102,7 +116,7 @@ def _items(kubectl: Kubectl, namespace: str, kinds: str) -> list[dict[str, Any]]
 
 def _collect_logs(kubectl: Kubectl, namespace: str, pods: Iterable[dict[str, Any]], log: Path) -> None:
     place = f"--namespace={namespace}"
-    # The newest last, and the containers that fail at the very end: that is the part a person is shown.
+    # Logs of failing containers come last: the user is shown the end of the file.
     kubectl_calls: list[tuple[str, ...]] = [("get", "pods", place, "--output=wide"), ("get", "events", place)]
     for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", []):

@@ -1,4 +1,4 @@
-"""Where a cluster comes from: one that exists, kind, or a standalone one of our own."""
+"""Providers of clusters: an existing one, kind, or a standalone one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icefield_cluster.state import ClusterState
 
 
 class Provider(Protocol):
-    """What each module of this package offers."""
+    """Interface of each module of this package."""
 
     def why_not(self) -> str:
         """Why it cannot be used on this machine; empty when it can."""
@@ -21,10 +21,10 @@ class Provider(Protocol):
         """kubectl for its cluster."""
 
     def up(self, state: ClusterState, steps: Steps) -> None:
-        """Get the cluster and install Icefield; raises ClusterError."""
+        """Create the cluster and install Icefield; raises ClusterError."""
 
     def enter(self, state: ClusterState) -> tuple[str, ...]:
-        """What starts a program of this machine in the cluster's network; empty where none can be."""
+        """Command prefix to start a program of this machine in the cluster's network; empty where impossible."""
 
     def down(self, state: ClusterState, steps: Steps) -> None:
         """Undo what `up` did; raises ClusterError."""
@@ -53,6 +53,6 @@ def choose(wanted: str) -> str:
             return name
         reasons.append(reason)
     raise ClusterError(
-        f"no cluster can be had on this machine: {'; '.join(reasons)}",
+        f"no provider works on this machine: {'; '.join(reasons)}",
         fix="start Docker (with kind and kubectl installed), or run as root on Linux, or point KUBECONFIG at a cluster",
     )

@@ -26,13 +26,13 @@ def runs() -> bool:
 
 
 def build_all(catalogue: Mapping[str, Image], registry: str, logs: Path, note: Callable[[str], None]) -> dict[str, str]:
-    """Build every image that is not only for standalone clusters, and return their tags.
+    """Build every image except those for standalone clusters only, and return their tags.
 
     Args:
         catalogue: the images by name.
-        registry: what their names begin with.
+        registry: prefix of their names.
         logs: folder of the builds' logs.
-        note: told what is being built.
+        note: called with what is being built.
 
     Raises:
         ClusterError: a build failed.

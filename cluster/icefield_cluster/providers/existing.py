@@ -1,4 +1,4 @@
-"""A cluster that somebody else runs, reached with the current kubeconfig."""
+"""An existing cluster, reached with the current kubeconfig."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def current_context() -> str:
 
 
 def kubectl(state: ClusterState) -> Kubectl:
-    """The kubectl on PATH with a copy of the kubeconfig as it was at the first `up`: a later change of the current
-    context changes nothing here."""
+    """The kubectl on PATH with a copy of the kubeconfig at the first `up`: a later change of the current context has no
+    effect here."""
     return Kubectl(Path(shutil.which("kubectl") or "kubectl"), state.kubeconfig)
 
 
 def enter(_: ClusterState) -> tuple[str, ...]:
-    """Nothing: the cluster's network is not this machine's."""
+    """Empty: programs of this machine cannot join the cluster's network."""
     return ()
 
 
 def up(state: ClusterState, steps: Steps) -> None:
     """Build, push and install; raises ClusterError.
 
-    The registry is read from ICEFIELD_REGISTRY: nodes have to be able to pull from it, and Docker here to push to it.
+    ICEFIELD_REGISTRY names the registry: nodes have to be able to pull from it, and Docker here to push to it.
     """
     registry = os.environ.get("ICEFIELD_REGISTRY", "")
     if not registry:
@@ -80,7 +80,7 @@ def down(state: ClusterState, steps: Steps) -> None:
     with steps.step("Remove Icefield") as step:
         client = kubectl(state)
         wait = ["--ignore-not-found", "--timeout=180s"]
-        # The operator has to see the workspaces go: it cleans up what lies outside of the cluster.
+        # The operator has to process the deletion of workspaces: it cleans up what is stored outside the cluster.
         client.run("delete", "workspaces.icefield.dev", "--all", *wait, log=step.log, timeout=200)
         overlay = state.directory / "overlay"
         if overlay.exists():

@@ -31,7 +31,7 @@ def why_not() -> str:
 
 
 def cluster_name(state: ClusterState) -> str:
-    """What kind calls the cluster."""
+    """The cluster's name in kind."""
     return f"{PREFIX}{state.name}"
 
 
@@ -41,12 +41,12 @@ def kubectl(state: ClusterState) -> Kubectl:
 
 
 def enter(_: ClusterState) -> tuple[str, ...]:
-    """Nothing: the cluster's network is not this machine's."""
+    """Empty: programs of this machine cannot join the cluster's network."""
     return ()
 
 
 def up(state: ClusterState, steps: Steps) -> None:
-    """Create the cluster unless it is there, load our images, and install Icefield; raises ClusterError."""
+    """Create the cluster unless it exists, load our images, and install Icefield; raises ClusterError."""
     with steps.step("kind cluster") as step:
         present = output(["kind", "get", "clusters"], timeout=60).split()
         if cluster_name(state) not in present:
@@ -76,7 +76,7 @@ def down(state: ClusterState, steps: Steps) -> None:
     """Delete the cluster and its state; raises ClusterError."""
     with steps.step("Delete the kind cluster") as step:
         if shutil.which("kind") is None:
-            raise ClusterError("kind is not on PATH any more", fix="put it there, or delete its container with docker")
+            raise ClusterError("kind is no longer on PATH", fix="put it there, or delete its container with docker")
         run(["kind", "delete", "cluster", "--name", cluster_name(state)], log=step.log, timeout=300)
     shutil.rmtree(state.directory)
 
@@ -89,7 +89,7 @@ def _create(state: ClusterState, log: Path) -> None:
     state.save()
     file = state.directory / "kind-config.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    # With a file of its own the user's kubeconfig, and so the current context, stays as it is.
+    # With a file of its own the user's kubeconfig, and so the current context, does not change.
     argv: list[Argument] = [
         "kind",
         "create",
@@ -101,7 +101,7 @@ def _create(state: ClusterState, log: Path) -> None:
         "--wait",
         "180s",
     ]
-    run([*argv, "--kubeconfig", state.kubeconfig], log=log, timeout=900, fix="see what `docker ps` and the log say")
+    run([*argv, "--kubeconfig", state.kubeconfig], log=log, timeout=900, fix="look at `docker ps` and the log")
 
 
 def _ports(state: ClusterState) -> tuple[int, int]:

@@ -1,11 +1,12 @@
-"""A real Kubernetes of our own, on Linux with root, without Docker."""
+"""A Kubernetes cluster built from source, on Linux with root, without Docker."""
 
 from __future__ import annotations
 
 from icefield_cluster.install.installer import Installer, Target
 from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.programs import binaries
 from icefield_cluster.progress import Steps
-from icefield_cluster.standalone import binaries, cluster, coredns
+from icefield_cluster.standalone import cluster, coredns
 from icefield_cluster.standalone.network import ClusterNetwork
 from icefield_cluster.standalone.node import NodeLayout, cluster_id
 from icefield_cluster.state import ClusterState
@@ -19,7 +20,7 @@ def kubectl(state: ClusterState) -> Kubectl:
 
 
 def enter(state: ClusterState) -> tuple[str, ...]:
-    """A command prefix: in the cluster's network, and with its names."""
+    """A command prefix: in the cluster's network, with its DNS."""
     network = _network(state)
     names = state.directory / "cluster-resolv.conf"
     names.write_text(coredns.resolv_conf(network), encoding="utf-8")
@@ -28,7 +29,7 @@ def enter(state: ClusterState) -> tuple[str, ...]:
 
 
 def up(state: ClusterState, steps: Steps) -> None:
-    """Bring the cluster up and install Icefield; raises ClusterError."""
+    """Create or update the cluster and install Icefield; raises ClusterError."""
 
     def install(tags: dict[str, str]) -> None:
         network = _network(state)
@@ -40,7 +41,7 @@ def up(state: ClusterState, steps: Steps) -> None:
 
 
 def down(state: ClusterState, steps: Steps) -> None:
-    """Take the cluster down; raises ClusterError."""
+    """Delete the cluster; raises ClusterError."""
     cluster.down(state, steps)
 
 

@@ -14,12 +14,12 @@ from icefield_cluster.commands import Argument, CommandError, output, run
 from icefield_cluster.images import Debian, Image
 from icefield_cluster.paths import cache_dir, locked
 
-# pip and apt inside a build trust what the host trusts, and find packages where the host finds them. One file, not its
-# folder: Java's package keeps its own store in there, made of what the image trusts.
+# pip and apt inside a build use the host's certificate authorities and package index. One file, not its folder: Java's
+# package generates its own store there from the image's authorities.
 SHARED = ("/etc/ssl/certs/ca-certificates.crt", "/usr/local/share/ca-certificates", "/etc/pip.conf")
-FIX = "check that Debian's mirror and PyPI can be reached from here, then run `icefield up` again"
+FIX = "check that Debian's mirror and PyPI can be reached from here, then try again"
 AT_ONCE = 3
-# Versions of an image that stay in the cache: a few checkouts and branches, not every edit.
+# Versions of an image kept in the cache: for a few checkouts and branches.
 KEPT = 4
 
 
@@ -29,7 +29,7 @@ def home() -> Path:
 
 
 def archive(image: Image, tag: str) -> Path:
-    """Where an image's archive is, or will be."""
+    """Path of an image's archive, built or not."""
     return home() / f"{image.name}-{tag}.tar"
 
 
@@ -54,19 +54,19 @@ def build_all(
         catalogue: the images by name.
         wanted: their tags by name.
         logs: folder of the builds' logs.
-        note: told what is being built.
-        needed: called with an image's name as soon as its archive is there; in any order, from several threads.
+        note: called with what is being built.
+        needed: called with an image's name as soon as its archive exists; in any order, from several threads.
 
     Raises:
         ClusterError: a build failed.
     """
     missing = [name for name in catalogue if not archive(catalogue[name], wanted[name]).exists()]
     home().mkdir(parents=True, exist_ok=True)
-    # Small ones first: they are what the platform itself starts with.
+    # Small ones first: the platform itself needs them.
     for name in sorted(
         set(catalogue) - set(missing), key=lambda name: archive(catalogue[name], wanted[name]).stat().st_size
     ):
-        # What is used counts as new when old versions are thrown away.
+        # Pruning keeps the archives that were used last.
         archive(catalogue[name], wanted[name]).touch()
         needed(name)
     if not missing:
@@ -133,7 +133,7 @@ def _build(image: Image, tag: str, base_reference: str, log: Path) -> None:
         run(argv, log=log, timeout=1800, fix=FIX)
     partial = archive(image, tag).with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    # Uncompressed: it is read far more often than written, and the disk is cheaper than the processor.
+    # Uncompressed: it is read far more often than written, and compression costs more than disk.
     run(
         [*_buildah(), "push", "--disable-compression", reference, f"oci-archive:{partial}:{reference}"],
         log=log,
@@ -171,12 +171,12 @@ def _storage() -> Path:
 
 
 def _buildah() -> list[Argument]:
-    # A storage of our own: the machine's own images are neither used nor changed.
+    # Separate storage: the machine's own images are neither used nor changed.
     return ["buildah", "--root", _storage(), "--runroot", home() / "run"]
 
 
 def _unmount_storage() -> None:
-    # The overlay driver mounts its folder onto itself and leaves it so.
+    # The overlay driver leaves its folder mounted onto itself.
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         target = line.split()[4]
         if target.startswith(f"{_storage()}/"):

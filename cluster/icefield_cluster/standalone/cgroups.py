@@ -1,17 +1,26 @@
-"""The cgroup that all of a cluster's pods live under, for cgroup v1 and v2."""
+"""The parent cgroup of a cluster's pods, for cgroup v1 and v2."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
+
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.processes import stop_pids
 
 ROOT = Path("/sys/fs/cgroup")
-# Without one of these the kubelet would start pods all the same, and silently not limit them.
+# Without one of these the kubelet starts pods without the limit.
 NEEDED = ("cpu", "cpuset", "memory", "pids")
 
 
@@ -28,14 +37,14 @@ def hierarchies() -> list[Path]:
 
 
 def create(name: str) -> None:
-    """Make the cgroup in every hierarchy, usable as the kubelet's cgroupRoot.
+    """Create the cgroup in every hierarchy, usable as the kubelet's cgroupRoot.
 
     Raises:
         ClusterError: the kernel refused, or lacks a controller that limits pods.
     """
-    lacking = [controller for controller in NEEDED if controller not in _available()]
-    if lacking:
-        raise ClusterError(f"the kernel's cgroup controllers {', '.join(lacking)} are not available")
+    missing = [controller for controller in NEEDED if controller not in _available()]
+    if missing:
+        raise ClusterError(f"the kernel's cgroup controllers {', '.join(missing)} are not available")
     try:
         for hierarchy in hierarchies():
             (hierarchy / name).mkdir(exist_ok=True)
@@ -45,7 +54,7 @@ def create(name: str) -> None:
                 _copy_cpuset(hierarchy, hierarchy / name)
     except OSError as error:
         fix = "run as root on the machine itself, or in a container with a writable /sys/fs/cgroup of its own"
-        raise ClusterError(f"the cgroup {name} could not be made: {error}", fix=fix) from error
+        raise ClusterError(f"the cgroup {name} could not be created: {error}", fix=fix) from error
 
 
 def _available() -> list[str]:
@@ -78,34 +87,37 @@ def members(name: str) -> set[int]:
 
 
 def _below(top: Path) -> list[Path]:
-    # Unlike Path.rglob, os.walk does not mind that runc removes folders meanwhile. The deepest come first.
+    # Unlike Path.rglob, os.walk tolerates that runc removes folders meanwhile. The deepest come first.
     return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
 
 
 def kill_members(name: str) -> None:
-    """Kill every process in the cgroup; nobody else's can be there, because we made it."""
-    deadline = time.monotonic() + 15
-    while (pids := members(name)) and time.monotonic() < deadline:
-        stop_pids(pids, grace=0)
+    """Kill every process in the cgroup, retrying for up to 15 seconds."""
+
+    def kill() -> set[int]:
+        found = members(name)
+        stop_pids(found, grace=0)
+        return found
+
+    with contextlib.suppress(RetryError):
+        Retrying(retry=retry_if_result(bool), stop=stop_after_delay(15))(kill)
 
 
 def remove(name: str) -> list[Path]:
-    """Remove the cgroup with everything below it, and return what would not go."""
-    left = []
-    for hierarchy in hierarchies():
-        left += [folder for folder in _below(hierarchy / name) if not _remove(folder)]
-    return left
+    """Remove the cgroup with everything below it, and return the folders that could not be removed."""
+    return [folder for hierarchy in hierarchies() for folder in _below(hierarchy / name) if not _remove(folder)]
 
 
 def _remove(folder: Path) -> bool:
-    for _ in range(50):
-        try:
-            folder.rmdir()
-        except FileNotFoundError:
-            return True
-        except OSError:
-            # The kernel takes a moment to forget processes that just ended.
-            time.sleep(0.05)
-        else:
-            return True
-    return False
+    # The kernel takes a moment to forget processes that just ended.
+    attempts = Retrying(retry=retry_if_exception_type(OSError), wait=wait_fixed(0.05), stop=stop_after_attempt(50))
+    try:
+        attempts(_remove_if_there, folder)
+    except RetryError:
+        return False
+    return True
+
+
+def _remove_if_there(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        folder.rmdir()

@@ -1,22 +1,23 @@
-"""Brings up a standalone cluster, each step idempotent: what runs already is left alone, what died is started again."""
+"""Creates and updates a standalone cluster. Each step is idempotent: what runs is kept, what ended restarted."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from icefield_cluster import images
-from icefield_cluster.commands import CommandError, output, run
+from icefield_cluster.commands import CommandError, output
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import locked
-from icefield_cluster.processes import abandon_children, wait_until
+from icefield_cluster.processes import kill_children, wait_until
+from icefield_cluster.programs import binaries
+from icefield_cluster.programs.versions import COREDNS, ETCD, KUBERNETES, MODULES, Module
 from icefield_cluster.progress import Steps
 from icefield_cluster.standalone import (
-    binaries,
     buildah,
     cgroups,
     containerd,
@@ -30,18 +31,17 @@ from icefield_cluster.standalone import (
     pki,
     services,
     teardown,
+    unpacked,
 )
 from icefield_cluster.standalone.layout import NODE_NAME
 from icefield_cluster.standalone.network import ClusterNetwork
 from icefield_cluster.standalone.node import NodeLayout, cluster_id
-from icefield_cluster.standalone.versions import MODULES, VERSITYGW
 from icefield_cluster.state import ClusterState
 
-# Users of the volumes: the fixed one of all our images.
+# The user id of all our images, which owns the volumes.
 VOLUME_OWNER = 65532
 VOLUMES = ("postgres", "object-store")
-IMPORTS_AT_ONCE = 2
-# Only what users start needs them, and they are by far the largest.
+# Needed only by what users start, and by far the largest.
 LATER_IMAGES = ("runtime", "warehouse", "polars", "polars-cloud")
 
 
@@ -60,7 +60,7 @@ class StandaloneCluster:
     """One cluster of this kind.
 
     Args:
-        state: what is remembered about it.
+        state: its state.
         steps: where progress is shown.
     """
 
@@ -69,39 +69,54 @@ class StandaloneCluster:
         self.steps = steps
         self.id = cluster_id(state.name, state.directory)
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="icefield")
-        self._imports = ThreadPoolExecutor(IMPORTS_AT_ONCE, thread_name_prefix="import")
+        # One at a time: a build uses every core, and two would compile the standard library twice.
+        self._builds = ThreadPoolExecutor(1, thread_name_prefix="build")
+        self._imports = ThreadPoolExecutor(containerd.IMPORTS_AT_ONCE, thread_name_prefix="import")
         self._importing: dict[str, Future[None]] = {}
 
     def up(self, install: Callable[[dict[str, str]], None]) -> None:
-        """Bring it up, and call `install` with the images' tags as soon as the platform can be installed.
+        """Create or update it, and call `install` with the images' tags as soon as the platform can be installed.
 
         Raises:
             ClusterError: a step failed.
         """
+        pools = (self._pool, self._builds, self._imports)
         try:
             self._up(install)
         except BaseException:
-            # Nobody waits for what else was begun.
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._imports.shutdown(wait=False, cancel_futures=True)
-            abandon_children()
+            # Nothing waits for the other steps any more.
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
+            kill_children()
             raise
-        self._pool.shutdown()
-        self._imports.shutdown()
+        for pool in pools:
+            pool.shutdown()
 
     def _up(self, install: Callable[[dict[str, str]], None]) -> None:
-        with self.steps.step("System packages") as step:
-            installed = packages.ensure(step.log)
-            step.note(f"installed {', '.join(installed)}" if installed else "present")
+        authorities_are_missing = packages.AUTHORITIES in packages.missing()
+        installed = self._pool.submit(self._install_packages)
+        if authorities_are_missing:
+            # Go verifies its downloads' servers with them.
+            installed.result()
+        programs = {module: self._builds.submit(self._build, module) for module in (KUBERNETES, ETCD, COREDNS)}
+        self._pool.submit(self._download_modules)
+        installed.result()
         catalogue = images.load()
         tags = buildah.tags(catalogue)
         pause = catalogue["pause"].reference(tags["pause"])
         node = self._network()
-        runtime = self._pool.submit(self._start_containerd, node, pause)
+        archives = {
+            image.reference(tags[name]): buildah.archive(image, tags[name])
+            for name, image in catalogue.items()
+            if name != "base"
+        }
+        runtime = self._pool.submit(self._start_containerd, node, pause, archives)
         built = self._pool.submit(self._build_images, catalogue, tags, node, runtime)
-        self._build_programs()
+        for module in (KUBERNETES, ETCD):
+            programs[module].result()
         self._start_control_plane(node)
-        runtime.result()
+        for needed in (runtime, programs[COREDNS]):
+            needed.result()
         self._start_node(node)
         with self.steps.step("Images") as step:
             built.result()
@@ -116,15 +131,26 @@ class StandaloneCluster:
                 for done in later:
                     done.result()
 
-    def _build_programs(self) -> None:
-        for module in MODULES:
-            if module is VERSITYGW:
-                continue
-            with self.steps.step(
-                f"{module.name} {module.version}", self.state.logs / f"build-{module.name}.log"
-            ) as step:
-                step.note("cached" if binaries.is_built(module) else "building, once per machine")
-                binaries.ensure(module, step.log)
+    def _install_packages(self) -> None:
+        with self.steps.step("System packages") as step:
+            installed = packages.ensure(step.log)
+            step.note(f"installed {', '.join(installed)}" if installed else "present")
+
+    def _download_modules(self) -> None:
+        # A build downloads its own modules; these are here early, while the processor compiles what precedes it.
+        missing = [module for module in MODULES if not binaries.is_built(module)]
+        if missing:
+            with self.steps.step("Go modules") as step:
+                for module in missing:
+                    step.note(f"downloading {module.name}")
+                    binaries.download(module, step.log)
+                step.note("downloaded")
+
+    def _build(self, module: Module) -> None:
+        log = self.state.logs / f"build-{module.name}.log"
+        with self.steps.step(f"{module.name} {module.version}", log) as step:
+            step.note("cached" if binaries.is_built(module) else "building, once per machine")
+            binaries.ensure(module, step.log)
 
     def _network(self) -> NodeLayout:
         with self.steps.step("Network and cgroup") as step:
@@ -135,10 +161,10 @@ class StandaloneCluster:
                     self.state.save()
                 own = ClusterNetwork(self.id, self.state.number)
                 if network.exists(own):
-                    network.keep_inside(own)
-                    network.open_way_out(own)
+                    network.reject_unrouted(own)
+                    network.masquerade(own)
                 else:
-                    # After a restart of the machine, or an attempt that was killed: data stay, the rest is made anew.
+                    # After a reboot or an interrupted attempt: data is kept, the rest re-created.
                     teardown.stop_everything(NodeLayout(self.state.directory, own))
                     network.remove(own)
                     network.create(own)
@@ -162,12 +188,28 @@ class StandaloneCluster:
             services.ensure(state, node, "kube-scheduler", controlplane.scheduler(layout))
             step.note(layout.url)
 
-    def _start_containerd(self, node: NodeLayout, pause: str) -> None:
+    def _start_containerd(self, node: NodeLayout, pause: str, archives: Mapping[str, Path]) -> None:
+        self._link_images(node, archives)
         with self.steps.step("containerd", self.state.logs / "containerd.log") as step:
             text = containerd.write(node, pause)
             argv = containerd.command(node)
             process = services.ensure(self.state, node, "containerd", argv, configuration=text)
-            wait_until("containerd", [process], lambda: containerd.is_ready(node), timeout=60, log=step.log)
+            wait_until("containerd", [process], lambda: containerd.is_ready(node.cri_socket), timeout=60, log=step.log)
+
+    def _link_images(self, node: NodeLayout, archives: Mapping[str, Path]) -> None:
+        """Give a new node the unpacked images of the cache, where files can be linked."""
+        if node.containerd_root.exists() or containerd.snapshotter(node) != unpacked.SNAPSHOTTER:
+            return
+        with self.steps.step("Unpacked images", self.state.logs / "unpacked.log") as step:
+            step.note("linking" if unpacked.has(archives) else "unpacking new ones, once for all clusters")
+            try:
+                unpacked.fill(node.containerd_root, archives, step.log)
+                step.note("linked" if node.containerd_root.exists() else "none")
+            except (ClusterError, OSError) as error:
+                # They are imported one by one then.
+                step.note("cannot be linked here")
+                with step.log.open("a", encoding="utf-8") as sink:
+                    sink.write(f"{error}\n")
 
     def _start_node(self, node: NodeLayout) -> None:
         state = self.state
@@ -183,7 +225,7 @@ class StandaloneCluster:
             services.ensure(state, node, "coredns", coredns.command(node), configuration=names)
             self._kubectl("apply", "--server-side", "-f", "-", stdin=coredns.service(node))
             wait_until("the node", [running], self._node_is_ready, timeout=120, log=step.log)
-            # Not earlier: kube-proxy ends when the addresses of its node change, and at first there are none.
+            # Not earlier: kube-proxy ends when the addresses of its node change, and a new node has none.
             services.ensure(state, node, "kube-proxy", kubelet.kube_proxy(node), configuration=proxy_text)
 
     def _node_is_ready(self) -> bool:
@@ -201,33 +243,32 @@ class StandaloneCluster:
     def _build_images(
         self, catalogue: dict[str, images.Image], tags: dict[str, str], node: NodeLayout, runtime: Future[None]
     ) -> None:
-        def bring_in(name: str) -> None:
+        def import_when_ready(name: str) -> None:
             runtime.result()
             if name != "base":
                 self._import(node, catalogue[name], tags[name])
 
-        def announce(name: str) -> None:
-            self._importing[name] = self._imports.submit(bring_in, name)
+        def schedule_import(name: str) -> None:
+            self._importing[name] = self._imports.submit(import_when_ready, name)
 
         with self.steps.step("Build images") as step:
-            buildah.build_all(catalogue, tags, self.state.logs, step.note, needed=announce)
+            buildah.build_all(catalogue, tags, self.state.logs, step.note, needed=schedule_import)
 
     def _import(self, node: NodeLayout, image: images.Image, tag: str) -> None:
         reference = image.reference(tag)
-        present = output([*containerd.ctr(node), "images", "list", "--quiet"], timeout=60).split()
+        present = output([*containerd.ctr(node.cri_socket), "images", "list", "--quiet"], timeout=60).split()
         if reference not in present:
-            options = ["--snapshotter", containerd.snapshotter(node)]
-            argv = [*containerd.ctr(node), "images", "import", *options, buildah.archive(image, tag)]
-            run(argv, log=self.state.logs / f"import-{image.name}.log", timeout=600)
+            log = self.state.logs / f"import-{image.name}.log"
+            containerd.import_image(node.cri_socket, containerd.snapshotter(node), buildah.archive(image, tag), log)
         self.state.images[image.name] = tag
         self.state.save()
 
 
 def down(state: ClusterState, steps: Steps) -> None:
-    """Take a cluster down and leave nothing behind, whatever state it is in.
+    """Delete a cluster completely, whatever state it is in.
 
     Raises:
-        ClusterError: something would not go.
+        ClusterError: something could not be removed.
     """
     own = ClusterNetwork(cluster_id(state.name, state.directory), state.number or 0)
     node = NodeLayout(state.directory, own)
@@ -241,6 +282,6 @@ def down(state: ClusterState, steps: Steps) -> None:
 
 
 def unfinished(directory: Path, name: str) -> int | None:
-    """The number of a cluster whose state is lost but whose parts are still there; None when there is none."""
+    """The number of a cluster whose state is lost but whose parts still exist; None when there is none."""
     file = host.HOME / cluster_id(name, directory) / "number"
     return int(file.read_text(encoding="utf-8")) if file.exists() else None

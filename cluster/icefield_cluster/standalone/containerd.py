@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from icefield_cluster.commands import Argument, CommandError, output
+from icefield_cluster.commands import Argument, CommandError, output, run
 from icefield_cluster.paths import write_if_changed
 from icefield_cluster.standalone.layout import POD_SUBNET
 from icefield_cluster.standalone.node import NodeLayout
 
+IMPORTS_AT_ONCE = 2
 CONFIG = """\
 version = 2
 root = "{root}"
 state = "{state}"
-# Docker's own containerd reads /etc/containerd; nothing of that is wanted here.
+# Without the configuration in /etc/containerd, which is for Docker's own containerd.
 imports = []
 
 [grpc]
@@ -24,7 +26,7 @@ imports = []
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
-  # Without it every sandbox dies where the caller may not lower its own score.
+  # Without it every sandbox fails where the caller may not lower its own score.
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   max_container_log_line_size = 262144
@@ -58,7 +60,7 @@ def config(node: NodeLayout, pause: str) -> str:
 
 
 def snapshotter(node: NodeLayout) -> str:
-    """`overlayfs`, or `native` where the state itself lies on an overlay, as it does inside most containers."""
+    """`overlayfs`, or `native` where the state itself is on an overlay, as in most containers."""
     try:
         return (
             "native"
@@ -70,10 +72,10 @@ def snapshotter(node: NodeLayout) -> str:
 
 
 def network_config(node: NodeLayout) -> str:
-    """The pods' network as a CNI 0.4.0 list, which is what containerd 1.6 speaks.
+    """The pods' network as a CNI 0.4.0 list, which containerd 1.6 supports.
 
-    Each pod gets a cable of its own to the node (`ptp`), so whatever it sends passes the node's netfilter: services
-    work without the kernel module that a bridge would need for it.
+    Each pod has a veth pair of its own to the node (`ptp`), so all its packets pass the node's netfilter: Services work
+    without the kernel module (br_netfilter) that a bridge needs.
     """
     plugins = [
         {
@@ -92,7 +94,7 @@ def network_config(node: NodeLayout) -> str:
 
 
 def write(node: NodeLayout, pause: str) -> str:
-    """Write both files and return containerd's, which decides whether a running one has to be started anew."""
+    """Write both files and return containerd's, whose change requires a restart."""
     text = config(node, pause)
     node.cni.mkdir(parents=True, exist_ok=True)
     write_if_changed(node.cni / "10-icefield.conflist", network_config(node))
@@ -105,15 +107,24 @@ def command(node: NodeLayout) -> list[Argument]:
     return [*node.enter, "containerd", "--config", node.root / "containerd.toml"]
 
 
-def is_ready(node: NodeLayout) -> bool:
+def is_ready(socket: Path) -> bool:
     """Whether it answers on its socket."""
     try:
-        output([*ctr(node), "version"], timeout=10)
+        output([*ctr(socket), "version"], timeout=10)
     except CommandError:
         return False
     return True
 
 
-def ctr(node: NodeLayout) -> list[Argument]:
-    """The beginning of a `ctr` command line for Kubernetes' images and containers."""
-    return ["ctr", "--address", node.cri_socket, "--namespace", "k8s.io"]
+def ctr(socket: Path) -> list[Argument]:
+    """A `ctr` command line for Kubernetes' images and containers, without arguments."""
+    return ["ctr", "--address", socket, "--namespace", "k8s.io"]
+
+
+def import_image(socket: Path, snapshotter: str, archive: Path, log: Path) -> None:
+    """Import an image from an archive, and unpack it.
+
+    Raises:
+        CommandError: it could not be imported.
+    """
+    run([*ctr(socket), "images", "import", "--snapshotter", snapshotter, archive], log=log, timeout=600)

@@ -1,4 +1,4 @@
-"""The command lines of the control plane, its readiness, and the roles it needs besides the built-in ones."""
+"""The command lines of the control plane, its readiness, and its roles besides the built-in ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import textwrap
 import httpx
 
 from icefield_cluster.commands import Argument, run
-from icefield_cluster.standalone import binaries
+from icefield_cluster.programs import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, POD_SUBNET, SERVICE_SUBNET, ControlPlaneLayout
 
 # The API server reads logs and opens exec sessions as kube-apiserver-kubelet-client, and the administrator's kubeconfig
-# is in the group kubeadm:cluster-admins; kubeadm binds both in a phase that expects static pods.
+# is in the group kubeadm:cluster-admins; kubeadm binds both in a phase that requires static pods.
 ROLES = textwrap.dedent(
     """\
     apiVersion: rbac.authorization.k8s.io/v1
@@ -104,11 +104,14 @@ def scheduler(layout: ControlPlaneLayout) -> list[Argument]:
         "--bind-address=127.0.0.1",
         f"--secure-port={layout.ports.scheduler}",
         "--leader-elect=false",
+        # A volume claim that is bound while its pod is being scheduled raises no event for the pod. By default, such a
+        # pod is not scheduled again for five minutes.
+        "--pod-max-in-unschedulable-pods-duration=30s",
     ]
 
 
 def is_ready(layout: ControlPlaneLayout) -> bool:
-    """Whether the API server says so itself (/readyz), checked with the cluster's own CA."""
+    """Whether the API server's /readyz succeeds; its certificate is verified with the cluster's CA."""
     try:
         trust = ssl.create_default_context(cafile=str(layout.pki / "ca.crt"))
         return httpx.get(f"{layout.url}/readyz", verify=trust, timeout=5, trust_env=False).is_success

@@ -1,4 +1,4 @@
-"""Names inside the cluster: CoreDNS as a process of the node, and the Service that leads to it."""
+"""The cluster's DNS: CoreDNS as a process of the node, and its Service."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import textwrap
 
 from icefield_cluster.commands import Argument
 from icefield_cluster.paths import write_if_changed
-from icefield_cluster.standalone import binaries
+from icefield_cluster.programs import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, DNS_SERVICE_ADDRESS
 from icefield_cluster.standalone.network import ClusterNetwork
 from icefield_cluster.standalone.node import NodeLayout
 
 
 def corefile(node: NodeLayout, *, upstream: bool) -> str:
-    """CoreDNS's configuration; `upstream` says whether names outside the cluster can be asked for."""
+    """CoreDNS's configuration; with `upstream`, queries for other names are forwarded to the host's resolvers."""
     forward = f"forward . {node.root / 'resolv.conf'}" if upstream else ""
     return textwrap.dedent(
         f"""\
@@ -47,13 +47,13 @@ def command(node: NodeLayout) -> list[Argument]:
 
 
 def resolv_conf(network: ClusterNetwork) -> str:
-    """A resolv.conf for programs of the node that are to know the cluster's names, as a pod does."""
+    """A resolv.conf with the cluster's DNS, as in pods, for programs of the node."""
     search = f"svc.{DNS_DOMAIN} {DNS_DOMAIN}"
     return f"nameserver {network.address}\nsearch {search}\noptions ndots:5\n"
 
 
 def service(node: NodeLayout) -> str:
-    """The Service `kube-dns` without a selector and where it leads, as YAML: CoreDNS is no pod."""
+    """The Service `kube-dns` and its EndpointSlice as YAML; without a selector, because CoreDNS is not a pod."""
     return textwrap.dedent(
         f"""\
         apiVersion: v1

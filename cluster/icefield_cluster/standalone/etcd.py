@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from icefield_cluster.commands import Argument
-from icefield_cluster.standalone import binaries
+from icefield_cluster.programs import binaries
 from icefield_cluster.standalone.layout import ControlPlaneLayout
 
 
 def command(layout: ControlPlaneLayout) -> list[Argument]:
-    """A single member that listens on the loopback device and admits only holders of a client certificate."""
+    """Command line of a single member that listens on the loopback device and requires client certificates."""
     client = f"https://127.0.0.1:{layout.ports.etcd}"
     peer = f"https://127.0.0.1:{layout.ports.etcd_peer}"
     pki = layout.pki / "etcd"

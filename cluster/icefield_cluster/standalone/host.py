@@ -1,4 +1,4 @@
-"""What all clusters of a machine share and change: noted before the first one, put back after the last one."""
+"""Host settings that all clusters of a machine share: recorded before the first one, restored after the last one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCK = Path("/run/lock/icefield.lock")
 
 # Each cluster watches some 40 files and followed logs; Linux allows 128 for all of a user's processes together.
 RAISED = {"fs/inotify/max_user_instances": 8192, "fs/inotify/max_user_watches": 1_048_576}
-# The kubelet sets the first six for the whole machine; the way out of the clusters needs the next.
+# The kubelet sets the first six for the whole machine; masquerading needs the next.
 SYSCTLS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
@@ -26,7 +26,7 @@ SYSCTLS = (
     "net/ipv4/ip_forward",
     *RAISED,
 )
-# Folders that Kubernetes, containerd or the CNI plugins make at fixed places.
+# Folders that Kubernetes, containerd or the CNI plugins create at fixed paths.
 FOLDERS = (
     "/var/lib/kubelet/device-plugins",
     "/var/lib/kubelet",
@@ -43,7 +43,7 @@ FOLDERS = (
 
 
 def enter(cluster_id: str) -> None:
-    """Note how the machine is, unless a cluster runs already, and register this one; then allow forwarding."""
+    """Record the host's settings unless another cluster did, register this one, and enable forwarding."""
     with locked(LOCK):
         HOME.mkdir(mode=0o711, exist_ok=True)
         if not RECORD.exists():
@@ -60,7 +60,7 @@ def enter(cluster_id: str) -> None:
 
 
 def leave() -> None:
-    """Put the machine back once the folder of no cluster is left."""
+    """Restore the host's settings when no cluster is registered any more."""
     with locked(LOCK):
         if not RECORD.exists() or any(path.is_dir() for path in HOME.iterdir()):
             return
@@ -84,7 +84,7 @@ def _remove_empty(folder: Path) -> None:
         # `ip netns add` mounts the folder onto itself.
         with contextlib.suppress(CommandError):
             output(["umount", folder], timeout=10)
-    # The kubelet registers device plugins at a fixed place and leaves its socket there.
+    # The kubelet leaves the socket of its device plugin registration behind.
     for socket in folder.glob("kubelet.sock"):
         socket.unlink(missing_ok=True)
     with contextlib.suppress(OSError):

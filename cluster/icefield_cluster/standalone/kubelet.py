@@ -8,13 +8,13 @@ import yaml
 
 from icefield_cluster.commands import Argument
 from icefield_cluster.paths import write_if_changed
-from icefield_cluster.standalone import binaries
+from icefield_cluster.programs import binaries
 from icefield_cluster.standalone.layout import DNS_DOMAIN, DNS_SERVICE_ADDRESS, NODE_NAME, POD_SUBNET
 from icefield_cluster.standalone.node import NodeLayout
 
 POD_PIDS = 2048
-"""Processes and threads that a pod may have: more than the driver of a busy Spark on a large machine, which has several
-hundred threads, and a small part of the numbers that the machine has for all."""
+"""Limit of processes and threads of a pod: more than a busy Spark driver on a large machine has (several hundred), and
+a small part of the machine's process ids."""
 
 
 def kubelet_config(node: NodeLayout) -> str:
@@ -36,7 +36,7 @@ def kubelet_config(node: NodeLayout) -> str:
         "containerRuntimeEndpoint": f"unix://{node.cri_socket}",
         "failSwapOn": False,
         "healthzBindAddress": "127.0.0.1",
-        # A developer's disk is often nearly full, and images that were imported could not be pulled again.
+        # A developer's disk is often nearly full, and imported images cannot be pulled again.
         "evictionHard": {
             "memory.available": "100Mi",
             "nodefs.available": "1%",
@@ -84,7 +84,7 @@ def write(node: NodeLayout) -> tuple[str, str]:
 
 
 def upstream_resolv_conf() -> str:
-    """The host's resolvers as far as the cluster can reach them: one on the host's loopback device it cannot."""
+    """The host's resolvers without those on its loopback device, which the cluster cannot reach."""
     for candidate in (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")):
         if not candidate.exists():
             continue

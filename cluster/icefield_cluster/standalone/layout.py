@@ -1,4 +1,4 @@
-"""Where a standalone cluster's parts live and listen: names only, nothing is done here."""
+"""Paths, addresses and ports of a standalone cluster's control plane."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DNS_DOMAIN = "cluster.local"
 
 @dataclass(frozen=True)
 class Ports:
-    """The TCP ports of the control plane; free to choose, because several may share a network."""
+    """The TCP ports of the control plane; configurable, because several may share a network."""
 
     apiserver: int = 6443
     etcd: int = 2379
@@ -25,15 +25,15 @@ class Ports:
 
 @dataclass(frozen=True)
 class ControlPlaneLayout:
-    """A control plane's place.
+    """Paths, address and ports of a control plane.
 
     Args:
         root: folder for keys, configuration, data and logs.
-        address: the IPv4 address the API server listens on and is called by.
+        address: the IPv4 address of the API server.
         ports: the TCP ports of its parts.
         enter: a command prefix that starts a program in the cluster's network; empty for the host's.
-        cri_socket: the container runtime's socket, as kubeadm wants to know it.
-        durable: whether etcd waits for the disk; False only for data that nobody will miss.
+        cri_socket: the container runtime's socket, for kubeadm.
+        durable: whether etcd waits for the disk; False only for data that may be lost.
     """
 
     root: Path
@@ -45,7 +45,7 @@ class ControlPlaneLayout:
 
     @property
     def advertised(self) -> str:
-        """What the Service `kubernetes` points to; a loopback address is refused there: TEST-NET stands in."""
+        """The address in the Service `kubernetes`, which refuses loopback addresses; TEST-NET replaces them."""
         return "192.0.2.1" if self.address.startswith("127.") else self.address
 
     @property

@@ -1,7 +1,7 @@
-"""A network of its own for each cluster: a namespace, a pair of virtual cards, and a way out through the host.
+"""A network of its own for each cluster: a namespace, a veth pair, and masquerading by the host.
 
-Ports, pod devices and iptables rules are then the cluster's own; the host reaches it at 10.200.N.2, and removing the
-namespace removes all of it at once.
+Ports, pod devices and iptables rules are the cluster's own; the host reaches it at 10.200.N.2, and removing the
+namespace removes all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ClusterNetwork:
     """Names and addresses of a cluster's network.
 
     Args:
-        cluster_id: what tells this cluster from all others on the machine.
+        cluster_id: id of the cluster on the machine.
         number: the N of 10.200.N.0/30.
     """
 
@@ -57,41 +57,41 @@ class ClusterNetwork:
 
     @property
     def address(self) -> str:
-        """The cluster's address, its node's and its API server's."""
+        """The address of the cluster's node and API server."""
         return f"10.200.{self.number}.2"
 
     @property
     def enter(self) -> tuple[str, ...]:
-        """Starts a program in the namespace; unlike `ip netns exec` it leaves /sys, and so the cgroups, alone."""
+        """Command prefix that starts a program in the namespace; unlike `ip netns exec` it does not remount /sys."""
         return ("nsenter", f"--net={self.path}")
 
     @property
     def table(self) -> str:
-        """The host's nftables table for the way out."""
+        """The host's nftables table for masquerading."""
         return f"icefield-{self.number}"
 
 
 def free_number() -> int:
-    """An N whose addresses no route and no device of this machine uses.
+    """An N whose addresses are not used by any route or device of this machine.
 
     Raises:
         ClusterError: none is left.
     """
-    taken = []
+    used = []
     for route in json.loads(output(["ip", "-json", "-4", "route", "show", "table", "all"], timeout=10)):
         destination = str(route.get("dst", ""))
         if destination != "default":
-            taken.append(IPv4Network(destination, strict=False))
+            used.append(IPv4Network(destination, strict=False))
     devices = {link["ifname"] for link in json.loads(output(["ip", "-json", "link"], timeout=10))}
     for number in range(1, 255):
         candidate = IPv4Network(f"10.200.{number}.0/30")
-        if f"icefield{number}" not in devices and not any(candidate.overlaps(network) for network in taken):
+        if f"icefield{number}" not in devices and not any(candidate.overlaps(network) for network in used):
             return number
-    raise ClusterError("no network 10.200.N.0/30 is free", fix="take down a cluster that is not needed any more")
+    raise ClusterError("no network 10.200.N.0/30 is free", fix="delete a cluster that is no longer needed")
 
 
 def exists(network: ClusterNetwork) -> bool:
-    """Whether namespace and devices are there and belong together."""
+    """Whether namespace and devices exist and belong together."""
     if not network.path.exists():
         return False
     try:
@@ -103,7 +103,7 @@ def exists(network: ClusterNetwork) -> bool:
 
 
 def create(network: ClusterNetwork) -> None:
-    """Make namespace, devices, addresses, routes and the way out.
+    """Create namespace, devices, addresses, routes and masquerading.
 
     Raises:
         ClusterError: the kernel refused something.
@@ -118,25 +118,25 @@ def create(network: ClusterNetwork) -> None:
     output([*inside, "ip", "addr", "add", f"{network.address}/30", "dev", "eth0"], timeout=10)
     output([*inside, "ip", "link", "set", "eth0", "up"], timeout=10)
     output([*inside, "ip", "route", "add", "default", "via", network.host_address], timeout=10)
-    # /proc/sys/net shows the namespace of whoever opens it, so the program that writes has to be inside.
+    # /proc/sys/net shows the namespace of the process that opens it.
     output([*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], timeout=10)
-    keep_inside(network)
-    open_way_out(network)
+    reject_unrouted(network)
+    masquerade(network)
 
 
-def keep_inside(network: ClusterNetwork) -> None:
-    """Refuse what is meant for a pod that is gone, or a Service without endpoints, and would take the way out.
+def reject_unrouted(network: ClusterNetwork) -> None:
+    """Reject connections to a deleted pod or to a Service without endpoints, which would leave the cluster.
 
     kube-proxy has no rule for a Service for a moment when that gets its first endpoint, and a pod's route ends with the
-    pod. A connection that leaves then is masqueraded, and whoever answers at that address outside is taken for the pod
-    for as long as the connection lasts.
+    pod. A connection that leaves then is masqueraded, and a host with that address outside would answer in place of the
+    pod for as long as the connection lasts.
 
     Raises:
         ClusterError: a rule was refused.
     """
-    # Beside each pod's own route.
+    # Each pod has a more specific route.
     output([*network.enter, "ip", "route", "replace", "unreachable", POD_SUBNET], timeout=10)
-    # What kube-proxy has a rule for is addressed to a pod by now.
+    # Where kube-proxy has a rule, the destination is already a pod.
     refused = f"ip daddr {SERVICE_SUBNET} reject"
     rules = f"""
         table ip icefield
@@ -149,8 +149,8 @@ def keep_inside(network: ClusterNetwork) -> None:
     output([*network.enter, "nft", "-f", "-"], stdin=rules, timeout=10)
 
 
-def open_way_out(network: ClusterNetwork) -> None:
-    """Let the cluster's pods reach what the host reaches; a table of our own, so nobody's rules are touched.
+def masquerade(network: ClusterNetwork) -> None:
+    """Let the cluster's pods reach what the host reaches, with a table of our own beside the host's rules.
 
     Raises:
         ClusterError: the rules were refused.
@@ -172,7 +172,7 @@ def open_way_out(network: ClusterNetwork) -> None:
 
 
 def forwarding_is_refused() -> bool:
-    """Whether the host's own firewall drops what it would forward, as it does where Docker was started once."""
+    """Whether the host's firewall drops forwarded packets, as it does once Docker was started."""
     try:
         return "-P FORWARD DROP" in output(["iptables", "-w", "10", "-S", "FORWARD"], timeout=20)
     except CommandError:
@@ -180,13 +180,13 @@ def forwarding_is_refused() -> bool:
 
 
 def forward_rules(network: ClusterNetwork) -> list[list[str]]:
-    """The two rules that let the cluster through such a firewall; the comment makes them findable."""
+    """The two rules that accept the cluster's packets; the comment identifies them."""
     mark = ["-m", "comment", "--comment", network.table, "-j", "ACCEPT"]
     return [["-i", network.device, *mark], ["-o", network.device, *mark]]
 
 
 def remove(network: ClusterNetwork) -> None:
-    """Remove everything `create` made; what is gone already is skipped."""
+    """Remove everything that `create` created; what does not exist is skipped."""
     attempts: list[list[str]] = [
         ["nft", "delete", "table", "ip", network.table],
         ["ip", "link", "delete", network.device],

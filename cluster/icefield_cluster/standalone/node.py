@@ -1,4 +1,4 @@
-"""Where the parts of a standalone cluster's node live: names only, nothing is done here."""
+"""Paths of a standalone cluster's node."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LONGEST_KUBELET_ROOT = 64
 
 
 def cluster_id(name: str, directory: Path) -> str:
-    """What tells a cluster from all others of the machine, also from those of the same name elsewhere."""
+    """An id that differs from those of all other clusters of the machine, also of the same name in another folder."""
     return f"{name}-{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True)
 class NodeLayout:
-    """The node's place.
+    """Paths and network of the node.
 
     Args:
         root: the cluster's state folder.

@@ -1,4 +1,4 @@
-"""What comes from Debian: installed when missing, and only then."""
+"""Debian packages that a standalone cluster needs: the missing ones are installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from icefield_cluster.commands import CommandError, run
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import locked
 
-# Package -> what shows that it is there: a program on PATH, or a file.
+AUTHORITIES = "ca-certificates"
+# Package -> a program on PATH or a file that shows that it is installed.
 NEEDED = {
     "containerd": "containerd",
     "runc": "runc",
@@ -22,18 +23,18 @@ NEEDED = {
     "util-linux": "nsenter",
     "buildah": "buildah",
     "mmdebstrap": "mmdebstrap",
-    # For what images hold of Java; the JDK of any Debian since 12 will do.
+    # For the Java parts of images; the JDK of any Debian since 12 works.
     "maven": "mvn",
     "default-jdk-headless": "javac",
-    "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
+    AUTHORITIES: "/etc/ssl/certs/ca-certificates.crt",
 }
-# Distributions other than Debian do not know Debian's keys.
+# Distributions other than Debian do not have Debian's keys.
 KEYRING = ("debian-archive-keyring", "/usr/share/keyrings/debian-archive-keyring.gpg")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def missing() -> list[str]:
-    """The packages that are needed and not there."""
+    """The packages that are not installed."""
     wanted = {**NEEDED, KEYRING[0]: KEYRING[1]}
     return [package for package, sign in wanted.items() if not _present(sign)]
 
@@ -57,14 +58,14 @@ def ensure(log: Path) -> list[str]:
         return []
     by_hand = f"install these packages: {' '.join(names)}"
     if shutil.which("apt-get") is None:
-        raise ClusterError("this machine lacks packages and has no apt-get", fix=by_hand)
+        raise ClusterError("packages are missing and there is no apt-get", fix=by_hand)
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with locked(Path("/run/lock/icefield-apt.lock")):
         try:
             run(["apt-get", "update"], log=log, timeout=600, env=quiet, fix="check the network and apt's sources")
         except CommandError:
-            # One dead source does not mean that the others lack what we need.
-            log.open("a").write("going on with the package lists that are there\n")
+            # One unavailable source does not matter when the others have the packages.
+            log.open("a").write("continuing with the package lists at hand\n")
         options = ["-o", "DPkg::Lock::Timeout=300", "--yes", "--no-install-recommends"]
         run(["apt-get", "install", *options, *names], log=log, timeout=1800, env=quiet, fix=by_hand)
     return names

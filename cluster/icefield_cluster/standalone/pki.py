@@ -1,4 +1,4 @@
-"""Certificates and kubeconfigs, made by kubeadm's own phases."""
+"""Certificates and kubeconfigs, created by kubeadm's phases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import shutil
 import yaml
 
 from icefield_cluster.commands import Argument, output, run
-from icefield_cluster.standalone import binaries
+from icefield_cluster.programs import binaries
+from icefield_cluster.programs.versions import KUBERNETES
 from icefield_cluster.standalone.layout import (
     DNS_DOMAIN,
     NODE_NAME,
@@ -15,7 +16,6 @@ from icefield_cluster.standalone.layout import (
     SERVICE_SUBNET,
     ControlPlaneLayout,
 )
-from icefield_cluster.standalone.versions import KUBERNETES
 
 KUBECONFIGS = ("admin", "super-admin", "controller-manager", "scheduler", "kubelet")
 
@@ -35,7 +35,7 @@ def kubeadm_config(layout: ControlPlaneLayout) -> str:
         "kubernetesVersion": KUBERNETES.version,
         "controlPlaneEndpoint": f"{layout.address}:{layout.ports.apiserver}",
         "certificatesDir": str(layout.pki),
-        # RSA keys take seconds to make, these milliseconds.
+        # RSA keys take seconds to generate, these milliseconds.
         "encryptionAlgorithm": "ECDSA-P256",
         "networking": {"serviceSubnet": SERVICE_SUBNET, "podSubnet": POD_SUBNET, "dnsDomain": DNS_DOMAIN},
         "apiServer": {"certSANs": ["localhost", "127.0.0.1", layout.address]},
@@ -44,7 +44,7 @@ def kubeadm_config(layout: ControlPlaneLayout) -> str:
 
 
 def ensure(layout: ControlPlaneLayout) -> None:
-    """Make certificates and kubeconfigs; what exists and is valid is kept.
+    """Create certificates and kubeconfigs unless they exist.
 
     Raises:
         ClusterError: kubeadm failed.
@@ -53,7 +53,7 @@ def ensure(layout: ControlPlaneLayout) -> None:
     proxy = layout.kubeconfigs / "kube-proxy.conf"
     if proxy.exists():
         return
-    # Nothing has used what an interrupted attempt left, and half a key would only be in the way.
+    # An interrupted attempt has left incomplete files, which nothing uses yet.
     for folder in (layout.pki, layout.kubeconfigs):
         shutil.rmtree(folder, ignore_errors=True)
     layout.kubeconfigs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -63,13 +63,13 @@ def ensure(layout: ControlPlaneLayout) -> None:
     for name in KUBECONFIGS:
         target: list[Argument] = ["--kubeconfig-dir", layout.kubeconfigs, "--config", config]
         run([kubeadm, "init", "phase", "kubeconfig", name, *target], log=log, timeout=60)
-        # kubeadm sends the controllers to the advertised address, which is not always the one that listens.
+        # kubeadm writes the advertised address, which is not always the one that the API server listens on.
         kubeconfig = layout.kubeconfigs / f"{name}.conf"
         text = kubeconfig.read_text(encoding="utf-8")
         kubeconfig.write_text(text.replace(f"//{layout.advertised}:", f"//{layout.address}:"), encoding="utf-8")
     user: list[Argument] = ["--client-name", "system:kube-proxy", "--config", config]
     text = output([kubeadm, "kubeconfig", "user", *user], timeout=60)
-    # Written last and renamed: its presence says that all of it is there.
+    # Written last and renamed: when it exists, everything does.
     partial = proxy.with_suffix(".partial")
     partial.touch(mode=0o600)
     partial.write_text(text, encoding="utf-8")

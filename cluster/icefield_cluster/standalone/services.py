@@ -1,4 +1,4 @@
-"""Keeps the programs of a standalone cluster running exactly once, whatever happened to earlier attempts."""
+"""Starts the programs of a standalone cluster exactly once, also after interrupted attempts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from icefield_cluster.state import ClusterState
 def ensure(
     state: ClusterState, node: NodeLayout, name: str, argv: Sequence[Argument], *, configuration: str = ""
 ) -> Process:
-    """Start a program unless it runs with this very command line and configuration.
+    """Start a program unless it runs with the same command line and configuration.
 
     Args:
-        state: where it is recorded, at once.
-        node: the cluster whose network it runs in.
-        name: what it is called; also its log's name.
+        state: records the process.
+        node: its network.
+        name: its name, and that of its log.
         argv: its command line, with the prefix that enters the network.
         configuration: text of its configuration file.
 
@@ -31,7 +31,7 @@ def ensure(
         return known
     if known:
         stop([known])
-    # An attempt that was killed between starting it and recording it left one nobody knows of.
+    # An attempt that was killed between start and record has left an unrecorded process.
     stop_pids(strays(node, Path(argv[len(node.enter)]).name), grace=10)
     process = spawn(name, argv, log=state.logs / f"{name}.log", configuration=configuration)
     state.processes[name] = process
@@ -42,7 +42,7 @@ def ensure(
 def strays(node: NodeLayout, program: str) -> list[int]:
     """Processes in the cluster's network that run a program of this name and belong to no pod.
 
-    Pods have network namespaces of their own, so what is found was started by us.
+    Pods have network namespaces of their own, so these processes were started by us.
     """
     found = []
     for pid in pids_in_network(node.network.path):

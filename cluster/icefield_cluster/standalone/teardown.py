@@ -1,4 +1,4 @@
-"""Ends what belongs to one cluster and to nothing else, found by its network and its cgroup."""
+"""Stops and removes everything of one cluster, found by its network and its cgroup."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from icefield_cluster.standalone.node import NodeLayout
 
 
 def stop_everything(node: NodeLayout) -> None:
-    """End the cluster's programs and its pods' processes; data stay.
+    """End the cluster's programs and its pods' processes; data is kept.
 
-    The kubelet goes first, because it would start again what ends; then the pods, then everything else in the network.
+    The kubelet first, because it restarts containers; then the pods, then everything else in the network.
     """
     stop_pids(services.strays(node, "kubelet"), grace=5)
     cgroups.kill_members(node.cgroup)
@@ -28,7 +28,7 @@ def stop_everything(node: NodeLayout) -> None:
 
 
 def remove_everything(node: NodeLayout) -> list[Path]:
-    """Remove network, mounts, cgroup and folders of a cluster that was stopped, and return what would not go."""
+    """Remove network, mounts, cgroup and folders of a stopped cluster, and return what could not be removed."""
     network.remove(node.network)
     _unmount(node.run, node.kubelet_root, node.root)
     left = cgroups.remove(node.cgroup)
@@ -45,7 +45,7 @@ def remove_everything(node: NodeLayout) -> list[Path]:
 
 
 def _shim_sockets(node: NodeLayout) -> list[Path]:
-    # containerd's helpers put their sockets into a folder all containerds share, and note where.
+    # The sockets of containerd's shims are in a folder that all containerds share; each shim records its own.
     tasks = node.containerd_state / "io.containerd.runtime.v2.task"
     found = []
     for file in tasks.glob("*/*/address"):
@@ -64,12 +64,13 @@ def _unmount(*folders: Path) -> None:
 
 
 def _remove_links(node: NodeLayout) -> None:
-    # The kubelet links every container's log at a fixed place; the CNI library keeps a note per pod at another.
+    # The kubelet keeps a link to every container's log, and the CNI library a file per pod, at fixed paths.
     for link in Path("/var/log/containers").glob("*.log"):
-        if link.is_symlink() and str(link.readlink()).startswith(f"{node.pod_logs}/"):
-            link.unlink(missing_ok=True)
-    notes = Path("/var/lib/cni/results")
-    for note in notes.glob(f"{node.cni_network}-*-eth0"):
-        container = note.name.removeprefix(f"{node.cni_network}-").removesuffix("-eth0")
-        (notes / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
-        note.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another cluster's kubelet removes its own meanwhile
+            if link.is_symlink() and str(link.readlink()).startswith(f"{node.pod_logs}/"):
+                link.unlink(missing_ok=True)
+    results = Path("/var/lib/cni/results")
+    for result in results.glob(f"{node.cni_network}-*-eth0"):
+        container = result.name.removeprefix(f"{node.cni_network}-").removesuffix("-eth0")
+        (results / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
+        result.unlink(missing_ok=True)

@@ -18,13 +18,14 @@ import polars as pl
 from polars.exceptions import PolarsError
 from polars.io.iceberg._sink import PlIcebergPathProviderConfig
 from pyiceberg.io.pyarrow import PyArrowFileIO
-from tenacity import Retrying, stop_after_attempt, wait_exponential
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_attempt, wait_exponential
+
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import Workload
 
 from .compute import FILE_BYTES, LocalCompute, ParquetTarget
-from .errors import WorkloadError, told
-from .outcome import Kind
+from .errors import WorkloadError, describe
 from .tables import Tables, store_options
-from .workload import Workload
 
 if TYPE_CHECKING:
     import polars_cloud as pc
@@ -35,9 +36,9 @@ _TOKEN, _CLIENT_ID, _CLIENT_SECRET, _WORKSPACE = (
     f"POLARS_CLOUD_{name}" for name in ("ACCESS_TOKEN", "CLIENT_ID", "CLIENT_SECRET", "WORKSPACE")
 )
 IDLE_MINUTES = 10
-"""After which a cluster ends that nobody could stop; Polars Cloud takes no less."""
+"""After which a cluster ends that could not be stopped; the minimum of Polars Cloud."""
 STOP_SECONDS = 10
-"""How long before the workload's timeout its query is cancelled, so that the cluster does not go on without it."""
+"""How long before the workload's timeout its query is cancelled, so that the cluster does not keep running."""
 _ON_THE_CLUSTER = ("pyiceberg", "pyarrow")
 """What resolves a scan of an Iceberg table there."""
 
@@ -60,7 +61,7 @@ def compute_context(workload: Workload, environment: Mapping[str, str] = os.envi
             interactive=False,
         )
         return pc.ComputeContext(
-            # Without one, the one that is the account's own choice.
+            # The account's default workspace when absent.
             workspace=environment.get(_WORKSPACE) or None,
             instance_type=workload.instance_type,
             cluster_size=workload.cluster_size,
@@ -71,7 +72,7 @@ def compute_context(workload: Workload, environment: Mapping[str, str] = os.envi
         )
     except (pc.polars_cloud.AuthLoadError, pc.exceptions.WorkspaceResolveError) as error:
         raise WorkloadError(
-            Kind.CREDENTIALS,
+            FailureKind.CREDENTIALS,
             f"Polars Cloud refuses what Secret {SECRET} of the workspace holds: {_without_advice(error)}",
         ) from error
 
@@ -80,11 +81,11 @@ def require_credentials(environment: Mapping[str, str]) -> None:
     """Check that there is something to open Polars Cloud with.
 
     Raises:
-        WorkloadError: CREDENTIALS; it says what to set.
+        WorkloadError: CREDENTIALS; the message names what to set.
     """
     if not (environment.get(_TOKEN) or (environment.get(_CLIENT_ID) and environment.get(_CLIENT_SECRET))):
         raise WorkloadError(
-            Kind.CREDENTIALS,
+            FailureKind.CREDENTIALS,
             f"Polars Cloud needs credentials: set accessToken, or clientId and clientSecret, in Secret {SECRET}",
         )
 
@@ -130,44 +131,48 @@ class CloudCompute:
             ),
         )
 
-    def _run(self, frame: pl.LazyFrame, begin: Callable[[ExecuteRemote], Any]) -> None:
-        with _told_as(Kind.INTERNAL, "Polars Cloud has no cluster for the workload"):
+    def _run(self, frame: pl.LazyFrame, start: Callable[[ExecuteRemote], Any]) -> None:
+        with _failing_as(FailureKind.INTERNAL, "Polars Cloud has no cluster for the workload"):
             context = self._make_context(self._workload)
         termination = _Termination()
         before = signal.signal(signal.SIGTERM, termination)
         try:
-            with _told_as(Kind.INTERNAL, "Polars Cloud did not take the workload"):
-                query = begin(frame.remote(context).distributed())
+            with _failing_as(FailureKind.INTERNAL, "Polars Cloud did not accept the workload"):
+                query = start(frame.remote(context).distributed())
             self._wait(query, termination)
-            with _told_as(Kind.QUERY, "the query failed on Polars Cloud"):
+            with _failing_as(FailureKind.QUERY, "the query failed on Polars Cloud"):
                 query.await_result(silent=True)
         finally:
-            # One that never started cannot be stopped, and one that does not answer ends when it has been idle.
+            # A cluster that never started cannot be stopped; one that does not answer ends when it has been idle.
             with suppress(Exception):
                 context.stop()
             signal.signal(signal.SIGTERM, before)
 
     def _wait(self, query: pc.DirectQuery | pc.ProxyQuery, termination: _Termination) -> None:
-        """Wait for a query's end; cancel it when it is too late for that, or when this process is told to end.
+        """Wait for a query's end; cancel it after the deadline, or on SIGTERM.
 
         Raises:
-            WorkloadError: TIME; or QUERY, when somebody cancelled it there.
+            WorkloadError: TIME; or QUERY, when it was cancelled at Polars Cloud.
         """
-        pause = 0.1
+        polling = Retrying(
+            retry=retry_if_result(lambda status: not status.is_done()),
+            stop=lambda _: time.monotonic() > self._deadline,
+            wait=wait_exponential(multiplier=0.1, exp_base=1.5, max=2),
+            before_sleep=lambda _: termination.raise_if_received(),
+        )
         try:
-            while not (status := _asked(query.get_status)).is_done():
-                termination.raise_for_it()
-                if time.monotonic() > self._deadline:
-                    limit = self._workload.timeout_seconds
-                    raise WorkloadError(Kind.TIME, f"the workload took longer than its timeout of {limit} s")
-                time.sleep(pause)
-                pause = min(pause * 1.5, 2)
-        except BaseException:
+            status = polling(_retry, query.get_status)
+        except BaseException as error:
             with suppress(Exception):
                 query.cancel()
+            if isinstance(error, RetryError):
+                limit = self._workload.timeout_seconds
+                raise WorkloadError(
+                    FailureKind.TIME, f"the workload took longer than its timeout of {limit} s"
+                ) from None
             raise
         if status.name == "CANCELED":
-            raise WorkloadError(Kind.QUERY, "the query was cancelled at Polars Cloud")
+            raise WorkloadError(FailureKind.QUERY, "the query was cancelled at Polars Cloud")
 
 
 class _Termination:
@@ -177,38 +182,38 @@ class _Termination:
     """
 
     def __init__(self) -> None:
-        self._came = False
+        self._received = False
 
     def __call__(self, *_: object) -> None:
-        self._came = True
-        self.raise_for_it()
+        self._received = True
+        self.raise_if_received()
 
-    def raise_for_it(self) -> None:
-        """Raise SystemExit if the signal has come."""
-        if self._came:
+    def raise_if_received(self) -> None:
+        """Raise SystemExit if the signal was received."""
+        if self._received:
             raise SystemExit("the workload was cancelled")
 
 
-def _asked(question: Callable[[], Any]) -> Any:
-    """Ask again when Polars Cloud does not answer: a query goes on though a look at it failed."""
+def _retry(question: Callable[[], Any]) -> Any:
+    """Call again when Polars Cloud does not answer: the query keeps running though one call about it failed."""
     retrying = Retrying(stop=stop_after_attempt(6), wait=wait_exponential(max=10), reraise=True)
-    with _told_as(Kind.INTERNAL, "Polars Cloud does not answer any more"):
+    with _failing_as(FailureKind.INTERNAL, "Polars Cloud does not answer any more"):
         return retrying(question)
 
 
 @contextmanager
-def _told_as(kind: str, sentence: str) -> Iterator[None]:
-    """Say of all but the errors of a query itself what they mean here."""
+def _failing_as(kind: str, sentence: str) -> Iterator[None]:
+    """Raise all errors but those of the query itself as a WorkloadError of this kind."""
     try:
         yield
     except (WorkloadError, PolarsError):
         raise
     except Exception as error:
         if isinstance(error, ValueError) and "invalid cloud plan" in str(error):
-            raise WorkloadError(Kind.QUERY, f"Polars Cloud cannot run this: {error}") from error
+            raise WorkloadError(FailureKind.QUERY, f"Polars Cloud cannot run this: {error}") from error
         raise WorkloadError(kind, f"{sentence}: {_without_advice(error)}") from error
 
 
 def _without_advice(error: Exception) -> str:
-    """Return what the client says, without how to log in with a browser."""
-    return told(error).partition(" Log in with ")[0]
+    """Return the client's message, without how to log in with a browser."""
+    return describe(error).partition(" Log in with ")[0]

@@ -1,4 +1,4 @@
-"""The three commits by which files become a table's rows (Iceberg REST protocol, updateTable)."""
+"""The three kinds of commits that add files to a table (Iceberg REST protocol, updateTable)."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ Rows: TypeAlias = "list[DataFile] | pa.Table"
 
 
 class Target:
-    """A table as it will be written to."""
+    """The table that a commit results in."""
 
     def __init__(self, metadata: TableMetadata, io: FileIO) -> None:
-        """Write by this metadata: its schema, its partitions, its location."""
+        """Write with this metadata: its schema, partitions and location."""
         self.metadata = metadata
         self.io = io
 
     @property
     def shape(self) -> object:
-        """What files depend on: those written for one target serve another of the same shape."""
+        """What written files depend on: they can be committed to any target of the same shape."""
         schema = self.metadata.schema().as_struct().model_dump_json()
         return self.metadata.location, schema, self.metadata.spec().model_dump_json()
 
@@ -61,22 +61,22 @@ class Target:
                 yield info.path.removeprefix(path)
 
     def commit(self, rows: Rows, summary: dict[str, str], names: str | None) -> None:
-        """Make rows the table's.
+        """Commit rows to the table.
 
         Args:
             rows: data files; or, for a table with partitions, what is written into them now.
-            summary: what the snapshot says of itself.
+            summary: entries of the snapshot's summary.
             names: the mapping of columns' names to ids, for files without ids.
 
         Raises:
-            CommitFailedException: somebody else was faster.
-            CommitStateUnknownException: nobody knows.
+            CommitFailedException: another writer committed first.
+            CommitStateUnknownException: it is not known whether the commit was applied.
         """
         raise NotImplementedError
 
 
 class Creation(Target):
-    """A table that is not there yet."""
+    """A table that does not exist yet."""
 
     def __init__(self, transaction: CreateTableTransaction) -> None:
         """Stage it."""
@@ -93,21 +93,21 @@ class Addition(Target):
     """A table that gets more rows."""
 
     def __init__(self, table: Table) -> None:
-        """Write what fits it as it is."""
+        """Append rows that fit its schema."""
         super().__init__(table.metadata, table.io)
         self._table = table
 
     def commit(self, rows: Rows, summary: dict[str, str], names: str | None) -> None:
-        """Add a snapshot; PyIceberg tries again by itself a few times."""
+        """Add a snapshot; PyIceberg retries a few times."""
         transaction = self._table.transaction()
         _stage(transaction, rows, summary, names)
         transaction.commit_transaction()
 
 
 class Replacement(Target):
-    """A table all of whose rows are replaced, and its columns when they are others.
+    """A table all of whose rows are replaced, and its columns when they differ.
 
-    With other columns it has neither partitions nor an order any more; properties and past snapshots stay.
+    With other columns it loses its partitions and sort order; properties and past snapshots are kept.
     """
 
     def __init__(self, table: Table, schema: Schema | None) -> None:
@@ -122,8 +122,8 @@ class Replacement(Target):
         super().__init__(bare, table.io)
 
     def commit(self, rows: Rows, summary: dict[str, str], names: str | None) -> None:
-        """Set the branch to a snapshot of these rows, if nobody has moved it since it was looked at."""
-        there = cast("Catalog", _Elsewhere(self._table, self._updates, self._requirements()))
+        """Set the branch to a snapshot of these rows, unless it has moved since the table was loaded."""
+        there = cast("Catalog", _RedirectingCatalog(self._table, self._updates, self._requirements()))
         table = Table(self._table.name(), self.metadata, self._table.metadata_location, self.io, there)
         transaction = table.transaction()
         try:
@@ -143,11 +143,11 @@ class Replacement(Target):
 
 
 class _ConflictError(Exception):
-    """Kept from PyIceberg, which would look again by itself and lose what is replaced."""
+    """A conflict, hidden from PyIceberg, which would retry and lose the replacement."""
 
 
-class _Elsewhere:
-    """Commits what is staged on a table as it will be to the table as it is."""
+class _RedirectingCatalog:
+    """Commits changes staged on the resulting table to the existing table."""
 
     def __init__(
         self, table: Table, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]
@@ -157,14 +157,14 @@ class _Elsewhere:
         self._requirements = requirements
 
     def commit_table(self, _table: Table, _requirements: Any, updates: tuple[TableUpdate, ...]) -> CommitTableResponse:
-        """Send all in one commit."""
+        """Send all updates in one commit."""
         try:
             return self._table.catalog.commit_table(self._table, self._requirements, (*self._updates, *updates))
         except CommitFailedException as error:
             raise _ConflictError(*error.args) from error
 
     def __getattr__(self, name: str) -> Any:
-        """Leave all else to the catalog."""
+        """Delegate everything else to the catalog."""
         return getattr(self._table.catalog, name)
 
 

@@ -1,7 +1,7 @@
 """Where a workload's frames are computed: in this process, or on Polars Cloud (cloud.py).
 
-All else is the same for both: what is written goes into Parquet files under a prefix, and one commit of ours makes
-them the table's.
+Everything else is the same for both: rows are written to Parquet files under a prefix, and one commit of ours adds
+them to the table.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import Protocol
 import polars as pl
 import pyarrow as pa
 
-from .workload import Workload
-
 BATCH_ROWS = 65_536
 """No batch of a result is longer."""
 FILE_BYTES = 512 * 1024 * 1024
-"""About how large a Parquet file may become before the next one is begun."""
+"""About how large a Parquet file may become before the next one is started."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class ParquetTarget:
     """Where the rows of a frame go."""
 
     prefix: str
-    """s3://bucket/…/ with a slash at its end; nothing else lies under it."""
+    """s3://bucket/…/ with a slash at its end; nothing else is stored under it."""
     arrow_schema: pa.Schema
     """Names, types and, in each field's metadata, the Iceberg field id (PARQUET:field_id); the frame already fits."""
     storage_options: dict[str, str] = field(repr=False)
@@ -46,15 +44,6 @@ class Compute(Protocol):
     def sink(self, frame: pl.LazyFrame, target: ParquetTarget) -> None:
         """Compute a frame into Parquet files under the target's prefix."""
         ...
-
-
-def of(workload: Workload) -> Compute:
-    """Return what computes this workload."""
-    if workload.distributed:
-        from .cloud import CloudCompute
-
-        return CloudCompute(workload)
-    return LocalCompute()
 
 
 class LocalCompute:

@@ -1,17 +1,15 @@
-"""Destinations: rows become Parquet files first, and the table's by one commit, so that it is before or after.
+"""Destinations: rows are written to Parquet files first, and added to the table by one commit.
 
     create   no table yet     staged: the catalog knows nothing of it before the commit
     append   one more snapshot
     replace  the rows, and the schema when it is another: a snapshot without a parent, as CREATE OR REPLACE makes one
 
-A conflict with another writer is met by looking again and committing the same files again; they are written anew only
-when the table has become another one meanwhile.
+After a conflict with another writer the table is loaded again and the same files are committed again; they are written
+again only when the table's schema, partitions or location changed meanwhile.
 """
 
 from __future__ import annotations
 
-import random
-import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,20 +32,20 @@ from pyiceberg.io.pyarrow import parquet_file_to_data_file, schema_to_pyarrow
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, TableProperties
 from pyiceberg.table.metadata import TableMetadata
+from tenacity import RetryError, Retrying, TryAgain, retry_never, stop_after_attempt, wait_exponential_jitter
+
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import Workload
 
 from .commit import Addition, Creation, Replacement, Target
 from .compute import Compute, ParquetTarget
-from .errors import WorkloadError, told
-from .outcome import Kind
+from .errors import WorkloadError, describe
 from .tables import Identifier, Tables, store_options
 from .types import dtype_of, misfits, same, schema_of
-from .workload import Workload
 
 RUN_ID = "icefield.run-id"
-"""Of a snapshot's summary: the run that wrote it."""
+"""Key of a snapshot's summary: the run that wrote it."""
 MAX_ATTEMPTS = 8
-_FIRST_BACKOFF = 0.1
-_LONGEST_BACKOFF = 5.0
 _UNKNOWN = (CommitStateUnknownException, requests.RequestException)
 _CONFLICT = (CommitFailedException, TableAlreadyExistsError)
 _READS_AT_ONCE = 8
@@ -55,7 +53,7 @@ _READS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Written:
-    """What a write came to."""
+    """Result of a write."""
 
     rows: int
     frame: pl.LazyFrame
@@ -64,10 +62,10 @@ class Written:
 
 @dataclass(frozen=True)
 class _Files:
-    """Rows that lie in the object store and are no table's yet."""
+    """Rows in the object store that are not committed yet."""
 
     shape: object
-    """What they were written for."""
+    """Target.shape that they were written for."""
     prefix: str
     files: list[DataFile]
     rows: pa.Table | None
@@ -100,24 +98,28 @@ class _Write:
         self._catalog: Catalog = tables.catalog
         self._engine = engine
         self._identifier = identifier
-        self._made_namespaces: list[Identifier] = []
+        self._created_namespaces: list[Identifier] = []
 
     def run(self) -> Written:
         """Try until it is committed, or until it is known that it cannot be."""
         written: _Files | None = None
         try:
-            for attempt in range(MAX_ATTEMPTS):
-                table = self._table()
-                if attempt and table is not None and self._has_landed(table) and written is not None:
-                    return Written(written.count, written.frame)
-                target = self._target(table)
-                if written is None or written.shape != target.shape:
-                    self._discard(written, target)
-                    written = self._compute(target)
-                if self._commit(target, written):
-                    return Written(written.count, written.frame)
-                time.sleep(random.uniform(0.5, 1) * min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**attempt))  # noqa: S311
-            raise self._failure(f"other writers kept changing it ({MAX_ATTEMPTS} attempts)")
+            for attempt in _retrying():
+                with attempt:
+                    table = self._table()
+                    if written is not None and table is not None and self._has_landed(table):
+                        return Written(written.count, written.frame)
+                    target = self._target(table)
+                    if written is None or written.shape != target.shape:
+                        self._discard(written, target)
+                        written = self._compute(target)
+                    if self._commit(target, written):
+                        return Written(written.count, written.frame)
+                    raise TryAgain
+            raise AssertionError("every attempt returns or raises")
+        except RetryError:
+            self._drop_namespaces()
+            raise self._failure(f"other writers kept changing it ({MAX_ATTEMPTS} attempts)") from None
         except BaseException:
             self._drop_namespaces()
             raise
@@ -128,7 +130,7 @@ class _Write:
         except NoSuchTableError:
             return None
         except (RESTError, requests.RequestException) as error:
-            raise self._failure(told(error)) from error
+            raise self._failure(describe(error)) from error
 
     def _target(self, table: Table | None) -> Target:
         if table is None:
@@ -137,9 +139,9 @@ class _Write:
             try:
                 return Creation(self._catalog.create_table_transaction(self._identifier, schema))
             except TableAlreadyExistsError:
-                return self._target(self._table())  # made meanwhile: it is written to as it is now
+                return self._target(self._table())  # created meanwhile: written to as it is now
             except (RESTError, requests.RequestException) as error:
-                raise self._failure(told(error)) from error
+                raise self._failure(describe(error)) from error
         if self._workload.save_mode == "append":
             if problems := list(misfits(self._columns, table.schema())):
                 raise self._failure("; ".join(problems))
@@ -170,7 +172,7 @@ class _Write:
         return _Files(target.shape, prefix, files, None, back)
 
     def _commit(self, target: Target, written: _Files) -> bool:
-        """Commit; return False when another was faster, or when nobody knows what came of it."""
+        """Commit; return False after a conflict, or when it is not known whether the commit was applied."""
         names = None if self._engine.writes_field_ids else target.metadata.schema().name_mapping.model_dump_json()
         try:
             target.commit(written.rows if written.rows is not None else written.files, self._summary(), names)
@@ -178,7 +180,7 @@ class _Write:
             return False
         except RESTError as error:
             _delete(target, written.prefix)
-            raise self._failure(told(error)) from error
+            raise self._failure(describe(error)) from error
         return True
 
     def _summary(self) -> dict[str, str]:
@@ -204,14 +206,14 @@ class _Write:
                 if self._catalog.namespace_exists(namespace[:depth]):
                     continue
                 self._catalog.create_namespace(namespace[:depth])
-                self._made_namespaces.append(namespace[:depth])
+                self._created_namespaces.append(namespace[:depth])
             except NamespaceAlreadyExistsError:
                 continue
             except (RESTError, requests.RequestException) as error:
-                raise self._failure(told(error)) from error
+                raise self._failure(describe(error)) from error
 
     def _drop_namespaces(self) -> None:
-        for namespace in reversed(self._made_namespaces):
+        for namespace in reversed(self._created_namespaces):
             with suppress(Exception):
                 self._catalog.drop_namespace(namespace)
 
@@ -220,7 +222,16 @@ class _Write:
             _delete(target, written.prefix)
 
     def _failure(self, why: str) -> WorkloadError:
-        return WorkloadError(Kind.WRITE, f"'{self._workload.destination}' was not written: {why}")
+        return WorkloadError(FailureKind.WRITE, f"'{self._workload.destination}' was not written: {why}")
+
+
+def _retrying() -> Retrying:
+    """Return the attempts of a commit: only those that raise TryAgain are repeated."""
+    return Retrying(
+        retry=retry_never,
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        wait=wait_exponential_jitter(initial=0.05, max=5.0, jitter=0.05),
+    )
 
 
 def _paths(target: Target, prefix: str) -> list[str]:
@@ -233,7 +244,7 @@ def _data_files(target: Target, paths: list[str]) -> list[DataFile]:
 
 
 def _delete(target: Target, prefix: str) -> None:
-    """Take files away that are no table's; the store's own clean-up is for what remains."""
+    """Delete files that are not committed; orphan clean-up removes what remains."""
     if prefix:
         with suppress(Exception):
             for path in _paths(target, prefix):

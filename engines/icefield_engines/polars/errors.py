@@ -1,4 +1,4 @@
-"""Why a workload fails, as one sentence of the kind that people can act on."""
+"""The reason of a workload's failure, as one sentence for its author."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from types import TracebackType
 
 from polars.exceptions import PolarsError
 
-from .outcome import MAX_ERROR_CHARACTERS, Kind
+from icefield_crds.wire.outcome import FailureKind
+
+from .outcome import MAX_ERROR_CHARACTERS
 
 SCRIPT_NAME = "<script>"
-"""What a script's code objects say they are of."""
+"""File name of a script's code objects."""
 _FULL = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 _PLAN = ("\n\nResolved plan until failure", "\n\nThis error occurred", "\n\nHint:")
 
 
 class WorkloadError(Exception):
-    """A failure that is told in our own words."""
+    """A failure with a message of ours."""
 
     def __init__(self, kind: str, sentence: str) -> None:
-        """Say what kind it is (outcome.Kind) and what happened."""
+        """Raise with a FailureKind and one sentence."""
         super().__init__(sentence)
         self.kind = kind
         self.sentence = sentence
@@ -35,10 +37,10 @@ def line_of(traceback: TracebackType | None) -> int | None:
     return line
 
 
-def told(error: BaseException) -> str:
-    """Return what an exception says, behind the name of its type, in one line.
+def describe(error: BaseException) -> str:
+    """Return an exception's type and message in one line.
 
-    What Polars says of its plan is left out: it is about a plan that nobody wrote.
+    What Polars adds about its plan is left out, as the author has not written the plan.
     """
     if isinstance(error, WorkloadError):
         return error.sentence
@@ -59,7 +61,7 @@ def kind_of(error: BaseException, otherwise: str) -> str:
     if isinstance(error, WorkloadError):
         return error.kind
     if isinstance(error, MemoryError):
-        return Kind.MEMORY
+        return FailureKind.MEMORY
     if isinstance(error, OSError) and error.errno in _FULL:
-        return Kind.DISK
+        return FailureKind.DISK
     return otherwise

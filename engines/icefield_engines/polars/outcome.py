@@ -1,129 +1,90 @@
-"""What a workload came to: the document that the operator reads, made by the supervisor alone.
-
-The worker proposes one, but a script runs in the worker: what comes from there is taken apart and checked here.
-"""
+"""The outcome that the supervisor serves: the worker reports it, and a script runs in the worker, so it is checked."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from icefield_crds.wire.fields import MAX_COUNT, as_object, integer, optional_number
+from icefield_crds.wire.outcome import FailureKind, ResultObject, SavedTable, WorkloadOutcome, WorkloadState
+from icefield_crds.wire.workload import Workload
+
 from .settings import Settings, size
-from .workload import Workload
 
 MAX_ERROR_CHARACTERS = 4000
 MAX_TERMINATION_BYTES = 4096
 """The kubelet keeps no more of a termination message."""
-_LARGEST_COUNT = 2**63 - 1
 
 
-class Kind:
-    """What kind of failure it was."""
-
-    QUERY = "query"
-    UNSUPPORTED_SQL = "unsupported_sql"
-    SCRIPT = "script"
-    TABLE_NOT_FOUND = "table_not_found"
-    MEMORY = "memory"
-    TIME = "time"
-    PROCESSES = "processes"
-    OUTPUT = "output"
-    DISK = "disk"
-    WRITE = "write"
-    CREDENTIALS = "credentials"
-    INTERNAL = "internal"
+def encoded(outcome: WorkloadOutcome) -> bytes:
+    """Return an outcome as it is served."""
+    return json.dumps(outcome.to_json()).encode()
 
 
-KINDS = frozenset(value for name, value in vars(Kind).items() if name.isupper())
+def termination_message(outcome: WorkloadOutcome) -> bytes:
+    """Return an outcome as short as the kubelet keeps it: a long error is cut."""
+    while len(message := encoded(outcome)) > MAX_TERMINATION_BYTES:
+        error = outcome.error or ""
+        outcome = replace(outcome, error=error[: len(error) * 3 // 4])
+    return message
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a workload ended."""
-
-    state: str
-    error: str | None = None
-    error_kind: str | None = None
-    error_line: int | None = None
-    row_count: int | None = None
-    execution_milliseconds: float = 0.0
-    saved: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
-
-    def as_json(self) -> bytes:
-        """Return it as it is served."""
-        return json.dumps(asdict(self)).encode()
-
-    def as_termination_message(self) -> bytes:
-        """Return it as short as the kubelet keeps it; what is too long of the error is cut."""
-        outcome = self
-        while len(message := outcome.as_json()) > MAX_TERMINATION_BYTES:
-            error = outcome.error or ""
-            outcome = replace(outcome, error=error[: len(error) * 3 // 4])
-        return message
-
-
-def failed(kind: str, error: str, milliseconds: float = 0.0, line: int | None = None) -> Outcome:
+def failed(kind: str, error: str, milliseconds: float = 0.0, line: int | None = None) -> WorkloadOutcome:
     """Return the outcome of a workload that failed."""
     error = " ".join(error.split())[:MAX_ERROR_CHARACTERS] or "the workload failed without a message"
-    return Outcome("failed", error, kind, line, execution_milliseconds=milliseconds)
+    return WorkloadOutcome(WorkloadState.FAILED, error, kind, line, execution_milliseconds=milliseconds)
 
 
-def out_of_memory(settings: Settings, milliseconds: float = 0.0) -> Outcome:
+def out_of_memory(settings: Settings, milliseconds: float = 0.0) -> WorkloadOutcome:
     """Return the outcome of a workload that used more memory than it has."""
     limit = size(settings.memory_limit_bytes)
-    return failed(Kind.MEMORY, f"the workload ran out of memory (limit {limit}); ask for more vcpus", milliseconds)
+    message = f"the workload ran out of memory (limit {limit}); ask for more vcpus"
+    return failed(FailureKind.MEMORY, message, milliseconds)
 
 
-def untrusted(document: object, workload: Workload) -> Outcome:
-    """Return the outcome that the worker tells of.
+def checked(document: object, workload: Workload) -> WorkloadOutcome:
+    """Return the outcome that the worker reports.
+
+    Names and keys are taken from the workload, never from the worker.
 
     Raises:
-        ValueError: it is none, or not one of this workload.
+        ValueError: it is no outcome, or not one of this workload.
     """
-    if not isinstance(document, dict) or document.get("state") not in ("succeeded", "failed"):
-        raise ValueError("no state")
-    milliseconds = document.get("execution_milliseconds")
-    if not isinstance(milliseconds, (int, float)) or not 0 <= milliseconds < _LARGEST_COUNT:
-        raise ValueError("no execution_milliseconds")
-    if document["state"] == "failed":
-        kind, error, line = document.get("error_kind"), document.get("error"), document.get("error_line")
-        if (
-            not isinstance(kind, str)
-            or kind not in KINDS
-            or not isinstance(error, str)
-            or not (line is None or _is_count(line))
-        ):
-            raise ValueError("no error")
-        return failed(kind, error, float(milliseconds), line or None)
-    rows = document.get("row_count")
-    if not _is_count(rows):
-        raise ValueError("no row_count")
-    return Outcome(
-        "succeeded",
-        row_count=rows,
-        execution_milliseconds=float(milliseconds),
-        saved=_saved(document.get("saved"), workload),
-        result=_result(document.get("result"), workload),
-    )
+    fields = as_object(document, "the outcome")
+    milliseconds = optional_number(fields, "execution_milliseconds")
+    if milliseconds is None or milliseconds > MAX_COUNT:
+        raise ValueError("execution_milliseconds is missing or too large")
+    match fields.get("state"):
+        case WorkloadState.FAILED:
+            return _checked_failure(fields, milliseconds)
+        case WorkloadState.SUCCEEDED:
+            return WorkloadOutcome(
+                WorkloadState.SUCCEEDED,
+                row_count=integer(fields, "row_count"),
+                execution_milliseconds=milliseconds,
+                saved=_saved(fields.get("saved"), workload),
+                result=_result(fields.get("result"), workload),
+            )
+        case state:
+            raise ValueError(f"unexpected state {state!r}")
 
 
-def _saved(saved: object, workload: Workload) -> dict[str, Any] | None:
+def _checked_failure(fields: dict[str, Any], milliseconds: float) -> WorkloadOutcome:
+    reported = WorkloadOutcome.from_json(fields)
+    if reported.error is None or reported.error_kind not in set(FailureKind):
+        raise ValueError("error or error_kind is missing or unknown")
+    return failed(reported.error_kind, reported.error, milliseconds, reported.error_line)
+
+
+def _saved(saved: object, workload: Workload) -> SavedTable | None:
     if workload.destination is None:
         return None
-    if not isinstance(saved, dict) or not _is_count(saved.get("rows_written")):
-        raise ValueError("no saved")
-    return {"table": workload.destination, "rows_written": saved["rows_written"], "mode": workload.save_mode}
+    rows = integer(as_object(saved, "saved"), "rows_written")
+    return SavedTable(workload.destination, rows, workload.save_mode)
 
 
-def _result(result: object, workload: Workload) -> dict[str, Any] | None:
+def _result(result: object, workload: Workload) -> ResultObject | None:
     if result is None and workload.destination is not None:
         return None
-    if not isinstance(result, dict) or not _is_count(result.get("bytes")):
-        raise ValueError("no result")
-    return {"key": workload.result_key, "bytes": result["bytes"]}
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
+    return ResultObject(workload.result_key, integer(as_object(result, "result"), "bytes"))

@@ -26,14 +26,14 @@ def hide() -> None:
 
 
 def others() -> Iterator[Path]:
-    """Yield the /proc directory of each other process there is."""
+    """Yield the /proc directory of every other process."""
     for entry in os.scandir(_PROC):
         if entry.name.isdigit() and entry.name != "1":
             yield Path(entry.path)
 
 
 def reap() -> dict[int, int]:
-    """Take leave of children that ended; return their wait statuses by process id."""
+    """Reap children that ended; return their wait statuses by process id."""
     ended: dict[int, int] = {}
     with suppress(ChildProcessError):
         while (child := os.waitpid(-1, os.WNOHANG))[0]:
@@ -48,8 +48,8 @@ def kill_all() -> dict[int, int]:
         RuntimeError: this is not the first process of its namespace, so the others are not ours.
     """
     ended: dict[int, int] = {}
-    give_up = time.monotonic() + _KILL_SECONDS
-    while time.monotonic() < give_up:
+    deadline = time.monotonic() + _KILL_SECONDS
+    while time.monotonic() < deadline:
         if os.getpid() != 1:
             raise RuntimeError("only the first process of a PID namespace may kill all others")
         try:

@@ -7,10 +7,11 @@ import re
 import polars as pl
 from polars.exceptions import PolarsError, SQLInterfaceError, SQLSyntaxError
 
-from .errors import WorkloadError, told
-from .outcome import Kind
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import Workload
+
+from .errors import WorkloadError, describe
 from .tables import Tables
-from .workload import Workload
 
 _COMMENT = re.compile(r"\s+|--[^\n]*|/\*.*?\*/|\(", re.DOTALL)
 _READS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "TABLE", "EXPLAIN", "SHOW"})
@@ -24,26 +25,32 @@ def run(workload: Workload, tables: Tables) -> pl.LazyFrame:
         WorkloadError: a table is not there or cannot be read; UNSUPPORTED_SQL; Polars' SQL does not know this.
         PolarsError: the query does not fit its tables.
     """
-    verb = first_word(workload.text)
-    if verb not in _READS:
-        raise WorkloadError(Kind.UNSUPPORTED_SQL, f"Polars SQL reads only, and this begins with {verb or 'nothing'}")
+    keyword = first_keyword(workload.text)
+    if keyword not in _READS:
+        raise WorkloadError(
+            FailureKind.UNSUPPORTED_SQL, f"Polars SQL reads only, and this begins with {keyword or 'nothing'}"
+        )
     context = pl.SQLContext(tables.scan_all(workload.tables), eager=False)
     try:
         frame = context.execute(workload.text)
         frame.collect_schema()
     except (SQLSyntaxError, SQLInterfaceError) as error:
-        raise WorkloadError(_kind(error), told(error)) from error
+        raise WorkloadError(_kind(error), describe(error)) from error
     return frame
 
 
-def first_word(sql: str) -> str:
-    """Return the word a statement begins with, in capitals, behind comments and parentheses."""
+def first_keyword(sql: str) -> str:
+    """Return the first keyword of a statement, in capitals, behind comments and parentheses."""
     position = 0
     while skipped := _COMMENT.match(sql, position):
         position = skipped.end()
-    word = re.match(r"\w+", sql[position : position + 64])
-    return word.group().upper() if word else ""
+    found = re.match(r"\w+", sql[position : position + 64])
+    return found.group().upper() if found else ""
 
 
 def _kind(error: PolarsError) -> str:
-    return Kind.QUERY if isinstance(error, SQLInterfaceError) and _NO_TABLE in str(error) else Kind.UNSUPPORTED_SQL
+    return (
+        FailureKind.QUERY
+        if isinstance(error, SQLInterfaceError) and _NO_TABLE in str(error)
+        else FailureKind.UNSUPPORTED_SQL
+    )

@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 from pyarrow.fs import FileSystem, S3FileSystem
 
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import ObjectStoreAccess
+
 from .errors import WorkloadError
-from .outcome import Kind
-from .workload import ObjectStore
 
 MAX_BYTES = 1024**3
 MAX_BATCH_BYTES = 8 * 1024**2
@@ -23,7 +24,7 @@ _MAX_DTYPE = 1024
 _AS_TEXT = (pl.Categorical, pl.Enum, pl.Int128, pl.UInt128)
 
 
-def file_system(store: ObjectStore) -> FileSystem:
+def file_system(store: ObjectStoreAccess) -> FileSystem:
     """Return the workspace's bucket as PyArrow sees it."""
     scheme, _, host = store.endpoint.rpartition("://")
     return S3FileSystem(
@@ -53,7 +54,7 @@ def store(frames: Iterable[pl.DataFrame], files: FileSystem, path: str) -> tuple
     """
     waiting = iter(frames)
     first = next(waiting)
-    schema, casts = carried(first.schema)
+    schema, casts = stored_schema(first.schema)
     with _storing():
         stream = files.open_output_stream(path)
     try:
@@ -69,15 +70,15 @@ def store(frames: Iterable[pl.DataFrame], files: FileSystem, path: str) -> tuple
     return rows, size
 
 
-def carried(schema: pl.Schema) -> tuple[pa.Schema, dict[str, pl.DataType]]:
-    """Return the Arrow schema in which a frame is carried, and the casts that bring it there.
+def stored_schema(schema: pl.Schema) -> tuple[pa.Schema, dict[str, pl.DataType]]:
+    """Return the Arrow schema in which a frame is stored, and the casts to it.
 
     Raises:
         WorkloadError: QUERY; a column holds Python objects.
     """
     casts: dict[str, pl.DataType] = {}
     for name, dtype in schema.items():
-        target = _carried(dtype, name)
+        target = _stored_type(dtype, name)
         if target != dtype:
             casts[name] = target
     empty = pl.DataFrame(schema={**schema, **casts})
@@ -88,21 +89,22 @@ def carried(schema: pl.Schema) -> tuple[pa.Schema, dict[str, pl.DataType]]:
     return pa.schema(fields), casts
 
 
-def _carried(dtype: pl.DataType, name: str) -> pl.DataType:
+def _stored_type(dtype: pl.DataType, name: str) -> pl.DataType:
     if dtype == pl.Object:
         raise WorkloadError(
-            Kind.QUERY, f"column '{name}' of the result holds Python objects; make values of a Polars type of them"
+            FailureKind.QUERY,
+            f"column '{name}' of the result holds Python objects; make values of a Polars type of them",
         )
     if dtype in _AS_TEXT:
         return pl.String()
     if dtype == pl.Float16:
         return pl.Float32()
     if isinstance(dtype, pl.List):
-        return pl.List(_carried(_instance(dtype.inner), name))
+        return pl.List(_stored_type(_instance(dtype.inner), name))
     if isinstance(dtype, pl.Array):
-        return pl.Array(_carried(_instance(dtype.inner), name), dtype.size)
+        return pl.Array(_stored_type(_instance(dtype.inner), name), dtype.size)
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({field.name: _carried(_instance(field.dtype), name) for field in dtype.fields})
+        return pl.Struct({field.name: _stored_type(_instance(field.dtype), name) for field in dtype.fields})
     return dtype
 
 
@@ -139,9 +141,11 @@ def _storing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WorkloadError(Kind.INTERNAL, f"the result could not be stored: {error}") from error
+        raise WorkloadError(FailureKind.INTERNAL, f"the result could not be stored: {error}") from error
 
 
 def _refuse_more_than(limit: int, size: int) -> None:
     if size > limit:
-        raise WorkloadError(Kind.QUERY, "the result is larger than 1 GiB; write it to a table: give a destination")
+        raise WorkloadError(
+            FailureKind.QUERY, "the result is larger than 1 GiB; write it to a table: give a destination"
+        )

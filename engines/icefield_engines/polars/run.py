@@ -7,12 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from . import compute, destination, query, results, script
+from icefield_crds.wire.workload import Workload
+
+from . import destination, placement, query, results, script
+from .compute import LocalCompute
 from .tables import Tables
-from .workload import Workload
 
 PREVIEW_ROWS = 10_000
-"""How many rows a result has whose rows are all in a table."""
+"""Rows of the result of a workload with a destination."""
 
 
 def run(workload: Workload) -> dict[str, Any]:
@@ -22,14 +24,14 @@ def run(workload: Workload) -> dict[str, Any]:
         BaseException: why it failed.
     """
     tables = Tables(workload)
-    engine = compute.of(workload)
+    engine = placement.compute_for(workload)
     frame = script.run(workload, tables) if workload.mode == "script" else query.run(workload, tables)
     if workload.destination is None:
         return _kept(workload, *_store(workload, engine.batches(frame)))
     written = destination.write(workload, frame, tables, engine)
     outcome: dict[str, Any] = {"row_count": written.rows, "saved": {"rows_written": written.rows}}
     if not workload.distributed:
-        preview = compute.LocalCompute().batches(written.frame.head(PREVIEW_ROWS))
+        preview = LocalCompute().batches(written.frame.head(PREVIEW_ROWS))
         outcome["result"] = _kept(workload, *_store(workload, preview))["result"]
     return outcome
 

@@ -7,10 +7,11 @@ import types
 
 import polars as pl
 
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import Workload
+
 from .errors import SCRIPT_NAME, WorkloadError
-from .outcome import Kind
 from .tables import Tables
-from .workload import Workload
 
 
 def run(workload: Workload, tables: Tables) -> pl.LazyFrame:
@@ -23,7 +24,7 @@ def run(workload: Workload, tables: Tables) -> pl.LazyFrame:
     module = types.ModuleType("__main__")
     scope = module.__dict__
     scope.update(pl=pl, scan=tables.scan, params=workload.params, catalog=workload.catalog_name)
-    sys.modules["__main__"] = module  # what the script defines can be found where it says it is
+    sys.modules["__main__"] = module  # so that what the script defines can be imported by its __module__
     sys.argv = [SCRIPT_NAME]
     code = compile(workload.text, SCRIPT_NAME, "exec", dont_inherit=True)
     try:
@@ -35,20 +36,20 @@ def run(workload: Workload, tables: Tables) -> pl.LazyFrame:
 
 
 def frame_of(scope: dict[str, object]) -> pl.LazyFrame:
-    """Return what a script left in `result`.
+    """Return the frame that a script assigned to `result`.
 
     Raises:
         WorkloadError: SCRIPT; there is nothing, or it is no frame.
     """
     if "result" not in scope:
         raise WorkloadError(
-            Kind.SCRIPT, "the script did not assign `result`; assign a Polars LazyFrame or DataFrame to it"
+            FailureKind.SCRIPT, "the script did not assign `result`; assign a Polars LazyFrame or DataFrame to it"
         )
     result = scope["result"]
     if isinstance(result, (pl.DataFrame, pl.LazyFrame)):
         return result.lazy()
     raise WorkloadError(
-        Kind.SCRIPT,
+        FailureKind.SCRIPT,
         f"`result` must be a Polars LazyFrame or DataFrame, and the script assigned {_article(result)} to it",
     )
 

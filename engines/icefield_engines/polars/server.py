@@ -2,10 +2,10 @@
 
     GET /readyz                200 once the worker can begin at once, else 503; the only call without a token
     PUT /workload              202; the same id again is the same call again; 409 when there is another
-    GET /outcome?wait=SECONDS  200 with the outcome once there is one, else 202 with how it stands
-    POST /acknowledge          204: the outcome was taken down, and the sandbox ends; 409 when there is none
+    GET /outcome?wait=SECONDS  200 with the outcome once there is one, else 202 with its state
+    POST /acknowledge          204: the outcome was recorded, and the sandbox ends; 409 when there is none
 
-The standard library's server, as this process must stay small: one stands in each warm sandbox.
+The standard library's server, as this process must stay small: one runs in each warm sandbox.
 """
 
 from __future__ import annotations
@@ -19,28 +19,30 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .desk import Desk, TakenError
+from icefield_crds.wire.workload import Workload
+
+from .outcome import encoded
+from .sandbox_state import OtherWorkloadError, SandboxState
 from .settings import Settings
-from .workload import parse
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_CONNECTIONS = 32
 MAX_WAIT_SECONDS = 60.0
 IDLE_SECONDS = 75.0
-"""How long a connection may say nothing."""
+"""How long a connection may be idle."""
 
 
 class Server(ThreadingHTTPServer):
-    """One thread for each connection, and no more connections than are sensible."""
+    """One thread for each connection, up to a limit."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, settings: Settings, desk: Desk) -> None:
+    def __init__(self, settings: Settings, state: SandboxState) -> None:
         """Bind; call `start` to serve."""
-        self.desk = desk
+        self.state = state
         self.token_sha256 = settings.token_sha256.lower()
-        self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((settings.host, settings.port), Handler)
 
     def start(self) -> None:
@@ -49,13 +51,13 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection, or close it at once when there are too many."""
-        if not self._room.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             self.shutdown_request(request)
             return
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # no thread to be had: the workload has them all
-            self._room.release()
+        except RuntimeError:  # out of threads: the workload uses them all
+            self._slots.release()
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -63,10 +65,10 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of callers that went away."""
+        """Ignore callers that disconnected."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,43 +85,43 @@ class Handler(BaseHTTPRequestHandler):
         """Answer readiness and outcome."""
         url = urlsplit(self.path)
         if url.path == "/readyz":
-            ready = self.server.desk.is_ready
+            ready = self.server.state.is_ready
             self._answer(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": ready})
         elif url.path == "/outcome":
             if self._is_allowed():
                 self._outcome(url.query)
         else:
-            self._no_such_path()
+            self._not_found()
 
     def do_PUT(self) -> None:
-        """Take the workload."""
+        """Accept the workload."""
         if self.path != "/workload":
-            self._no_such_path()
+            self._not_found()
         elif self._is_allowed() and (body := self._body()) is not None:
             self._workload(body)
 
     def do_POST(self) -> None:
-        """Take the acknowledgement."""
+        """Accept the acknowledgement."""
         if self.path != "/acknowledge":
-            self._no_such_path()
+            self._not_found()
         elif self._is_allowed() and self._body() is not None:
-            if self.server.desk.acknowledge():
+            if self.server.state.acknowledge():
                 self._answer(HTTPStatus.NO_CONTENT, None)
             else:
                 self._refuse(HTTPStatus.CONFLICT, "There is no outcome yet.")
 
     def _workload(self, body: bytes) -> None:
         try:
-            workload = parse(json.loads(body))
+            workload = Workload.from_json(json.loads(body))
         except (ValueError, RecursionError) as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"That is no workload: {error}.")
+            self._refuse(HTTPStatus.BAD_REQUEST, f"Invalid workload: {error}.")
             return
         try:
-            self.server.desk.put(workload, body)
-        except TakenError as taken:
-            self._refuse(HTTPStatus.CONFLICT, f"This sandbox has the workload {taken}.")
+            self.server.state.put(workload, body)
+        except OtherWorkloadError as other:
+            self._refuse(HTTPStatus.CONFLICT, f"This sandbox has the workload {other}.")
             return
-        outcome = self.server.desk.outcome(0)
+        outcome = self.server.state.outcome(0)
         self._answer(HTTPStatus.ACCEPTED, {"state": outcome.state if outcome else "running"})
 
     def _outcome(self, query: str) -> None:
@@ -130,10 +132,10 @@ class Handler(BaseHTTPRequestHandler):
         if not 0 <= wait <= MAX_WAIT_SECONDS:
             self._refuse(HTTPStatus.BAD_REQUEST, f"wait must be between 0 and {MAX_WAIT_SECONDS:g} seconds.")
             return
-        if outcome := self.server.desk.outcome(wait):
-            self._send(HTTPStatus.OK, outcome.as_json())
+        if outcome := self.server.state.outcome(wait):
+            self._send(HTTPStatus.OK, encoded(outcome))
         else:
-            self._answer(HTTPStatus.ACCEPTED, {"state": "running" if self.server.desk.workload else "waiting"})
+            self._answer(HTTPStatus.ACCEPTED, {"state": "running" if self.server.state.workload else "waiting"})
 
     def _is_allowed(self) -> bool:
         scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
@@ -154,8 +156,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         return body if len(body) == length else None
 
-    def _no_such_path(self) -> None:
-        self._refuse(HTTPStatus.NOT_FOUND, "There is nothing at this path.")
+    def _not_found(self) -> None:
+        self._refuse(HTTPStatus.NOT_FOUND, "Not found.")
 
     def _refuse(self, status: HTTPStatus, error: str) -> None:
         self.close_connection = True  # the body may be unread
@@ -175,9 +177,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is not even HTTP, in the words of the standard library."""
+        """Answer what is not HTTP with the standard library's message."""
         self.close_connection = True
-        self._send(code, json.dumps({"error": message or "That is no request."}).encode())
+        self._send(code, json.dumps({"error": message or "Invalid request."}).encode())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
-        """Say nothing: the output is the workload's."""
+        """Log nothing: the output is the workload's."""

@@ -1,4 +1,4 @@
-"""What the pod says to its sandbox, read from the environment without any library."""
+"""The sandbox's settings, read from the environment without any library."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Settings:
     """The one directory that can be written to."""
     termination_log: Path
     linger_seconds: float
-    """How long an outcome is served that nobody acknowledges."""
+    """How long an outcome is served that is not acknowledged."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -58,11 +58,11 @@ class Settings:
 def for_worker(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment that the worker may see."""
     seen = {name: value for name, value in environment.items() if name != _TOKEN_VARIABLE}
-    return {**seen, "POLARS_ICEBERG_PLANNER": "pyiceberg"}  # else Polars asks, in the output, for a plug-in
+    return {**seen, "POLARS_ICEBERG_PLANNER": "pyiceberg"}  # else Polars prints that a plug-in is missing
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as people and Kubernetes write it, such as 4Gi."""
+    """Return a number of bytes as a Kubernetes quantity, such as 4Gi."""
     for unit, name in ((GIB, "Gi"), (MIB, "Mi"), (1024, "Ki")):
         if count >= unit:
             return f"{count / unit:.4g}{name}"

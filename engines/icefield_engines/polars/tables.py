@@ -14,10 +14,11 @@ from pyiceberg.manifest import DataFileContent, ManifestContent
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import Workload
+
+from .catalog_client import RetryingCatalog
 from .errors import WorkloadError
-from .http import PatientCatalog
-from .outcome import Kind
-from .workload import Workload
 
 Identifier = tuple[str, ...]
 """Levels of a namespace, then the table."""
@@ -36,8 +37,8 @@ def resolve(name: str, names: Iterable[str]) -> Identifier:
     """Return the table that a name means: [catalog.]database[.schema].table, schema `default` being the database.
 
     Args:
-        name: what the workload says.
-        names: what the catalog may be called; a first part that is one of these, in any case, is the catalog.
+        name: as the workload names it.
+        names: names of the catalog; a first part that is one of these, in any case, is the catalog.
 
     Raises:
         WorkloadError: TABLE_NOT_FOUND; the name has too few or too many parts.
@@ -47,7 +48,8 @@ def resolve(name: str, names: Iterable[str]) -> Identifier:
         parts = parts[1:]
     if not all(parts) or not 2 <= len(parts) <= 3:
         raise WorkloadError(
-            Kind.TABLE_NOT_FOUND, f"'{name}' is no name of a table: write namespace.table or namespace.schema.table"
+            FailureKind.TABLE_NOT_FOUND,
+            f"'{name}' is no name of a table: write namespace.table or namespace.schema.table",
         )
     if len(parts) == 3 and parts[1] == DEFAULT_SCHEMA:
         del parts[1]
@@ -67,9 +69,11 @@ class Tables:
         Raises:
             WorkloadError: QUERY; the workload names another catalog.
         """
-        if workload.catalog is not None and not _is_one_of(workload.catalog, workload.names):
-            known = " or ".join(workload.names)
-            raise WorkloadError(Kind.QUERY, f"there is no catalog '{workload.catalog}'; this one is called {known}")
+        if workload.catalog is not None and not _is_one_of(workload.catalog, workload.catalog_names):
+            known = " or ".join(workload.catalog_names)
+            raise WorkloadError(
+                FailureKind.QUERY, f"there is no catalog '{workload.catalog}'; this one is named {known}"
+            )
         self._workload = workload
         self._catalog: Catalog | None = None
         self._loaded: dict[Identifier, Table] = {}
@@ -80,7 +84,7 @@ class Tables:
         if self._catalog is None:
             access = self._workload.access
             properties = {"uri": access.catalog_uri, "warehouse": access.warehouse, "token": access.token}
-            self._catalog = PatientCatalog(access.warehouse, **properties, **self.file_properties)
+            self._catalog = RetryingCatalog(access.warehouse, **properties, **self.file_properties)
         return self._catalog
 
     @property
@@ -101,7 +105,7 @@ class Tables:
         Raises:
             WorkloadError: TABLE_NOT_FOUND; it is no name of a table.
         """
-        return resolve(name, self._workload.names)
+        return resolve(name, self._workload.catalog_names)
 
     def scan(self, name: str) -> pl.LazyFrame:
         """Return a table's rows, not yet read; the name may be an alias that the workload gives a table.
@@ -134,12 +138,12 @@ class Tables:
         except (NoSuchTableError, NoSuchNamespaceError) as error:
             catalog = self._workload.catalog_name
             raise WorkloadError(
-                Kind.TABLE_NOT_FOUND, f"there is no table '{name}' in the catalog '{catalog}'"
+                FailureKind.TABLE_NOT_FOUND, f"there is no table '{name}' in the catalog '{catalog}'"
             ) from error
 
 
 def store_options(io: FileIO) -> dict[str, str]:
-    """Return what Polars needs to open a table's files: it does not look at what the catalog says of them."""
+    """Return what Polars needs to open a table's files: it does not read the catalog's properties itself."""
     options = {ours: io.properties[theirs] for theirs, ours in _STORE_OPTIONS.items() if io.properties.get(theirs)}
     is_plain = options.get("aws_endpoint_url", "").startswith("http://")
     return {**options, "aws_virtual_hosted_style_request": "false", "aws_allow_http": str(is_plain).lower()}
@@ -154,7 +158,7 @@ def refuse_equality_deletes(name: str, table: Table) -> None:
     snapshot = table.current_snapshot()
     if snapshot is not None and _has_equality_deletes(snapshot, table.io):
         raise WorkloadError(
-            Kind.QUERY,
+            FailureKind.QUERY,
             f"Polars cannot read '{name}': rows of it are deleted by equality (by a streaming writer, as a rule); "
             "read it through a SQL warehouse, or compact it there first",
         )

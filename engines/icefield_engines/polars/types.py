@@ -10,8 +10,9 @@ from polars.datatypes import DataTypeClass
 from pyiceberg import types as iceberg
 from pyiceberg.schema import Schema
 
+from icefield_crds.wire.outcome import FailureKind
+
 from .errors import WorkloadError
-from .outcome import Kind
 
 _SMALL_INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16)
 _INTEGERS = (*_SMALL_INTEGERS, pl.Int64, pl.UInt32, pl.UInt64, pl.Int128, pl.UInt128)
@@ -78,7 +79,7 @@ def dtype_of(field: iceberg.IcebergType) -> pl.DataType | None:
 
 
 def misfits(frame: pl.Schema, table: Schema) -> Iterator[str]:
-    """Yield what stands between the rows of a frame and a table, each as a short clause."""
+    """Yield each mismatch between a frame and a table, as a short clause."""
     fields = {field.name: field for field in table.fields}
     if missing := [f"'{name}'" for name in fields if name not in frame]:
         yield f"the result has no column {', '.join(missing)}"
@@ -119,7 +120,7 @@ def _type(dtype: pl.DataType, path: str, ids: Iterator[int]) -> iceberg.IcebergT
         ]
         return iceberg.StructType(*members)
     raise WorkloadError(
-        Kind.WRITE, f"column '{path}' has the type {_short(dtype)}, which a table cannot hold{_hint(dtype)}"
+        FailureKind.WRITE, f"column '{path}' has the type {_short(dtype)}, which a table cannot hold{_hint(dtype)}"
     )
 
 
@@ -127,7 +128,7 @@ def _fits(dtype: pl.DataType, field: iceberg.IcebergType) -> bool:
     if dtype == pl.Null:
         return dtype_of(field) is not None
     if isinstance(field, (iceberg.IntegerType, iceberg.LongType)):
-        return dtype in _INTEGERS  # what is too large for the column fails in the cast, and says so
+        return dtype in _INTEGERS  # values too large for the column fail in the cast
     if isinstance(field, iceberg.DoubleType):
         return dtype in (*_SMALL_INTEGERS, pl.UInt32, pl.Float16, pl.Float32, pl.Float64)
     if isinstance(field, iceberg.FloatType):

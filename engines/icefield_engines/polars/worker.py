@@ -1,7 +1,7 @@
-"""The worker: imports everything first, then waits for its workload, runs it, and tells what it came to.
+"""The worker: imports everything first, then waits for its workload, runs it, and reports the outcome.
 
-`python -m icefield_engines.polars.worker WORK TELL`: the descriptors of the pipe that the workload's document comes
-from, and of the one that messages go to, a JSON document a line. Nothing of ours is printed.
+`python -m icefield_engines.polars.worker WORK MESSAGES`: the descriptors of the pipe that the workload's document comes
+from, and of the one that messages go to, one JSON document a line. Our own code prints nothing.
 """
 
 from __future__ import annotations
@@ -17,58 +17,60 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from . import warm
-from .errors import kind_of, line_of, told
-from .outcome import MAX_ERROR_CHARACTERS, Kind, failed, out_of_memory
+from icefield_crds.wire.outcome import FailureKind, WorkloadState
+from icefield_crds.wire.workload import Workload
+
+from . import warm_up
+from .errors import describe, kind_of, line_of
+from .outcome import MAX_ERROR_CHARACTERS, failed, out_of_memory
 from .run import run
 from .settings import Settings
-from .workload import Workload, parse
 
 _DISPOSABLE = "1000"
 """oom_score_adj: when memory runs out the worker goes first (proc(5))."""
 
 _SHORTEST_SECRET = 4
-"""What is shorter is no secret, and would only garble sentences."""
+"""Shorter values are not replaced: they would garble messages."""
 
 
-def main(work: int, tell: int) -> None:
-    """Do it all; then wait to be killed."""
+def main(work: int, messages: int) -> None:
+    """Run one workload, then wait to be killed."""
     settings = Settings.read({**os.environ, "ICEFIELD_SANDBOX_TOKEN_SHA256": "-"})
     _limit(settings)
-    _be_quiet()
-    warm.up()
-    _tell(tell, {"ready": True})
+    _silence_libraries()
+    warm_up.warm_up()
+    _send(messages, {"ready": True})
     with os.fdopen(work, "rb") as pipe:
         document = pipe.read()
     if not document:
         return
-    workload = parse(json.loads(document))
+    workload = Workload.from_json(json.loads(document))
     del document
     os.environ.update(workload.environment)
-    began = time.monotonic()
-    outcome = _outcome(workload, settings, began)
+    started = time.monotonic()
+    outcome = _outcome(workload, settings, started)
     _flush()
-    _tell(tell, outcome)
+    _send(messages, outcome)
     while True:
-        time.sleep(3600)  # threads of the script, and what it wants done at exit, have no say any more
+        time.sleep(3600)  # neither threads of the script nor its exit handlers change the outcome
 
 
-def _outcome(workload: Workload, settings: Settings, began: float) -> dict[str, Any]:
+def _outcome(workload: Workload, settings: Settings, started: float) -> dict[str, Any]:
     try:
         done = run(workload)
     except BaseException as error:
-        return _failure(error, workload, settings, _milliseconds(began))
-    return {"state": "succeeded", "execution_milliseconds": _milliseconds(began), **done}
+        return _failure(error, workload, settings, _milliseconds(started))
+    return {"state": WorkloadState.SUCCEEDED, "execution_milliseconds": _milliseconds(started), **done}
 
 
 def _failure(error: BaseException, workload: Workload, settings: Settings, milliseconds: float) -> dict[str, Any]:
-    kind = kind_of(error, Kind.SCRIPT if workload.mode == "script" else Kind.QUERY)
-    if kind == Kind.MEMORY:
-        return vars(out_of_memory(settings, milliseconds))
+    kind = kind_of(error, FailureKind.SCRIPT if workload.mode == "script" else FailureKind.QUERY)
+    if kind == FailureKind.MEMORY:
+        return out_of_memory(settings, milliseconds).to_json()
     line = line_of(error.__traceback__)
     if isinstance(error, SyntaxError) and line is None and error.lineno:
         line = error.lineno
-    return vars(failed(kind, _scrubbed(told(error), workload, line), milliseconds, line))
+    return failed(kind, _scrubbed(describe(error), workload, line), milliseconds, line).to_json()
 
 
 def _scrubbed(sentence: str, workload: Workload, line: int | None) -> str:
@@ -85,8 +87,8 @@ def _limit(settings: Settings) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _be_quiet() -> None:
-    """Keep what libraries remark out of the output: that is the script's."""
+def _silence_libraries() -> None:
+    """Keep log messages and warnings of libraries out of the script's output."""
     for library in ("pyiceberg", "urllib3"):
         logging.getLogger(library).addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", module="pyiceberg")
@@ -98,14 +100,14 @@ def _flush() -> None:
             stream.flush()
 
 
-def _tell(tell: int, message: dict[str, Any]) -> None:
+def _send(messages: int, message: dict[str, Any]) -> None:
     line = memoryview(json.dumps(message).encode() + b"\n")
     while line:
-        line = line[os.write(tell, line) :]
+        line = line[os.write(messages, line) :]
 
 
-def _milliseconds(began: float) -> float:
-    return round((time.monotonic() - began) * 1000, 3)
+def _milliseconds(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 3)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from .settings import ApplicationSettings
 QUERY_PROGRAM = Path(__file__).with_name("query.py")
 
 
-class Told(NamedTuple):
-    """All that the environment says."""
+class LauncherSettings(NamedTuple):
+    """All settings, from the environment."""
 
     own: ApplicationSettings
     spark: SparkSettings
@@ -35,26 +35,26 @@ class Told(NamedTuple):
     store: StoreSettings
 
     @classmethod
-    def by_environment(cls) -> Self:
+    def from_environment(cls) -> Self:
         """Read it."""
         return cls(ApplicationSettings(), SparkSettings(), CatalogSettings(), StoreSettings())
 
 
 def main() -> None:
-    """Run the application, and say in a sentence why it failed, if it did."""
-    told = Told.by_environment()
+    """Run the application; report in one sentence why it failed, if it did."""
+    settings = LauncherSettings.from_environment()
     try:
-        application = _application(told.own.application)
-        ended = submit.run(*_prepare(application, told))
+        application = _application(settings.own.application)
+        ended = submit.run(*_prepare(application, settings))
     except ApplicationError as error:
-        _fail(told.own.termination_log, str(error), 1)
-    if ended.told_to_end:
+        _fail(settings.own.termination_log, str(error), 1)
+    if ended.was_terminated:
         sys.exit(128 + signal.SIGTERM)
     if ended.code:
-        sizes = Sizes(_size(told.spark.memory_limit_bytes), _size(told.spark.spark_executor_memory_bytes))
+        sizes = Sizes(_size(settings.spark.memory_limit_bytes), _size(settings.spark.spark_executor_memory_bytes))
         file = (application.entrypoint or "").rsplit("/", 1)[-1]
         why = sentence(ended.printed, ended.code, sizes, file if file.endswith(".py") else None)
-        _fail(told.own.termination_log, why, ended.code)
+        _fail(settings.own.termination_log, why, ended.code)
 
 
 def _application(file: Path) -> SparkApplication:
@@ -64,9 +64,9 @@ def _application(file: Path) -> SparkApplication:
         raise ApplicationError(f"the application cannot be read: {error}") from error
 
 
-def _prepare(application: SparkApplication, told: Told) -> tuple[list[str], dict[str, str], Path]:
+def _prepare(application: SparkApplication, settings: LauncherSettings) -> tuple[list[str], dict[str, str], Path]:
     """Fetch the files and write the configuration; return command, environment and folder."""
-    own, spark, catalog, store = told
+    own, spark, catalog, store = settings
     folder = spark.spill_directory / "spark"
     for name in ("staging", "files", "work"):
         (folder / name).mkdir(parents=True, exist_ok=True)

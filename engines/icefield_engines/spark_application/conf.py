@@ -1,4 +1,4 @@
-"""Pure: from an application to Spark's configuration: the platform's defaults, its author's settings, what is fixed."""
+"""Pure: from an application to Spark's configuration: defaults, settings of its author, reserved settings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from icefield_crds import SparkApplication
 from icefield_engines.spark_connect.conf import (
     Conf,
     alone,
+    class_path,
     executors,
     heap_bytes,
     hidden,
@@ -37,7 +38,7 @@ _JOINED = {
     "spark.executor.extraClassPath": ":",
     "spark.sql.extensions": ",",
 }
-"""Where an author's value stands beside ours: what is between the two."""
+"""Settings whose author's value is joined with ours, and the separator between the two."""
 
 _RESERVED = re.compile(
     r"spark\.(kubernetes\..*|master|submit\..*|app\.id|local\.dir|home|ui\.port"
@@ -47,13 +48,13 @@ _RESERVED = re.compile(
     r"|blockManager\.port|port\.maxRetries|dynamicAllocation\..*|pyspark\.(python|driver\.python)"
     r"|jars\.(ivy|ivySettings)|yarn\..*|redaction.*)"
 )
-"""What only the platform says: where everything runs, how large it is, who may reach it."""
+"""Settings reserved for the platform: where everything runs, its size, and who may reach it."""
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
-"""What a setting may be called; anything else could be another setting once it stands in a file of properties."""
+"""Allowed names of settings; other characters could start another setting in a properties file."""
 
 
 class Programs(NamedTuple):
-    """What programs Spark runs with."""
+    """Programs that Spark starts."""
 
     python: Path
 
@@ -82,7 +83,7 @@ def configuration(
 
 
 def ignored_settings(application: SparkApplication, own: ApplicationSettings) -> list[str]:
-    """Return those of an application's settings that are the platform's, sorted."""
+    """Return an application's settings that are reserved for the platform, sorted."""
     catalogs = tuple(f"spark.sql.catalog.{name}" for name in own.names)
     return sorted(
         key
@@ -97,7 +98,7 @@ def _joined(key: str, theirs: str | None, ours: str | None) -> str:
 
 
 def _defaults(application: SparkApplication, own: ApplicationSettings) -> Conf:
-    """Return what an author may choose otherwise."""
+    """Return the defaults, which an author may override."""
     return {
         "spark.app.name": own.run_id,
         "spark.log.level": "WARN",
@@ -105,7 +106,7 @@ def _defaults(application: SparkApplication, own: ApplicationSettings) -> Conf:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.catalogImplementation": "in-memory",
-        # SQL comes from the same people who write it for warehouses, where "x" is a name; programs are as in any Spark.
+        # SQL is written as for warehouses, where "x" is a name; programs as for any Spark.
         **({"spark.sql.ansi.doubleQuotedIdentifiers": "true"} if application.sql else {}),
     }
 
@@ -125,9 +126,9 @@ def _fixed(
         "spark.submit.deployMode": "client",
         "spark.local.dir": str(scratch),
         "spark.driver.memory": f"{heap // MIB}m",
-        "spark.driver.extraJavaOptions": f"{java_options(spark.cpu_limit)}{trust}",
-        "spark.driver.extraClassPath": f"{spark.jars}/*",
-        "spark.executor.extraClassPath": f"{spark.jars}/*",
+        "spark.driver.extraJavaOptions": f"{java_options(spark.cpu_limit, spark.class_archive)}{trust}",
+        "spark.driver.extraClassPath": class_path(spark),
+        "spark.executor.extraClassPath": class_path(spark),
         "spark.jars.ivy": str(scratch / "ivy"),
         "spark.pyspark.python": str(programs.python),
         "spark.pyspark.driver.python": str(programs.python),
@@ -148,7 +149,7 @@ def _on_executors(application: SparkApplication, spark: SparkSettings, trust: st
         "spark.executor.instances": str(application.executors),
         "spark.dynamicAllocation.enabled": "false",
         "spark.kubernetes.executor.podNamePrefix": spark.pod_name[:_POD_NAME_PREFIX_LENGTH].rstrip("-"),
-        "spark.executor.extraJavaOptions": f"{java_options(spark.spark_executor_cpu)}{trust}",
+        "spark.executor.extraJavaOptions": f"{java_options(spark.spark_executor_cpu, spark.class_archive)}{trust}",
     }
 
 
@@ -161,7 +162,7 @@ def _trust(trust_store: Path) -> str:
 def command(
     spark_home: Path, properties: Path, application: SparkApplication, program: Path, libraries: Sequence[Path]
 ) -> list[str]:
-    """Return what starts an application.
+    """Return the command that starts an application.
 
     Args:
         spark_home: where Spark is installed.

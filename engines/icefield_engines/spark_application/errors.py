@@ -1,7 +1,7 @@
-"""What goes wrong with an application before Spark has it."""
+"""Errors of an application before Spark starts it."""
 
 from __future__ import annotations
 
 
 class ApplicationError(Exception):
-    """Something that the application's owner can put right, in one sentence."""
+    """A mistake in the application, in one sentence for its owner."""

@@ -33,16 +33,16 @@ _CAUSE = re.compile(
     r'^\s*(?:Caused by: |Exception in thread "[^"]*" |: )(?P<type>[a-z_][\w.$]*\.[A-Z][\w$]*)(?:: (?P<what>[^\n]*))?$'
 )
 _RECORD = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ ")
-"""How a record of Spark's log begins (conf/log4j2-defaults)."""
+"""Start of a record in Spark's log (conf/log4j2-defaults)."""
 _OF_TRACE = re.compile(r"^\s+at |^\s+\.\.\. \d+ more|^\s*Caused by: |^\s*Suppressed: ")
 _NOT_FOUND = re.compile(r"\[TABLE_OR_VIEW_NOT_FOUND[^]]*\] The table or view (?P<name>\S+) cannot be found")
 _NOISE = re.compile(r"\s*SQLSTATE: \w+|;? line \d+,? pos \d+;?$")
 _PLAIN = frozenset({"ApplicationError", "SystemExit", "PySparkRuntimeError", "SparkException"})
-"""Errors whose own sentence says it all."""
+"""Errors whose message is complete without their class."""
 
 
 class Sizes(NamedTuple):
-    """What driver and executors have, as people read it."""
+    """Memory of driver and executors, as Kubernetes quantities."""
 
     driver: str
     executor: str
@@ -97,7 +97,7 @@ def _lost_executor(printed: str, sizes: Sizes) -> str | None:
 
 
 def _refused(printed: str) -> str | None:
-    """Return what spark-submit says of an application that it does not start."""
+    """Return spark-submit's message about an application that it does not start."""
     if found := _NO_CLASS.search(printed):
         return f"there is no class {found['name']} in the jar"
     if found := _NO_MAIN.search(printed):
@@ -109,7 +109,7 @@ def _refused(printed: str) -> str | None:
 
 def _raised(lines: list[str], entrypoint: str | None) -> str | None:
     """Return the last cause of the last exception, with the line of a Python program that it came from."""
-    # The log goes on for a moment after the end: tasks that the failure interrupted say so, which is not why.
+    # The log continues for a moment after the end: interrupted tasks log errors that are not the reason.
     logged = _in_records(lines)
     python, java = _python(lines, entrypoint), _java(lines, set(range(len(lines))) - logged)
     if python is None or java is None:
@@ -118,7 +118,7 @@ def _raised(lines: list[str], entrypoint: str | None) -> str | None:
             return found.text
         submit = _SUBMIT.search("\n".join(lines))
         return submit["what"] if submit else None
-    # An error of Java inside one of Python is the reason for it; one before it was dealt with.
+    # An error of Java inside one of Python is its reason; one before it was handled.
     if java.line > python.line:
         return f"{python.place}{java.text}"
     return python.text
@@ -131,11 +131,11 @@ class _Found(NamedTuple):
 
 
 def _python(lines: list[str], entrypoint: str | None) -> _Found | None:
-    begun = [number for number, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK)]
-    if not begun:
+    starts = [number for number, line in enumerate(lines) if line.rstrip().endswith(_TRACEBACK)]
+    if not starts:
         return None
     place = _place(lines, entrypoint)
-    for number in range(begun[-1] + 1, len(lines)):
+    for number in range(starts[-1] + 1, len(lines)):
         raised = _RAISED.match(lines[number])
         if raised:
             what = (raised["what"] or "").strip()
@@ -167,14 +167,14 @@ def _in_records(lines: list[str]) -> set[int]:
 def _java(lines: list[str], numbers: set[int]) -> _Found | None:
     for number in sorted(numbers, reverse=True):
         cause = _CAUSE.match(lines[number])
-        # What came from Python is told there.
+        # Errors from Python are reported there.
         if cause and _TRACEBACK not in (cause["what"] or ""):
             return _Found(number, _said(cause["type"], (cause["what"] or "").strip()))
     return None
 
 
 def _said(type_: str, what: str) -> str:
-    """Return an exception for people: without packages, plans and error numbers."""
+    """Return an exception without packages, plans and error numbers."""
     if found := _NOT_FOUND.search(what):
         return f"table {found['name'].replace('`', '')} does not exist"
     name = type_.rsplit(".", 1)[-1]

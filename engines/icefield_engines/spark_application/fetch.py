@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_incrementing
 
 from icefield_engines.warehouse.settings import StoreSettings
 
@@ -16,8 +16,8 @@ from .errors import ApplicationError
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
-TRIES = 4
-"""How often one file is begun: its body may break off, which the client does not try again."""
+ATTEMPTS = 4
+"""Attempts of one file: its body may break off, which the client does not retry."""
 _CHUNK_BYTES = 1024 * 1024
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 _REFUSED = frozenset({"401", "403", "AccessDenied"})
@@ -27,7 +27,7 @@ class Files:
     """The workspace's files, opened with its own keys."""
 
     def __init__(self, store: StoreSettings, folder: Path) -> None:
-        """Fetch into this folder, which is there and empty."""
+        """Fetch into this folder, which exists and is empty."""
         self._store = store
         self._folder = folder
         self._count = 0
@@ -40,7 +40,7 @@ class Files:
             config=Config(
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT,
-                retries={"mode": "standard", "max_attempts": TRIES},
+                retries={"mode": "standard", "max_attempts": ATTEMPTS},
                 s3={"addressing_style": "path"},
                 response_checksum_validation="when_required",
             ),
@@ -50,7 +50,7 @@ class Files:
         """Return a local copy of s3://<bucket>/<key>, under its own name in a folder of its own.
 
         Raises:
-            ApplicationError: it is not the workspace's, not there, or the store does not answer.
+            ApplicationError: it is not the workspace's, does not exist, or the store does not answer.
         """
         bucket, _, key = url.split("://", 1)[1].partition("/")
         if bucket != self._store.bucket or not key.startswith(f"{self._store.prefix}/") or ".." in key.split("/"):
@@ -58,16 +58,18 @@ class Files:
         target = self._folder / str(self._count) / PurePosixPath(key).name
         self._count += 1
         target.parent.mkdir(exist_ok=True)
-        for attempt in range(1, TRIES + 1):
-            try:
-                self._download(bucket, key, target)
-                break
-            except ClientError as error:
-                raise ApplicationError(_refusal(url, error)) from error
-            except (BotoCoreError, OSError) as error:
-                if attempt == TRIES:
-                    raise ApplicationError(f"{url} cannot be fetched: {error}") from error
-                time.sleep(attempt)
+        retrying = Retrying(
+            retry=retry_if_exception_type((BotoCoreError, OSError)),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_incrementing(start=1, increment=1),
+            reraise=True,
+        )
+        try:
+            retrying(self._download, bucket, key, target)
+        except ClientError as error:
+            raise ApplicationError(_refusal(url, error)) from error
+        except (BotoCoreError, OSError) as error:
+            raise ApplicationError(f"{url} cannot be fetched: {error}") from error
         return target
 
     def _download(self, bucket: str, key: str, target: Path) -> None:

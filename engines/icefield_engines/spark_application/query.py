@@ -15,11 +15,11 @@ from icefield_engines.spark_application.errors import ApplicationError
 from icefield_engines.spark_application.settings import ApplicationSettings
 
 DEFAULT = "default"
-"""The database that everybody expects to be there; and the schema that a database is itself."""
+"""The database that always exists; and the name of the schema that is the database itself."""
 _ROWS_SHOWN = 100
 
 
-class Table(NamedTuple):
+class TableName(NamedTuple):
     """A table of the workspace's catalog."""
 
     namespace: tuple[str, ...]
@@ -36,11 +36,11 @@ class Table(NamedTuple):
         return f"{self.quoted_namespace}.`{self.name}`"
 
     def __str__(self) -> str:
-        """Return its name for people."""
+        """Return its name, unquoted."""
         return ".".join((*self.namespace, self.name))
 
 
-def table_of(text: str, catalog_names: Sequence[str]) -> Table:
+def table_of(text: str, catalog_names: Sequence[str]) -> TableName:
     """Return the table that namespace.table, or database.schema.table, means, with the catalog's name in front or not.
 
     Raises:
@@ -51,18 +51,18 @@ def table_of(text: str, catalog_names: Sequence[str]) -> Table:
         parts = parts[1:]
     match parts:
         case [database, name]:
-            return Table((database,), name)
+            return TableName((database,), name)
         case [database, schema, name]:
-            return Table((database,) if schema.lower() == DEFAULT else (database, schema), name)
+            return TableName((database,) if schema.lower() == DEFAULT else (database, schema), name)
     raise ApplicationError(f"{text} is not the name of a table, as in namespace.table")
 
 
 def run(spark: SparkSession, query: SparkQuery, catalog_names: Sequence[str]) -> None:
-    """Run a query, and write its result where it is wanted.
+    """Run a query, and write its result to its output table.
 
     Raises:
-        ApplicationError: the table cannot be what it is to be called.
-        PySparkException: Spark says no.
+        ApplicationError: the table cannot have this name.
+        PySparkException: Spark refuses the statement.
     """
     text = query.query.strip().rstrip(";")
     if query.output_table is None:
@@ -77,7 +77,7 @@ def run(spark: SparkSession, query: SparkQuery, catalog_names: Sequence[str]) ->
     print(f"wrote {table}")
 
 
-def _append(spark: SparkSession, table: Table, text: str) -> None:
+def _append(spark: SparkSession, table: TableName, text: str) -> None:
     if not spark.catalog.tableExists(table.quoted):
         try:
             spark.sql(f"CREATE TABLE {table.quoted} USING iceberg AS {text}")
@@ -88,7 +88,7 @@ def _append(spark: SparkSession, table: Table, text: str) -> None:
     spark.sql(f"INSERT INTO {table.quoted} BY NAME {text}")
 
 
-def _ensure_namespace(spark: SparkSession, table: Table) -> None:
+def _ensure_namespace(spark: SparkSession, table: TableName) -> None:
     if spark.catalog.databaseExists(table.quoted_namespace):
         return
     if table.namespace != (DEFAULT,):

@@ -1,4 +1,4 @@
-"""What the launcher is told by the environment of its container, besides what any Spark of ours is told."""
+"""Settings of the launcher, from its environment, besides those of every Spark program of ours."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class ApplicationSettings(BaseSettings):
     application: Path = Path("/etc/icefield/application/application.json")
     """The SparkApplication of the Run, as JSON."""
     catalog_names: str
-    """What SQL calls the workspace's catalog: its slug, then its aliases, with commas between."""
+    """Names of the workspace's catalog in SQL: its slug, then its aliases, separated by commas."""
     run_id: str
     """Public id of the Run; snapshots that the application commits carry it."""
     trust_store: Path = Path("/etc/icefield/ca/ca-bundle.p12")
-    """Whom a JVM trusts; when there is no such file, whom Java's own installation trusts."""
+    """Trust store of the JVM; Java's own when the file does not exist."""
     termination_log: Path = Path("/dev/termination-log")
-    """Where Kubernetes looks for why a container ended."""
+    """Termination log of the container."""
 
     @property
     def names(self) -> list[str]:
-        """What SQL calls the catalog, the slug first."""
+        """Names of the catalog in SQL, the slug first."""
         return self.catalog_names.split(",")

@@ -1,4 +1,4 @@
-"""Runs spark-submit: passes on what it prints, ends it when the container is to end, remembers its last words."""
+"""Runs spark-submit: forwards its output, ends it when the container is to end, and keeps the end of the output."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NamedTuple
 
-REMEMBERED_BYTES = 64 * 1024
-LAST_WORDS_SECONDS = 5.0
+KEPT_BYTES = 64 * 1024
+FINAL_OUTPUT_SECONDS = 5.0
 """How long a process that the application left behind may keep our side of its output open."""
 
 
@@ -24,28 +24,28 @@ class Ended(NamedTuple):
     """0 to 255; 128 + the number of the signal that ended it."""
     printed: str
     """The end of what it printed."""
-    told_to_end: bool
-    """Whether we were told to end it."""
+    was_terminated: bool
+    """Whether this process received a signal to end it."""
 
 
 class _Output:
-    """Passes on what the application prints, and keeps the end of it."""
+    """Forwards what the application prints, and keeps the end of it."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
         self._end = b""
-        self._thread = threading.Thread(target=self._pass_on, daemon=True)
+        self._thread = threading.Thread(target=self._forward, daemon=True)
         self._thread.start()
 
-    def last_words(self) -> str:
-        self._thread.join(LAST_WORDS_SECONDS)
+    def final_output(self) -> str:
+        self._thread.join(FINAL_OUTPUT_SECONDS)
         return self._end.decode(errors="replace")
 
-    def _pass_on(self) -> None:
-        while chunk := os.read(self._pipe.fileno(), REMEMBERED_BYTES):
+    def _forward(self) -> None:
+        while chunk := os.read(self._pipe.fileno(), KEPT_BYTES):
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
-            self._end = (self._end + chunk)[-REMEMBERED_BYTES:]
+            self._end = (self._end + chunk)[-KEPT_BYTES:]
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> Ended:
@@ -56,11 +56,11 @@ def run(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> En
         environment: all of its environment.
         folder: where it runs.
     """
-    told: list[int] = []
+    received: list[int] = []
     process: subprocess.Popen[bytes] | None = None
 
     def end(number: int, _: FrameType | None) -> None:
-        told.append(number)
+        received.append(number)
         if process is not None:
             _signal(process.pid, signal.SIGTERM)
 
@@ -77,17 +77,17 @@ def run(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> En
     )
     assert process.stdout is not None  # noqa: S101
     output = _Output(process.stdout)
-    if told:  # before there was anything to tell
+    if received:  # before the process was started
         _signal(process.pid, signal.SIGTERM)
     code = process.wait()
-    printed = output.last_words()
+    printed = output.final_output()
     _signal(process.pid, signal.SIGKILL)
-    return Ended(code if code >= 0 else 128 - code, printed, bool(told))
+    return Ended(code if code >= 0 else 128 - code, printed, bool(received))
 
 
 def _signal(group: int, number: signal.Signals) -> None:
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
-        # Nobody of it is left.
+        # The group has no processes left.
         return

@@ -1,1 +1,1 @@
-"""Spark Connect beside the gateway of a warehouse's pod."""
+"""Spark Connect, in the same pod as a warehouse's gateway."""

@@ -33,7 +33,7 @@ def spark_home() -> Path:
     """Return where pyspark, and with it Spark, is installed.
 
     Raises:
-        FileNotFoundError: nowhere.
+        FileNotFoundError: it is not installed.
     """
     found = importlib.util.find_spec("pyspark")
     if not found or not found.origin:

@@ -15,10 +15,10 @@ _TOKENS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _REDACTED = r"(?i)secret|passw|token|access[.-]?key|credential|authorization|session-key"
 _LEAST_HEAP = 384 * MIB
 _BESIDE_HEAP = 448 * MIB
-"""What a JVM takes beside its heap: classes, compiled code, threads, network buffers."""
+"""Memory of a JVM besides its heap: classes, compiled code, threads, network buffers."""
 _LEAST_OVERHEAD = 384 * MIB
 _FEW_CORES = 2
-"""Up to here compiled code is kept simple: it is quick sooner, and compiling takes no processor from statements."""
+"""Up to this many cores the JVM compiles with its first tier only: code is fast sooner, at less CPU."""
 
 Conf = dict[str, str]
 
@@ -33,9 +33,9 @@ def configuration(spark: SparkSettings, catalog: CatalogSettings, store: StoreSe
         "spark.local.dir": str(spark.spill_directory / "spark"),
         "spark.driver.memory": f"{heap_bytes(spark.memory_limit_bytes) // MIB}m",
         "spark.driver.maxResultSize": f"{heap_bytes(spark.memory_limit_bytes) // MIB // 3}m",
-        "spark.driver.extraJavaOptions": java_options(spark.cpu_limit),
-        "spark.driver.extraClassPath": f"{spark.jars}/*",
-        "spark.executor.extraClassPath": f"{spark.jars}/*",
+        "spark.driver.extraJavaOptions": java_options(spark.cpu_limit, spark.class_archive),
+        "spark.driver.extraClassPath": class_path(spark),
+        "spark.executor.extraClassPath": class_path(spark),
         "spark.scheduler.mode": "FAIR",
         **_connect(spark),
         **_sql(spark),
@@ -50,21 +50,39 @@ def heap_bytes(limit: int) -> int:
     return max(_LEAST_HEAP, min(limit - _BESIDE_HEAP, limit * 8 // 10))
 
 
-def java_options(cpu_limit: float) -> str:
-    """Return what the driver's JVM is started with besides its heap."""
+def class_path(spark: SparkSettings) -> str:
+    """Return what driver and executors have on their class paths before Spark."""
+    jars = f"{spark.jars}/*"
+    if not spark.class_archive:
+        return jars
+    # First, since a JVM takes an archive only for a class path that starts as when the archive was made. The jars once
+    # more, which changes nothing, for an executor's image that has no archive.
+    return f"{spark.class_archive.with_suffix('.jar')}:{jars}"
+
+
+def java_options(cpu_limit: float, class_archive: Path | None) -> str:
+    """Return the options of a JVM of Spark besides its heap.
+
+    Args:
+        cpu_limit: cores of its container.
+        class_archive: an archive of classes for it to map, if there is one.
+    """
     options = [
-        # A JVM out of memory is of no more use: end, so that the container starts anew.
+        # A JVM out of memory is unusable: end, so that the container is restarted.
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:MaxDirectMemorySize=256m",
         "-Djava.net.preferIPv4Stack=true",
     ]
     if cpu_limit <= _FEW_CORES:
         options += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    if class_archive:
+        # A JVM that the archive does not fit starts without it, and need not say so in the user's log.
+        options += [f"-XX:SharedArchiveFile={class_archive}", "-Xshare:auto", "-Xlog:cds*=off"]
     return " ".join(options)
 
 
 def _connect(spark: SparkSettings) -> Conf:
-    """Return what keeps Spark Connect to this pod: whoever reaches its port can run any code."""
+    """Return the settings that confine Spark Connect to this pod: its port runs any code."""
     return {
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(spark.spark_port),
@@ -96,7 +114,7 @@ def _sql(spark: SparkSettings) -> Conf:
 
 
 def hidden() -> Conf:
-    """Return what keeps secrets out of SET, DESCRIBE, EXPLAIN and the log."""
+    """Return the settings that keep secrets out of SET, DESCRIBE, EXPLAIN and the log."""
     return {
         "spark.redaction.regex": _REDACTED,
         "spark.sql.redaction.options.regex": f"(?i)url|{_REDACTED.removeprefix('(?i)')}",
@@ -104,13 +122,13 @@ def hidden() -> Conf:
 
 
 def iceberg_catalog(name: str, spark: SparkSettings, catalog: CatalogSettings, store: StoreSettings) -> Conf:
-    """Return the workspace's catalog, called so in SQL."""
+    """Return the settings of the workspace's catalog, under its name in SQL."""
     values = {
         "type": "rest",
         "uri": catalog.uri,
         "warehouse": catalog.warehouse,
         **_authentication(catalog),
-        # Otherwise what another engine committed is not seen.
+        # Otherwise commits of other engines are not visible.
         "cache-enabled": "false",
         "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "client.region": store.region,
@@ -130,7 +148,7 @@ def _authentication(catalog: CatalogSettings) -> Conf:
     token = catalog.token.get_secret_value()
     if not token:
         return {"rest.auth.type": "none"}
-    # The token is whole: there is nothing to exchange it for, and no server to ask.
+    # The token is used as it is: there is no OAuth server to exchange it with.
     unused = f"{catalog.uri}/v1/oauth/tokens"
     return {
         "rest.auth.type": "oauth2",
@@ -142,12 +160,12 @@ def _authentication(catalog: CatalogSettings) -> Conf:
 
 
 def alone() -> Conf:
-    """Return how everything runs in this container, where nobody outside has business with the driver."""
+    """Return the settings for running everything in this container, with a driver on the loopback device."""
     return {"spark.master": "local[*]", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 def executors(spark: SparkSettings) -> Conf:
-    """Return what executors in pods of their own are (spark.apache.org, "Running Spark on Kubernetes")."""
+    """Return the settings of executors in pods of their own (spark.apache.org, "Running Spark on Kubernetes")."""
     overhead = max(_LEAST_OVERHEAD, spark.spark_executor_memory_bytes * 3 // 10)
     heap = max(_LEAST_HEAP, spark.spark_executor_memory_bytes - overhead)
     return {
@@ -159,8 +177,8 @@ def executors(spark: SparkSettings) -> Conf:
         "spark.kubernetes.executor.podNamePrefix": spark.pod_name[:40].rstrip("-"),
         "spark.kubernetes.executor.podTemplateFile": str(spark.spark_executor_template),
         "spark.kubernetes.executor.podTemplateContainerName": "executor",
-        "spark.kubernetes.executor.disableConfigMap": "true",  # the template and the environment say all there is
-        # There are neither services nor volumes of a driver to look for, and it may not look.
+        "spark.kubernetes.executor.disableConfigMap": "true",  # the template and the environment contain everything
+        # The driver has neither services nor volumes, and no right to list them.
         "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
         "spark.kubernetes.driver.reusePersistentVolumeClaim": "false",
@@ -174,12 +192,12 @@ def executors(spark: SparkSettings) -> Conf:
         "spark.executor.cores": str(spark.spark_executor_cpu),
         "spark.executor.memory": f"{heap // MIB}m",
         "spark.executor.memoryOverhead": f"{overhead // MIB}m",
-        "spark.executor.extraJavaOptions": java_options(spark.spark_executor_cpu),
+        "spark.executor.extraJavaOptions": java_options(spark.spark_executor_cpu, spark.class_archive),
     }
 
 
 def _coming_and_going(spark: SparkSettings) -> Conf:
-    """Return how the number of executors follows what there is to do."""
+    """Return the settings of dynamic allocation."""
     return {
         "spark.dynamicAllocation.enabled": "true",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -211,7 +229,7 @@ def properties_file(conf: Mapping[str, str]) -> str:
 
 
 def command(spark_home: Path, properties: Path) -> list[str]:
-    """Return what starts the Spark Connect server with a file of properties."""
+    """Return the command that starts the Spark Connect server with a properties file."""
     return [
         str(spark_home / "bin" / "spark-submit"),
         "--properties-file",

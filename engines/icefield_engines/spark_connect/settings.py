@@ -1,4 +1,4 @@
-"""What Spark is told by the environment of its container."""
+"""Settings of Spark, from its container's environment."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class SparkSettings(BaseSettings):
     memory_limit_bytes: int = Field(default=2048 * MIB, gt=0)
     cpu_limit: float = Field(default=2.0, gt=0)
     jars: Path = Path("/opt/icefield/jars")
+    class_archive: Path | None = None
+    """An archive of Spark's classes for the JVM, which the image has; its class path is the .jar of the same name."""
     spill_directory: Path = Path("/spill")
     spark_port: int = Field(default=15002, ge=1, le=65535)
     spark_executors_min: int = Field(default=0, ge=0)

@@ -1,4 +1,4 @@
-"""What the gateway needs of an engine."""
+"""Interface of an engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from .protocol import EngineName
+from icefield_crds.wire.gateway import EngineName
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Execution(Protocol):
         """Run the statement as far as is needed to know what it returns; its batches run the rest."""
 
     def interrupt(self) -> None:
-        """Have the engine stop, from another thread; nothing happens when it is not at work."""
+        """Have the engine stop, from another thread; nothing happens when it is not running."""
 
     def close(self) -> None:
-        """Give back what the statement holds, whether it is through or not."""
+        """Release what the statement holds, whether it has ended or not."""
 
-    def problem(self, error: Exception) -> tuple[str, str]:
+    def describe_error(self, error: Exception) -> tuple[str, str]:
         """Return the code and the sentence for what `start` or the batches raised."""
 
 
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """Return when statements can run.
 
         Raises:
-            EngineError: they cannot for longer than a statement should wait.
+            EngineError: they cannot within the time that a statement waits.
         """
 
     def execution(self, statement_id: str, sql: str, *, is_write: bool) -> Execution:

@@ -1,4 +1,4 @@
-"""What a statement can fail with, told without secrets."""
+"""Errors of statements, without secrets."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class EngineError(Exception):
     """Why a statement failed."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Say it with the engine's error class, or one of `Code`, and a sentence for people."""
+        """Raise with the engine's error class, or one of `Code`, and one sentence."""
         super().__init__(message)
         self.code = str(code)
         self.message = message
 
 
 class Scrubber:
-    """Takes secrets out of text that leaves the process."""
+    """Removes secrets from text that leaves the process."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        """Hide these values; empty and tiny ones are no secrets and would only garble sentences."""
-        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        """Hide these values; very short values are not replaced, as they would garble messages."""
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return the text with each secret replaced."""
@@ -49,5 +49,5 @@ class Scrubber:
 
 
 def lost(why: str, *, is_write: bool) -> str:
-    """Return the sentence for a statement whose engine went away."""
+    """Return the message of a statement whose engine was lost."""
     return f"{why}; whether its write was applied is unknown." if is_write else f"{why}."

@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from .protocol import StatementRequest
+from icefield_crds.wire.gateway import StatementRequest
+
 from .statement import Statement
 
 log = logging.getLogger(__name__)
@@ -19,31 +20,31 @@ REMEMBERED_SECONDS = 600.0
 REMEMBERED_STATEMENTS = 1000
 REMEMBERED_INLINE_BYTES = 128 * 1024 * 1024
 LOST_SECONDS = 3.0
-"""How long engines get to stop what is taken from them."""
+"""How long engines get to stop the rest."""
 
 
 class RefusedError(Exception):
-    """No statement is begun now."""
+    """No statement is started now."""
 
 
 class Registry:
-    """Begins statements, finds them again, ends them."""
+    """Starts statements, finds them, and ends them."""
 
     def __init__(
         self,
         run: Callable[[Statement], Coroutine[Any, Any, None]],
-        most_unfinished: int,
+        max_unfinished: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Know no statement.
+        """Start without statements.
 
         Args:
-            run: takes a statement to its end.
-            most_unfinished: how many may run or wait at once.
+            run: runs a statement to its end.
+            max_unfinished: how many may run or wait at once.
             clock: monotonic seconds.
         """
         self._run = run
-        self._most_unfinished = most_unfinished
+        self._max_unfinished = max_unfinished
         self._clock = clock
         self._unfinished: dict[str, Statement] = {}
         self._ended: OrderedDict[str, tuple[float, Statement]] = OrderedDict()
@@ -57,8 +58,8 @@ class Registry:
         """How many statements run or wait."""
         return len(self._unfinished)
 
-    def begin(self, statement_id: str, request: StatementRequest) -> Statement:
-        """Return the statement with this id, begun unless it was before.
+    def start(self, statement_id: str, request: StatementRequest) -> Statement:
+        """Return the statement with this id, started unless it was before.
 
         Raises:
             RefusedError: the gateway is shutting down, or too many statements wait.
@@ -67,17 +68,17 @@ class Registry:
             return known
         if self.is_draining:
             raise RefusedError("The warehouse is shutting down.")
-        if len(self._unfinished) >= self._most_unfinished:
+        if len(self._unfinished) >= self._max_unfinished:
             raise RefusedError(f"{len(self._unfinished)} statements run or wait on this warehouse already.")
         statement = Statement(statement_id, request)
         self._unfinished[statement_id] = statement
-        task = asyncio.create_task(self._to_its_end(statement), name=statement_id)
+        task = asyncio.create_task(self._run_to_end(statement), name=statement_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return statement
 
     def find(self, statement_id: str) -> Statement | None:
-        """Return a statement that runs, waits, or ended lately."""
+        """Return a statement that runs, waits, or ended recently."""
         if statement := self._unfinished.get(statement_id):
             return statement
         self._forget()
@@ -85,7 +86,7 @@ class Registry:
         return ended[1] if ended else None
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing more; let what runs end, for as long as this; then take the rest from its engine."""
+        """Start no more statements; wait up to `seconds` for those that run; then stop the rest."""
         self.is_draining = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
@@ -94,7 +95,7 @@ class Registry:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LOST_SECONDS)
 
-    async def _to_its_end(self, statement: Statement) -> None:
+    async def _run_to_end(self, statement: Statement) -> None:
         try:
             await self._run(statement)
         finally:
@@ -103,8 +104,8 @@ class Registry:
             self._ended[statement.id] = (self._clock(), statement)
             self._ended_inline_bytes += statement.inline_bytes
             self._forget()
-            error = statement.error[0] if statement.error else "-"
-            log.info("%s on %s: %s %s", statement.id, statement.request.engine, statement.phase, error)
+            if statement.error:  # a line for each success costs as much as a small statement's own work
+                log.info("%s on %s: %s %s", statement.id, statement.request.engine, statement.phase, statement.error[0])
 
     def _forget(self) -> None:
         oldest = self._clock() - REMEMBERED_SECONDS

@@ -1,4 +1,4 @@
-"""What the gateway is told by its environment."""
+"""Settings of the gateway, from its environment."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     warehouse: str = "warehouse"
     gateway_token: SecretStr = Field(min_length=16)
     catalog_token: SecretStr = SecretStr("")
-    """Not used here; known so that it can be kept out of messages."""
+    """Not used here; known so that it can be removed from messages."""
     memory_limit_bytes: int = Field(default=2048 * MIB, gt=0)
     cpu_limit: float = Field(default=2.0, gt=0)
     gateway_host: str = "0.0.0.0"  # noqa: S104 - a pod's own network; the token guards it
@@ -62,14 +62,14 @@ class Settings(BaseSettings):
     spill_limit_bytes: int | None = Field(default=None, gt=0)
     """How much may be spilled to disk; half of what is free when absent."""
     drain_seconds: float = Field(default=25.0, ge=0)
-    """How long running statements may go on after SIGTERM; less than the pod's grace period."""
+    """How long running statements may continue after SIGTERM; less than the pod's grace period."""
     waiting_statements: int = Field(default=256, ge=0)
-    """How many statements may wait for their turn."""
+    """How many statements may be queued."""
     spark: bool = True
-    """Whether there is a Spark Connect server beside."""
+    """Whether the pod has a Spark Connect server."""
     spark_remote: str = "sc://127.0.0.1:15002"
     spark_wait_seconds: float = Field(default=180.0, gt=0)
-    """How long a statement waits for Spark to come (back)."""
+    """How long a statement waits for Spark to (re)start."""
     log_level: str = "INFO"
 
     @property

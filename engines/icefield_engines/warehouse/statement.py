@@ -1,104 +1,116 @@
-"""One statement and how it stands."""
+"""One statement and its state."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+
+from icefield_crds.wire.gateway import ResultIndex, StatementPhase, StatementRequest, StatementState
 
 from .errors import Code, lost
-from .protocol import Phase, StatementRequest
 from .results.ipc import ResultStream
 from .results.types import spark_name
 
 
 class Statement:
-    """What was asked and what became of it; touched by the event loop only."""
+    """A request and its outcome; used by the event loop only."""
 
     def __init__(self, statement_id: str, request: StatementRequest) -> None:
-        """Take a statement that waits for its turn."""
+        """Create a statement that is queued."""
         self.id = statement_id
         self.request = request
-        self.phase = Phase.PENDING
+        self.phase = StatementPhase.PENDING
         self.error: tuple[str, str] | None = None
         self.ended = asyncio.Event()
         self.stop = asyncio.Event()
-        """Set when the engine is to stop."""
-        self._stop_as: tuple[Phase, tuple[str, str]] | None = None
-        self._began: float | None = None
+        """Set when the engine has to stop."""
+        self._stop_as: tuple[StatementPhase, tuple[str, str]] | None = None
+        self._started: float | None = None
         self._duration: float | None = None
         self._schema: list[dict[str, str]] | None = None
         self._rows: int | None = None
         self._is_truncated = False
-        self._inline: str | None = None
-        self._result: dict[str, Any] | None = None
+        self._inline: bytes | None = None
+        self._content: bytes | None = None
+        self._is_stored = False
+        self._result: ResultIndex | None = None
 
     @property
     def inline_bytes(self) -> int:
-        """How much memory its first rows take."""
-        return len(self._inline or "")
+        """Size of its rows in memory."""
+        content = b"" if self._content is self._inline else self._content
+        return len(self._inline or b"") + len(content or b"")
 
-    def begin(self) -> None:
-        """It has its turn."""
-        self.phase = Phase.RUNNING
-        self._began = time.perf_counter()
+    @property
+    def content(self) -> bytes | None:
+        """Its whole result, as long as that is not in the object store."""
+        return None if self._is_stored else self._content
+
+    def start(self) -> None:
+        """Mark it as running."""
+        self.phase = StatementPhase.RUNNING
+        self._started = time.perf_counter()
 
     def cancel(self) -> None:
-        """Have it stop because somebody asked."""
-        self._stop(Phase.CANCELLED, Code.CANCELLED, "The statement was cancelled.")
+        """Stop it on request."""
+        self._stop(StatementPhase.CANCELLED, Code.CANCELLED, "The statement was cancelled.")
 
     def time_out(self) -> None:
-        """Have it stop because its time is over."""
+        """Stop it because its time is over."""
         sentence = f"The statement did not end within {self.request.timeout_seconds:g} s."
-        self._stop(Phase.FAILED, Code.TIMED_OUT, sentence)
+        self._stop(StatementPhase.FAILED, Code.TIMED_OUT, sentence)
 
     def lose(self, why: str) -> None:
-        """Have it stop because its engine goes."""
-        self._stop(Phase.FAILED, Code.ENGINE_LOST, lost(why, is_write=self.request.is_write))
+        """Stop it because its engine shuts down."""
+        self._stop(StatementPhase.FAILED, Code.ENGINE_LOST, lost(why, is_write=self.request.is_write))
 
-    def succeed(self, stream: ResultStream) -> None:
-        """It is through, and its result is stored."""
+    def succeed(self, stream: ResultStream, content: bytes | None = None) -> None:
+        """Mark it as succeeded: its result is stored, or this is its content."""
         if stream.schema is not None:
             self._schema = [{"name": field.name, "type": spark_name(field.type)} for field in stream.schema]
-            self._rows = stream.index.rows
+            self._rows = stream.rows
             self._is_truncated = stream.is_truncated
-            self._inline = stream.inline()
+            inline = stream.inline()
+            self._inline = content if inline == content else inline
+            self._content = content
             if self.request.result_key:
-                self._result = {
-                    "key": self.request.result_key,
-                    "bytes": stream.index.size,
-                    "schema_bytes": stream.index.schema_bytes,
-                    "batches": stream.index.batches,
-                }
-        self._end(Phase.SUCCEEDED)
+                self._result = stream.index(self.request.result_key)
+        self._end(StatementPhase.SUCCEEDED)
+
+    def result_stored(self) -> None:
+        """Record that its result is in the object store now."""
+        self._is_stored = True
 
     def fail(self, code: str, message: str) -> None:
-        """It failed, or was stopped, which is then what counts."""
-        phase, self.error = self._stop_as or (Phase.FAILED, (code, message))
+        """Mark it as failed, or as cancelled when it was stopped."""
+        phase, self.error = self._stop_as or (StatementPhase.FAILED, (code, message))
         self._end(phase)
 
-    def state(self) -> dict[str, Any]:
-        """Return how it stands, as the protocol has it."""
-        return {
-            "id": self.id,
-            "status": self.phase,
-            "engine": self.request.engine,
-            "error": {"code": self.error[0], "message": self.error[1]} if self.error else None,
-            "schema": self._schema,
-            "rows_produced": self._rows,
-            "truncated": self._is_truncated,
-            "duration_ms": round(self._duration * 1000, 3) if self._duration is not None else None,
-            "inline": self._inline,
-            "result": self._result,
-        }
+    def state(self) -> StatementState:
+        """Return its state, as the protocol has it."""
+        code, message = self.error or (None, None)
+        return StatementState(
+            id=self.id,
+            status=self.phase,
+            engine=self.request.engine,
+            error_code=code,
+            error_message=message,
+            schema=self._schema,
+            rows_produced=self._rows,
+            truncated=self._is_truncated,
+            duration_ms=round(self._duration * 1000, 3) if self._duration is not None else None,
+            inline=self._inline,
+            result=self._result,
+            content=self.content,
+        )
 
-    def _stop(self, phase: Phase, code: str, message: str) -> None:
+    def _stop(self, phase: StatementPhase, code: str, message: str) -> None:
         if not self.phase.is_final and not self._stop_as:
             self._stop_as = (phase, (code, message))
             self.stop.set()
 
-    def _end(self, phase: Phase) -> None:
+    def _end(self, phase: StatementPhase) -> None:
         self.phase = phase
-        if self._began is not None:
-            self._duration = time.perf_counter() - self._began
+        if self._started is not None:
+            self._duration = time.perf_counter() - self._started
         self.ended.set()

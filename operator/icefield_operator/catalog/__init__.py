@@ -1,1 +1,1 @@
-"""The Iceberg catalogs of workspaces: who keeps them, and how each is made and removed."""
+"""The Iceberg catalogs of workspaces: their managers, and how each catalog is created and deleted."""

@@ -1,4 +1,4 @@
-"""Which keeper a workspace's catalog has: the one the platform was installed with, or one of somebody else."""
+"""Which manager a workspace's catalog has: the one the platform was installed with, or an external one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from icefield_crds import Catalog, CatalogProvider
 from .calls import Calls
 from .embedded import EmbeddedCatalog
 from .lakekeeper import Lakekeeper
-from .provider import CatalogMissingError, Provider, Storage
+from .provider import CatalogManager, CatalogMissingError, Storage
 from .rest import ReadSecret, RestCatalog
 
 
@@ -20,7 +20,7 @@ class CatalogConfig:
     """The catalog that the platform was installed with."""
 
     provider: CatalogProvider | None
-    """None: without one; then each workspace names its own."""
+    """None without one: each workspace names its own."""
     uri: str
     """Base of the Iceberg REST protocol, as pods reach it."""
     management_uri: str
@@ -28,18 +28,18 @@ class CatalogConfig:
 
 
 class Catalogs:
-    """The keepers of all workspaces' catalogs."""
+    """The managers of all workspaces' catalogs."""
 
-    def __init__(self, config: CatalogConfig, managed: Provider | None) -> None:
-        """Know the platform's own keeper; `managed` is None when it makes no catalogs."""
+    def __init__(self, config: CatalogConfig, managed: CatalogManager | None) -> None:
+        """Initialize; `managed` is None when the platform creates no catalogs."""
         self._config = config
         self._managed = managed
 
     def provider_of(self, catalog: Catalog) -> CatalogProvider:
-        """Return who keeps a workspace's catalog, by its spec.catalog.
+        """Return the provider of a workspace's catalog, by its spec.catalog.
 
         Raises:
-            CatalogMissingError: nobody does.
+            CatalogMissingError: none is configured.
         """
         installed, wanted = self._config.provider, catalog.provider or self._config.provider
         if wanted is None:
@@ -52,8 +52,8 @@ class Catalogs:
             )
         return wanted
 
-    def keeper(self, slug: str, catalog: Catalog, read_secret: ReadSecret) -> Provider:
-        """Return what keeps a workspace's catalog.
+    def manager_of(self, slug: str, catalog: Catalog, read_secret: ReadSecret) -> CatalogManager:
+        """Return the manager of a workspace's catalog.
 
         Args:
             slug: of the workspace.
@@ -61,7 +61,7 @@ class Catalogs:
             read_secret: reads Secrets that the platform team supplies.
 
         Raises:
-            CatalogMissingError: nobody does.
+            CatalogMissingError: none is configured.
         """
         provider = self.provider_of(catalog)
         if provider is not CatalogProvider.REST and self._managed is not None:
@@ -72,10 +72,10 @@ class Catalogs:
         return RestCatalog(self._config.uri, slug, None, read_secret)
 
     async def remove(self, slug: str, storage: Storage) -> None:
-        """Drop what the platform's keeper has of a workspace, whoever keeps its catalog now: it may have changed.
+        """Drop the workspace's catalog from the platform's manager, even if the workspace uses another one by now.
 
         Raises:
-            CatalogError: the catalog is away or refuses.
+            CatalogError: the catalog is unavailable or refuses.
         """
         if self._managed is not None:
             await self._managed.remove(slug, storage)
@@ -83,7 +83,7 @@ class Catalogs:
 
 @asynccontextmanager
 async def open_catalogs(config: CatalogConfig) -> AsyncIterator[Catalogs]:
-    """Open what keeps catalogs for the configured provider."""
+    """Open the manager of catalogs for the configured provider."""
     if config.provider in (None, CatalogProvider.REST):
         yield Catalogs(config, None)
         return

@@ -1,4 +1,4 @@
-"""The catalog server of the standalone overlay: one call makes or updates a workspace's catalog."""
+"""The catalog server of the standalone overlay: one call creates or updates a workspace's catalog."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .provider import CatalogAccess, Storage
 
 
 class EmbeddedCatalog:
-    """Keeps catalogs in our own server (engines/embedded_catalog), each with a token of its own."""
+    """Manages catalogs in our own server (engines/embedded_catalog), each with a token of its own."""
 
     def __init__(self, calls: Calls, uri: str) -> None:
         """Manage through `calls`; pods reach the catalogs at `uri`."""
@@ -20,10 +20,10 @@ class EmbeddedCatalog:
         self._uri = uri
 
     async def ensure(
-        self, slug: str, storage: Storage, credentials: Credentials, held_token: str | None, *, is_told: bool
+        self, slug: str, storage: Storage, credentials: Credentials, held_token: str | None, *, is_configured: bool
     ) -> CatalogAccess:
-        """Tell the server where the tables are, with which keys, and which token opens the catalog."""
-        del is_told  # One call either way: it writes what the server already knows once more.
+        """Configure where the tables are stored, with which keys, and which token grants access to the catalog."""
+        del is_configured  # The same call either way: it is idempotent.
         token = held_token or secrets.token_urlsafe(32)
         body = {
             "token": token,

@@ -1,4 +1,4 @@
-"""What every keeper of catalogs can do, and what it needs for it."""
+"""The interface of catalog managers, and its arguments."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig
 
 
 class CatalogError(Exception):
-    """The catalog did not do what it was asked; trying again later may help. The text is fit for a condition."""
+    """The catalog failed; a retry later may succeed. The message can be shown in a condition."""
 
 
 class CatalogMissingError(CatalogError):
-    """There is no catalog to ask, or nobody supplied what it takes. Somebody has to act."""
+    """There is no catalog, or its credentials were not supplied: a user has to act."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a workspace's tables lie."""
+    """Where a workspace's tables are stored."""
 
     bucket: str
     key_prefix: str
@@ -29,7 +29,7 @@ class Storage:
 
     @classmethod
     def of(cls, config: ObjectStoreConfig, slug: str) -> Storage:
-        """Return where the tables of the workspace with this slug lie in the platform's bucket."""
+        """Return where the tables of the workspace with this slug are stored in the platform's bucket."""
         return cls(config.bucket, object_store.tables_prefix(slug), config.endpoint, config.region)
 
 
@@ -45,23 +45,23 @@ class CatalogAccess:
     """Bearer token; empty for a catalog that takes none."""
 
 
-class Provider(Protocol):
-    """Keeps a catalog per workspace."""
+class CatalogManager(Protocol):
+    """Manages a catalog per workspace."""
 
     async def ensure(
-        self, slug: str, storage: Storage, credentials: Credentials, held_token: str | None, *, is_told: bool
+        self, slug: str, storage: Storage, credentials: Credentials, held_token: str | None, *, is_configured: bool
     ) -> CatalogAccess:
-        """Make the workspace's catalog, or see that it is there and knows what it has to know.
+        """Create the workspace's catalog, or ensure that it exists with this configuration.
 
         Args:
             slug: of the workspace.
-            storage: where its tables lie.
-            credentials: what opens that, for reading and writing.
+            storage: where its tables are stored.
+            credentials: read and write access to that storage.
             held_token: the token that the workspace already holds; it stays valid.
-            is_told: whether the catalog was told exactly this before (it may have forgotten).
+            is_configured: whether this very configuration was sent before (the catalog may have lost it).
 
         Raises:
-            CatalogError: the catalog is away or refuses.
+            CatalogError: the catalog is unavailable or refuses.
         """
         ...
 
@@ -69,6 +69,6 @@ class Provider(Protocol):
         """Drop the workspace's catalog and what is in it, but no files; without effect when there is none.
 
         Raises:
-            CatalogError: the catalog is away or refuses.
+            CatalogError: the catalog is unavailable or refuses.
         """
         ...

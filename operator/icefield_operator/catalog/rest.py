@@ -1,4 +1,4 @@
-"""Any Iceberg REST catalog of somebody else: it is only pointed at, nothing is made in it."""
+"""An external Iceberg REST catalog: it is only referenced, nothing is created in it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class RestCatalog:
     """One workspace's reference to a catalog that the platform team runs elsewhere."""
 
     def __init__(self, uri: str, warehouse: str, secret: str | None, read_secret: ReadSecret) -> None:
-        """Point at a catalog.
+        """Reference a catalog.
 
         Args:
             uri: base of its Iceberg REST protocol.
-            warehouse: what to ask it for; may be empty.
-            secret: name of the Secret in icefield-system with its token; None when it takes none.
+            warehouse: its `warehouse` parameter; may be empty.
+            secret: name of the Secret in icefield-system with its token; None when it needs none.
             read_secret: reads that.
         """
         self._uri = uri
@@ -32,18 +32,18 @@ class RestCatalog:
         self._read_secret = read_secret
 
     async def ensure(
-        self, slug: str, storage: Storage, credentials: Credentials, held_token: str | None, *, is_told: bool
+        self, slug: str, storage: Storage, credentials: Credentials, held_token: str | None, *, is_configured: bool
     ) -> CatalogAccess:
-        """Return where it is, with the token that the platform team supplied.
+        """Return its address, with the token that the platform team supplied.
 
         Raises:
             CatalogMissingError: there is no such Secret, or no token in it.
         """
-        del slug, storage, credentials, held_token, is_told
+        del slug, storage, credentials, held_token, is_configured
         return CatalogAccess(self._uri, self._warehouse, await self._token() if self._secret else "")
 
     async def remove(self, slug: str, storage: Storage) -> None:
-        """Do nothing: nothing was made."""
+        """Do nothing: nothing was created."""
 
     async def _token(self) -> str:
         data = await self._read_secret(str(self._secret))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from icefield_crds import Execution, Job, JobReference, RunSpec, labels, names
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
 
 from .schedule import minute_of
 

@@ -1,21 +1,19 @@
-"""The story of a Job: resolve, validate, start what its schedule names, say how it stands."""
+"""The lifecycle of a Job: resolve, validate, start scheduled runs, write the status."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from icefield_crds import ConcurrencyPolicy, JobStatus, Run
-from icefield_crds.names import namespace_of, scheduled_run
+from icefield_crds.names import scheduled_run
+from icefield_kube.errors import Conflict
 from icefield_operator.cluster import Cluster, together
-from icefield_operator.controllers import Controllers
-from icefield_operator.errors import Conflict
+from icefield_operator.cluster_cache import ClusterCache, Kind
 from icefield_operator.queue import Key
-from icefield_operator.world import Kind, Manifest
 
 from . import build, resolve, status, validate
-from .resolve import Facts
+from .resolve import JobFacts
 from .schedule import STARTING_DEADLINE, Schedule, minute_of
 
 log = logging.getLogger(__name__)
@@ -24,21 +22,18 @@ log = logging.getLogger(__name__)
 class JobReconciler:
     """Reconciles Jobs."""
 
-    def __init__(self, cluster: Cluster, controllers: Controllers) -> None:
-        """Plug into the controllers."""
+    def __init__(self, cluster: Cluster, cache: ClusterCache) -> None:
+        """Initialize; it acts on this cluster as its snapshot shows it."""
         self._cluster = cluster
-        self._world = controllers.world
-        controllers.register(Kind.JOB, self.reconcile)
-        controllers.relate(Kind.RUN, _job_of)
-        controllers.relate(Kind.WORKSPACE, self._jobs_of)
+        self._cache = cache
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Job; return when the next is due though nothing changes."""
-        job = self._world.job(key.namespace, key.name)
+        job = self._cache.job(key.namespace, key.name)
         if job is None or job.metadata.deletion_timestamp:
             return None
-        facts = resolve.facts(job, self._world)
-        problem = validate.first_problem(facts)
+        facts = resolve.facts(job, self._cache)
+        problem = validate.find_problem(facts)
         before = job.status or JobStatus()
         now = datetime.now(UTC)
         last, upcoming = before.last_schedule_time, None
@@ -47,12 +42,12 @@ class JobReconciler:
             if (due := self._due(facts, schedule, now)) and await self._start(facts, due):
                 last = due
             upcoming = schedule.after(now)
-            facts = resolve.facts(job, self._world)
+            facts = resolve.facts(job, self._cache)
         written = status.of(facts, problem, last_schedule=last, next_schedule=upcoming, now=now)
         await self._cluster.write_status(job, written)
         return max(upcoming - datetime.now(UTC), timedelta(0)) if upcoming else None
 
-    def _due(self, facts: Facts, schedule: Schedule, now: datetime) -> datetime | None:
+    def _due(self, facts: JobFacts, schedule: Schedule, now: datetime) -> datetime | None:
         """Return the time of the schedule for which a run is to be started now.
 
         A time is due that was promised (status.nextScheduleTime) and that the schedule still names. So neither an
@@ -75,13 +70,13 @@ class JobReconciler:
             return None
         return latest
 
-    async def _start(self, facts: Facts, moment: datetime) -> bool:
-        """Start the run for one time of the schedule, as the concurrency policy wants; say whether it is there."""
+    async def _start(self, facts: JobFacts, moment: datetime) -> bool:
+        """Start the run for one time of the schedule, as the concurrency policy wants; return whether it exists."""
         job, workspace = facts.job, facts.workspace
         namespace, name = job.metadata.namespace or "", scheduled_run(job.metadata.name, minute_of(moment))
         if workspace is None:
             return False
-        if self._world.run(namespace, name):
+        if self._cache.run(namespace, name):
             return True
         earlier = [run for run in facts.active if run.metadata.name != name]
         if earlier and job.spec.concurrency_policy is ConcurrencyPolicy.FORBID:
@@ -105,12 +100,3 @@ class JobReconciler:
     async def _delete(self, run: Run) -> None:
         metadata = run.metadata
         await self._cluster.delete(Kind.RUN, metadata.namespace, metadata.name, uid=metadata.uid)
-
-    def _jobs_of(self, workspace: Manifest) -> Iterator[Key]:
-        namespace = namespace_of(workspace["metadata"]["name"])
-        return (Key(Kind.JOB, namespace, job.metadata.name) for job in self._world.jobs(namespace))
-
-
-def _job_of(run: Manifest) -> Iterator[Key]:
-    if name := run["spec"].get("jobRef", {}).get("name"):
-        yield Key(Kind.JOB, run["metadata"]["namespace"], name)

@@ -1,4 +1,4 @@
-"""Reads what a pass over a Job needs from the cached snapshot; writes nothing."""
+"""Pure: what a pass over a Job needs of the cached snapshot."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from icefield_crds import Job, Run, Workspace
-from icefield_operator.world import World
+from icefield_operator.cluster_cache import ClusterCache
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known around a Job."""
+class JobFacts:
+    """A Job, its Workspace and its Runs."""
 
     job: Job
     workspace: Workspace | None
@@ -25,11 +25,11 @@ class Facts:
         return [run for run in self.runs if not run.phase.is_terminal and not run.metadata.deletion_timestamp]
 
 
-def facts(job: Job, world: World) -> Facts:
-    """Return what the snapshot knows around a Job."""
+def facts(job: Job, cache: ClusterCache) -> JobFacts:
+    """Return a Job with its Workspace and its Runs."""
     namespace = job.metadata.namespace or ""
-    runs = [run for run in world.runs(namespace) if _belongs(run, job)]
-    return Facts(job, world.workspace_of_namespace(namespace), sorted(runs, key=_age))
+    runs = [run for run in cache.runs(namespace) if _belongs(run, job)]
+    return JobFacts(job, cache.workspace_of_namespace(namespace), sorted(runs, key=_age))
 
 
 def _age(run: Run) -> tuple[datetime, str]:
@@ -41,5 +41,5 @@ def _belongs(run: Run, job: Job) -> bool:
     if run.spec.job_ref is None or run.spec.job_ref.name != job.metadata.name:
         return False
     owner = next((owner for owner in run.metadata.owner_references if owner.controller), None)
-    # A run of an earlier job of the same name is none of this one's.
+    # A run of an earlier job of the same name does not belong to this one.
     return owner is None or owner.uid == job.metadata.uid

@@ -1,7 +1,7 @@
 """Pure: when a schedule starts runs, as a CronJob does.
 
-Source: kubernetes/kubernetes v1.34, pkg/controller/cronjob/cronjob_controllerv2.go. As there, of several times that
-were missed only the latest is made up for.
+Source: kubernetes/kubernetes v1.34, pkg/controller/cronjob/cronjob_controllerv2.go. As there, of several missed times
+only the latest is started.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cronsim import CronSim, CronSimError
 
 STARTING_DEADLINE = timedelta(hours=1)
 """How late a scheduled run may still be started: an outage in the night must not cost the nightly run, but one from
-yesterday helps nobody."""
+yesterday has no use."""
 
 _FIELDS = 5
 _MACROS = {
@@ -29,7 +29,7 @@ _MACROS = {
 
 
 class InvalidScheduleError(ValueError):
-    """The expression or the time zone makes no sense; the text says why."""
+    """The expression or the time zone is invalid; the message explains why."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,21 @@ class Schedule:
             time_zone: an IANA name; UTC when None.
 
         Raises:
-            InvalidScheduleError: it is none, or never comes true.
+            InvalidScheduleError: it is not one, or never matches.
         """
         text = _MACROS.get(expression.strip().lower(), expression.strip())
         if len(text.split()) != _FIELDS:
             raise InvalidScheduleError(
-                f"schedule {expression!r} is no cron expression of five fields: minute, hour, day of month, month, "
+                f"schedule {expression!r} is not a cron expression of five fields: minute, hour, day of month, month, "
                 "day of week"
             )
         schedule = cls(text, _zone(time_zone))
         try:
             upcoming = schedule.after(datetime.now(UTC))
         except CronSimError as error:
-            raise InvalidScheduleError(f"schedule {expression!r} is no cron expression: {error}") from error
+            raise InvalidScheduleError(f"schedule {expression!r} is not a cron expression: {error}") from error
         if upcoming is None:
-            raise InvalidScheduleError(f"schedule {expression!r} never comes true")
+            raise InvalidScheduleError(f"schedule {expression!r} never matches")
         return schedule
 
     def after(self, moment: datetime) -> datetime | None:
@@ -71,7 +71,7 @@ class Schedule:
         return found.astimezone(UTC) if found else None
 
     def names(self, moment: datetime) -> bool:
-        """Say whether a moment (a whole minute) is one of the schedule's times."""
+        """Return whether a moment (a whole minute) is one of the schedule's times."""
         return self.after(moment - timedelta(seconds=1)) == moment
 
     def latest(self, now: datetime) -> datetime | None:
@@ -83,7 +83,7 @@ class Schedule:
 
 
 def minute_of(moment: datetime) -> int:
-    """Return the minutes since the epoch: what tells the runs of a schedule apart."""
+    """Return the minutes since the epoch: the part of the name that distinguishes the runs of a schedule."""
     return int(moment.timestamp()) // 60
 
 

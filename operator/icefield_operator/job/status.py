@@ -1,30 +1,30 @@
-"""Pure: from what was found around a Job to its status and conditions."""
+"""Pure: from a Job and its Runs to its status and conditions."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from icefield_crds import ConditionType, JobStatus, LastRun, Reason, merge_conditions
+from icefield_operator.problem import Problem
 
-from .resolve import Facts
-from .validate import Problem
+from .resolve import JobFacts
 
 
 def of(
-    facts: Facts,
+    facts: JobFacts,
     problem: Problem | None,
     *,
     last_schedule: datetime | None,
     next_schedule: datetime | None,
     now: datetime,
 ) -> JobStatus:
-    """Return how a Job stands.
+    """Return the status of a Job.
 
     Args:
-        facts: what is known around it.
+        facts: the Job and its Runs.
         problem: what is wrong with it, if anything.
         last_schedule: the last time for which its schedule started a run.
-        next_schedule: the next time for which it will.
+        next_schedule: the next time for which it will start one.
         now: the transition time of what changes.
     """
     job = facts.job

@@ -1,15 +1,14 @@
-"""The archived log of one attempt: what is there, and adding to it."""
+"""The archived log of one attempt: its position, and adding to it."""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from icefield_crds import object_store
+from icefield_crds.wire.log_line import LogComplete, compress_part, decompress_part
 from icefield_operator.objectstore.store import ObjectStore
 
 from .lines import newest, timestamp_of
@@ -21,10 +20,10 @@ timestamped apart and then merged, so their order is not exactly that of time.""
 
 @dataclass
 class Position:
-    """Where to go on with an attempt's log."""
+    """Where to resume an attempt's log."""
 
     complete: bool = False
-    """Nowhere: the log is whole."""
+    """The log is complete: there is nothing left to archive."""
     next_part: int = 0
     since: datetime | None = None
     """Ask the kubelet for lines from then on; whole seconds, as it takes no finer ones. None: from the start."""
@@ -37,7 +36,7 @@ class Position:
         return self.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if self.since else None
 
     def take(self, record: bytes) -> bool:
-        """Say whether this record of the stream has to be archived; counts it off when it already is."""
+        """Return whether this record of the stream has to be archived; counts it off when it already is."""
         if not self.archived:
             return True
         digest = hash(record)
@@ -50,18 +49,18 @@ class Position:
 
 
 class Archive:
-    """Parts of gzip JSON lines below one prefix, and the marker that says that there are no more to come."""
+    """Parts of gzip JSON lines below one prefix, and the marker that no more will follow."""
 
     def __init__(self, store: ObjectStore, prefix: str) -> None:
-        """Make one for the log archived below the prefix (no slash at its end)."""
+        """Initialize for the log archived below the prefix (no slash at its end)."""
         self._store = store
         self._prefix = prefix
 
     async def position(self) -> Position:
-        """Return where to go on, from what is archived.
+        """Return where to resume, from what is archived.
 
         Raises:
-            ObjectStoreError: the store is away or refuses.
+            ObjectStoreError: the store is unavailable or refuses.
         """
         keys = [key async for key in self._store.keys(f"{self._prefix}/")]
         parts = [key for key in keys if key.endswith(object_store.LOG_PART_SUFFIX)]
@@ -83,29 +82,26 @@ class Archive:
         return position
 
     async def add(self, number: int, records: bytes) -> int:
-        """Archive records as a part that is not there yet, and return its size in the store in bytes.
+        """Archive records as a new part, and return its size in the store in bytes.
 
         Raises:
-            AlreadyExistsError: it is there: an earlier call did it after all, or somebody else.
-            ObjectStoreError: the store is away or refuses.
+            AlreadyExistsError: it exists: an earlier call succeeded after all, or another operator archived it.
+            ObjectStoreError: the store is unavailable or refuses.
         """
-        body = await asyncio.to_thread(gzip.compress, records, 6, mtime=0)
+        body = await asyncio.to_thread(compress_part, records)
         await self._store.put(object_store.log_part_key(self._prefix, number), body, new=True)
         return len(body)
 
     async def complete(self, parts: int, *, lost: bool) -> None:
-        """Say that the log is whole in so many parts, or, when `lost`, that no more of it can be had."""
-        marker: dict[str, int | bool] = {"parts": parts}
-        if lost:
-            marker["lost"] = True
-        await self._store.put(object_store.log_complete_key(self._prefix), json.dumps(marker).encode())
+        """Mark the log as complete with this number of parts; `lost`: its end could not be read."""
+        marker = LogComplete(parts, lost)
+        await self._store.put(object_store.log_complete_key(self._prefix), marker.encode())
 
     async def _records(self, key: str) -> list[bytes]:
         body = await self._store.get(key)
         if body is None:
             return []
-        text = await asyncio.to_thread(gzip.decompress, body)
-        return text.splitlines(keepends=True)
+        return await asyncio.to_thread(decompress_part, body)
 
 
 def _number(key: str) -> int:

@@ -1,4 +1,4 @@
-"""Whose log it is, and how far its container has come, as read from the pod."""
+"""The attempt that a pod runs, and the state of its container."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ TASK_CONTAINER = "task"
 
 
 class ContainerState(Enum):
-    """What there is to read of a container's log."""
+    """What a container's log offers to read."""
 
     NOT_STARTED = auto()
     """Nothing yet."""
     STARTED = auto()
     """A log that still grows."""
     ENDED = auto()
-    """A log that is whole."""
+    """A log that is complete."""
     NEVER_STARTED = auto()
-    """Nothing, and there never will be."""
+    """Nothing, for good."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt (counted from 0) of a run's task, and the pod that is it."""
+    """One attempt (counted from 0) of a run's task, and its pod."""
 
     namespace: str
     pod: str
@@ -62,13 +62,13 @@ class Attempt:
 
 
 def container_state(pod: Mapping[str, Any]) -> ContainerState:
-    """Return how far the task's container has come."""
+    """Return the state of the task's container."""
     status = pod.get("status") or {}
     over = status.get("phase") in ("Succeeded", "Failed")
     containers = status.get("containerStatuses") or []
     container: Mapping[str, Any] = next((c for c in containers if c["name"] == TASK_CONTAINER), {})
     state = container.get("state") or {}
-    # A container that never ran is called terminated too, without an id, once its pod was given up.
+    # A container that never ran is also reported as terminated, without an id, once its pod was given up.
     if "terminated" in state and (state["terminated"] or {}).get("containerID"):
         return ContainerState.ENDED
     if "running" in state:

@@ -1,4 +1,4 @@
-"""Follows the log of one attempt until it is archived whole, whatever fails meanwhile."""
+"""Follows the log of one attempt until it is archived completely, retrying whatever fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import aiohttp
 from prometheus_client import Counter
 
-from icefield_operator.errors import KubernetesError, NotFound
+from icefield_kube.errors import KubernetesError, NotFound
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import AlreadyExistsError
 
@@ -26,7 +26,7 @@ GIVE_UP_AFTER = 20
 about eight minutes."""
 
 ERRORS = Counter("icefield_operator_log_errors_total", "Interruptions of archiving, by what failed.", ["where"])
-LOST = Counter("icefield_operator_logs_lost_total", "Logs archived without their end, which nobody has any more.")
+LOST = Counter("icefield_operator_logs_lost_total", "Logs archived without their end, which is lost.")
 
 
 class LogSource(Protocol):
@@ -43,11 +43,11 @@ class LogSource(Protocol):
 
 
 class _End(NamedTuple):
-    """How an archived log ends."""
+    """The end of an archived log."""
 
     parts: int
     lost: bool
-    """Whether more of it was there that nobody has any more."""
+    """Whether more of it was written that can no longer be read."""
 
 
 class Follower:
@@ -56,14 +56,14 @@ class Follower:
     def __init__(
         self, attempt: Attempt, archive: Archive, source: LogSource, uploads: asyncio.Semaphore, state: ContainerState
     ) -> None:
-        """Make one that has not begun.
+        """Initialize; it has not started.
 
         Args:
             attempt: whose log.
             archive: where to.
             source: where from.
             uploads: bounds how many parts are compressed and uploaded at once, over all followers.
-            state: how far the container has come.
+            state: the state of the container.
         """
         self.attempt = attempt
         self._archive = archive
@@ -75,7 +75,7 @@ class Follower:
         self._writer: Writer | None = None
 
     def observe(self, state: ContainerState) -> None:
-        """Take in how far the container has come."""
+        """Take in the state of the container."""
         if state is not self._state:
             self._state = state
             self._failures = 0
@@ -84,7 +84,7 @@ class Follower:
                 self._writer.expect_end()
 
     async def follow(self) -> None:
-        """Return once the log is archived whole, or nobody has the rest of it any more."""
+        """Return once the log is archived completely, or the rest of it is lost."""
         while True:
             try:
                 if (end := await self._read_to_end()) is None:
@@ -100,7 +100,7 @@ class Follower:
                 return
 
     async def _read_to_end(self) -> _End | None:
-        """Read until a stream that was opened after the container had ended has ended; None: that was done already.
+        """Read until a stream that was opened after the container had ended has ended; None: it was archived before.
 
         A stream that was opened before may break off without a sign, so another one must confirm that it did not.
         """
@@ -111,12 +111,12 @@ class Follower:
             if position.complete:
                 return None
             if self._state is ContainerState.NEVER_STARTED:
-                # With parts there it did start, and whoever knew how it ended has forgotten it (a node that restarted).
+                # If parts exist it did start, and its end is no longer known (a node that restarted).
                 return _End(position.next_part, lost=position.next_part > 0)
             try:
                 await self._read(position, follow=not ended)
             except AlreadyExistsError:
-                # A part was stored though its upload seemed to fail: what is archived says where to go on.
+                # A part was stored though its upload seemed to fail: the archived parts show where to resume.
                 continue
             except (KubernetesError, LogUnavailableError, aiohttp.ClientError, OSError) as error:
                 ERRORS.labels("kubelet").inc()
@@ -143,7 +143,7 @@ class Follower:
                 self._writer = None
 
     def _is_gone(self, error: Exception) -> bool:
-        # A kubelet that has just started answers 404 too, for pods that it has not heard of yet; the API server's own
+        # A kubelet that has just started answers 404 too, for pods that it does not know yet; the API server's own
         # answer names the pod.
         return isinstance(error, NotFound) and f'pods "{self.attempt.pod}" not found' in error.message
 
@@ -152,10 +152,10 @@ class Follower:
         self._failures += 1
         if error is not None:
             reason = str(error) or type(error).__name__
-            log.info("Log of %s/%s: %s; again in %.1f s", self.attempt.namespace, self.attempt.pod, reason, delay)
+            log.info("Log of %s/%s: %s; retry in %.1f s", self.attempt.namespace, self.attempt.pod, reason, delay)
         try:
             async with asyncio.timeout(delay):
-                # That the container ended is worth another look at once; that a store is down is not.
+                # That the container ended is worth an immediate retry; that a store is down is not.
                 await self._changed.wait()
                 if error is not None:
                     await asyncio.Event().wait()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from icefield_crds.object_store import MAX_LOG_MESSAGE_BYTES
+from icefield_crds.wire import log_line
+from icefield_crds.wire.log_line import LogLine
 
 _TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$")
-_HEAD = b'{"timestamp":"'
 
 
 class Splitter:
@@ -20,7 +20,7 @@ class Splitter:
     """
 
     def __init__(self, limit: int = MAX_LOG_MESSAGE_BYTES) -> None:
-        """Make one for the start of a stream."""
+        """Initialize for the start of a stream."""
         self._rest = b""
         self._limit = limit
 
@@ -58,10 +58,11 @@ class Encoder:
     """Turns lines into the records that are archived: one JSON object and a newline each."""
 
     def __init__(self, task: str, attempt: int, limit: int = MAX_LOG_MESSAGE_BYTES) -> None:
-        """Make one for the log of one attempt (counted from 0), from the start of a stream cut at this limit."""
+        """Initialize for the log of one attempt (counted from 0), from the start of a stream cut at this limit."""
         self._limit = limit
         self._was_cut = False
-        self._tail = b',"task":' + json.dumps(task).encode() + b',"attempt":' + str(attempt).encode() + b"}\n"
+        self._task = task
+        self._attempt = attempt
         self._timestamp: bytes | None = None
 
     @property
@@ -83,8 +84,7 @@ class Encoder:
             return None
         else:
             timestamp, message = self._timestamp, line
-        text = json.dumps(message.decode("utf-8", "replace"), ensure_ascii=False)
-        return _HEAD + timestamp + b'","message":' + text.encode("utf-8", "replace") + self._tail
+        return LogLine(timestamp.decode(), message.decode("utf-8", "replace"), self._task, self._attempt).encode()
 
 
 def timestamp_of(record: bytes) -> datetime:
@@ -93,9 +93,7 @@ def timestamp_of(record: bytes) -> datetime:
     Raises:
         ValueError: it is no such record.
     """
-    if not record.startswith(_HEAD):
-        raise ValueError("not a log record")
-    return datetime.fromisoformat(record[len(_HEAD) : record.index(b'"', len(_HEAD))].decode())
+    return datetime.fromisoformat(log_line.timestamp_of(record))
 
 
 def newest(records: Iterable[bytes]) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import aiohttp
 from prometheus_client import Counter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import AlreadyExistsError
@@ -36,7 +37,7 @@ UPLOAD_ERRORS = Counter("icefield_operator_log_upload_errors_total", "Uploads of
 
 
 class LogUnavailableError(Exception):
-    """The kubelet answered with an excuse in place of the log."""
+    """The kubelet answered with an error message in place of the log."""
 
 
 class Stream(Protocol):
@@ -48,10 +49,10 @@ class Stream(Protocol):
 
 
 class Writer:
-    """Archives one stream, from a position in the archived log on."""
+    """Archives one stream, from a position in the archived log."""
 
     def __init__(self, archive: Archive, position: Position, attempt: Attempt, uploads: asyncio.Semaphore) -> None:
-        """Make one.
+        """Initialize.
 
         Args:
             archive: where to.
@@ -72,7 +73,7 @@ class Writer:
         self._limit: asyncio.Timeout | None = None
 
     def expect_end(self) -> None:
-        """Take in that the container has ended: a silent stream has told everything then."""
+        """Record that the container has ended: a silent stream is complete then."""
         self._ending = True
         self._silent_since = _now()
         if self._limit and not self._limit.expired():
@@ -82,7 +83,7 @@ class Writer:
         """Archive the stream until it ends, or until it is silent and the container has ended.
 
         Raises:
-            LogUnavailableError: there is an excuse in place of the log.
+            LogUnavailableError: there is an error message in place of the log.
             AlreadyExistsError: this part is archived already.
             aiohttp.ClientError, OSError: the connection broke; what came before is archived.
         """
@@ -121,8 +122,8 @@ class Writer:
     async def _write(self, line: bytes) -> None:
         record = self._encoder.encode(line)
         if record is None:
-            excuse = line.startswith(b"unable to retrieve container logs")
-            if self._position.since is None or self._encoder.has_begun or excuse:
+            is_refusal = line.startswith(b"unable to retrieve container logs")
+            if self._position.since is None or self._encoder.has_begun or is_refusal:
                 await self._flush()
                 raise LogUnavailableError(line[:500].decode(errors="replace"))
             return
@@ -139,24 +140,39 @@ class Writer:
         if not self._records:
             return
         records = bytes(self._records)
-        delay = FIRST_BACKOFF
-        while True:
-            try:
-                async with self._uploads:
-                    await self._archive.add(self._position.next_part, records)
-                break
-            except AlreadyExistsError:
-                raise
-            except ObjectStoreError as error:
-                # Kept here and tried again: the kubelet may have rotated these lines away by now.
-                UPLOAD_ERRORS.inc()
-                log.warning("A part of a log is not archived yet: %s; again in %.1f s", error, delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, LAST_BACKOFF)
+        await self._upload(records)
         self.archived = True
         self._position.next_part += 1
         self._records.clear()
         ARCHIVED_BYTES.inc(len(records))
+
+    async def _upload(self, records: bytes) -> None:
+        """Upload a part until it succeeds: the kubelet may have rotated these lines away by now.
+
+        Raises:
+            AlreadyExistsError: the part was archived before.
+        """
+
+        def report(attempt: RetryCallState) -> None:
+            UPLOAD_ERRORS.inc()
+            error = attempt.outcome.exception() if attempt.outcome else None
+            delay = attempt.next_action.sleep if attempt.next_action else 0.0
+            log.warning("A part of a log is not archived yet: %s; retry in %.1f s", error, delay)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_is_retryable),
+            wait=wait_exponential(multiplier=FIRST_BACKOFF, max=LAST_BACKOFF),
+            before_sleep=report,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                async with self._uploads:
+                    await self._archive.add(self._position.next_part, records)
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, ObjectStoreError) and not isinstance(error, AlreadyExistsError)
 
 
 def flush_interval(part: int) -> float:

@@ -1,1 +1,1 @@
-"""The platform's bucket and who may open what of it."""
+"""The platform's bucket, its users and its policy."""

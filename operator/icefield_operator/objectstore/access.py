@@ -1,4 +1,4 @@
-"""Who gives a workspace its object store credentials: the operator (versitygw) or the platform team (static)."""
+"""Where a workspace's object store credentials come from: the operator (versitygw) or the platform team (static)."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ ReadSecret = Callable[[str], Awaitable[Mapping[str, str] | None]]
 
 
 class Users(Protocol):
-    """Makes the object store's users: per workspace one that reads and writes, and one that reads."""
+    """Manages the object store's users: per workspace one that reads and writes, and one that reads."""
 
     async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
-        """Return the credentials that give a workspace this access; what it already holds stays valid."""
+        """Return the credentials that give a workspace this access; what it already has stays valid."""
         ...
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
-        """Open to each of the workspaces its own prefix, and to nobody else anything."""
+        """Grant each of the workspaces access to its own prefix, and no other access."""
         ...
 
     async def remove(self, workspace: str) -> None:
-        """Take all credentials of a workspace away; without effect when there are none."""
+        """Revoke all credentials of a workspace; without effect when there are none."""
         ...
 
 
 class VersityUsers:
-    """Users that the operator makes itself, and the bucket policy that opens them their prefixes."""
+    """Users that the operator creates itself, and the bucket policy that grants them their prefixes."""
 
     def __init__(self, admin: VersityAdmin, store: ObjectStore) -> None:
-        """Keep users through `admin` and the policy of the bucket that `store` opens."""
+        """Manage users through `admin`, and the policy of the bucket of `store`."""
         self._admin = admin
         self._store = store
-        # Users and policy are one state: a policy computed before another workspace's user came would take it away.
+        # Users and policy are one state: a policy computed before another user was created would revoke its access.
         self._lock = asyncio.Lock()
 
     async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
-        """Make the workspace's user, or set its secret back to the one that the workspace holds.
+        """Create the workspace's user, or reset its secret to the one that the workspace has.
 
         Raises:
-            ObjectStoreError: the store is away or refuses.
+            ObjectStoreError: the store is unavailable or refuses.
         """
         user = user_of(workspace, access)
         wanted = held.secret_access_key if held and held.access_key_id == user else None
@@ -67,10 +67,10 @@ class VersityUsers:
         """Write the bucket's policy unless it already is the one for these workspaces.
 
         Args:
-            workspaces: tells the slugs as of now; asked once it is this call's turn.
+            workspaces: returns the current slugs; called once it is this call's turn.
 
         Raises:
-            ObjectStoreError: the store is away or refuses.
+            ObjectStoreError: the store is unavailable or refuses.
         """
         async with self._lock:
             users = await self._admin.users()
@@ -82,7 +82,7 @@ class VersityUsers:
         """Delete the workspace's users.
 
         Raises:
-            ObjectStoreError: the store is away or refuses.
+            ObjectStoreError: the store is unavailable or refuses.
         """
         async with self._lock:
             for access in Access:
@@ -90,21 +90,21 @@ class VersityUsers:
 
 
 class StaticUsers:
-    """No users of our own: the store's administrators make them and hand them over as Secrets."""
+    """Users that the store's administrators create and supply as Secrets."""
 
     async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
-        """Refuse: this store's users are not ours to make.
+        """Refuse: the operator does not manage this store's users.
 
         Raises:
             CredentialsMissingError: always.
         """
         raise CredentialsMissingError(
-            "the users of this object store are not managed by Icefield: make one that opens only "
+            "the users of this object store are not managed by Icefield: create one with access to only "
             f"workspaces/{workspace}/ and name its Secret in spec.objectStore.credentialsSecret"
         )
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
-        """Do nothing: the store's administrators keep its policies."""
+        """Do nothing: the store's administrators manage its policies."""
 
     async def remove(self, workspace: str) -> None:
         """Do nothing: the user belongs to the store's administrators."""
@@ -130,7 +130,7 @@ async def supplied_credentials(name: str, read_secret: ReadSecret) -> Credential
 
 @asynccontextmanager
 async def open_users(config: ObjectStoreConfig, store: ObjectStore) -> AsyncIterator[Users]:
-    """Open what makes users for the configured provider."""
+    """Open the manager of users for the configured provider."""
     if config.provider is Provider.STATIC:
         yield StaticUsers()
         return

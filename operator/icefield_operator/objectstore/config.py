@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Provider(StrEnum):
-    """Who makes the users of the object store."""
+    """Who manages the users of the object store."""
 
     VERSITYGW = "versitygw"
     STATIC = "static"
@@ -30,7 +30,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class ObjectStoreConfig:
-    """The platform's bucket and the platform's own credentials, which open all of it."""
+    """The platform's bucket and the platform's own credentials, which grant access to all of it."""
 
     provider: Provider
     endpoint: str
@@ -40,8 +40,8 @@ class ObjectStoreConfig:
 
 
 class ObjectStoreError(Exception):
-    """The object store did not do what it was asked; trying again later may help. The text is fit for a condition."""
+    """The object store failed; a retry later may succeed. The message can be shown in a condition."""
 
 
 class CredentialsMissingError(ObjectStoreError):
-    """Nobody supplied the credentials of a workspace, and the operator cannot make them. Somebody has to act."""
+    """The credentials of a workspace were not supplied, and the operator cannot create them: a user has to act."""

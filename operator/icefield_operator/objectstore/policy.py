@@ -1,6 +1,6 @@
 """The one bucket policy, computed from the list of all workspaces: level-based, so a lost update heals itself.
 
-What a policy of versitygw 1.8.0 cannot say (auth/condition_context.go: what a request is about is its prefix,
+What a policy of versitygw 1.8.0 cannot express (auth/condition_context.go: what a request is about is its prefix,
 delimiter and max-keys, not its method):
 
 - HeadBucket asks for ListBucket without a prefix, just as a listing of the whole bucket does: opening one opens the

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any, Self
 
 import aiohttp
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .config import ObjectStoreConfig, ObjectStoreError
@@ -23,7 +24,7 @@ _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchBuc
 
 
 class AlreadyExistsError(ObjectStoreError):
-    """There is an object at this key, and it was to be a new one."""
+    """An object of this key already exists."""
 
 
 class ObjectStore:
@@ -38,8 +39,7 @@ class ObjectStore:
     @asynccontextmanager
     async def open(cls, config: ObjectStoreConfig) -> AsyncIterator[Self]:
         """Open the store for as long as the context lasts."""
-        session = get_session()
-        async with session.create_client(
+        async with _session().create_client(
             "s3",
             endpoint_url=config.endpoint,
             region_name=config.region,
@@ -59,10 +59,10 @@ class ObjectStore:
             yield cls(config, client)
 
     async def ensure_bucket(self) -> None:
-        """Make the bucket when it is not there.
+        """Create the bucket if it is missing.
 
         Raises:
-            ObjectStoreError: the store is away or refuses.
+            ObjectStoreError: the store is unavailable or refuses.
         """
         try:
             await self._call("head_bucket")
@@ -78,11 +78,11 @@ class ObjectStore:
         Args:
             key: where in the bucket.
             body: the whole content.
-            new: refuse to replace an object that is there.
+            new: refuse to replace an existing object.
 
         Raises:
             AlreadyExistsError: `new`, and there is one.
-            ObjectStoreError: the store is away or refuses.
+            ObjectStoreError: the store is unavailable or refuses.
         """
         await self._call("put_object", Key=key, Body=body, **({"IfNoneMatch": "*"} if new else {}))
 
@@ -91,7 +91,7 @@ class ObjectStore:
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 answer = await self._call("get_object", Key=key)
-                with _translated("get_object"):
+                with _translate_errors("get_object"):
                     async with answer["Body"] as stream:
                         content: bytes = await stream.read()
                         return content
@@ -101,7 +101,7 @@ class ObjectStore:
             raise ObjectStoreError(f"the object store did not answer get_object within {CALL_TIMEOUT} s") from error
 
     async def exists(self, key: str) -> bool:
-        """Say whether there is an object at this key."""
+        """Return whether there is an object at this key."""
         try:
             await self._call("head_object", Key=key)
         except _MissingError:
@@ -123,7 +123,7 @@ class ObjectStore:
         """Delete at most a thousand objects below the prefix and return how many; 0 means none is left.
 
         Raises:
-            ObjectStoreError: the store is away, or refuses to delete one of them.
+            ObjectStoreError: the store is unavailable, or refuses to delete one of them.
         """
         page = await self._call("list_objects_v2", Prefix=prefix, MaxKeys=DELETE_BATCH)
         keys = [{"Key": item["Key"]} for item in page.get("Contents", [])]
@@ -131,7 +131,9 @@ class ObjectStore:
             return 0
         answer = await self._call("delete_objects", Delete={"Objects": keys, "Quiet": True})
         if errors := answer.get("Errors"):
-            raise ObjectStoreError(f"the object store kept {errors[0].get('Key')}: {errors[0].get('Message')}")
+            raise ObjectStoreError(
+                f"the object store did not delete {errors[0].get('Key')}: {errors[0].get('Message')}"
+            )
         return len(keys)
 
     async def policy(self) -> str | None:
@@ -150,7 +152,7 @@ class ObjectStore:
             await self._call("put_bucket_policy", Policy=policy)
 
     async def _call(self, operation: str, **arguments: Any) -> Any:
-        with _translated(operation):
+        with _translate_errors(operation):
             async with asyncio.timeout(CALL_TIMEOUT):
                 return await getattr(self._client, operation)(Bucket=self.config.bucket, **arguments)
 
@@ -159,8 +161,14 @@ class _MissingError(ObjectStoreError):
     """What was asked for is not there."""
 
 
+@cache
+def _session() -> AioSession:
+    """Return the session of all clients, which keeps the description of S3: reading that takes longest."""
+    return get_session()
+
+
 @contextmanager
-def _translated(operation: str) -> Iterator[None]:
+def _translate_errors(operation: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:

@@ -10,33 +10,35 @@ import hashlib
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-import httpx
+import aiohttp
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
+from yarl import URL
 
 from .config import Credentials, ObjectStoreConfig, ObjectStoreError
 
-TIMEOUT = httpx.Timeout(15, connect=5)
+TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 
 
 class VersityAdmin:
-    """Keeps users of one versitygw."""
+    """Manages the users of one versitygw."""
 
     def __init__(self, config: ObjectStoreConfig) -> None:
         """Sign calls with the platform's credentials, which are versitygw's root user."""
         self._endpoint = config.endpoint.rstrip("/")
         self._region = config.region
         self._signing = SigningCredentials(config.credentials.access_key_id, config.credentials.secret_access_key)
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
+        self._opened: aiohttp.ClientSession | None = None
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def users(self) -> dict[str, str]:
         """Return every user's access key id with its secret."""
-        # Not foreign input: the answer of the platform's own object store.
+        # Trusted input: the answer of the platform's own object store.
         root = ElementTree.fromstring(await self._patch("/list-users"))  # noqa: S314
         return {
             account.findtext("Access", ""): account.findtext("Secret", "")
@@ -45,7 +47,7 @@ class VersityAdmin:
         }
 
     async def create_user(self, user: Credentials) -> None:
-        """Make a user that owns nothing and may open nothing but what the bucket's policy gives it."""
+        """Create a user that owns nothing and has only the access that the bucket's policy grants."""
         account = ElementTree.Element("Account")
         ElementTree.SubElement(account, "Access").text = user.access_key_id
         ElementTree.SubElement(account, "Secret").text = user.secret_access_key
@@ -54,13 +56,13 @@ class VersityAdmin:
         await self._patch("/create-user", ElementTree.tostring(account))
 
     async def set_secret(self, user: Credentials) -> None:
-        """Give an existing user this secret."""
+        """Set the secret of an existing user."""
         properties = ElementTree.Element("MutableProps")
         ElementTree.SubElement(properties, "Secret").text = user.secret_access_key
         await self._patch(f"/update-user?access={quote(user.access_key_id)}", ElementTree.tostring(properties))
 
     async def delete_user(self, access_key_id: str) -> None:
-        """Remove a user; one that is not there is as good."""
+        """Delete a user; without effect when there is none."""
         await self._patch(f"/delete-user?access={quote(access_key_id)}")
 
     async def _patch(self, path: str, body: bytes = b"") -> bytes:
@@ -70,13 +72,26 @@ class VersityAdmin:
         )
         S3SigV4Auth(self._signing, "s3", self._region).add_auth(request)
         try:
-            answer = await self._http.patch(url, content=body, headers=dict(request.headers))
-        except httpx.HTTPError as error:
+            async with self._session.patch(
+                URL(url, encoded=True),
+                data=body,
+                headers=dict(request.headers),
+                skip_auto_headers=["Content-Type"],
+                allow_redirects=False,
+            ) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ObjectStoreError(f"the object store is not reachable: {error!r}") from error
-        if answer.is_error:
+        if answer.status >= 400:
             call = path.partition("?")[0]
-            raise ObjectStoreError(f"the object store refused {call}: {answer.status_code} {_code(answer.content)}")
-        return answer.content
+            raise ObjectStoreError(f"the object store refused {call}: {answer.status} {_code(content)}")
+        return content
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False)
+        return self._opened
 
 
 def _code(body: bytes) -> str:

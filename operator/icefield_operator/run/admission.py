@@ -1,8 +1,7 @@
 """Which runs of a workspace may run now: the oldest first, as many as its quota allows.
 
-Asking takes no time and nothing else runs meanwhile, so two runs never get the same place. A place is taken from the
-moment it is given, though the status that says so is written a little later; and a run that has pods has one, whatever
-was lost.
+An admission is one synchronous step, so two runs never get the same place. A place is taken from the moment of the
+admission, though the status that records it is written a little later; and a run that has pods always has a place.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from icefield_crds import ConditionType, DesiredState, Reason, Run, Workspace
-from icefield_operator.world import World
+from icefield_operator.cluster_cache import ClusterCache
 
 
 class Admission(NamedTuple):
@@ -22,49 +21,55 @@ class Admission(NamedTuple):
     message: str
 
 
-NOT_ASKED = Admission(False, Reason.PENDING, "the run never came to be admitted")
+NOT_REQUESTED = Admission(False, Reason.PENDING, "the run was never considered for admission")
+WITHIN_QUOTA = Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
+CANCELLED = Admission(False, Reason.CANCELLED, "the run was cancelled before it was admitted")
 
 
 class Admissions:
-    """Gives out the places of every workspace."""
+    """Admits the runs of every workspace."""
 
-    def __init__(self, world: World) -> None:
-        """Judge by this snapshot."""
-        self._world = world
-        self._given: dict[tuple[str, str], str] = {}
+    def __init__(self, cache: ClusterCache) -> None:
+        """Decide by this snapshot."""
+        self._cache = cache
+        self._admitted: dict[tuple[str, str], str] = {}
 
-    def ask(self, run: Run, workspace: Workspace) -> Admission:
-        """Give a run a place if there is one and nobody came earlier; ask only for runs that could start."""
+    def admit(self, run: Run, workspace: Workspace) -> Admission:
+        """Admit a run if there is a place and no earlier run waits; call it only for runs that could start."""
         limit = workspace.spec.quotas.max_running_runs
         if self.holds(run):
-            return Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
-        runs = self._world.unfinished_runs(run.metadata.namespace or "")
+            return WITHIN_QUOTA
+        runs = self._cache.unfinished_runs(run.metadata.namespace or "")
         current = sum(self.holds(other) for other in runs)
         earlier = sum(_order(other) < _order(run) and self._waits(other) for other in runs)
         if current + earlier < limit:
-            self._given[run.metadata.namespace or "", run.metadata.name] = run.metadata.uid
-            return Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
+            self._admitted[run.metadata.namespace or "", run.metadata.name] = run.metadata.uid
+            return WITHIN_QUOTA
         return Admission(False, Reason.QUOTA_EXCEEDED, f"max_running_runs={limit}, current={current}")
 
+    def current(self, run: Run) -> Admission:
+        """Return the admission of a run that is admitted, or that was cancelled before."""
+        return WITHIN_QUOTA if self.holds(run) else CANCELLED
+
     def holds(self, run: Run) -> bool:
-        """Say whether a run has a place."""
+        """Return whether a run has a place."""
         if run.phase.is_terminal:
             return False
         uid = run.metadata.uid
         recorded = run.status is not None and run.status.is_true(ConditionType.ADMITTED)
-        given = self._given.get((run.metadata.namespace or "", run.metadata.name)) == uid
-        return recorded or given or bool(self._world.pods_of(uid))
+        is_admitted = self._admitted.get((run.metadata.namespace or "", run.metadata.name)) == uid
+        return recorded or is_admitted or bool(self._cache.pods_of(uid))
 
     def release(self, namespace: str, name: str) -> None:
-        """Forget a run that ended or is gone."""
-        self._given.pop((namespace, name), None)
+        """Free the place of a run that ended or was deleted."""
+        self._admitted.pop((namespace, name), None)
 
     def next_in_line(self, namespace: str) -> list[Run]:
-        """Return the waiting runs that there is room for, in their order."""
-        workspace = self._world.workspace_of_namespace(namespace)
+        """Return the waiting runs that there are places for, in their order."""
+        workspace = self._cache.workspace_of_namespace(namespace)
         if workspace is None:
             return []
-        runs = self._world.unfinished_runs(namespace)
+        runs = self._cache.unfinished_runs(namespace)
         room = workspace.spec.quotas.max_running_runs - sum(self.holds(run) for run in runs)
         return sorted((run for run in runs if self._waits(run)), key=_order)[: max(room, 0)]
 

@@ -12,16 +12,16 @@ from typing import Any
 
 from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
 from icefield_crds.names import TASK_CONTAINER
-from icefield_operator import pod_parts
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
+from icefield_operator import pod_spec
 
 WORKING_DIRECTORY = "/workspace"
 TINI_DIRECTORY = "/icefield"
 GRACE_SECONDS = 10
 TOKEN_KEY = "token"  # noqa: S105 - a key in a Secret
 OUTLIVE_CHILDREN = "trap 'exit 143' TERM; "
-"""A shell that dies of SIGTERM takes the container, and what it started, with it: no time to end in order. One with a
-trap waits for its child first, which gets the signal too (tini -g) and does not inherit the trap."""
+"""A shell that dies of SIGTERM ends the container and its children at once. One with a trap waits for its child first,
+which also gets the signal (tini -g) and does not inherit the trap."""
 
 _NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9_]")
 _RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -29,26 +29,26 @@ _TINI_RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu
 
 
 @dataclass(frozen=True)
-class Images:
-    """Which images pods are made of."""
+class TaskImages:
+    """The images of task pods."""
 
     runtime: str
-    """The image of tasks that name none; tini is in it."""
+    """The default image of tasks; it contains tini."""
     tini: str
     """The image that carries tini into pods of other images."""
     pull_policy: str
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What is the same for all pods of a run."""
+class RunPodContext:
+    """What all pods of a run share."""
 
     run: Run
     execution: Execution
     workspace: str
     """The workspace's slug."""
     api_url: str
-    images: Images
+    images: TaskImages
 
 
 def token_secret(run: Run, workspace: str, token: str) -> Manifest:
@@ -67,31 +67,31 @@ def files_config_map(run: Run, workspace: str, execution: Execution) -> Manifest
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def pod(around: Surroundings, task: Task, attempt: int, flavor: Flavor, deadline_seconds: int | None) -> Manifest:
+def pod(context: RunPodContext, task: Task, attempt: int, flavor: Flavor, deadline_seconds: int | None) -> Manifest:
     """Return the pod that runs one attempt of a task.
 
     Args:
-        around: the run and its surroundings.
+        context: the run and what its pods share.
         task: the task, its defaults filled in.
         attempt: number of the attempt, from 0.
         flavor: the size of the container.
-        deadline_seconds: after how long the kubelet ends it.
+        deadline_seconds: seconds after which the kubelet ends it.
     """
-    run, foreign = around.run, task.image is not None and task.image != around.images.runtime
-    metadata = metadata_of(run, around.workspace, names.pod_name(run.metadata.name, task.key, attempt))
-    metadata["labels"] = labels.of_task_pod(around.workspace, run.metadata.name, task.key, attempt)
+    run, foreign = context.run, task.image is not None and task.image != context.images.runtime
+    metadata = metadata_of(run, context.workspace, names.pod_name(run.metadata.name, task.key, attempt))
+    metadata["labels"] = labels.of_task_pod(context.workspace, run.metadata.name, task.key, attempt)
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
-        **pod_parts.hardened(),
+        **pod_spec.restricted_pod(),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "containers": [_container(around, task, attempt, flavor, foreign)],
-        "volumes": _volumes(around, foreign),
+        "containers": [_container(context, task, attempt, flavor, foreign)],
+        "volumes": _volumes(context, foreign),
     }
     if foreign:
-        spec["initContainers"] = [_tini_container(around.images)]
+        spec["initContainers"] = [_tini_container(context.images)]
     if deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = deadline_seconds
-    spec |= pod_parts.placement(flavor)
+    spec |= pod_spec.placement(flavor)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
@@ -103,15 +103,15 @@ def deadline_seconds(task: Task, run_deadline: datetime | None, now: datetime) -
     return min(limits, default=None)
 
 
-def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, foreign: bool) -> Manifest:
+def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor, foreign: bool) -> Manifest:
     tini = f"{TINI_DIRECTORY}/tini" if foreign else "/usr/bin/tini"
     return {
         "name": TASK_CONTAINER,
-        "image": task.image or around.images.runtime,
-        "imagePullPolicy": around.images.pull_policy,
+        "image": task.image or context.images.runtime,
+        "imagePullPolicy": context.images.pull_policy,
         "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + task.command)],
         "workingDir": WORKING_DIRECTORY,
-        "env": environment(around, task, attempt),
+        "env": environment(context, task, attempt),
         # Later ones win, and `env` wins over all of them.
         "envFrom": [
             {"secretRef": {"name": names.ENVIRONMENT_SECRET, "optional": True}},
@@ -119,25 +119,25 @@ def _container(around: Surroundings, task: Task, attempt: int, flavor: Flavor, f
         ],
         "resources": _resources(flavor),
         "securityContext": _RESTRICTED,
-        "volumeMounts": _mounts(around.execution, foreign),
+        "volumeMounts": _mounts(context.execution, foreign),
     }
 
 
-def environment(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
-    """Return the variables; later ones win: ours that may be overridden, the user's, ours that may not."""
-    run = around.run
+def environment(context: RunPodContext, task: Task, attempt: int) -> list[Manifest]:
+    """Return the variables; later ones win: our defaults, the user's, and ours that cannot be overridden."""
+    run = context.run
     defaults = {
-        **pod_parts.at_home(),
-        # PyIceberg's catalog "default": through our API, which knows from the token what the run reads and writes.
+        **pod_spec.python_env(),
+        # PyIceberg's catalog "default": through our API, which learns from the token what the run reads and writes.
         "PYICEBERG_CATALOG__DEFAULT__TYPE": "rest",
-        "PYICEBERG_CATALOG__DEFAULT__URI": f"{around.api_url}/iceberg",
-        "PYICEBERG_CATALOG__DEFAULT__WAREHOUSE": around.workspace,
+        "PYICEBERG_CATALOG__DEFAULT__URI": f"{context.api_url}/iceberg",
+        "PYICEBERG_CATALOG__DEFAULT__WAREHOUSE": context.workspace,
     }
     fixed = {
-        "POLNOR_API_URL": around.api_url,
+        "POLNOR_API_URL": context.api_url,
         "POLNOR_RUN_ID": run.public_id,
         "POLNOR_TASK_KEY": task.key,
-        "POLNOR_WORKSPACE_SLUG": around.workspace,
+        "POLNOR_WORKSPACE_SLUG": context.workspace,
         "ICEFIELD_ATTEMPT": str(attempt),
     }
     token = {"secretKeyRef": {"name": names.run_token_secret(run.metadata.name), "key": TOKEN_KEY}}
@@ -145,7 +145,7 @@ def environment(around: Surroundings, task: Task, attempt: int) -> list[Manifest
         *_values(defaults),
         {"name": "PYICEBERG_CATALOG__DEFAULT__TOKEN", "valueFrom": token},
         *(user_variable(variable) for variable in task.env),
-        *parameters(around.execution.params),
+        *parameters(context.execution.params),
         *_values(fixed),
         {"name": "POLNOR_TOKEN", "valueFrom": token},
         {"name": "ICEFIELD_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
@@ -164,14 +164,14 @@ def parameters(params: dict[str, str]) -> list[Manifest]:
 
 
 def user_variable(variable: EnvVar) -> Manifest:
-    """Return a variable that a run's author set, as a container has it."""
+    """Return a variable of the user as a container has it."""
     if variable.value_from is not None:
         return variable.to_api()
     return {"name": variable.name, "value": _literal(variable.value or "")}
 
 
 def _literal(text: str) -> str:
-    """Return what Kubernetes' own $(NAME) expansion turns back into this very text: `$$` stands for `$`."""
+    """Return the text with `$` escaped as `$$`, which Kubernetes' $(NAME) expansion turns back."""
     return text.replace("$", "$$")
 
 
@@ -189,7 +189,7 @@ def _resources(flavor: Flavor) -> Manifest:
 def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
     mounts: list[Manifest] = [
         {"name": "workspace", "mountPath": WORKING_DIRECTORY},
-        pod_parts.CA_MOUNT,
+        pod_spec.CA_MOUNT,
     ]
     for number, file in enumerate(execution.files):
         path = f"{WORKING_DIRECTORY}/{file.path}"
@@ -199,20 +199,20 @@ def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
     return mounts
 
 
-def _volumes(around: Surroundings, foreign: bool) -> list[Manifest]:
+def _volumes(context: RunPodContext, foreign: bool) -> list[Manifest]:
     volumes: list[Manifest] = [
         {"name": "workspace", "emptyDir": {}},
-        pod_parts.CA_VOLUME,
+        pod_spec.CA_VOLUME,
     ]
-    if around.execution.files:
-        config_map = {"name": names.run_files_config_map(around.run.metadata.name)}
+    if context.execution.files:
+        config_map = {"name": names.run_files_config_map(context.run.metadata.name)}
         volumes.append({"name": "files", "configMap": config_map})
     if foreign:
         volumes.append({"name": "tini", "emptyDir": {}})
     return volumes
 
 
-def _tini_container(images: Images) -> Manifest:
+def _tini_container(images: TaskImages) -> Manifest:
     return {
         "name": "tini",
         "image": images.tini,
@@ -225,7 +225,7 @@ def _tini_container(images: Images) -> Manifest:
 
 
 def metadata_of(run: Run, workspace: str, name: str) -> Manifest:
-    """Return the metadata of something of this name that the run owns."""
+    """Return the metadata of an object of this name that the run owns."""
     return {
         "name": name,
         "namespace": run.metadata.namespace,

@@ -1,4 +1,4 @@
-"""Pure: from the tasks and how their attempts stand to what starts now, what ends now, and how the run stands."""
+"""Pure: from the tasks and the status of their attempts to what starts now, what ends now, and the phase of the run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done now, and how the run stands if nothing were done."""
+    """What to start and end now, and the phases as observed."""
 
     phase: RunPhase
     tasks: dict[str, TaskPhase]
     start: list[tuple[Task, int]] = field(default_factory=list)
     """(task, number of the attempt) of each attempt that starts now."""
     end: list[AttemptStatus] = field(default_factory=list)
-    """Attempts that must not go on."""
+    """Attempts to end."""
     next_deadline: datetime | None = None
     """When the next retry is due."""
 
@@ -46,14 +46,14 @@ def decide(
     stop: Stop | None = None,
     settled: Mapping[str, TaskPhase] | None = None,
 ) -> Decision:
-    """Return what is to be done for a run.
+    """Return what to start and end for a run.
 
     Args:
         tasks: the DAG, acyclic, every dependency known, max_retries filled in.
-        attempts: what was tried so far.
+        attempts: the attempts so far.
         now: the present.
         stop: why nothing more may start, if so.
-        settled: how tasks stood when last written down; one that had ended without an attempt stays so.
+        settled: phases of tasks as last recorded; one that had ended without an attempt stays so.
     """
     phases: dict[str, TaskPhase] = {}
     start: list[tuple[Task, int]] = []
@@ -63,11 +63,11 @@ def decide(
         before = (settled or {}).get(task.key, TaskPhase.PENDING)
         phases[task.key] = _phase_of(task, tried, phases, stop) if tried or not before.is_terminal else before
         if phases[task.key] is TaskPhase.PENDING and stop is None:
-            begin = _next_start(task, tried, phases)
-            if begin is not None and begin <= now:
+            start_time = _next_start(task, tried, phases)
+            if start_time is not None and start_time <= now:
                 start.append((task, len(tried)))
-            elif begin is not None:
-                due.append(begin)
+            elif start_time is not None:
+                due.append(start_time)
     live = [attempt for tried in attempts.values() for attempt in tried if not attempt.status.is_terminal]
     return Decision(
         phase=_run_phase(phases, attempts, stop),
@@ -98,14 +98,14 @@ def _phase_of(
 
 
 def _next_start(task: Task, tried: Sequence[AttemptStatus], phases: Mapping[str, TaskPhase]) -> datetime | None:
-    """Return since or from when the next attempt may run; None when something else must happen first."""
+    """Return from when the next attempt may run; None when something else must happen first."""
     if not tried:
         ready = all(phases[d] is TaskPhase.SUCCESS for d in task.depends_on)
-        return _BEGINNING if ready else None
+        return _EPOCH if ready else None
     last = tried[-1]
     if last.status is not TaskPhase.FAILED:
         return None
-    return (last.completion_time or _BEGINNING) + retry_delay(len(tried))
+    return (last.completion_time or _EPOCH) + retry_delay(len(tried))
 
 
 def _run_phase(phases: Mapping[str, TaskPhase], attempts: Attempts, stop: Stop | None) -> RunPhase:
@@ -113,8 +113,8 @@ def _run_phase(phases: Mapping[str, TaskPhase], attempts: Attempts, stop: Stop |
         if phases and all(phase is TaskPhase.SUCCESS for phase in phases.values()):
             return RunPhase.SUCCESS
         return RunPhase.CANCELLED if stop is Stop.CANCELLED else RunPhase.FAILED
-    begun = any(attempt.status is not TaskPhase.PENDING for tried in attempts.values() for attempt in tried)
-    return RunPhase.RUNNING if begun else RunPhase.PENDING
+    started = any(attempt.status is not TaskPhase.PENDING for tried in attempts.values() for attempt in tried)
+    return RunPhase.RUNNING if started else RunPhase.PENDING
 
 
-_BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

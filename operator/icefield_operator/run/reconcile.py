@@ -1,279 +1,182 @@
-"""The story of a Run: resolve, validate, admit, decide, start and end pods, write the status once."""
+"""The lifecycle of a Run: resolve, validate, admit, start and end its pods, write its status once, clean up."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
-from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus, names
-from icefield_operator import waiting
+from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus
 from icefield_operator.cluster import Cluster, together
+from icefield_operator.cluster_cache import Kind
 from icefield_operator.controllers import Controllers
-from icefield_operator.errors import Conflict, Forbidden
-from icefield_operator.logs.attempt import Attempt
+from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.metrics import RUN_START_SECONDS
 from icefield_operator.queue import Key
-from icefield_operator.world import Kind, Manifest
 
-from . import dag, resolve, status, validate
+from . import dag, job_handover, resolve, status, validate
 from .admission import Admission, Admissions
+from .attempt_starter import AttemptStarter, Rejections
 from .dag import Stop
-from .maker import Maker
-from .pods import Told
-from .resolve import Facts
-from .starting import Refusals, Starter
-from .work import Work
-
-log = logging.getLogger(__name__)
-
-PODS_KEPT = timedelta(minutes=10)
-"""How long the pods of a run stay after its end (for `kubectl logs`), their logs being archived."""
-
-ENDED_AFTER = timedelta(minutes=1)
-"""How long after its run a pod may go on that was to end by itself."""
+from .log_archiving import record_archived_logs
+from .pods import PodObserver
+from .provisioner import PodProvisioners
+from .resolve import RunFacts
+from .run_pods import RunPods
+from .validate import RunProblem
 
 REFUSED_AGAIN = timedelta(seconds=15)
-"""When to ask again for a pod that a quota or a policy of the namespace refused."""
-
-
-class Logs(Protocol):
-    """What knows of archived logs; logs.archiver.LogArchiver."""
-
-    def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
-        """Say whether the whole log of an attempt is in the object store."""
-        ...
-
-    def observe_gone(self, attempt: Attempt) -> None:
-        """Take in that the pod of an attempt is no more."""
-        ...
+"""When to retry a pod that a quota or a policy of the namespace rejected."""
 
 
 class RunReconciler:
     """Reconciles Runs."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        controllers: Controllers,
-        makers: Mapping[Work, Maker],
-        logs: Logs,
+        self, cluster: Cluster, controllers: Controllers, provisioners: PodProvisioners, logs: LogArchive
     ) -> None:
-        """Plug into the controllers.
+        """Initialize.
 
         Args:
             cluster: where pods are.
-            controllers: what to plug into.
-            makers: who makes the pods of each sort of work.
-            logs: what knows of archived logs.
+            controllers: the queue of passes.
+            provisioners: what provides the pods of each type of run.
+            logs: which logs are archived.
         """
         self._cluster = cluster
         self._controllers = controllers
-        self._world = controllers.world
-        self._starter = Starter(cluster, makers)
+        self._cache = controllers.cache
+        self._provisioners = provisioners
+        self._starter = AttemptStarter(cluster, provisioners)
+        self._pods = RunPods(cluster, self._cache, logs)
         self._logs = logs
-        self._admissions = Admissions(self._world)
-        controllers.register(Kind.RUN, self.reconcile)
+        self._admissions = Admissions(self._cache)
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Run; return when the next is due though nothing changes."""
-        run = self._world.run(key.namespace, key.name)
+        run = self._cache.run(key.namespace, key.name)
         if run is None or run.metadata.deletion_timestamp:
-            self._starter.note_gone(key.namespace, key.name)
-            self._leave(key.namespace, key.name)
+            self._forget(key.namespace, key.name)
             return None
         if run.phase.is_terminal:
-            return await self._after_end(run)
-        facts = resolve.facts(await self._with_snapshot(run), self._world)
+            return await self._clean_up(run)
+        run = await job_handover.take_snapshot(run, self._cluster, self._cache)
+        facts = resolve.facts(run, self._cache)
         now = datetime.now(UTC)
-        problem = validate.first_problem(facts)
-        if problem is None and not self._admissions.holds(run):
-            problem = await self._starter.maker_of(run).first_problem(facts)
-        if problem and problem.final and not self._admissions.holds(run):
-            await self._write(facts, status.failed(facts.run, facts.tasks, problem, now))
-            return None
-        if not self._admissions.holds(run) and run.spec.desired_state is DesiredState.RUNNING:
-            admission = self._ask(facts, problem)
-            if not admission.admitted:
-                await self._write(facts, status.waiting(facts.run, facts.tasks, problem, admission, now))
+        problem = await self._validate(facts)
+        if not self._admissions.holds(run):
+            if problem and problem.final:
+                await self._write(facts, status.failed(facts.run, facts.tasks, problem, now))
                 return None
+            if run.spec.desired_state is DesiredState.RUNNING:
+                admission = self._admit(facts, problem)
+                if not admission.admitted:
+                    await self._write(facts, status.waiting(facts.run, facts.tasks, problem, admission, now))
+                    return None
         return await self._advance(facts, problem, now)
 
-    def _ask(self, facts: Facts, problem: validate.Problem | None) -> Admission:
+    async def _validate(self, facts: RunFacts) -> RunProblem | None:
+        problem = validate.find_problem(facts)
+        if problem is None and not self._admissions.holds(facts.run):
+            problem = await self._provisioners.of(facts.run).validate(facts)
+        return problem
+
+    def _admit(self, facts: RunFacts, problem: RunProblem | None) -> Admission:
         if problem or facts.workspace is None:
             return Admission(False, problem.reason if problem else Reason.WORKSPACE_NOT_FOUND, "")
-        return self._admissions.ask(facts.run, facts.workspace)
+        return self._admissions.admit(facts.run, facts.workspace)
 
-    async def _advance(self, facts: Facts, problem: validate.Problem | None, now: datetime) -> timedelta | None:
-        """Start and end what must be, then say how the run stands."""
+    async def _advance(self, facts: RunFacts, problem: RunProblem | None, now: datetime) -> timedelta | None:
+        """Start and end attempts as the DAG requires, then write the status."""
         run = facts.run
         deadline = status.run_deadline(run, now)
         stop = _stop(run, deadline, now)
-        await self._find_missing_pods(run)
-        told = self._look(facts)
-        decision, attempts = self._decide(facts, stop, now, told)
+        await self._pods.look_up_missing(run)
+        observer = self._observer(facts)
+        decision, attempts = self._decide(facts, observer, stop, now)
         start = [] if problem else decision.start
-        doomed, next_doom = self._doomed(run, now)
-        _, refusals = await together(
-            self._end([*doomed, *self._pods_of(run, decision.end)]), self._starter.start(facts, start, deadline, now)
+        unstartable, next_give_up = self._pods.find_unstartable(run, now)
+        _, rejections = await together(
+            self._pods.end([*unstartable, *self._pods.of_attempts(run, decision.end)]),
+            self._starter.start(facts, start, deadline, now),
         )
-        if start or decision.end or doomed:
-            told = self._look(facts)
-            decision, attempts = self._decide(facts, stop, now, told, refusals)
-        problem = problem or refusals.as_problem()
+        if start or decision.end or unstartable:
+            observer = self._observer(facts)
+            decision, attempts = self._decide(facts, observer, stop, now, rejections)
         written = status.of(
-            run, decision, attempts, stop=stop, admission=self._standing(run), problem=problem, now=now, told=told
+            run,
+            decision,
+            attempts,
+            stop=stop,
+            admission=self._admissions.current(run),
+            problem=problem or rejections.as_problem(),
+            now=now,
         )
-        await self._write(facts, written)
+        await self._write(facts, observer.complete(written))
         if written.phase.is_terminal:
-            return await self._after_end(self._world.run(run.metadata.namespace or "", run.metadata.name) or run)
+            return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
         if stop is None:
-            self._starter.maker_of(run).carry_on(facts, self._world.pods_of(run.metadata.uid))
-        return _until(now, decision.next_deadline, None if stop else deadline, next_doom, _refused_until(refusals, now))
+            self._provisioners.of(run).on_status_written(facts, self._pods.of(run))
+        retry = now + REFUSED_AGAIN if rejections.temporary else None
+        return _until(now, decision.next_deadline, None if stop else deadline, next_give_up, retry)
 
-    def _look(self, facts: Facts) -> Told | None:
-        return self._starter.maker_of(facts.run).look(facts, self._world.pods_of(facts.run.metadata.uid))
+    def _observer(self, facts: RunFacts) -> PodObserver:
+        return self._provisioners.of(facts.run).observer(facts, self._pods.of(facts.run))
 
     def _decide(
-        self, facts: Facts, stop: Stop | None, now: datetime, told: Told | None, refusals: Refusals | None = None
+        self,
+        facts: RunFacts,
+        observer: PodObserver,
+        stop: Stop | None,
+        now: datetime,
+        rejections: Rejections | None = None,
     ) -> tuple[dag.Decision, dict[str, list[AttemptStatus]]]:
-        run_pods = self._world.pods_of(facts.run.metadata.uid)
-        attempts = status.attempts_of(facts.run, facts.tasks, run_pods, stop=stop, now=now, told=told)
-        for key, refused in refusals.as_attempts(facts.run, now) if refusals else ():
-            attempts[key].append(refused)
-        return dag.decide(facts.tasks, attempts, now=now, stop=stop, settled=status.settled(facts.run)), attempts
+        run, tasks = facts.run, facts.tasks
+        attempts = status.attempts_of(run, tasks, self._pods.of(run), stop=stop, now=now, observer=observer)
+        for key, rejected in rejections.as_attempts(run, now) if rejections else ():
+            attempts[key].append(rejected)
+        return dag.decide(tasks, attempts, now=now, stop=stop, settled=status.settled(run)), attempts
 
-    async def _end(self, run_pods: list[Manifest]) -> None:
-        await together(*(self._cluster.end_pod(pod) for pod in run_pods))
-
-    def _pods_of(self, run: Run, attempts: list[AttemptStatus]) -> list[Manifest]:
-        found = (self._world.pod(run.metadata.namespace or "", attempt.pod_name) for attempt in attempts)
-        return [pod for pod in found if pod is not None and "deletionTimestamp" not in pod["metadata"]]
-
-    def _doomed(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
-        """Return the pods whose container will never start, and when to look again."""
-        times = [(waiting.give_up_time(pod), pod) for pod in self._world.pods_of(run.metadata.uid)]
-        doomed = [pod for time, pod in times if time is not None and time <= now]
-        return doomed, min((time for time, _ in times if time is not None and time > now), default=None)
-
-    async def _find_missing_pods(self, run: Run) -> None:
-        """Look for real after pods that should be there: the cache must not make a pod count as deleted."""
-        for attempt in status.unaccounted(run, self._world.pods_of(run.metadata.uid)):
-            found = await self._cluster.get(Kind.POD, run.metadata.namespace, attempt.pod_name)
-            if found is not None and found["metadata"]["uid"] == attempt.pod_uid:
-                self._world.record(found)
-
-    def _standing(self, run: Run) -> Admission:
-        if self._admissions.holds(run):
-            return Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
-        return Admission(False, Reason.CANCELLED, "the run was cancelled before it was admitted")
-
-    async def _with_snapshot(self, run: Run) -> Run:
-        """Fix what a Run executes that names only a job, before anything of it starts."""
-        namespace = run.metadata.namespace or ""
-        job = self._world.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None
-        if run.execution is not None or job is None:
-            return run
-        taken = (run.status or RunStatus()).model_copy(update={"snapshot": resolve.snapshot(run, job)})
-        await self._cluster.write_status(run, taken)
-        return self._world.run(namespace, run.metadata.name) or run
-
-    async def _write(self, facts: Facts, written: RunStatus) -> None:
-        """Write the status; then let others in when the run no longer stands in their way."""
+    async def _write(self, facts: RunFacts, written: RunStatus) -> None:
+        """Write the status; then admit other runs when this one no longer occupies its place."""
         run = facts.run
-        namespace, name = run.metadata.namespace or "", run.metadata.name
         first_start = written.start_time if run.status is None or run.status.start_time is None else None
         calls: list[Awaitable[object]] = [self._cluster.write_status(run, written)]
         if written.phase.is_terminal:
-            calls.append(self._starter.clear(facts, datetime.now(UTC)))
+            calls.append(self._starter.delete_prerequisites(facts, datetime.now(UTC)))
         await together(*calls)
         if first_start and run.metadata.creation_timestamp:
             RUN_START_SECONDS.observe(max((first_start - run.metadata.creation_timestamp).total_seconds(), 0))
         if written.phase.is_terminal or not self._admissions.holds(run):
-            self._leave(namespace, name, ended=written.phase.is_terminal)
-        await self._give_to_job(facts)
+            self._admit_next(run.metadata.namespace or "", run.metadata.name, ended=written.phase.is_terminal)
+        await job_handover.set_owner(facts, self._cluster)
 
-    async def _give_to_job(self, facts: Facts) -> None:
-        """Have a Run that was applied without an owner go when its Job goes."""
-        run, job = facts.run, facts.job
-        if job is None or any(owner.controller for owner in run.metadata.owner_references):
-            return
-        if not run.metadata.owner_references:
-            try:
-                await self._cluster.apply_owner(run, job)
-            except (Conflict, Forbidden) as error:
-                log.warning(
-                    "Run %s/%s stays without its job as owner: %s", job.metadata.namespace, job.metadata.name, error
-                )
+    def _forget(self, namespace: str, name: str) -> None:
+        for provisioner in self._provisioners:
+            provisioner.on_deleted(namespace, name)
+        self._admit_next(namespace, name, ended=True)
 
-    def _leave(self, namespace: str, name: str, ended: bool = True) -> None:
-        """Let the next runs in, after one that ended, is gone, or cannot start for now."""
+    def _admit_next(self, namespace: str, name: str, *, ended: bool) -> None:
+        """Enqueue the next runs after one that ended, was deleted, or cannot start for now."""
         if ended:
             self._admissions.release(namespace, name)
         for run in self._admissions.next_in_line(namespace):
             if run.metadata.name != name:
                 self._controllers.enqueue(Key(Kind.RUN, namespace, run.metadata.name))
 
-    async def _after_end(self, run: Run) -> timedelta | None:
-        """Note which logs are archived, and delete the pods when nobody needs them any more."""
-        self._starter.maker_of(run).note_end(run)
+    async def _clean_up(self, run: Run) -> timedelta | None:
+        """Record which logs are archived, and delete the pods that are no longer needed."""
+        self._provisioners.of(run).on_ended(run)
         if run.status is None:
             return None
-        noted = status.with_archives(run.status, run.metadata.uid, self._logs.is_complete)
-        await self._cluster.write_status(run, noted)
-        left = self._world.pods_of(run.metadata.uid)
-        missing = self._unarchived(run, noted, {pod["metadata"]["name"] for pod in left})
-        for attempt in missing:
-            self._logs.observe_gone(attempt)
-        now = datetime.now(UTC)
-        end = noted.completion_time or now
-        running = [pod for pod in left if not _is_over(pod)]
-        if running and end + ENDED_AFTER <= now:
-            await self._end(running)
-        if not left or not all(attempt.logs_archived for task in noted.tasks for attempt in task.attempts):
-            return max(end + ENDED_AFTER - now, timedelta(0)) if running and end + ENDED_AFTER > now else None
-        until = end + PODS_KEPT
-        if until > now:
-            return until - now
-        await together(*(self._delete(pod) for pod in left))
-        return None
-
-    def _unarchived(self, run: Run, noted: RunStatus, present: set[str]) -> list[Attempt]:
-        """Return the attempts whose pod went before their log was archived."""
-        namespace = run.metadata.namespace or ""
-        return [
-            Attempt(
-                namespace=namespace,
-                pod=attempt.pod_name,
-                workspace=names.workspace_of(namespace) or "",
-                run=run.metadata.name,
-                run_uid=run.metadata.uid,
-                task=task.key,
-                attempt=attempt.attempt,
-            )
-            for task in noted.tasks
-            for attempt in task.attempts
-            if not attempt.logs_archived and attempt.pod_name not in present
-        ]
-
-    async def _delete(self, pod: Manifest) -> None:
-        metadata = pod["metadata"]
-        await self._cluster.delete(Kind.POD, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+        recorded = record_archived_logs(run.status, run.metadata.uid, self._logs.is_complete)
+        await self._cluster.write_status(run, recorded)
+        return await self._pods.clean_up(run, recorded, datetime.now(UTC))
 
 
 def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
     if run.spec.desired_state is DesiredState.CANCELLED:
         return Stop.CANCELLED
     return Stop.TIMED_OUT if deadline is not None and deadline <= now else None
-
-
-def _is_over(pod: Manifest) -> bool:
-    return "deletionTimestamp" in pod["metadata"] or pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
-def _refused_until(refusals: Refusals, now: datetime) -> datetime | None:
-    return now + REFUSED_AGAIN if refusals.for_now else None
 
 
 def _until(now: datetime, *times: datetime | None) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""Reads what a pass over a Run needs from the cached snapshot; writes nothing."""
+"""Pure: what a pass over a Run needs of the cached snapshot."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 from icefield_crds import Execution, Flavor, Job, Run, RunSpec, Task, Workspace
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.workspace import DEFAULT_FLAVOR
-from icefield_operator.world import World
+from icefield_operator.cluster_cache import ClusterCache
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known around a Run."""
+class RunFacts:
+    """A Run and the resources that it refers to."""
 
     run: Run
     workspace: Workspace | None
@@ -30,17 +30,17 @@ class Facts:
     """The Flavors that the tasks name, as far as they exist; workloads and applications name none."""
 
 
-def facts(run: Run, world: World) -> Facts:
-    """Return what the snapshot knows around a Run."""
+def facts(run: Run, cache: ClusterCache) -> RunFacts:
+    """Return a Run with the resources that it refers to."""
     namespace = run.metadata.namespace or ""
-    workspace = world.workspace_of_namespace(namespace)
+    workspace = cache.workspace_of_namespace(namespace)
     execution = run.execution
     tasks = tasks_of(execution, workspace) if execution else []
-    found = ((name, world.flavor(name)) for name in {task.flavor for task in tasks if task.flavor})
-    return Facts(
+    found = ((name, cache.flavor(name)) for name in {task.flavor for task in tasks if task.flavor})
+    return RunFacts(
         run=run,
         workspace=workspace,
-        job=world.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None,
+        job=cache.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None,
         execution=execution,
         tasks=tasks,
         flavors={name: flavor for name, flavor in found if flavor},
@@ -48,9 +48,9 @@ def facts(run: Run, world: World) -> Facts:
 
 
 def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
-    """Return the DAG of an execution, with what its tasks leave open filled in from the execution and the workspace."""
+    """Return the DAG of an execution, with the defaults of its tasks filled in from the execution and the workspace."""
     if isinstance(execution, RunSpec) and execution.polars is not None:
-        # Never tried again: what it wrote may be there.
+        # Never retried: what it wrote may exist.
         return [Task(key=SINGLE_COMMAND_KEY, command="polars", max_retries=0)]
     if isinstance(execution, RunSpec) and execution.spark is not None:
         return [Task(key=SINGLE_COMMAND_KEY, command="spark", max_retries=execution.max_retries or 0)]
@@ -72,7 +72,7 @@ def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
 
 
 def snapshot(run: Run, job: Job) -> Execution:
-    """Return what a Run that names only a job executes: the job as it is now, with what the Run says itself on top."""
+    """Return what a Run that names only a Job executes: the Job as it is now, with the Run's own overrides."""
     own, of_job = run.spec, job.spec
     merged: dict[str, Any] = {name: getattr(of_job, name) for name in Execution.model_fields}
     for name in ("image", "flavor", "timeout_seconds", "max_retries"):

@@ -1,11 +1,11 @@
-"""Pure: what was seen of a run's pods, and what was written down of them before, to the Run's status and conditions.
+"""Pure: from the observed and the recorded attempts of a Run to its status and conditions.
 
-Pods may be gone; what the status says of an attempt that ended is final.
+Pods may be deleted; the recorded status of an attempt that has ended is final.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import (
@@ -20,39 +20,39 @@ from icefield_crds import (
     TaskStatus,
     merge_conditions,
 )
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
 
 from . import pods
-from .admission import NOT_ASKED, Admission
+from .admission import NOT_REQUESTED, Admission
 from .dag import Attempts, Decision, Stop
-from .validate import Problem
-from .work import Work, timeout_seconds, took_too_long, work_of
+from .run_type import RunType, run_type_of, timeout_message, timeout_seconds
+from .validate import RunProblem
 
 BACKSTOP = timedelta(seconds=30)
-"""How much later than a sandbox itself we end a workload that takes too long."""
+"""How much later than the sandbox itself the operator ends a workload that exceeds its timeout."""
 
 Wanted = list[tuple[ConditionType, bool, Reason, str]]
 
 
 def recorded(run: Run) -> dict[str, TaskStatus]:
-    """Return what the status says of each task, by key."""
+    """Return the recorded status of each task, by key."""
     return {task.key: task for task in run.status.tasks} if run.status else {}
 
 
 def settled(run: Run) -> Mapping[str, TaskPhase]:
-    """Return how each task stood when last written down."""
+    """Return the phase of each task as last recorded."""
     return {key: task.status for key, task in recorded(run).items()}
 
 
 def run_deadline(run: Run, now: datetime) -> datetime | None:
-    """Return when its timeout ends an admitted run: the clock runs from its admission, which may be just now."""
+    """Return when its timeout ends an admitted run: counted from its admission, which may be just now."""
     limit = timeout_seconds(run)
     if limit is None:
         return None
     admitted = run.status.condition(ConditionType.ADMITTED) if run.status else None
     since = admitted.last_transition_time if admitted and admitted.status == "True" else now
-    # A sandbox ends its workload itself, and says so better: this is for one that does not.
-    return since + timedelta(seconds=limit) + (BACKSTOP if work_of(run) is Work.POLARS else timedelta(0))
+    # A sandbox ends its workload itself, with a better message: this is for one that does not.
+    return since + timedelta(seconds=limit) + (BACKSTOP if run_type_of(run) is RunType.POLARS else timedelta(0))
 
 
 def attempts_of(
@@ -62,27 +62,26 @@ def attempts_of(
     *,
     stop: Stop | None,
     now: datetime,
-    told: pods.Told | None = None,
+    observer: pods.PodObserver,
 ) -> dict[str, list[AttemptStatus]]:
-    """Return how every attempt of every task stands, oldest first.
+    """Return the status of every attempt of every task, oldest first.
 
-    An attempt that was written down, had not ended, and has no pod any more counts as failed: the caller makes sure
-    that `run_pods` misses none that exists.
+    An attempt that was recorded, had not ended, and no longer has a pod counts as failed: the caller makes sure that
+    `run_pods` misses none that exists.
     """
-    speaks = work_of(run) is not Work.COMMAND
     seen: dict[tuple[str, int], Manifest] = {pods.attempt_of(pod): pod for pod in run_pods}
     written = recorded(run)
     result: dict[str, list[AttemptStatus]] = {}
     for task in tasks:
-        context = pods.Context(stop, timeout_seconds(run), task.timeout_seconds, now, speaks, told)
+        context = pods.ObservationContext(stop, timeout_seconds(run), task.timeout_seconds, now)
         before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
-        result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context) for n in numbers]
+        result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context, observer) for n in numbers]
     return result
 
 
-def unaccounted(run: Run, run_pods: Sequence[Manifest]) -> list[AttemptStatus]:
-    """Return the attempts that had not ended when last written down, and whose pods are not among these."""
+def attempts_without_pod(run: Run, run_pods: Sequence[Manifest]) -> list[AttemptStatus]:
+    """Return the attempts that had not ended when last recorded, and whose pods are not among these."""
     present = {pod["metadata"]["name"] for pod in run_pods}
     return [
         attempt
@@ -92,26 +91,6 @@ def unaccounted(run: Run, run_pods: Sequence[Manifest]) -> list[AttemptStatus]:
     ]
 
 
-def with_archives(status: RunStatus, run_uid: str, archived: Callable[[str, str, int], bool]) -> RunStatus:
-    """Return the status, each attempt whose log is archived by now marked so.
-
-    Args:
-        status: the status so far.
-        run_uid: uid of the Run.
-        archived: from (run uid, task key, attempt) to whether the attempt's whole log is in the object store.
-    """
-
-    def marked(key: str, attempt: AttemptStatus) -> AttemptStatus:
-        done = attempt.logs_archived or (attempt.status.is_terminal and archived(run_uid, key, attempt.attempt))
-        return attempt.model_copy(update={"logs_archived": done})
-
-    tasks = [
-        task.model_copy(update={"attempts": [marked(task.key, attempt) for attempt in task.attempts]})
-        for task in status.tasks
-    ]
-    return status.model_copy(update={"tasks": tasks})
-
-
 def of(
     run: Run,
     decision: Decision,
@@ -119,25 +98,23 @@ def of(
     *,
     stop: Stop | None,
     admission: Admission,
-    problem: Problem | None,
+    problem: RunProblem | None,
     now: datetime,
-    told: pods.Told | None = None,
 ) -> RunStatus:
     """Return the status of a run.
 
     Args:
         run: the Run with its last written status.
-        decision: what dag.py made of it.
-        attempts: what it was made of.
+        decision: of dag.py.
+        attempts: what the decision was based on.
         stop: why the run is being ended, if it is.
         admission: whether the quota lets it run.
         problem: what is wrong with it, if anything.
         now: the present.
-        told: what is known beside what its pods say.
     """
     before = run.status or RunStatus()
     tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
-    begun = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
+    started = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
     error = _error(decision.phase, tasks, stop, admission, problem, run)
     wanted = _conditions(decision.phase, stop, admission, problem, error, tasks)
     ended = decision.phase.is_terminal
@@ -145,45 +122,52 @@ def of(
         observed_generation=run.metadata.generation,
         conditions=merge_conditions(before.conditions, wanted, generation=run.metadata.generation, now=now),
         phase=decision.phase,
-        start_time=min(begun, default=None),
+        start_time=min(started, default=None),
         completion_time=(before.completion_time or now) if ended else None,
         progress=_progress(tasks) if tasks else None,
         error=error,
         tasks=tasks,
         snapshot=before.snapshot,
-        polars=(told.polars if told else None) or before.polars,
+        polars=before.polars,
     )
 
 
-def waiting(run: Run, tasks: Sequence[Task], problem: Problem | None, admission: Admission, now: datetime) -> RunStatus:
-    """Return the status of a run that has not started anything: it waits for room, or for what is missing."""
+def waiting(
+    run: Run, tasks: Sequence[Task], problem: RunProblem | None, admission: Admission, now: datetime
+) -> RunStatus:
+    """Return the status of a run that has not started anything: it waits for a place, or for what is missing."""
     decision = Decision(phase=RunPhase.PENDING, tasks={task.key: TaskPhase.PENDING for task in tasks})
     return of(run, decision, {}, stop=None, admission=admission, problem=problem, now=now)
 
 
-def failed(run: Run, tasks: Sequence[Task], problem: Problem, now: datetime) -> RunStatus:
+def failed(run: Run, tasks: Sequence[Task], problem: RunProblem, now: datetime) -> RunStatus:
     """Return the status of a run that can never start."""
     decision = Decision(phase=RunPhase.FAILED, tasks={task.key: TaskPhase.CANCELLED for task in tasks})
-    return of(run, decision, {}, stop=None, admission=NOT_ASKED, problem=problem, now=now)
+    return of(run, decision, {}, stop=None, admission=NOT_REQUESTED, problem=problem, now=now)
 
 
-def _attempt(before: AttemptStatus | None, pod: Manifest | None, context: pods.Context) -> AttemptStatus:
+def _attempt(
+    before: AttemptStatus | None,
+    pod: Manifest | None,
+    context: pods.ObservationContext,
+    observer: pods.PodObserver,
+) -> AttemptStatus:
     if before is not None and before.status.is_terminal:
         return before
     if pod is not None:
-        return pods.observe(pod, before, context)
-    assert before is not None, "an attempt is known by its pod or by the status"  # noqa: S101
-    return pods.vanished(before, context)
+        return observer.observe(pod, before, context)
+    assert before is not None, "an attempt has a pod or a recorded status"  # noqa: S101
+    return observer.observe_missing(before, context)
 
 
 def _task(key: str, phase: TaskPhase, tried: Sequence[AttemptStatus]) -> TaskStatus:
     last = tried[-1] if tried else None
-    begun = [attempt.start_time for attempt in tried if attempt.start_time]
+    started = [attempt.start_time for attempt in tried if attempt.start_time]
     return TaskStatus(
         key=key,
         status=phase,
         retry_count=max(len(tried) - 1, 0),
-        start_time=min(begun, default=None),
+        start_time=min(started, default=None),
         completion_time=last.completion_time if last and phase.is_terminal else None,
         exit_code=last.exit_code if last else None,
         error=last.error if last else None,
@@ -200,7 +184,7 @@ def _error(
     tasks: Sequence[TaskStatus],
     stop: Stop | None,
     admission: Admission,
-    problem: Problem | None,
+    problem: RunProblem | None,
     run: Run,
 ) -> str | None:
     if phase in (RunPhase.SUCCESS, RunPhase.CANCELLED):
@@ -208,7 +192,7 @@ def _error(
     if problem:
         return problem.message
     if stop is Stop.TIMED_OUT:
-        return took_too_long(run)
+        return timeout_message(run)
     if phase is RunPhase.PENDING and not admission.admitted:
         return admission.message
     culprit = next((t for t in tasks if t.status is TaskPhase.FAILED), None) if phase is RunPhase.FAILED else None
@@ -222,12 +206,12 @@ def _conditions(
     phase: RunPhase,
     stop: Stop | None,
     admission: Admission,
-    problem: Problem | None,
+    problem: RunProblem | None,
     error: str | None,
     tasks: Sequence[TaskStatus],
 ) -> Wanted:
     reason = _reason(phase, stop, problem, admission)
-    message = error or _sentence(phase, tasks)
+    message = error or _describe(phase, tasks)
     good, ended = phase is RunPhase.SUCCESS, phase.is_terminal
     bad = ended and not good
     admitted = Reason.WITHIN_QUOTA if admission.admitted else (problem.reason if problem else admission.reason)
@@ -241,7 +225,7 @@ def _conditions(
     ]
 
 
-def _reason(phase: RunPhase, stop: Stop | None, problem: Problem | None, admission: Admission) -> Reason:
+def _reason(phase: RunPhase, stop: Stop | None, problem: RunProblem | None, admission: Admission) -> Reason:
     if phase is RunPhase.SUCCESS:
         return Reason.SUCCEEDED
     if phase is RunPhase.CANCELLED:
@@ -257,9 +241,9 @@ def _reason(phase: RunPhase, stop: Stop | None, problem: Problem | None, admissi
     return Reason.RUNNING if phase is RunPhase.RUNNING else Reason.PENDING
 
 
-def _sentence(phase: RunPhase, tasks: Sequence[TaskStatus]) -> str:
+def _describe(phase: RunPhase, tasks: Sequence[TaskStatus]) -> str:
     if phase is RunPhase.SUCCESS:
         return "every task succeeded"
     if phase is RunPhase.CANCELLED:
         return "the run was cancelled"
-    return f"{_progress(tasks)} tasks ended" if tasks else "nothing is known of the tasks yet"
+    return f"{_progress(tasks)} tasks ended" if tasks else "the tasks are not known yet"

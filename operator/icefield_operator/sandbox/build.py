@@ -1,4 +1,4 @@
-"""Pure: sandbox pods, and the patch that gives a warm one to a run."""
+"""Pure: sandbox pods, and the patch that assigns a warm one to a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from icefield_crds import PolarsWorkload, Run, Workspace, labels, names
 from icefield_crds.names import SINGLE_COMMAND_KEY, TASK_CONTAINER
 from icefield_crds.polars import DEFAULT_VCPUS, MEMORY_PER_VCPU
-from icefield_operator import pod_parts
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
+from icefield_operator import pod_spec
 
 from .tokens import SandboxTokens, digest
 
 TEMPLATE_ANNOTATION = f"{names.GROUP}/template-hash"
-"""On each sandbox: what it was made of. A warm one that would be made otherwise now is replaced."""
+"""On each warm sandbox: the hash of its template. One of an older template is replaced."""
 CLOUD_KEYS = {
     "POLARS_CLOUD_ACCESS_TOKEN": "accessToken",
     "POLARS_CLOUD_CLIENT_ID": "clientId",
@@ -34,12 +34,12 @@ _GIB = 1024**3
 _REQUESTS = {"cpu": "50m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
 """Small, as a workload rarely uses its limits for long; without the last, the limit would be asked for."""
 _EPHEMERAL_STORAGE = "9Gi"
-"""What it may write to its disk, and what it may print besides."""
+"""The volume and the output together."""
 
 
 @dataclass(frozen=True)
-class Images:
-    """Which images sandboxes are made of."""
+class SandboxImages:
+    """The images of sandboxes."""
 
     polars: str
     cloud: str
@@ -48,10 +48,10 @@ class Images:
 
 
 class SandboxBuilder:
-    """Makes the manifests of sandboxes."""
+    """Builds the manifests of sandboxes."""
 
-    def __init__(self, images: Images, tokens: SandboxTokens) -> None:
-        """Make sandboxes of these images, with the digests of these tokens."""
+    def __init__(self, images: SandboxImages, tokens: SandboxTokens) -> None:
+        """Build with these images and the digests of these tokens."""
         self._images = images
         self._tokens = tokens
 
@@ -78,10 +78,10 @@ class SandboxBuilder:
         return self._pod(metadata, workload.vcpus, cloud=workload.distributed)
 
     def template_hash(self) -> str:
-        """Return what warm sandboxes are made of now, as a digest."""
+        """Return the hash of the template of warm sandboxes."""
         spec = self._spec(DEFAULT_VCPUS, "", cloud=False)
-        made_of = json.dumps([spec, self._tokens.generation], sort_keys=True)
-        return hashlib.sha256(made_of.encode()).hexdigest()[:16]
+        template = json.dumps([spec, self._tokens.generation], sort_keys=True)
+        return hashlib.sha256(template.encode()).hexdigest()[:16]
 
     def _pod(self, metadata: Manifest, vcpus: int, *, cloud: bool) -> Manifest:
         token_sha256 = digest(self._tokens.of(metadata["namespace"], metadata["name"]))
@@ -91,12 +91,12 @@ class SandboxBuilder:
     def _spec(self, vcpus: int, token_sha256: str, *, cloud: bool) -> Manifest:
         return {
             "restartPolicy": "Never",
-            **pod_parts.hardened(),
+            **pod_spec.restricted_pod(),
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "containers": [self._container(vcpus, token_sha256, cloud=cloud)],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": f"{DISK_LIMIT_BYTES // _GIB}Gi"}},
-                pod_parts.CA_VOLUME,
+                pod_spec.CA_VOLUME,
             ],
         }
 
@@ -107,7 +107,7 @@ class SandboxBuilder:
             "name": TASK_CONTAINER,
             "image": self._images.cloud if cloud else self._images.polars,
             "imagePullPolicy": self._images.pull_policy,
-            # The first process of the pod, without an init: what runs in the sandbox cannot signal it.
+            # PID 1, without an init: what runs in the sandbox cannot signal it.
             "command": ["python", "-m", "icefield_engines.polars"],
             "env": [*_env(int(vcpus), memory, token_sha256), *(_cloud_env() if cloud else ())],
             "ports": [{"name": "http", "containerPort": names.SANDBOX_PORT}],
@@ -118,16 +118,16 @@ class SandboxBuilder:
                 "failureThreshold": 3,
             },
             "resources": {"requests": dict(_REQUESTS), "limits": limits},
-            "securityContext": pod_parts.RESTRICTED,
+            "securityContext": pod_spec.RESTRICTED,
             "volumeMounts": [
                 {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
-                pod_parts.CA_MOUNT,
+                pod_spec.CA_MOUNT,
             ],
         }
 
 
 def claim(pod: Manifest, run: Run, workspace: str) -> Manifest:
-    """Return the merge patch that gives a warm sandbox to a run, unless anybody changed it meanwhile."""
+    """Return the merge patch that assigns a warm sandbox to a run; it fails if the pod has changed meanwhile."""
     metadata = pod["metadata"]
     return {
         "metadata": {
@@ -140,7 +140,7 @@ def claim(pod: Manifest, run: Run, workspace: str) -> Manifest:
 
 
 def _env(vcpus: int, memory: int, token_sha256: str) -> list[dict[str, Any]]:
-    ca_bundle = f"{pod_parts.CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
+    ca_bundle = f"{pod_spec.CA_DIRECTORY}/{names.CA_BUNDLE_KEY}"
     variables = {
         "HOME": "/tmp",  # noqa: S108 - in the container
         "SSL_CERT_FILE": ca_bundle,
@@ -153,7 +153,7 @@ def _env(vcpus: int, memory: int, token_sha256: str) -> list[dict[str, Any]]:
         "ICEFIELD_MAX_OUTPUT_BYTES": str(MAX_OUTPUT_BYTES),
         "ICEFIELD_DISK_LIMIT_BYTES": str(DISK_LIMIT_BYTES),
     }
-    return pod_parts.values(variables)
+    return pod_spec.values(variables)
 
 
 def _cloud_env() -> list[dict[str, Any]]:

@@ -1,15 +1,14 @@
-"""Calls one sandbox: brings its workload, waits for what comes of it, and lets it go."""
+"""The client of one sandbox: sends the workload, waits for the outcome, and acknowledges it."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import aiohttp
-from pydantic import ValidationError
 
-from icefield_operator.world import Manifest
-
-from .outcome import Outcome
+from icefield_crds.wire.outcome import WorkloadOutcome
+from icefield_crds.wire.workload import Workload
 
 CONNECT_TIMEOUT = 2.0
 CALL_TIMEOUT = 10.0
@@ -21,39 +20,39 @@ _LONGEST_ANSWER = 256 * 1024
 
 
 class SandboxUnreachableError(Exception):
-    """No answer, or none that settles anything: try again while the pod lives."""
+    """No answer, or a temporary error: retry while the pod exists."""
 
 
 class SandboxRefusedError(Exception):
-    """The sandbox will not take the workload, now or ever."""
+    """The sandbox rejects the workload permanently."""
 
 
 class SandboxClient:
     """Calls the sandbox at one address."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str, token: str) -> None:
-        """Make a client of the sandbox at this base URL, which opens with this token."""
+        """Make a client of the sandbox at this base URL, with its token."""
         self._session = session
         self._address = address
         self._headers = {"Authorization": f"Bearer {token}"}
 
-    async def put(self, workload: Manifest) -> None:
-        """Bring the workload; bringing the same one again changes nothing.
+    async def put(self, workload: Workload) -> None:
+        """Send the workload; sending the same one again has no effect.
 
         Raises:
-            SandboxUnreachableError: nobody answered.
+            SandboxUnreachableError: no answer.
             SandboxRefusedError: it refuses.
         """
-        status, text = await self._call("PUT", "/workload", body=workload)
+        status, text = await self._call("PUT", "/workload", body=workload.to_json())
         if status not in (200, 202):
             raise _error(status, text)
 
-    async def outcome(self) -> Outcome | None:
+    async def outcome(self) -> WorkloadOutcome | None:
         """Wait a while for the outcome; None when there is none yet.
 
         Raises:
-            SandboxUnreachableError: nobody answered.
-            SandboxRefusedError: it answers what nobody understands.
+            SandboxUnreachableError: no answer.
+            SandboxRefusedError: its answer is invalid.
         """
         status, text = await self._call("GET", f"/outcome?wait={WAIT_SECONDS}", timeout=WAIT_SECONDS + CALL_TIMEOUT)
         if status == 202:
@@ -61,15 +60,15 @@ class SandboxClient:
         if status != 200:
             raise _error(status, text)
         try:
-            return Outcome.model_validate_json(text)
-        except ValidationError as error:
-            raise SandboxRefusedError(f"its outcome cannot be understood ({error.error_count()} errors)") from error
+            return WorkloadOutcome.from_json(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise SandboxRefusedError(f"its outcome cannot be understood: {error}") from error
 
     async def acknowledge(self) -> None:
-        """Say that the outcome is written down; the sandbox ends.
+        """Acknowledge that the outcome is recorded; the sandbox ends.
 
         Raises:
-            SandboxUnreachableError: nobody answered; it may have ended already.
+            SandboxUnreachableError: no answer; it may have ended already.
             SandboxRefusedError: it refuses.
         """
         status, text = await self._call("POST", "/acknowledge")
@@ -81,7 +80,7 @@ class SandboxClient:
         method: str,
         path: str,
         *,
-        body: Manifest | None = None,
+        body: dict[str, Any] | None = None,
         timeout: float = CALL_TIMEOUT,  # noqa: ASYNC109 - handed to aiohttp, which enforces it
     ) -> tuple[int, bytes]:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
@@ -96,9 +95,9 @@ class SandboxClient:
 
 def _error(status: int, text: bytes) -> Exception:
     try:
-        said = str(json.loads(text)["error"])
+        message = str(json.loads(text)["error"])
     except (ValueError, TypeError, KeyError):
-        said = f"HTTP {status}"
+        message = f"HTTP {status}"
     if status >= 500 or status == 429:
-        return SandboxUnreachableError(said)
-    return SandboxRefusedError(said)
+        return SandboxUnreachableError(message)
+    return SandboxRefusedError(message)

@@ -1,4 +1,4 @@
-"""Pure: whom the sandboxes of a workspace may call, and who may call them."""
+"""Pure: what the sandboxes of a workspace may connect to, and what may connect to them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from icefield_crds import Workspace, labels, names
-from icefield_operator.workspace.build import METADATA_SERVICES
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
+from icefield_operator import network
 
 POLICY = "icefield-sandbox"
 CLOUD_POLICY = "icefield-sandbox-cloud"
 
-_APP = "app.kubernetes.io/name"
 _OPERATOR, _API_SERVER = "icefield-operator", "icefield-apiserver"
 _DNS_PORT, _HTTPS_PORT = 53, 443
 
@@ -32,11 +31,11 @@ def policies(workspace: Workspace, servers: Servers) -> list[Manifest]:
     Policies add up: the one of all other pods of the workspace must leave sandboxes out (workspace/build.py).
     """
     egress = [
-        {"to": _anywhere(), "ports": [_port(_DNS_PORT, "UDP"), _port(_DNS_PORT)]},
+        {"to": network.anywhere(), "ports": [network.port(_DNS_PORT, "UDP"), network.port(_DNS_PORT)]},
         *_to_api(servers.api_url),
-        {"to": _anywhere(), "ports": [_port(_port_of(servers.object_store))]},
+        {"to": network.anywhere(), "ports": [network.port(_port_of(servers.object_store))]},
     ]
-    ingress = [{"from": [_platform(_OPERATOR)], "ports": [_port(names.SANDBOX_PORT)]}]
+    ingress = [{"from": [network.platform(_OPERATOR)], "ports": [network.port(names.SANDBOX_PORT)]}]
     all_of_them = {"matchExpressions": [{"key": labels.SANDBOX, "operator": "Exists"}]}
     cloud = {"matchLabels": {labels.SANDBOX: labels.CLOUD_SANDBOX}}
     return [
@@ -50,46 +49,25 @@ def policies(workspace: Workspace, servers: Servers) -> list[Manifest]:
                 "egress": egress,
             },
         ),
-        # Polars Cloud is wherever it is.
+        # Polars Cloud has no fixed addresses.
         _policy(
             workspace,
             CLOUD_POLICY,
             {
                 "podSelector": cloud,
                 "policyTypes": ["Egress"],
-                "egress": [{"to": _anywhere(), "ports": [_port(_HTTPS_PORT)]}],
+                "egress": [{"to": network.anywhere(), "ports": [network.port(_HTTPS_PORT)]}],
             },
         ),
     ]
 
 
 def _to_api(url: str) -> list[Manifest]:
-    """Return the way to our API: its pods, whatever port they listen on; elsewhere, the port that its URL names."""
-    rules: list[Manifest] = [{"to": [_platform(_API_SERVER)]}]
+    """Return the egress rules for the API: its pods on any port, or else the port that its URL names."""
+    rules: list[Manifest] = [{"to": [network.platform(_API_SERVER)]}]
     if not (urlsplit(url).hostname or "").endswith((".svc", ".svc.cluster.local")):
-        rules.append({"to": _anywhere(), "ports": [_port(_port_of(url))]})
+        rules.append({"to": network.anywhere(), "ports": [network.port(_port_of(url))]})
     return rules
-
-
-def _anywhere() -> list[Manifest]:
-    v4, v6 = METADATA_SERVICES
-    return [
-        # Pods by selector as well as by address: to some network plugins an address block means outside the cluster.
-        {"namespaceSelector": {}},
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": [v4]}},
-        {"ipBlock": {"cidr": "::/0", "except": [v6]}},
-    ]
-
-
-def _platform(app: str) -> Manifest:
-    return {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": names.SYSTEM_NAMESPACE}},
-        "podSelector": {"matchLabels": {_APP: app}},
-    }
-
-
-def _port(number: int, protocol: str = "TCP") -> Manifest:
-    return {"protocol": protocol, "port": number}
 
 
 def _port_of(url: str) -> int:

@@ -1,4 +1,4 @@
-"""The bearer token of each sandbox: made of its name, so that it can always be made again and is stored nowhere."""
+"""The bearer token of each sandbox: derived from its name, so it is stored nowhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SandboxTokens:
 
     @property
     def generation(self) -> str:
-        """Something that changes when the key does: the tokens of pods made before are lost then."""
+        """Changes with the key: the tokens of pods created before are invalid then."""
         return digest(self._of(b""))[:16]
 
     def of(self, namespace: str, pod: str) -> str:

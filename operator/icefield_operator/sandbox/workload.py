@@ -1,4 +1,4 @@
-"""What a sandbox is told to do, with what opens the workspace's tables to it."""
+"""The workload of a sandbox, with the credentials for the workspace's tables."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from icefield_crds import PolarsWorkload, Run, Workspace, names, object_store
+from icefield_crds.polars import DEFAULT_TIMEOUT_SECONDS
+from icefield_crds.wire.workload import CatalogAccess, ObjectStoreAccess, Workload
 from icefield_operator.cluster import Cluster
-from icefield_operator.run.work import timeout_seconds
+from icefield_operator.run.run_type import timeout_seconds
 from icefield_operator.run_token import RunTokenSigner
-from icefield_operator.workspace.resolve import read_secret
-from icefield_operator.world import Manifest
+from icefield_operator.secrets import read_secret
 
 OUTLIVES = timedelta(hours=1)
 """How much longer than its workload the token of a sandbox lives."""
@@ -30,7 +31,7 @@ class WorkloadWriter:
         self._signer = signer
         self._api_url = api_url
 
-    async def write(self, run: Run, spec: PolarsWorkload, workspace: Workspace, now: datetime) -> Manifest:
+    async def write(self, run: Run, spec: PolarsWorkload, workspace: Workspace, now: datetime) -> Workload:
         """Return the workload of a run.
 
         Raises:
@@ -56,7 +57,7 @@ def document(
     environment: Mapping[str, str],
     token: str,
     api_url: str,
-) -> Manifest:
+) -> Workload:
     """Return the workload of a run as sandboxes read it.
 
     Args:
@@ -64,38 +65,37 @@ def document(
         spec: what it executes.
         workspace: where.
         keys: the variables of the workspace's object store Secret.
-        environment: the variables that its people set for all tasks.
+        environment: the variables that its users set for all tasks.
         token: opens the catalog.
         api_url: where our REST API is.
     """
     slug = workspace.metadata.name
-    return {
-        "id": run.metadata.uid,
-        "mode": spec.used_mode.value,
-        "query": spec.query,
-        "script": spec.script,
-        "tables": [{"alias": table.alias, "table": table.table} for table in spec.tables],
-        "params": spec.params,
-        "catalog": spec.catalog,
-        "names": list(workspace.catalog_names),
-        "destination": spec.destination,
-        "save_mode": spec.save_mode.value,
-        "distributed": spec.distributed,
-        "instance_type": spec.instance_type,
-        "cluster_size": spec.cluster_size,
-        "timeout_seconds": timeout_seconds(run),
-        "environment": dict(environment),
-        "access": {
-            "catalog_uri": f"{api_url}/iceberg",
-            "warehouse": slug,
-            "token": token,
-            "object_store": {
-                "endpoint": keys.get("AWS_ENDPOINT_URL", ""),
-                "region": keys.get("AWS_REGION", ""),
-                "bucket": keys.get("ICEFIELD_BUCKET", ""),
-                "access_key_id": keys.get("AWS_ACCESS_KEY_ID", ""),
-                "secret_access_key": keys.get("AWS_SECRET_ACCESS_KEY", ""),
-            },
-        },
-        "result_key": object_store.run_result_key(slug, run.metadata.uid),
-    }
+    return Workload(
+        id=run.metadata.uid,
+        mode=spec.used_mode,
+        text=(spec.script if spec.is_script else spec.query) or "",
+        tables={table.alias: table.table for table in spec.tables},
+        params=spec.params,
+        catalog=spec.catalog,
+        catalog_names=tuple(workspace.catalog_names),
+        destination=spec.destination,
+        save_mode=spec.save_mode,
+        distributed=spec.distributed,
+        instance_type=spec.instance_type,
+        cluster_size=spec.cluster_size,
+        timeout_seconds=timeout_seconds(run) or DEFAULT_TIMEOUT_SECONDS,
+        environment=dict(environment),
+        access=CatalogAccess(
+            catalog_uri=f"{api_url}/iceberg",
+            warehouse=slug,
+            token=token,
+            object_store=ObjectStoreAccess(
+                endpoint=keys.get("AWS_ENDPOINT_URL", ""),
+                region=keys.get("AWS_REGION", ""),
+                bucket=keys.get("ICEFIELD_BUCKET", ""),
+                access_key_id=keys.get("AWS_ACCESS_KEY_ID", ""),
+                secret_access_key=keys.get("AWS_SECRET_ACCESS_KEY", ""),
+            ),
+        ),
+        result_key=object_store.run_result_key(slug, run.metadata.uid),
+    )

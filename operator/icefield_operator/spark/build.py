@@ -9,15 +9,15 @@ from typing import Any
 import yaml
 
 from icefield_crds import EnvVar, SparkApplication, Task, labels, names
-from icefield_operator import pod_parts
+from icefield_kube.client import Manifest
+from icefield_operator import pod_spec
 from icefield_operator.run import build as run_build
-from icefield_operator.world import Manifest
 
-from . import driver_rights, sizes
+from . import driver_rbac, resources
 
 MODULE = "icefield_engines.spark_application"
 GRACE_SECONDS = 30
-"""A driver that is told to end takes its executors with it, which is a call of Kubernetes' API for each."""
+"""A driver that is ended deletes its executors, with one API call each."""
 APPLICATION_DIRECTORY = "/etc/icefield/application"
 APPLICATION_FILE = "application.json"
 EXECUTOR_TEMPLATE = "executor.yaml"
@@ -25,32 +25,32 @@ EXECUTOR_TEMPLATE = "executor.yaml"
 _SECRETS = [
     # Later ones win, and `env` wins over all of them.
     {"secretRef": {"name": names.ENVIRONMENT_SECRET, "optional": True}},
-    *pod_parts.secrets(names.OBJECT_STORE_SECRET),
+    *pod_spec.secrets(names.OBJECT_STORE_SECRET),
 ]
 _SCRATCH = ("tmp", "spill")
 _SCRATCH_DIRECTORY = "/tmp"  # noqa: S108 - inside the container
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What the children of an application are made of."""
+class ApplicationContext:
+    """What the children of an application are built from."""
 
-    of_run: run_build.Surroundings
+    of_run: run_build.RunPodContext
     """The run; its images' `runtime` is the image of warehouses, which drivers and executors are made of."""
     application: SparkApplication
     catalog_names: tuple[str, ...]
     """What SQL calls the workspace's catalog, its slug first."""
 
 
-def config_map(around: Surroundings) -> Manifest:
+def config_map(context: ApplicationContext) -> Manifest:
     """Return the ConfigMap with the application, and with the template of its executors when it has any.
 
     How many executors there are, their CPU and memory, and their owner, the driver's pod, are what Spark fills in.
     """
-    run, workspace = around.of_run.run, around.of_run.workspace
-    data = {APPLICATION_FILE: application_file(around.application)}
-    if around.application.executors:
-        data[EXECUTOR_TEMPLATE] = yaml.safe_dump(_executor(around), sort_keys=False)
+    run, workspace = context.of_run.run, context.of_run.workspace
+    data = {APPLICATION_FILE: application_file(context.application)}
+    if context.application.executors:
+        data[EXECUTOR_TEMPLATE] = yaml.safe_dump(_executor(context), sort_keys=False)
     metadata = run_build.metadata_of(run, workspace, names.spark_executor_config_map(run.metadata.name))
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
@@ -60,138 +60,138 @@ def application_file(application: SparkApplication) -> str:
     return json.dumps(application.to_api(), sort_keys=True)
 
 
-def network_policy(around: Surroundings) -> Manifest | None:
+def network_policy(context: ApplicationContext) -> Manifest | None:
     """Return the NetworkPolicy that lets driver and executors reach each other; None when there is only a driver.
 
     All ports: executors choose theirs, and fetch shuffles from each other.
     """
-    if not around.application.executors:
+    if not context.application.executors:
         return None
-    run = around.of_run.run
+    run = context.of_run.run
     own = {"matchLabels": {labels.RUN: run.metadata.name}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": run_build.metadata_of(
-            run, around.of_run.workspace, names.spark_executor_config_map(run.metadata.name)
+            run, context.of_run.workspace, names.spark_executor_config_map(run.metadata.name)
         ),
         "spec": {"podSelector": own, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": own}]}]},
     }
 
 
-def pod(around: Surroundings, task: Task, attempt: int, deadline_seconds: int | None) -> Manifest:
+def pod(context: ApplicationContext, task: Task, attempt: int, deadline_seconds: int | None) -> Manifest:
     """Return the driver's pod of one attempt.
 
     Args:
-        around: the run and its surroundings.
+        context: the run and its application.
         task: the run's one task.
         attempt: number of the attempt, from 0.
         deadline_seconds: after how long the kubelet ends it.
     """
-    run, workspace = around.of_run.run, around.of_run.workspace
+    run, workspace = context.of_run.run, context.of_run.workspace
     metadata = run_build.metadata_of(run, workspace, names.pod_name(run.metadata.name, task.key, attempt))
     metadata["labels"] = labels.of_task_pod(workspace, run.metadata.name, task.key, attempt)
     config = {"name": names.spark_executor_config_map(run.metadata.name)}
     spec: dict[str, Any] = {
-        **pod_parts.hardened(),
+        **pod_spec.restricted_pod(),
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "containers": [_driver(around, task, attempt)],
-        "volumes": [*_scratch_volumes(), pod_parts.CA_VOLUME, {"name": "application", "configMap": config}],
+        "containers": [_driver(context, task, attempt)],
+        "volumes": [*_scratch_volumes(), pod_spec.CA_VOLUME, {"name": "application", "configMap": config}],
     }
-    if around.application.executors:
-        spec["serviceAccountName"] = driver_rights.APPLICATIONS
-        spec["volumes"].append(pod_parts.TOKEN_VOLUME)
+    if context.application.executors:
+        spec["serviceAccountName"] = driver_rbac.APPLICATIONS
+        spec["volumes"].append(pod_spec.TOKEN_VOLUME)
     if deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = deadline_seconds
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _driver(around: Surroundings, task: Task, attempt: int) -> Manifest:
-    executors = around.application.executors
+def _driver(context: ApplicationContext, task: Task, attempt: int) -> Manifest:
+    executors = context.application.executors
     return {
         "name": names.TASK_CONTAINER,
-        "image": around.of_run.images.runtime,
-        "imagePullPolicy": around.of_run.images.pull_policy,
+        "image": context.of_run.images.runtime,
+        "imagePullPolicy": context.of_run.images.pull_policy,
         "command": ["/usr/bin/tini", "-g", "--", "python", "-m", MODULE],
-        "env": _driver_env(around, task, attempt),
+        "env": _driver_env(context, task, attempt),
         "envFrom": _SECRETS,
-        "resources": sizes.driver(around.application.driver),
-        "securityContext": pod_parts.RESTRICTED,
+        "resources": resources.driver(context.application.driver),
+        "securityContext": pod_spec.RESTRICTED,
         "volumeMounts": [
             *_scratch_mounts(),
-            pod_parts.CA_MOUNT,
+            pod_spec.CA_MOUNT,
             {"name": "application", "mountPath": APPLICATION_DIRECTORY, "readOnly": True},
-            *([pod_parts.TOKEN_MOUNT] if executors else []),
+            *([pod_spec.TOKEN_MOUNT] if executors else []),
         ],
     }
 
 
-def _driver_env(around: Surroundings, task: Task, attempt: int) -> list[Manifest]:
-    run, workspace, application = around.of_run.run, around.of_run.workspace, around.application
+def _driver_env(context: ApplicationContext, task: Task, attempt: int) -> list[Manifest]:
+    run, workspace, application = context.of_run.run, context.of_run.workspace, context.application
     values = {
         "ICEFIELD_WORKSPACE": workspace,
         "ICEFIELD_RUN_ID": run.public_id,
         "ICEFIELD_APPLICATION": f"{APPLICATION_DIRECTORY}/{APPLICATION_FILE}",
-        "ICEFIELD_CATALOG_NAMES": ",".join(around.catalog_names),
-        # Through our API, which knows from the token what the run reads and writes.
-        "ICEFIELD_CATALOG_URI": f"{around.of_run.api_url}/iceberg",
+        "ICEFIELD_CATALOG_NAMES": ",".join(context.catalog_names),
+        # Through our API, which learns from the token what the run reads and writes.
+        "ICEFIELD_CATALOG_URI": f"{context.of_run.api_url}/iceberg",
         "ICEFIELD_CATALOG_WAREHOUSE": workspace,
         "ICEFIELD_SPARK_EXECUTORS_MAX": str(application.executors),
     }
     if application.executors:
-        size = sizes.executor(application.executor)
+        size = resources.executor(application.executor)
         values |= {
             "ICEFIELD_SPARK_EXECUTOR_CPU": str(size.cores),
             "ICEFIELD_SPARK_EXECUTOR_CPU_REQUEST": size.cpu_request,
             "ICEFIELD_SPARK_EXECUTOR_MEMORY_BYTES": str(size.memory_bytes),
-            "ICEFIELD_SPARK_EXECUTOR_IMAGE": around.of_run.images.runtime,
+            "ICEFIELD_SPARK_EXECUTOR_IMAGE": context.of_run.images.runtime,
             "ICEFIELD_SPARK_EXECUTOR_TEMPLATE": f"{APPLICATION_DIRECTORY}/{EXECUTOR_TEMPLATE}",
         }
     token = {"name": names.run_token_secret(run.metadata.name), "key": run_build.TOKEN_KEY}
     variables = [
-        *run_build.environment(around.of_run, task, attempt),
-        *pod_parts.values(values),
+        *run_build.environment(context.of_run, task, attempt),
+        *pod_spec.values(values),
         {"name": "ICEFIELD_CATALOG_TOKEN", "valueFrom": {"secretKeyRef": token}},
-        *pod_parts.own_limits(),
-        *pod_parts.own_place(),
+        *pod_spec.limits_env(),
+        *pod_spec.pod_env(),
     ]
     return list({variable["name"]: variable for variable in variables}.values())
 
 
-def _executor(around: Surroundings) -> Manifest:
-    run, workspace = around.of_run.run, around.of_run.workspace
-    own = [variable for variable in around.of_run.execution.env if _is_plain(variable)]
+def _executor(context: ApplicationContext) -> Manifest:
+    run, workspace = context.of_run.run, context.of_run.workspace
+    own = [variable for variable in context.of_run.execution.env if _is_plain(variable)]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"labels": labels.of_application_executor(workspace, run.metadata.name)},
         "spec": {
-            **pod_parts.hardened(),
+            **pod_spec.restricted_pod(),
             "serviceAccountName": "default",
             "containers": [
                 {
                     "name": "executor",
                     # Where it keeps the files and jars that the driver gives it.
                     "workingDir": _SCRATCH_DIRECTORY,
-                    "imagePullPolicy": around.of_run.images.pull_policy,
+                    "imagePullPolicy": context.of_run.images.pull_policy,
                     "env": [
                         *(run_build.user_variable(variable) for variable in own),
-                        *run_build.parameters(around.of_run.execution.params),
-                        *pod_parts.values(pod_parts.at_home()),
+                        *run_build.parameters(context.of_run.execution.params),
+                        *pod_spec.values(pod_spec.python_env()),
                     ],
                     "envFrom": _SECRETS,
-                    "securityContext": pod_parts.RESTRICTED,
-                    "volumeMounts": [{"name": "tmp", "mountPath": _SCRATCH_DIRECTORY}, pod_parts.CA_MOUNT],
+                    "securityContext": pod_spec.RESTRICTED,
+                    "volumeMounts": [{"name": "tmp", "mountPath": _SCRATCH_DIRECTORY}, pod_spec.CA_MOUNT],
                 }
             ],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, pod_parts.CA_VOLUME],
+            "volumes": [{"name": "tmp", "emptyDir": {}}, pod_spec.CA_VOLUME],
         },
     }
 
 
 def _is_plain(variable: EnvVar) -> bool:
-    """Say whether a variable may stand in an executor: the driver may give it no Secret but those of every task."""
+    """Return whether an executor may have a variable: of Secrets the driver may only give it those of every task."""
     return variable.value_from is None or variable.value_from.secret_key_ref is None
 
 

@@ -1,1 +1,1 @@
-"""Reconciles Warehouses: one pod each, started and stopped as its owner, its statements and its idleness ask for."""
+"""Warehouses: one pod each, started and stopped by spec, wake and idle time."""

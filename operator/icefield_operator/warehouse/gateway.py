@@ -1,16 +1,17 @@
-"""Asks the gateways of running warehouses what they are doing."""
+"""The client of the gateways of running warehouses."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
-import time
 
 import aiohttp
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from cachetools import TTLCache
 
 from icefield_crds.names import WAREHOUSE_TOKEN_SECRET
+from icefield_crds.wire.gateway import GatewayStatus
 from icefield_operator.cluster import Cluster
 
 from .build import TOKEN_KEY
@@ -18,32 +19,22 @@ from .build import TOKEN_KEY
 log = logging.getLogger(__name__)
 
 TIMEOUT = 3.0
-"""Seconds that one question may take."""
+"""Timeout of one call, in seconds."""
 
+MAX_TOKENS = 10_000
 TOKEN_SECONDS = 300.0
 """For how long a workspace's token is kept; one that is refused is read again at once."""
 
 _LONGEST_ANSWER = 64 * 1024
 
 
-class Answer(BaseModel):
-    """What `GET /status` of a gateway says."""
-
-    spark: bool
-    """Whether statements that write are served."""
-    running: int = Field(ge=0)
-    """How many statements run, or wait to."""
-    last_activity: AwareDatetime
-    """When the last one ended; the start of the gateway before the first."""
-
-
-class Gateways:
-    """The gateways of all warehouses; one that does not answer is not known to be idle."""
+class GatewayClients:
+    """Calls the gateways of all warehouses; one that does not answer is not known to be idle."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Read tokens from this cluster; nothing is asked yet."""
+        """Read tokens from this cluster; nothing is called yet."""
         self._cluster = cluster
-        self._tokens: dict[str, tuple[float, str]] = {}
+        self._tokens: TTLCache[str, str] = TTLCache(MAX_TOKENS, TOKEN_SECONDS)
         self._opened: aiohttp.ClientSession | None = None
 
     async def run(self) -> None:
@@ -54,8 +45,8 @@ class Gateways:
             if self._opened is not None:
                 await self._opened.close()
 
-    async def ask(self, namespace: str, endpoint: str) -> Answer | None:
-        """Return what the gateway at this URL says, or None when it says nothing that can be understood.
+    async def query(self, namespace: str, endpoint: str) -> GatewayStatus | None:
+        """Return the status of the gateway at this URL, or None without a valid answer.
 
         Raises:
             KubernetesError: the workspace's token cannot be read for now.
@@ -68,11 +59,11 @@ class Gateways:
                 f"{endpoint}/status", headers={"Authorization": f"Bearer {token}"}, allow_redirects=False
             ) as response:
                 if response.status == 401:
-                    del self._tokens[namespace]
+                    self._tokens.pop(namespace, None)
                 response.raise_for_status()
-                return Answer.model_validate_json(await response.content.read(_LONGEST_ANSWER))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
-            log.info("The gateway at %s does not say how it is: %s", endpoint, error or type(error).__name__)
+                return GatewayStatus.from_json(json.loads(await response.content.read(_LONGEST_ANSWER)))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            log.info("The gateway at %s did not report its status: %s", endpoint, error or type(error).__name__)
             return None
 
     @property
@@ -82,13 +73,12 @@ class Gateways:
         return self._opened
 
     async def _token(self, namespace: str) -> str | None:
-        read, token = self._tokens.get(namespace, (float("-inf"), ""))
-        if time.monotonic() - read < TOKEN_SECONDS:
-            return token
+        if cached := self._tokens.get(namespace):
+            return cached
         secret = await self._cluster.get("Secret", namespace, WAREHOUSE_TOKEN_SECRET)
         encoded = ((secret or {}).get("data") or {}).get(TOKEN_KEY)
         if encoded is None:
             return None
         token = base64.b64decode(encoded).decode()
-        self._tokens[namespace] = (time.monotonic(), token)
+        self._tokens[namespace] = token
         return token

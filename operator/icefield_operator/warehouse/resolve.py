@@ -1,4 +1,4 @@
-"""Reads what a pass over a Warehouse needs from the cached snapshot; writes nothing."""
+"""Pure: what a pass over a Warehouse needs of the cached snapshot."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from icefield_crds import Flavor, Warehouse, Workspace
 from icefield_crds.names import warehouse_pod
 from icefield_crds.workspace import DEFAULT_FLAVOR
-from icefield_operator.world import Manifest, World
+from icefield_kube.client import Manifest
+from icefield_operator.cluster_cache import ClusterCache
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known around a Warehouse."""
+class WarehouseFacts:
+    """A Warehouse and the resources that it refers to."""
 
     warehouse: Warehouse
     workspace: Workspace | None
@@ -25,23 +26,23 @@ class Facts:
     executor_flavor: Flavor | None
 
 
-def facts(warehouse: Warehouse, world: World) -> Facts:
-    """Return what the snapshot knows around a Warehouse."""
-    workspace = world.workspace_of_namespace(warehouse.metadata.namespace or "")
+def facts(warehouse: Warehouse, cache: ClusterCache) -> WarehouseFacts:
+    """Return a Warehouse with the resources that it refers to."""
+    workspace = cache.workspace_of_namespace(warehouse.metadata.namespace or "")
     size = warehouse.spec.size or (workspace.spec.default_flavor if workspace else DEFAULT_FLAVOR)
     executors = warehouse.spec.spark_executors
     executor_size = (executors.size or size) if executors else None
-    return Facts(
+    return WarehouseFacts(
         warehouse=warehouse,
         workspace=workspace,
         size=size,
-        flavor=world.flavor(size),
+        flavor=cache.flavor(size),
         executor_size=executor_size,
-        executor_flavor=world.flavor(executor_size) if executor_size else None,
+        executor_flavor=cache.flavor(executor_size) if executor_size else None,
     )
 
 
-def pod_of(warehouse: Warehouse, world: World) -> Manifest | None:
+def pod_of(warehouse: Warehouse, cache: ClusterCache) -> Manifest | None:
     """Return the warehouse's pod, if there is one."""
     name = warehouse_pod(warehouse.metadata.name)
-    return next((pod for pod in world.pods_of(warehouse.metadata.uid) if pod["metadata"]["name"] == name), None)
+    return next((pod for pod in cache.pods_of(warehouse.metadata.uid) if pod["metadata"]["name"] == name), None)

@@ -1,4 +1,4 @@
-"""Pure: from what is wanted of a Warehouse and what its pod and its gateway show to its status and conditions."""
+"""Pure: from the target state of a Warehouse, its pod and its gateway to its status and conditions."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from icefield_crds import ConditionType, Reason, Warehouse, WarehousePhase, WarehouseStatus, merge_conditions
+from icefield_crds.wire.gateway import GatewayStatus
+from icefield_operator.problem import Problem
 
-from .gateway import Answer
-from .pods import Seen
-from .validate import Problem
-from .wanted import Wanted, wake_of
+from .desired_state import TargetState, wake_of
+from .pods import ObservedPod
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What there is to see of a warehouse."""
+    """What is observed of a warehouse."""
 
-    pod: Seen | None
-    answer: Answer | None
-    """What the gateway said; None when it was not asked or did not answer."""
+    pod: ObservedPod | None
+    answer: GatewayStatus | None
+    """The status of the gateway; None when it was not queried or did not answer."""
 
 
 def of(
-    warehouse: Warehouse, wanted: Wanted, observed: Observed, problem: Problem | None, now: datetime
+    warehouse: Warehouse, wanted: TargetState, observed: Observed, problem: Problem | None, now: datetime
 ) -> WarehouseStatus:
     """Return the status of a warehouse.
 
     Args:
         warehouse: the Warehouse with its last written status.
-        wanted: whether it is to run.
-        observed: what there is of it.
+        wanted: whether it should run.
+        observed: its pod and its gateway.
         problem: what keeps it from running, if anything.
         now: the present.
     """
@@ -60,24 +60,24 @@ def of(
     )
 
 
-def _phase(wanted: Wanted, observed: Observed, problem: Problem | None) -> WarehousePhase:
+def _phase(wanted: TargetState, observed: Observed, problem: Problem | None) -> WarehousePhase:
     pod = observed.pod
     if not wanted.run:
         return WarehousePhase.STOPPING if pod else WarehousePhase.STOPPED
-    if pod and pod.gateway_ready and not pod.leaving:
+    if pod and pod.gateway_ready and not pod.is_deleting:
         return WarehousePhase.RUNNING
-    if (problem and problem.stalled) or (pod and pod.hopeless and not pod.leaving):
+    if (problem and problem.stalled) or (pod and pod.cannot_start and not pod.is_deleting):
         return WarehousePhase.ERROR
     return WarehousePhase.STARTING
 
 
-def _spark_ready(before: WarehouseStatus, pod: Seen | None, answer: Answer | None) -> bool:
+def _spark_ready(before: WarehouseStatus, pod: ObservedPod | None, answer: GatewayStatus | None) -> bool:
     if pod is None or not pod.spark_running:
         return False
     return answer.spark if answer else before.spark_ready
 
 
-def _error(phase: WarehousePhase, pod: Seen | None, problem: Problem | None) -> str | None:
+def _error(phase: WarehousePhase, pod: ObservedPod | None, problem: Problem | None) -> str | None:
     if phase in (WarehousePhase.STOPPED, WarehousePhase.STOPPING):
         return None
     if problem:
@@ -85,21 +85,21 @@ def _error(phase: WarehousePhase, pod: Seen | None, problem: Problem | None) -> 
     if pod is None:
         return None
     if phase is WarehousePhase.RUNNING:
-        return f"statements that write have to wait: {pod.spark_trouble}" if pod.spark_trouble else None
-    return pod.trouble
+        return f"statements that write have to wait: {pod.spark_error}" if pod.spark_error else None
+    return pod.error
 
 
 def _conditions(
     warehouse: Warehouse,
-    wanted: Wanted,
+    wanted: TargetState,
     phase: WarehousePhase,
     problem: Problem | None,
     error: str | None,
     spark_ready: bool,
 ) -> list[tuple[ConditionType, bool, Reason, str]]:
-    """Return the conditions; a warehouse that is stopped as wanted is Ready, or Flux would wait for it to start."""
+    """Return the conditions; a warehouse that is stopped on request is Ready, or Flux would wait for it to start."""
     reason = _reason(wanted, phase, problem)
-    message = error or _sentence(warehouse, wanted, phase, spark_ready)
+    message = error or _describe(warehouse, wanted, phase, spark_ready)
     stalled = phase is WarehousePhase.ERROR or (wanted.run and problem is not None and problem.stalled)
     at_rest = phase in (WarehousePhase.RUNNING, WarehousePhase.STOPPED)
     return [
@@ -109,7 +109,7 @@ def _conditions(
     ]
 
 
-def _reason(wanted: Wanted, phase: WarehousePhase, problem: Problem | None) -> Reason:
+def _reason(wanted: TargetState, phase: WarehousePhase, problem: Problem | None) -> Reason:
     if not wanted.run:
         return wanted.reason
     if problem:
@@ -120,7 +120,7 @@ def _reason(wanted: Wanted, phase: WarehousePhase, problem: Problem | None) -> R
     }.get(phase, Reason.STARTING)
 
 
-def _sentence(warehouse: Warehouse, wanted: Wanted, phase: WarehousePhase, spark_ready: bool) -> str:
+def _describe(warehouse: Warehouse, wanted: TargetState, phase: WarehousePhase, spark_ready: bool) -> str:
     if not wanted.run:
         why = f"idle for {warehouse.spec.auto_stop}" if wanted.reason is Reason.IDLE else "not wanted running"
         ending = "; running statements may end first" if phase is WarehousePhase.STOPPING else ""

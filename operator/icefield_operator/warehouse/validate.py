@@ -1,47 +1,35 @@
-"""Says what keeps a Warehouse from running, in words for its owner; touches nothing."""
+"""Pure: what keeps a Warehouse from running, in a message for its owner."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from icefield_crds import Reason
-from icefield_crds.names import workspace_of
+from icefield_operator.problem import Problem, describe_missing_workspace
+from icefield_operator.quantity import MIB
 
-from . import sizes
-from .resolve import Facts
-
-
-class Problem(NamedTuple):
-    """Why a warehouse cannot run."""
-
-    reason: Reason
-    message: str
-    stalled: bool
-    """Whether somebody has to change something; otherwise it may pass by itself."""
+from . import resources
+from .resolve import WarehouseFacts
 
 
-def first_problem(facts: Facts) -> Problem | None:
+def find_problem(facts: WarehouseFacts) -> Problem | None:
     """Return the first thing that is wrong, or None."""
     if facts.workspace is None:
-        namespace = facts.warehouse.metadata.namespace or ""
-        slug = workspace_of(namespace)
-        message = f"workspace {slug} does not exist" if slug else f"namespace {namespace} belongs to no workspace"
-        return Problem(Reason.WORKSPACE_NOT_FOUND, message, stalled=True)
+        message = describe_missing_workspace(facts.warehouse.metadata.namespace or "")
+        return Problem(Reason.WORKSPACE_NOT_FOUND, message)
     if facts.flavor is None:
-        return Problem(Reason.FLAVOR_NOT_FOUND, f"flavor {facts.size} does not exist", stalled=True)
+        return Problem(Reason.FLAVOR_NOT_FOUND, f"flavor {facts.size} does not exist")
     if facts.executor_size and facts.executor_flavor is None:
         message = f"flavor {facts.executor_size} of the Spark executors does not exist"
-        return Problem(Reason.FLAVOR_NOT_FOUND, message, stalled=True)
-    if sizes.memory_bytes(facts.flavor) < sizes.LEAST_BYTES:
+        return Problem(Reason.FLAVOR_NOT_FOUND, message)
+    if resources.memory_bytes(facts.flavor) < resources.LEAST_BYTES:
         message = (
             f"flavor {facts.size} has {facts.flavor.spec.memory} of memory; a warehouse needs "
-            f"{sizes.LEAST_BYTES // sizes.MIB}Mi or more"
+            f"{resources.LEAST_BYTES // MIB}Mi or more"
         )
-        return Problem(Reason.INVALID_SPEC, message, stalled=True)
-    if facts.executor_flavor and sizes.memory_bytes(facts.executor_flavor) < sizes.SPARK_LEAST_BYTES:
+        return Problem(Reason.INVALID_SPEC, message)
+    if facts.executor_flavor and resources.memory_bytes(facts.executor_flavor) < resources.SPARK_LEAST_BYTES:
         message = (
             f"flavor {facts.executor_size} of the Spark executors has {facts.executor_flavor.spec.memory} of memory; "
-            f"an executor needs {sizes.SPARK_LEAST_BYTES // sizes.MIB}Mi or more"
+            f"an executor needs {resources.SPARK_LEAST_BYTES // MIB}Mi or more"
         )
-        return Problem(Reason.INVALID_SPEC, message, stalled=True)
+        return Problem(Reason.INVALID_SPEC, message)
     return None

@@ -1,1 +1,1 @@
-"""Workspaces: a namespace each, with roles, object store credentials and a wall around it."""
+"""Workspaces: a namespace each, with roles, object store credentials and a NetworkPolicy around it."""

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from icefield_crds import Role, Workspace, labels, names, object_store
+from icefield_kube.client import Manifest
+from icefield_operator import network
 from icefield_operator.catalog.provider import CatalogAccess
 from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig
-from icefield_operator.world import Manifest
 
 from .ca_bundle import Authorities
 
 TASK_SERVICE_ACCOUNT = "icefield-task"
 NETWORK_POLICY = "icefield-workspace"
-METADATA_SERVICES = ("169.254.169.254/32", "fd00:ec2::254/128")
-"""Where clouds hand out the credentials of the node to whoever asks."""
-
 KEY_SECRETS = {
     Access.READ_WRITE: names.OBJECT_STORE_SECRET,
     Access.READ_ONLY: names.OBJECT_STORE_READER_SECRET,
 }
 TOKEN_KEY = "token"  # noqa: S105 - the key of a Secret, not a secret
 CATALOG_ANNOTATION = f"{names.GROUP}/catalog"
-"""On the catalog Secret: who keeps the catalog, and a digest of what that keeper was told."""
+"""On the catalog Secret: the provider of the catalog, and a digest of the configuration it was sent."""
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -38,7 +35,7 @@ def namespace(workspace: Workspace) -> Manifest:
 
 
 def children(workspace: Workspace, authorities: Authorities) -> list[Manifest]:
-    """Return what every namespace has, whatever the object store does.
+    """Return what every namespace has, even while the object store is unavailable.
 
     Args:
         workspace: whose.
@@ -73,13 +70,13 @@ def object_store_secret(
     return _secret(workspace, KEY_SECRETS[access], variables)
 
 
-def catalog_secret(workspace: Workspace, access: CatalogAccess, told: str) -> Manifest:
+def catalog_secret(workspace: Workspace, access: CatalogAccess, configuration: str) -> Manifest:
     """Return the Secret that warehouses take as their environment to reach the catalog.
 
     Args:
         workspace: whose.
         access: how to reach it.
-        told: who keeps it, and a digest of what that keeper was told.
+        configuration: its provider, and a digest of the configuration that it was sent.
     """
     variables = {
         "ICEFIELD_CATALOG_URI": access.uri,
@@ -87,7 +84,7 @@ def catalog_secret(workspace: Workspace, access: CatalogAccess, told: str) -> Ma
         "ICEFIELD_CATALOG_TOKEN": access.token,
     }
     manifest = _secret(workspace, names.CATALOG_SECRET, variables)
-    manifest["metadata"]["annotations"] = {CATALOG_ANNOTATION: told}
+    manifest["metadata"]["annotations"] = {CATALOG_ANNOTATION: configuration}
     return manifest
 
 
@@ -97,7 +94,7 @@ def warehouse_token_secret(workspace: Workspace, token: str) -> Manifest:
 
 
 def impersonator(workspaces: list[str]) -> Manifest:
-    """Return the one ClusterRole that says as whom the API server may act.
+    """Return the ClusterRole with the users that the API server may impersonate.
 
     Args:
         workspaces: slugs of all workspaces.
@@ -124,7 +121,7 @@ def impersonator(workspaces: list[str]) -> Manifest:
 
 
 def cleanup_event(workspace: Workspace, message: str, now: str) -> Manifest:
-    """Return the event that tells what a deleted Workspace left behind; it lives where those of cluster kinds do."""
+    """Return the event that reports what a deleted Workspace left behind, in the namespace of cluster-scoped events."""
     metadata = workspace.metadata
     return {
         "apiVersion": "v1",
@@ -187,22 +184,15 @@ def _role_binding(workspace: Workspace, role: Role) -> Manifest:
 
 
 def _network_policy(workspace: Workspace) -> Manifest:
-    v4, v6 = METADATA_SERVICES
-    egress: list[dict[str, Any]] = [
-        # Pods by selector as well as by address: to some network plugins an address block means outside the cluster.
-        {"namespaceSelector": {}},
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": [v4]}},
-        {"ipBlock": {"cidr": "::/0", "except": [v6]}},
-    ]
     return {
         **_child(workspace, "networking.k8s.io/v1", "NetworkPolicy", NETWORK_POLICY),
         "spec": {
             # Sandboxes have a narrower one of their own (sandbox/network.py), and policies add up.
             "podSelector": {"matchExpressions": [{"key": labels.SANDBOX, "operator": "DoesNotExist"}]},
-            # In: nobody, as there is no rule. (An empty list is not stored, so it would be written anew every time.)
+            # Ingress: none, as there is no rule. (An empty list is not stored, so every apply would write.)
             "policyTypes": ["Ingress", "Egress"],
             # Out: name service, object store, our API and the internet. The Kubernetes API is within reach, but no
             # pod has a token for it; the pods of other workspaces refuse.
-            "egress": [{"to": egress}],
+            "egress": [{"to": network.anywhere()}],
         },
     }

@@ -38,7 +38,7 @@ def read(own_ca: Path | None) -> Authorities:
     return Authorities(pem, _trust_store(pem))
 
 
-@lru_cache(maxsize=1)  # salted: made again, the same authorities would look changed
+@lru_cache(maxsize=1)  # salted: made twice, the same authorities would differ
 def _trust_store(pem: str) -> bytes:
     with warnings.catch_warnings():
         # Old authorities have serial numbers that no new certificate may have.

@@ -1,43 +1,34 @@
-"""The end of a Workspace: its namespace goes first, so that nothing writes any more; then what lies outside."""
+"""The clean-up of a deleted Workspace: its namespace first, so that nothing writes; then the rest."""
 
 from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from icefield_crds import Workspace, format_time, object_store
-from icefield_crds.names import WORKSPACE_FINALIZER
+from icefield_kube.errors import KubernetesError
 from icefield_operator.catalog.provider import CatalogError
 from icefield_operator.cluster import Cluster
-from icefield_operator.errors import KubernetesError
+from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.objectstore.access import Users
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import ObjectStore
-from icefield_operator.world import Kind
 
 from . import build, resolve, status
 from .catalog import WorkspaceCatalogs
-from .shared import Shared
+from .cluster_policies import ClusterPolicies
+from .finalizer import has_finalizer, remove_finalizer
 
 log = logging.getLogger(__name__)
 
 LIMIT = timedelta(minutes=30)
-"""How long after its deletion a Workspace may wait for its cleanup; then it goes, and an event tells what is left."""
+"""How long after its deletion a Workspace may wait for its cleanup; then an event reports what is left."""
 
 BATCHES_PER_PASS = 10
-"""Each deletes up to a thousand objects; then others get their turn."""
+"""Each deletes up to a thousand objects; then other keys get their turn."""
 
-SOON = timedelta(seconds=2)
-LOOK_AGAIN = timedelta(seconds=10)
-
-
-class Logs(Protocol):
-    """What archives logs; logs.archiver.LogArchiver."""
-
-    async def abandon(self, workspace: str) -> None:
-        """Stop archiving logs of a workspace."""
-        ...
+DELETE_INTERVAL = timedelta(seconds=2)
+RETRY_INTERVAL = timedelta(seconds=10)
 
 
 class Cleanup:
@@ -49,18 +40,18 @@ class Cleanup:
         store: ObjectStore,
         users: Users,
         catalogs: WorkspaceCatalogs,
-        shared: Shared,
-        logs: Logs,
+        cluster_policies: ClusterPolicies,
+        logs: LogArchive,
         limit: timedelta = LIMIT,
     ) -> None:
-        """Make one.
+        """Initialize.
 
         Args:
             cluster: where the namespace is.
             store: where the prefixes are.
             users: who made the workspace's credentials.
             catalogs: who made the workspace's catalog.
-            shared: what is computed from all workspaces.
+            cluster_policies: what is computed from all workspaces.
             logs: what may still be writing below the log prefix.
             limit: how long after its deletion a Workspace may wait.
         """
@@ -68,18 +59,18 @@ class Cleanup:
         self._store = store
         self._users = users
         self._catalogs = catalogs
-        self._shared = shared
+        self._cluster_policies = cluster_policies
         self._logs = logs
         self._limit = limit
 
     async def advance(self, workspace: Workspace) -> timedelta | None:
-        """Make one pass over a deleted Workspace; return when the next is due, or None when it may go."""
-        if WORKSPACE_FINALIZER not in workspace.metadata.finalizers:
+        """Make one pass over a deleted Workspace; return when the next is due, or None when it is released."""
+        if not has_finalizer(workspace):
             return None
         now = datetime.now(UTC)
-        left, again = await self._remaining(workspace)
+        left, again = await self._delete_next(workspace)
         if left is None:
-            await self._release(workspace)
+            await remove_finalizer(workspace, self._cluster)
             return None
         if now - (workspace.metadata.deletion_timestamp or now) > self._limit:
             await self._give_up(workspace, left, now)
@@ -87,30 +78,32 @@ class Cleanup:
         await self._cluster.write_status(workspace, status.deleting(workspace, left, now))
         return again
 
-    async def _remaining(self, workspace: Workspace) -> tuple[str | None, timedelta]:
-        """Remove a piece; return what is left, in words, and when to go on."""
+    async def _delete_next(self, workspace: Workspace) -> tuple[str | None, timedelta]:
+        """Delete a part; return a message of what is left, and when the next pass is due."""
         facts = await resolve.facts(workspace, self._cluster)
         if facts.owns_namespace:
-            if not facts.namespace_is_going:
+            if not facts.namespace_is_deleting:
                 await self._cluster.delete("Namespace", None, workspace.namespace)
-            return f"waiting for namespace {workspace.namespace} to go", SOON
-        await self._shared.settle_roles()
+            return f"waiting for namespace {workspace.namespace} to be deleted", DELETE_INTERVAL
+        await self._cluster_policies.apply_impersonator_role()
         await self._logs.abandon(workspace.metadata.name)
         try:
-            # Before its files: a catalog must not name tables that are not there any more.
+            # Before its files: a catalog must not name tables that no longer exist.
             await self._catalogs.remove(workspace)
         except CatalogError as error:
-            return f"its catalog is not dropped yet: {error}", LOOK_AGAIN
+            return f"its catalog is not dropped yet: {error}", RETRY_INTERVAL
         try:
             if workspace.spec.object_store is None:
                 # The policy first: it may name no user that does not exist.
-                await self._shared.settle_policy()
+                await self._cluster_policies.apply_bucket_policy()
                 await self._users.remove(workspace.metadata.name)
-            return (None if await self._emptied(workspace.metadata.name) else "deleting objects"), SOON
+            return (
+                None if await self._delete_objects(workspace.metadata.name) else "deleting objects"
+            ), DELETE_INTERVAL
         except ObjectStoreError as error:
-            return f"its objects are not deleted yet: {error}", LOOK_AGAIN
+            return f"its objects are not deleted yet: {error}", RETRY_INTERVAL
 
-    async def _emptied(self, slug: str) -> bool:
+    async def _delete_objects(self, slug: str) -> bool:
         for _ in range(BATCHES_PER_PASS):
             deleted = 0
             for prefix in (object_store.workspace_prefix(slug), object_store.logs_prefix(slug)):
@@ -126,16 +119,4 @@ class Cleanup:
             await self._cluster.create(build.cleanup_event(workspace, message, format_time(now)))
         except KubernetesError as error:
             log.warning("The event about workspace %s was refused: %s", workspace.metadata.name, error)
-        await self._release(workspace)
-
-    async def _release(self, workspace: Workspace) -> None:
-        metadata = workspace.metadata
-        remaining = [finalizer for finalizer in metadata.finalizers if finalizer != WORKSPACE_FINALIZER]
-        patch = {
-            "metadata": {
-                "uid": metadata.uid,
-                "resourceVersion": metadata.resource_version,
-                "finalizers": remaining,
-            }
-        }
-        await self._cluster.merge_patch(Kind.WORKSPACE, None, metadata.name, patch)
+        await remove_finalizer(workspace, self._cluster)

@@ -1,12 +1,11 @@
-"""Pure: from what was found around a Workspace to its status and conditions."""
+"""Pure: from a Workspace's problem, if any, to its status and conditions."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from icefield_crds import ConditionType, Reason, Workspace, WorkspaceStatus, merge_conditions
-
-from .validate import Problem
+from icefield_operator.problem import Problem
 
 
 def ready(workspace: Workspace, now: datetime) -> WorkspaceStatus:
@@ -15,7 +14,7 @@ def ready(workspace: Workspace, now: datetime) -> WorkspaceStatus:
     return _status(workspace, now, Reason.AS_WANTED, message, is_ready=True)
 
 
-def held_up(workspace: Workspace, problem: Problem, now: datetime) -> WorkspaceStatus:
+def not_ready(workspace: Workspace, problem: Problem, now: datetime) -> WorkspaceStatus:
     """Return the status of a workspace that something keeps from being ready."""
     return _status(
         workspace, now, problem.reason, problem.message, stalled=problem.stalled, reconciling=not problem.stalled

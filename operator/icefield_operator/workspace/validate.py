@@ -1,31 +1,21 @@
-"""Says what is wrong with a Workspace, in words for the platform team; touches nothing."""
+"""Pure: what keeps a Workspace from being ready, in a message for the platform team."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from icefield_crds import Reason
+from icefield_operator.problem import Problem
 
-from .resolve import Facts
-
-
-class Problem(NamedTuple):
-    """Why a workspace is not ready."""
-
-    reason: Reason
-    message: str
-    stalled: bool
-    """Whether somebody has to act; otherwise it passes."""
+from .resolve import WorkspaceFacts
 
 
-def first_problem(facts: Facts) -> Problem | None:
+def find_problem(facts: WorkspaceFacts) -> Problem | None:
     """Return the first thing that is wrong, or None."""
     if facts.namespace is None:
         return None
     name = facts.workspace.namespace
-    if facts.namespace_is_going:
+    if facts.namespace_is_deleting:
         return Problem(Reason.IN_PROGRESS, f"an earlier namespace {name} is still being deleted", stalled=False)
     if not facts.owns_namespace:
         message = f"namespace {name} exists and was not made for this workspace; it is left alone"
-        return Problem(Reason.NAMESPACE_TAKEN, message, stalled=True)
+        return Problem(Reason.NAMESPACE_TAKEN, message)
     return None

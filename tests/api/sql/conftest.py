@@ -13,7 +13,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 from pyiceberg.catalog import Catalog, load_catalog
 
-from icefield_apiserver.settings import ObjectStoreSettings, Settings, StatementSettings
+from icefield_apiserver.core.settings import ObjectStoreSettings, Settings, StatementSettings
 from tests.api.conftest import ADMIN, AddUser, SignIn
 from tests.api.lakehouse import Lakehouse, MakeLakehouse
 from tests.catalog import BUCKET, RunningCatalog
@@ -92,7 +92,7 @@ async def pod(
 ) -> AsyncIterator[Pod]:
     """A gateway with Spark beside, as the pod of main."""
     furnish_with_token(cluster_with_roles, lakehouse.slug, TOKEN)
-    app.state.secrets.forget(lakehouse.slug)
+    app.state.core.secrets.forget(lakehouse.slug)
     pod = Pod(tmp_path, lakehouse.catalog, lakehouse.site)
     try:
         await asyncio.to_thread(pod.start, spark=True)

@@ -1,9 +1,8 @@
-"""Warehouses as the operator would keep them, the real gateway process behind them, and statements on them."""
+"""Warehouses as the operator would maintain them, the real gateway process behind them, and statements on them."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 import tempfile
@@ -18,14 +17,15 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from icefield_apiserver.kube.client import MERGE_PATCH, path_of
 from icefield_cluster import processes
 from icefield_crds import Warehouse
 from icefield_crds.meta import format_time
 from icefield_crds.names import WAREHOUSE_TOKEN_SECRET, namespace_of
+from icefield_kube.client import MERGE_PATCH
+from icefield_kube.paths import path_of
 from tests.api.lakehouse import Lakehouse
-from tests.api.playing import eventually
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
 
 TOKEN = "token-of-the-gateways"
 STARTED = "2026-06-01T08:00:00Z"
@@ -35,18 +35,18 @@ def furnish_with_token(control_plane: ControlPlane, slug: str, token: str = TOKE
     """Make the Secret with the token of the workspace's gateways, as the operator would."""
     metadata = {"name": WAREHOUSE_TOKEN_SECRET, "namespace": namespace_of(slug)}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": token}}
-    control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    control_plane.client.apply(secret)
 
 
 async def set_warehouse_status(app: FastAPI, slug: str, name: str, status: Mapping[str, Any]) -> None:
     """Write a Warehouse's status, and wait until the server's cache has it; None clears a field."""
-    cluster, namespace = app.state.cluster, namespace_of(slug)
-    path = f"{path_of(Warehouse, namespace, name)}/status"
+    cluster, namespace = app.state.core.cluster, namespace_of(slug)
+    path = f"{path_of('Warehouse', namespace, name)}/status"
     answer = await cluster.client.call("PATCH", path, body={"status": dict(status)}, content_type=MERGE_PATCH)
     written = Warehouse.model_validate(answer)
 
     async def is_seen() -> bool:
-        seen = cluster.warehouses.store.get(namespace, name)
+        seen = cluster.cache(Warehouse).store.get(namespace, name)
         return seen is not None and seen.status == written.status
 
     await eventually(is_seen)
@@ -140,8 +140,8 @@ async def run(client: httpx.AsyncClient, query: str, **body: Any) -> dict[str, A
     """Run a statement on main, and return the answer, which is one of success."""
     answer = await client.post("/sql/execute", json={"query": query, "warehouse_id": "main", **body})
     assert answer.status_code in (200, 202), answer.text
-    said: dict[str, Any] = answer.json()
-    return said
+    result: dict[str, Any] = answer.json()
+    return result
 
 
 async def ended(client: httpx.AsyncClient, statement_id: str, seconds: float = 30) -> dict[str, Any]:
@@ -152,7 +152,7 @@ async def ended(client: httpx.AsyncClient, statement_id: str, seconds: float = 3
 async def until(
     client: httpx.AsyncClient, statement_id: str, statuses: tuple[str, ...], seconds: float = 30
 ) -> dict[str, Any]:
-    """Return a statement once it stands so."""
+    """Return a statement once it has one of these statuses."""
     give_up = time.monotonic() + seconds
     while True:
         statement: dict[str, Any] = (await client.get(f"/sql/statements/{statement_id}")).json()

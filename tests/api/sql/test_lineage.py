@@ -18,17 +18,19 @@ import pytest_asyncio
 from fastapi import FastAPI
 from pyiceberg.catalog import Catalog
 
-from icefield_apiserver.db.models import Statement
-from icefield_apiserver.lineage import body
-from icefield_apiserver.settings import OpenLineageSettings, Settings
-from icefield_apiserver.statements import identifiers
-from icefield_apiserver.statements.repository import StatementRepository
-from icefield_crds import Run
+from icefield_apiserver.core.settings import OpenLineageSettings, Settings
+from icefield_apiserver.features.lineage.service import LineageRecorder, lineage_of
+from icefield_apiserver.features.statements import identifiers
+from icefield_apiserver.features.statements.models import Statement
+from icefield_apiserver.features.statements.service import StatementService
+from icefield_apiserver.features.statements.store import StatementRepository
+from icefield_crds import Run, Warehouse
+from icefield_crds.wire.run_token import RunClaims
 from tests.api.conftest import MakeClient, RunTokenKey
 from tests.api.lakehouse import Lakehouse
-from tests.api.playing import eventually
 from tests.api.test_run_tokens import signed
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
 from tests.integration.engines.pod import Pod
 
 from .site import RunningGateway, ended, run, until
@@ -92,9 +94,8 @@ async def nightly(app: FastAPI, lakehouse: Lakehouse, cluster_with_roles: Contro
         "metadata": {"name": "nightly", "namespace": f"icefield-{lakehouse.slug}"},
         "spec": {"command": "true"},
     }
-    created = cluster_with_roles.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
-    made = Run.model_validate_json(created)
-    await app.state.cluster.runs.find(made.metadata.namespace, made.metadata.name)
+    made = Run.model_validate(cluster_with_roles.client.create(manifest))
+    await app.state.core.cluster.runs.find(made.metadata.namespace, made.metadata.name)
     return made
 
 
@@ -103,19 +104,9 @@ async def inside(
     clients: MakeClient, nightly: Run, lakehouse: Lakehouse, run_token_key: RunTokenKey
 ) -> httpx.AsyncClient:
     """A client with the run's own token."""
-    now = int(datetime.now(UTC).timestamp())
-    claims = {
-        "iss": "icefield-operator",
-        "aud": "icefield",
-        "sub": f"run:{nightly.metadata.uid}",
-        "workspace": lakehouse.slug,
-        "run": "nightly",
-        "run_uid": nightly.metadata.uid,
-        "role": "editor",
-        "iat": now,
-        "exp": now + 3600,
-    }
-    return await clients(signed(claims, run_token_key.private))
+    claims = RunClaims(lakehouse.slug, "nightly", nightly.metadata.uid, "editor")
+    issued = claims.to_json(datetime.now(UTC), timedelta(hours=1))
+    return await clients(signed(issued, run_token_key.private))
 
 
 async def test_what_a_run_reads_is_its_lineage(
@@ -128,13 +119,13 @@ async def test_what_a_run_reads_is_its_lineage(
     lakehouse: Lakehouse,
 ) -> None:
     table = f"{lakehouse.slug}.sales.orders"
-    said = await run(inside, "SELECT count(*) FROM sales.orders")
+    executed = await run(inside, "SELECT count(*) FROM sales.orders")
     mine = await run(client, "SELECT count(*) FROM sales.orders", lineage_run_id="nightly", lineage_context="job_run")
-    statement = (await client.get(f"/sql/statements/{said['statement_id']}")).json()
+    statement = (await client.get(f"/sql/statements/{executed['statement_id']}")).json()
     assert (statement["run_id"], statement["person"]) == (nightly.public_id, "run:nightly")
     assert (await client.get(f"/sql/statements/{mine['statement_id']}")).json()["lineage_context"] == "job_run"
     listed = (await client.get("/sql/statements", params={"run": nightly.public_id})).json()["data"]
-    assert [row["id"] for row in listed] == [mine["statement_id"], said["statement_id"]]
+    assert [row["id"] for row in listed] == [mine["statement_id"], executed["statement_id"]]
 
     snapshot = outside.load_table("sales.orders").current_snapshot()
     assert snapshot is not None
@@ -148,7 +139,7 @@ async def test_tables_up_and_down_the_stream(
     app: FastAPI, client: httpx.AsyncClient, nightly: Run, orders: pa.Table, lakehouse: Lakehouse
 ) -> None:
     slug = lakehouse.slug
-    recorder, uid = app.state.lineage, nightly.metadata.uid
+    recorder, uid = app.state.services.get(LineageRecorder), nightly.metadata.uid
     await recorder.record_run(slug, uid, reads=[(f"{slug}.sales.orders", 7)])
     for _ in range(2):  # again, it changes nothing
         await recorder.record_run(slug, uid, writes=[(f"{slug}.sales.totals", 8), (f"{slug}.sales.raw.days", None)])
@@ -189,7 +180,7 @@ def left_behind(lakehouse: Lakehouse, workspace_uid: str, warehouse_uid: str) ->
         "started_at": moment,
         "truncated": False,
         "cancel_requested": False,
-        "lineage": body.body([], [(f"{lakehouse.slug}.sales.orders", None)]),
+        "lineage": lineage_of([], [(f"{lakehouse.slug}.sales.orders", None)]),
         "owner": "somebody else",
         "lease_until": moment - timedelta(seconds=1),
     }
@@ -203,9 +194,9 @@ async def test_a_lost_write_is_looked_for_in_its_table_and_never_sent_again(
     outside: Catalog,
     lakehouse: Lakehouse,
 ) -> None:
-    workspace = app.state.cluster.workspace_directory.get(lakehouse.slug)
-    warehouse = app.state.cluster.warehouses.store.get(workspace.namespace, "main")
-    repository = StatementRepository(app.state.db)
+    workspace = app.state.core.cluster.workspace_directory.get(lakehouse.slug)
+    warehouse = app.state.core.cluster.cache(Warehouse).store.get(workspace.namespace, "main")
+    repository = StatementRepository(app.state.core.db)
     uids = workspace.metadata.uid, warehouse.metadata.uid
     applied, vanished = left_behind(lakehouse, *uids), left_behind(lakehouse, *uids)
     table = outside.load_table("sales.orders")
@@ -240,10 +231,10 @@ async def test_openlineage_events(
     good = await run(inside, "SELECT count(*) FROM sales.orders")
     bad = await run(client, "SELECT assert_true(false) FROM sales.orders")
 
-    async def told() -> bool:
+    async def received() -> bool:
         return len(receiver.events) >= 4
 
-    await eventually(told)
+    await eventually(received)
     by_run: dict[str, list[dict[str, Any]]] = {}
     for event in receiver.events:
         check_event(event)
@@ -318,15 +309,15 @@ async def test_writes_with_spark(
     # The gateway dies in the middle of a write; Spark goes on, or not: it is applied once or not at all.
     app.state.settings.statements.settling_seconds = 40
     slow = "INSERT INTO sales.totals SELECT count(*) FROM range(400000000) a WHERE hash(id) % 7 = 3"
-    begun = await run(client, slow, wait_timeout=0)
-    await until(client, begun["statement_id"], ("running",))
+    started = await run(client, slow, wait_timeout=0)
+    await until(client, started["statement_id"], ("running",))
     pod.gateway.stop()
     await asyncio.to_thread(pod.start, spark=False)
-    done = await ended(client, begun["statement_id"], 90)
+    done = await ended(client, started["statement_id"], 90)
     rows = (await run(client, "SELECT count(*) FROM sales.totals", wait_timeout=50))["rows"][0][0]
     assert (done["status"], rows) in (("succeeded", 4), ("failed", 3)), done
-    stored = await app.state.statements._repository.get(
-        app.state.cluster.workspace_directory.get(slug).metadata.uid, begun["statement_id"]
+    stored = await app.state.services.get(StatementService)._repository.get(
+        app.state.core.cluster.workspace_directory.get(slug).metadata.uid, started["statement_id"]
     )
     assert isinstance(stored, Statement)
     assert stored.attempts == 0

@@ -15,16 +15,16 @@ from oleander_sdk import Oleander, OleanderHttpError
 from oleander_sdk.models import QueryOptions, QueryRunOptions, QuerySubmitAndWaitOptions, QuerySubmitOptions
 from pyiceberg.catalog import Catalog
 
-from icefield_apiserver.object_store import open_client
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.settings import Settings
 from icefield_crds import Run
 from icefield_crds.names import JOB_NAME_ANNOTATION, JOB_NAMESPACE_ANNOTATION
 from tests.api.conftest import SignIn
 from tests.api.lakehouse import Lakehouse
-from tests.api.playing import eventually
 from tests.api.sandboxes import Sandboxes, arrow_stream
 from tests.api.test_polnor_sdk import listening
+from tests.eventually import eventually
 from tests.integration.engines.pod import Pod
+from tests.object_store import s3_client
 
 from .site import RunningGateway, running, running_gateway, set_warehouse_status, stopped
 
@@ -38,7 +38,7 @@ ROWS = arrow_stream({"n": [10]}, ["UInt32"])
 async def sandboxes(app: FastAPI, settings: Settings, lakehouse: Lakehouse) -> AsyncIterator[Sandboxes]:
     """The sandboxes of the workspace."""
     store = settings.object_store
-    async with open_client(store) as s3:
+    async with s3_client(store.endpoint, store.access_key_id, store.secret_access_key.get_secret_value()) as s3:
         yield Sandboxes(app, s3, store.bucket, lakehouse.slug)
 
 
@@ -55,8 +55,8 @@ async def ask(client: httpx.AsyncClient, status: int = 200, **body: Any) -> dict
     """Post a query, and return the answer, which has this status."""
     answer = await client.post("/query", json=body)
     assert answer.status_code == status, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
+    answered: dict[str, Any] = answer.json()
+    return answered
 
 
 async def test_a_read_returns_its_rows_and_why_it_ran_there(
@@ -139,9 +139,9 @@ async def test_a_read_that_fails_is_an_answer(
 async def test_what_can_never_run(
     client: httpx.AsyncClient, orders: pa.Table, body: dict[str, Any], sentence: str
 ) -> None:
-    said = await ask(client, 400, **body)
-    assert sentence in said["error"]
-    assert said["error"].endswith(".")
+    answered = await ask(client, 400, **body)
+    assert sentence in answered["error"]
+    assert answered["error"].endswith(".")
 
 
 async def test_explaining_runs_nothing(

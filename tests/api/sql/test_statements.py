@@ -18,14 +18,17 @@ from fastapi import FastAPI
 from polnor._client import Client, Config
 from pyiceberg.catalog import Catalog
 
-from icefield_apiserver.settings import Settings
+from icefield_apiserver.core.settings import Settings
+from icefield_apiserver.features.statements import dispatch, lifecycle
+from icefield_apiserver.features.statements.service import StatementService
 from icefield_crds import Warehouse
 from icefield_crds.names import namespace_of
+from icefield_crds.object_store import result_key
 from icefield_crds.warehouse import WAKE_ANNOTATION
 from tests.api.conftest import ADMIN, SignIn, serving
 from tests.api.lakehouse import Lakehouse
-from tests.api.playing import eventually
 from tests.api.test_polnor_sdk import call, listening
+from tests.eventually import eventually
 
 from .site import (
     TOKEN,
@@ -48,21 +51,26 @@ SLOW = "SELECT count(*) AS n FROM range(3000000) a(x), range(3000000) b(y) WHERE
 async def test_a_read_answers_as_the_reference_does(
     client: httpx.AsyncClient, gateway: RunningGateway, orders: pa.Table, outside: Catalog, lakehouse: Lakehouse
 ) -> None:
-    said = await run(client, "SELECT count(*) FROM sales.orders")
+    executed = await run(client, "SELECT count(*) FROM sales.orders")
     table = f"{lakehouse.slug}.sales.orders"
     snapshot = outside.load_table("sales.orders").current_snapshot()
     assert snapshot is not None
-    assert (said["columns"], said["rows"], said["engine"], said["status"]) == (["count"], [[10]], "duckdb", "succeeded")
-    assert (said["lineage"]["read"], said["lineage"]["written"], said["truncated"]) == ([table], [], False)
-    assert said["lineage"]["read_snapshots"] == [{"table": table, "snapshot_id": snapshot.snapshot_id}]
-    assert isinstance(said["elapsed_ms"], int)
+    assert (executed["columns"], executed["rows"], executed["engine"], executed["status"]) == (
+        ["count"],
+        [[10]],
+        "duckdb",
+        "succeeded",
+    )
+    assert (executed["lineage"]["read"], executed["lineage"]["written"], executed["truncated"]) == ([table], [], False)
+    assert executed["lineage"]["read_snapshots"] == [{"table": table, "snapshot_id": snapshot.snapshot_id}]
+    assert isinstance(executed["elapsed_ms"], int)
 
-    statement = (await client.get(f"/sql/statements/{said['statement_id']}")).json()
+    statement = (await client.get(f"/sql/statements/{executed['statement_id']}")).json()
     assert (statement["status"], statement["rows_produced"], statement["error_message"]) == ("succeeded", 1, None)
     assert statement["result_schema"] == [{"name": "count", "type": "bigint"}]
-    assert statement["lineage"] == said["lineage"]
+    assert statement["lineage"] == executed["lineage"]
     assert statement["person"] == ADMIN
-    results = (await client.get(f"/sql/statements/{said['statement_id']}/results")).json()
+    results = (await client.get(f"/sql/statements/{executed['statement_id']}/results")).json()
     assert results == {"schema": statement["result_schema"], "rows_produced": 1, "data": [[10]]}
     again = await run(client, "SELECT name FROM orders WHERE id = ?", schema="sales", params=[3], row_limit=5)
     assert again["rows"] == [["n3"]]
@@ -102,8 +110,8 @@ async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGat
     counts = pa.table({"counts": pa.array([[("k", 1.5)]], pa.map_(pa.string(), pa.float64()))})
     outside.create_namespace("sales")
     outside.create_table("sales.maps", counts.schema).append(counts)
-    said = await run(client, query)
-    assert said["status"] == "succeeded", said["error_message"]
+    executed = await run(client, query)
+    assert executed["status"] == "succeeded", executed["error_message"]
     expected = [
         True,
         9007199254740993,
@@ -121,8 +129,8 @@ async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGat
         [["k", 1.5]],
         None,
     ]
-    assert said["rows"] == [expected]
-    results = (await client.get(f"/sql/statements/{said['statement_id']}/results")).json()
+    assert executed["rows"] == [expected]
+    results = (await client.get(f"/sql/statements/{executed['statement_id']}/results")).json()
     assert results["data"] == [expected]
     types = {column["name"]: column["type"] for column in results["schema"]}
     assert types["d"] == "decimal(10,2)"
@@ -130,9 +138,9 @@ async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGat
 
 
 async def test_results_in_pages_and_whole(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
-    said = await run(client, "SELECT id, CAST(id AS STRING) AS name FROM range(150000)", dialect="icefield")
-    assert (len(said["rows"]), said["rows_produced"], said["truncated"]) == (10_000, 150_000, True)
-    path = f"/sql/statements/{said['statement_id']}"
+    executed = await run(client, "SELECT id, CAST(id AS STRING) AS name FROM range(150000)", dialect="icefield")
+    assert (len(executed["rows"]), executed["rows_produced"], executed["truncated"]) == (10_000, 150_000, True)
+    path = f"/sql/statements/{executed['statement_id']}"
     whole = (await client.get(f"{path}/results")).json()
     assert (len(whole["data"]), whole["data"][0], whole["data"][-1]) == (150_000, [0, "0"], [149_999, "149999"])
     assert "next_cursor" not in whole
@@ -163,6 +171,57 @@ async def test_results_in_pages_and_whole(client: httpx.AsyncClient, gateway: Ru
     assert (nothing["data"], nothing["rows_produced"]) == ([], 0)
     as_arrow = await run(client, "SELECT id FROM range(10)", format="arrow")
     assert (as_arrow["rows"], as_arrow["rows_produced"]) == ([], 10)
+
+
+async def test_a_short_result_is_in_the_record_until_a_link_is_asked_for(
+    app: FastAPI,
+    settings: Settings,
+    client: httpx.AsyncClient,
+    gateway: RunningGateway,
+    lakehouse: Lakehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executed = await run(client, "SELECT id FROM range(5)")
+    path = f"/sql/statements/{executed['statement_id']}"
+    key = result_key(lakehouse.slug, executed["statement_id"])
+    async with second_server(settings) as second, listening(second) as url:
+        headers = client.headers
+        async with httpx.AsyncClient(base_url=f"{url}/api/v1", headers=headers, timeout=30) as there:
+            assert (await there.get(f"{path}/results")).json()["data"] == executed["rows"]
+    first = (await client.get(f"{path}/results", params={"limit": 2})).json()
+    rest = (await client.get(f"{path}/results", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    assert (first["data"] + rest["data"], rest["rows_produced"]) == ([[0], [1], [2], [3], [4]], 5)
+    arrow = await client.get(f"{path}/arrow")
+    assert pa.ipc.open_stream(arrow.content).read_all().column("id").to_pylist() == [0, 1, 2, 3, 4]
+    assert await app.state.core.bucket.is_empty(key)
+    pointed = await client.get(f"{path}/arrow", params={"redirect": "true"})
+    assert pointed.status_code == 307
+    async with httpx.AsyncClient() as anybody:
+        assert (await anybody.get(pointed.headers["location"])).content == arrow.content
+
+    monkeypatch.setattr(dispatch, "FIRST_WAIT_SECONDS", 0.0)  # the result comes with a later call then
+    for body in ({"format": "arrow"}, {"wait_timeout": 0}):
+        other = await run(client, "SELECT id FROM range(3)", **body)
+        await ended(client, other["statement_id"])
+        assert await app.state.core.bucket.is_empty(result_key(lakehouse.slug, other["statement_id"]))
+        results = await client.get(f"/sql/statements/{other['statement_id']}/results")
+        assert results.json()["data"] == [[0], [1], [2]]
+
+
+async def test_a_short_result_of_an_older_gateway_is_in_the_object_store(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    gateway: RunningGateway,
+    lakehouse: Lakehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifecycle, "RECORDED_BYTES", 0)  # the gateway then stores it, as an older one always does
+    executed = await run(client, "SELECT id FROM range(5)")
+    assert not await app.state.core.bucket.is_empty(result_key(lakehouse.slug, executed["statement_id"]))
+    path = f"/sql/statements/{executed['statement_id']}"
+    assert (await client.get(f"{path}/results")).json()["data"] == executed["rows"]
+    arrow = await client.get(f"{path}/arrow")
+    assert pa.ipc.open_stream(arrow.content).read_all().num_rows == 5
 
 
 async def test_the_history_and_its_filters(
@@ -212,9 +271,9 @@ async def test_waiting_or_not(client: httpx.AsyncClient, gateway: RunningGateway
 
 
 async def test_cancel_stops_the_engine(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
-    said = await run(client, SLOW, dialect="duckdb", wait_timeout=0)
-    path = f"/sql/statements/{said['statement_id']}"
-    await until(client, said["statement_id"], ("running",))
+    executed = await run(client, SLOW, dialect="duckdb", wait_timeout=0)
+    path = f"/sql/statements/{executed['statement_id']}"
+    await until(client, executed["statement_id"], ("running",))
     assert (await client.get(f"{path}/results")).status_code == 409
     cancelled = (await client.post(f"{path}/cancel")).json()
     assert (cancelled["status"], cancelled["error_code"]) == ("cancelled", "CANCELLED")
@@ -228,6 +287,7 @@ async def test_a_repeated_request_runs_nothing_again(client: httpx.AsyncClient, 
     body = {"query": "SELECT 1 AS a", "warehouse_id": "main"}
     first, second = [await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert first.json()["statement_id"] == second.json()["statement_id"]
+    assert (first.json()["rows"], second.json()["rows"], second.json()["truncated"]) == ([[1]], [[1]], False)
     other = {**body, "query": "SELECT 2 AS a"}
     assert (await client.post("/sql/execute", json=other, headers={"Idempotency-Key": "k"})).status_code == 409
     assert len((await client.get("/sql/statements")).json()["data"]) == 1
@@ -243,19 +303,19 @@ async def test_a_stopped_warehouse_is_woken_and_the_statement_waits(
     app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
 ) -> None:
     await set_warehouse_status(app, lakehouse.slug, "main", stopped(observedGeneration=1))
-    said = await run(client, "SELECT 1 AS a", wait_timeout=0)
-    assert said["status"] == "pending"
+    executed = await run(client, "SELECT 1 AS a", wait_timeout=0)
+    assert executed["status"] == "pending"
 
     async def is_woken() -> bool:
-        warehouse = app.state.cluster.warehouses.store.get(namespace_of(lakehouse.slug), "main")
+        warehouse = app.state.core.cluster.cache(Warehouse).store.get(namespace_of(lakehouse.slug), "main")
         return isinstance(warehouse, Warehouse) and WAKE_ANNOTATION in warehouse.metadata.annotations
 
     await eventually(is_woken)
     assert (await client.get("/sql/warehouses/main")).json()["status"] == "starting"
-    assert (await client.get(f"/sql/statements/{said['statement_id']}")).json()["status"] == "pending"
+    assert (await client.get(f"/sql/statements/{executed['statement_id']}")).json()["status"] == "pending"
     async with running_gateway(lakehouse) as gateway:
         await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
-        assert (await ended(client, said["statement_id"]))["status"] == "succeeded"
+        assert (await ended(client, executed["statement_id"]))["status"] == "succeeded"
 
 
 async def test_a_warehouse_that_does_not_start_fails_its_statements_with_its_own_error(
@@ -264,9 +324,9 @@ async def test_a_warehouse_that_does_not_start_fails_its_statements_with_its_own
     await set_warehouse_status(
         app, lakehouse.slug, "main", {"phase": "error", "error": "There is no flavor huge.", "observedGeneration": 1}
     )
-    said = await run(client, "SELECT 1 AS a", wait_timeout=20)
-    assert (said["status"], said["error_code"]) == ("failed", "WAREHOUSE_UNAVAILABLE")
-    assert said["error_message"] == "Warehouse main does not start: There is no flavor huge."
+    executed = await run(client, "SELECT 1 AS a", wait_timeout=20)
+    assert (executed["status"], executed["error_code"]) == ("failed", "WAREHOUSE_UNAVAILABLE")
+    assert executed["error_message"] == "Warehouse main does not start: There is no flavor huge."
 
     waiting = await run(client, "SELECT 1 AS a", wait_timeout=0)
     assert (await client.delete("/sql/warehouses/main")).status_code == 204
@@ -280,8 +340,8 @@ async def test_a_pending_statement_can_be_cancelled(
     app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
 ) -> None:
     await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "observedGeneration": 1})
-    said = await run(client, "SELECT 1 AS a", wait_timeout=0)
-    cancelled = await client.post(f"/sql/statements/{said['statement_id']}/cancel")
+    executed = await run(client, "SELECT 1 AS a", wait_timeout=0)
+    cancelled = await client.post(f"/sql/statements/{executed['statement_id']}/cancel")
     assert cancelled.json()["status"] == "cancelled"
 
 
@@ -333,7 +393,7 @@ async def test_another_server_takes_over_what_a_dead_one_left(
 
     slow = await run(client, SLOW, dialect="duckdb", wait_timeout=0)
     await until(client, slow["statement_id"], ("running",))
-    executor = app.state.statements._executor
+    executor = app.state.services.get(StatementService)._executor
     await set_warehouse_status(app, lakehouse.slug, "main", {"phase": "starting", "endpoint": None})
     waiting = await run(client, "SELECT 43 AS answer", wait_timeout=0)
     for task in [*executor._loops, *executor._tasks]:
@@ -367,10 +427,12 @@ async def test_expired_results_are_deleted(
     app: FastAPI, client: httpx.AsyncClient, gateway: RunningGateway, lakehouse: Lakehouse
 ) -> None:
     app.state.settings.statements.result_seconds = -1
-    said = await run(client, "SELECT 1 AS a")
-    path = f"/sql/statements/{said['statement_id']}"
+    executed = await run(client, "SELECT 1 AS a")
+    path = f"/sql/statements/{executed['statement_id']}"
     assert (await client.get(f"{path}/results")).status_code == 200
-    await app.state.statements._executor._sweep()
+    assert (await client.get(f"{path}/arrow", params={"redirect": "true"})).status_code == 307
+    await app.state.services.get(StatementService)._executor._janitor.sweep()
+    assert await app.state.core.bucket.is_empty(result_key(lakehouse.slug, executed["statement_id"]))
     gone = await client.get(f"{path}/results")
     assert (gone.status_code, gone.json()["error"].startswith("The result of the statement")) == (404, True)
     assert (await client.get(path)).json()["status"] == "succeeded"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 from fastapi import FastAPI
 
+from icefield_crds import Warehouse
 from tests.api.conftest import SignIn
 from tests.api.lakehouse import Lakehouse
 
@@ -51,7 +52,7 @@ async def test_a_warehouse_from_creation_to_its_end(
 
 
 async def test_what_cannot_be_is_said_in_a_sentence(client: httpx.AsyncClient) -> None:
-    for body, said in (
+    for body, message in (
         ({"name": "x", "size": "huge"}, "There is no flavor huge"),
         ({"name": "!!!"}, "no letter or digit"),
         ({"name": "x", "auto_stop": "soon"}, "auto_stop"),
@@ -59,7 +60,7 @@ async def test_what_cannot_be_is_said_in_a_sentence(client: httpx.AsyncClient) -
         ({}, "Field name is required"),
     ):
         answer = await client.post("/sql/warehouses", json=body)
-        assert (answer.status_code, said in answer.json()["error"]) == (400, True), answer.text
+        assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
     assert (await client.get("/sql/warehouses/nope")).status_code == 404
     assert (await client.get("/sql/warehouses/wh_000000000000")).status_code == 404
 
@@ -94,11 +95,25 @@ async def test_start_and_stop_are_idempotent_and_seen_at_once(
 async def test_an_idle_warehouse_is_woken_without_a_change_of_its_spec(
     app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
 ) -> None:
-    before = app.state.cluster.warehouses.store.get(f"icefield-{lakehouse.slug}", "main").metadata.generation
+    before = app.state.core.cluster.cache(Warehouse).store.get(f"icefield-{lakehouse.slug}", "main").metadata.generation
     await set_warehouse_status(app, lakehouse.slug, "main", stopped(observedGeneration=before))
     assert (await client.get("/sql/warehouses/main")).json()["status"] == "stopped"
     assert (await client.post("/sql/warehouses/main/start")).json()["status"] == "starting"
-    assert app.state.cluster.warehouses.store.get(f"icefield-{lakehouse.slug}", "main").metadata.generation == before
+    assert (
+        app.state.core.cluster.cache(Warehouse).store.get(f"icefield-{lakehouse.slug}", "main").metadata.generation
+        == before
+    )
+
+
+async def test_an_idle_warehouse_that_was_renamed_is_stopped_and_can_be_started(
+    app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse
+) -> None:
+    store = app.state.core.cluster.cache(Warehouse).store
+    before = store.get(f"icefield-{lakehouse.slug}", "main").metadata.generation
+    await set_warehouse_status(app, lakehouse.slug, "main", stopped(observedGeneration=before))
+    assert (await client.patch("/sql/warehouses/main", json={"name": "renamed"})).json()["status"] == "stopped"
+    assert (await client.post("/sql/warehouses/renamed/start")).json()["status"] == "starting"
+    assert store.get(f"icefield-{lakehouse.slug}", "main").wake_time
 
 
 async def test_viewers_look_and_do_not_touch(client: httpx.AsyncClient, sign_in: SignIn, lakehouse: Lakehouse) -> None:

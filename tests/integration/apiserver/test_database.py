@@ -6,27 +6,33 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DataError, DBAPIError
 
-from icefield_apiserver.db import Database
-from icefield_apiserver.db.migrate import ADVISORY_LOCK, configuration, upgrade
-from icefield_apiserver.db.models import Base
-from icefield_apiserver.db.session import create_engine
-from icefield_apiserver.errors import Conflict
+from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.db.base import complete_metadata, now
+from icefield_apiserver.core.db.migrate import ADVISORY_LOCK, configuration, upgrade
+from icefield_apiserver.core.db.session import create_engine
+from icefield_apiserver.core.errors import Conflict
+from icefield_apiserver.core.pagination import Window
+from icefield_apiserver.features.statements.store import Filters, StatementRepository
 from icefield_apiserver.identity import users
 from icefield_apiserver.identity.passwords import Passwords
 
 pytestmark = pytest.mark.integration
 
-MIGRATE = "import asyncio, sys; from icefield_apiserver.db.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
+MIGRATE = (
+    "import asyncio, sys; from icefield_apiserver.core.db.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
+)
 
 
 @pytest_asyncio.fixture
@@ -87,7 +93,9 @@ async def _check_agreement(url: str) -> None:
     engine = create_engine(url)
     async with engine.connect() as connection:
         differences = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), Base.metadata)
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"compare_type": True}), complete_metadata()
+            )
         )
     await engine.dispose()
     assert differences == []
@@ -139,3 +147,65 @@ async def test_what_postgres_cannot_store_is_known_as_such(empty: str) -> None:
         with pytest.raises(DataError):
             async with db.session() as session:
                 await users.by_email(session, "a\0b")
+
+
+async def test_short_results_are_read_with_their_statement_and_not_in_lists(empty: str) -> None:
+    await upgrade(empty)
+    content = bytes(range(256)) * 100
+    async with Database.open(empty) as db:
+        statements = StatementRepository(db)
+        for number, workspace in enumerate(("here", "gone")):
+            await statements.insert(_statement(number, workspace))
+            ended = _ended(content, now() - timedelta(seconds=1))
+            assert await statements.finish(_id(number), "a server", ended, [])
+        (listed,) = await statements.page("here", Filters(), Window(10, None), None)
+        assert "result_content" in inspect(listed).unloaded
+        assert "result_content" in inspect(await statements.get("here", _id(0))).unloaded
+        assert (await statements.get_with_content("here", _id(0))).result_content == content
+        assert await statements.workspaces_with_content() == {"here", "gone"}
+        await statements.forget_content("gone")
+        forgotten = await statements.get_with_content("gone", _id(1))
+        assert (forgotten.result, forgotten.result_content) == (None, None)
+        assert dict(await statements.expired(10)) == {_id(0): "a key", _id(1): ""}
+        await statements.forget_result(_id(0))
+        forgotten = await statements.get_with_content("here", _id(0))
+        assert (forgotten.status, forgotten.result, forgotten.result_content) == ("succeeded", None, None)
+        assert await statements.workspaces_with_content() == set()
+
+
+def _id(number: int) -> str:
+    return f"stmt_{number:032x}"
+
+
+def _statement(number: int, workspace_uid: str) -> dict[str, Any]:
+    return {
+        "id": _id(number),
+        "workspace": "acme",
+        "workspace_uid": workspace_uid,
+        "warehouse": "main",
+        "warehouse_uid": "w",
+        "person": "ada@acme.eu",
+        "query": "SELECT 1",
+        "dialect": "icefield",
+        "request": {},
+        "is_write": False,
+        "status": "pending",
+        "submitted_at": now(),
+        "owner": "a server",
+        "lease_until": now(),
+    }
+
+
+def _ended(content: bytes, expires_at: datetime) -> dict[str, Any]:
+    nothing = dict.fromkeys(("error_code", "error_message", "started_at", "duration_ms", "rows_produced", "lineage"))
+    return {
+        **nothing,
+        "status": "succeeded",
+        "engine": "duckdb",
+        "finished_at": now(),
+        "truncated": False,
+        "result_schema": [],
+        "result": {"key": "a key", "bytes": len(content), "schema_bytes": 0, "batches": []},
+        "result_content": content,
+        "expires_at": expires_at,
+    }

@@ -62,7 +62,6 @@ async def _until_ready(client: httpx.AsyncClient, process: asyncio.subprocess.Pr
 
 
 async def test_serves_tls_renews_its_certificate_and_ends_in_order(control_plane: ControlPlane, tmp_path: Path) -> None:
-    control_plane.apply_crds()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -9,10 +9,11 @@ import pytest
 from pyiceberg.catalog import Catalog, load_catalog
 
 from tests.catalog import RunningCatalog
+from tests.shared import WORKER
 
 from .pod import Pod
 
-SLUG = "engines"
+SLUG = f"engines{WORKER}"
 NAMESPACE = "sales"
 
 

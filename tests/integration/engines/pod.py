@@ -20,6 +20,7 @@ import psutil
 import pyarrow as pa
 
 from icefield_cluster import jars, processes
+from icefield_crds.wire.gateway import EngineName, StatementRequest
 from tests.catalog import RunningCatalog, Site
 
 TOKEN = "token-of-the-gateway"
@@ -37,7 +38,7 @@ class Program:
 
     @property
     def log(self) -> str:
-        """All it ever said."""
+        """All its output."""
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
@@ -141,31 +142,31 @@ class Pod:
         self.spark.wait_until(lambda: bool(self.status()["spark"]), 180)
 
     def status(self) -> dict[str, Any]:
-        """What the gateway says about itself."""
+        """The status that the gateway reports."""
         answer: dict[str, Any] = self.client.get("/status").raise_for_status().json()
         return answer
 
     def begin(self, sql: str, *, engine: str = "duckdb", wait: float = 0, statement: str = "", **request: Any) -> Any:
-        """Begin a statement, and wait for it so long; return how it stands."""
+        """Start a statement, and wait up to `wait` seconds for it; return its state."""
         statement = statement or new_id()
-        body = {
-            "engine": engine,
-            "sql": sql,
-            "is_write": engine == "spark",
-            "result_key": f"{self.site.environment['ICEFIELD_PREFIX']}/results/{statement}.arrow",
-            "inline_rows": 1000,
-            "inline_bytes": 4_000_000,
-            **request,
-        }
+        default = StatementRequest(
+            EngineName(engine),
+            sql,
+            is_write=engine == "spark",
+            result_key=f"{self.site.environment['ICEFIELD_PREFIX']}/results/{statement}.arrow",
+            inline_rows=1000,
+            inline_bytes=4_000_000,
+        )
+        body = {**default.to_json(), **request}
         return self.client.put(f"/statements/{statement}", params={"wait": wait}, json=body).raise_for_status().json()
 
     def wait(self, state: dict[str, Any], seconds: float = 60) -> Any:
-        """Wait for the end of a statement; return how it stands."""
+        """Wait for the end of a statement; return its state."""
         path = f"/statements/{state['id']}"
         return self.client.get(path, params={"wait": min(seconds, 60)}).raise_for_status().json()
 
     def run(self, sql: str, **request: Any) -> Any:
-        """Run a statement to its end; return how it stands."""
+        """Run a statement to its end; return its state."""
         state = self.begin(sql, wait=60, **request)
         give_up = time.monotonic() + CALL_TIMEOUT
         while state["status"] in ("pending", "running"):
@@ -174,13 +175,13 @@ class Pod:
         return state
 
     def rows(self, sql: str, **request: Any) -> pa.Table:
-        """Run a statement that succeeds; return what it returns, as it lies in the object store."""
+        """Run a statement that succeeds; return what it returns, as it is stored in the object store."""
         state = self.run(sql, **request)
         assert state["status"] == "succeeded", f"{sql}: {state['error']}"
         return self.result(state)
 
     def write(self, sql: str) -> Any:
-        """Run a statement on Spark that succeeds; return how it stands."""
+        """Run a statement on Spark that succeeds; return its state."""
         state = self.run(sql, engine="spark")
         assert state["status"] == "succeeded", f"{sql}: {state['error']}"
         return state
@@ -193,7 +194,7 @@ class Pod:
         return error
 
     def result(self, state: dict[str, Any]) -> pa.Table:
-        """Return the result of a statement, as it lies in the object store."""
+        """Return the result of a statement, as it is stored in the object store."""
         return pa.ipc.open_stream(self.stored(state["result"]["key"])).read_all()
 
     def stored(self, key: str) -> bytes:

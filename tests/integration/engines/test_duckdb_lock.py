@@ -104,9 +104,9 @@ def guarded(duckdb_pod: Pod) -> Pod:
 @pytest.mark.parametrize("sql", ATTEMPTS)
 def test_it_is_refused(guarded: Pod, sql: str) -> None:
     site, spill = guarded.site, guarded.gateway.environment["ICEFIELD_SPILL_DIRECTORY"]
-    said = guarded.error(sql.format(bucket=site.bucket, slug=site.slug, spill=spill))
+    error = guarded.error(sql.format(bucket=site.bucket, slug=site.slug, spill=spill))
     for secret in (site.access_key_id, site.secret_access_key, TOKEN):
-        assert secret not in said["message"]
+        assert secret not in error["message"]
 
 
 def test_the_lock_holds_without_the_look_at_the_sql(guarded: Pod) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pyiceberg.catalog import Catalog
 
 from tests.equality_deletes import delete_where_equal
 
-from .conftest import NAMESPACE
+from .conftest import NAMESPACE, SLUG
 from .pod import Pod, inline, new_id, new_name
 
 pytestmark = pytest.mark.integration
@@ -34,6 +35,22 @@ def test_a_result_lies_in_the_object_store_with_its_index(duckdb_pod: Pod) -> No
     table = pa.ipc.open_stream(last).read_all()
     assert table.num_rows == rows
     assert table.column("n")[-1].as_py() == 199_999
+
+
+def test_a_short_result_is_in_the_answer_until_it_is_wanted_in_the_object_store(duckdb_pod: Pod) -> None:
+    state = duckdb_pod.run("SELECT range AS n FROM range(5)", content_bytes=4096)
+    content = base64.b64decode(state["content"])
+    assert pa.ipc.open_stream(content).read_all().column("n").to_pylist() == [0, 1, 2, 3, 4]
+    assert (state["inline"], len(content)) == (None, state["result"]["bytes"])
+    with pytest.raises(duckdb_pod.store.exceptions.NoSuchKey):
+        duckdb_pod.stored(state["result"]["key"])
+    again = duckdb_pod.wait(state)  # as a caller does that keeps nothing
+    assert (again["content"], inline(again).num_rows, duckdb_pod.stored(state["result"]["key"])) == (None, 5, content)
+
+
+def test_a_longer_result_is_stored_whoever_asks(duckdb_pod: Pod) -> None:
+    state = duckdb_pod.run("SELECT range AS n FROM range(1000)", content_bytes=4096)
+    assert (state["content"], duckdb_pod.result(state).num_rows) == (None, 1000)
 
 
 def test_an_empty_result_has_a_schema_and_no_rows(duckdb_pod: Pod) -> None:
@@ -114,7 +131,7 @@ def test_what_the_callers_must_not_do(duckdb_pod: Pod) -> None:
         {**body, "engine": "mysql"},
         {**body, "sql": ""},
         {**body, "result_key": "workspaces/other/results/x.arrow"},
-        {**body, "result_key": "workspaces/engines/results/../tables/x"},
+        {**body, "result_key": f"workspaces/{SLUG}/results/../tables/x"},
         {**body, "inline_rows": -1},
     ):
         answer = client.put(path, json=wrong)
@@ -131,14 +148,14 @@ def test_spark_is_not_there_when_it_is_not_wanted(duckdb_pod: Pod) -> None:
 def test_a_full_queue_begins_nothing(pods: Callable[..., Pod]) -> None:
     pod = pods(ICEFIELD_SPARK="false", ICEFIELD_CPU_LIMIT="1", ICEFIELD_WAITING_STATEMENTS="2")
     pod.start(spark=False)
-    begun = [pod.begin(ENDLESS, timeout_seconds=60) for _ in range(10)]
+    started = [pod.begin(ENDLESS, timeout_seconds=60) for _ in range(10)]
     refused = new_id()
     body = {"engine": "duckdb", "sql": "SELECT 1"}
     answer = pod.client.put(f"/statements/{refused}", json=body)
     assert (answer.status_code, list(answer.json())) == (503, ["error"])
     assert pod.client.get(f"/statements/{refused}").status_code == 404
-    assert pod.wait(begun[-1], 0)["status"] == "pending"
-    cancelled = pod.client.post(f"/statements/{begun[-1]['id']}/cancel", params={"wait": 10}).json()
+    assert pod.wait(started[-1], 0)["status"] == "pending"
+    cancelled = pod.client.post(f"/statements/{started[-1]['id']}/cancel", params={"wait": 10}).json()
     assert cancelled["status"] == "cancelled"
     pod.stop()
 

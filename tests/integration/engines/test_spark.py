@@ -1,4 +1,4 @@
-"""The gateway with Spark beside: writes, what both engines agree on, and a Spark that goes away."""
+"""The gateway with Spark beside: writes, what both engines agree on, and a Spark that is lost."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def test_spark_says_what_is_wrong(pod: Pod, sql: str, code: str) -> None:
 def test_no_secret_is_shown_by_spark(pod: Pod) -> None:
     values = pod.rows("SET -v", engine="spark").column("value").to_pylist()
     values += pod.rows("SET", engine="spark").column("value").to_pylist()
-    told = " ".join(filter(None, values)) + pod.spark.log + pod.gateway.log
-    assert pod.site.secret_access_key not in told
-    assert pod.spark.environment["ICEFIELD_CATALOG_TOKEN"] not in told
+    visible = " ".join(filter(None, values)) + pod.spark.log + pod.gateway.log
+    assert pod.site.secret_access_key not in visible
+    assert pod.spark.environment["ICEFIELD_CATALOG_TOKEN"] not in visible
 
 
 def test_cancelling_stops_spark(pod: Pod) -> None:

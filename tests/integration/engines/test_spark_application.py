@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from pyiceberg.catalog import Catalog
 
 from icefield_cluster import jars
 from icefield_crds import SparkApplication
+from icefield_engines.spark_application.failure import Sizes, sentence
 from tests.catalog import RunningCatalog, Site
 
 from .conftest import NAMESPACE, SLUG
@@ -74,8 +77,8 @@ class Driver:
 
     def start(self, **application: Any) -> subprocess.Popen[str]:
         """Start the launcher of this application."""
-        told = SparkApplication.model_validate({"executors": 0, **application}).to_api()
-        (self.folder / "application.json").write_text(json.dumps(told))
+        document = SparkApplication.model_validate({"executors": 0, **application}).to_api()
+        (self.folder / "application.json").write_text(json.dumps(document))
         argv = ["nice", "-n", "5", sys.executable, "-m", "icefield_engines.spark_application"]
         return subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -130,62 +133,99 @@ def test_a_python_program_with_a_library(driver: Driver, catalog: Catalog) -> No
     assert [s.summary and s.summary["icefield.run-id"] for s in made.snapshots()] == [RUN_ID]
 
 
-def test_a_query_overwrites_and_appends(driver: Driver, catalog: Catalog) -> None:
-    name = new_name()
-    table = f"{NAMESPACE}.{name}"
+SEVERAL = """
+    import json, sys, traceback
+    from pyspark.sql import SparkSession
+    from icefield_crds import SparkQuery
+    from icefield_engines.spark_application.query import run
 
-    def rows() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = catalog.load_table(table).scan().to_arrow().to_pylist()
-        return sorted(found, key=str)
-
-    def query(text: str, output: str, mode: str) -> None:
-        outcome = driver.run(sql={"query": text, "outputTable": output, "writeMode": mode})
-        assert (outcome.code, outcome.why) == (0, ""), outcome.printed
-
-    query("SELECT 1 AS id, 'a' AS s;", table, "append")
-    query("SELECT 'b' AS s, 2 AS id", f"oleander.{NAMESPACE}.default.{name}", "append")
-    assert rows() == [{"id": 1, "s": "a"}, {"id": 2, "s": "b"}]
-    query(f'WITH t AS (SELECT max("id") AS top FROM {table}) SELECT top FROM t', f"{SLUG}.{table}", "overwrite")
-    assert rows() == [{"top": 2}]
-
-
-def test_the_namespace_default_is_there_for_everybody(driver: Driver, catalog: Catalog) -> None:
-    name = new_name()
-    outcome = driver.run(sql={"query": "SELECT 1 AS one", "outputTable": f"default.{name}"})
-    assert outcome.code == 0, outcome.printed
-    assert catalog.load_table(f"default.{name}").scan().to_arrow()["one"].to_pylist() == [1]
-
-
-def test_a_statement_names_its_own_table(driver: Driver, catalog: Catalog) -> None:
-    table = f"{NAMESPACE}.{new_name()}"
-    outcome = driver.run(sql={"query": f"CREATE TABLE {table} USING iceberg AS SELECT id FROM range(3)"})
-    assert outcome.code == 0, outcome.printed
-    assert catalog.load_table(table).scan().to_arrow().num_rows == 3
-
-
-@pytest.mark.parametrize(
-    ("sql", "why"),
-    [
-        ({"query": f"SELECT * FROM {NAMESPACE}.nope"}, f"table {NAMESPACE}.nope does not exist"),
-        ({"query": "SELEC 1"}, "ParseException: [PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'"),
-        ({"query": "SELECT 1 AS a", "outputTable": "nowhere.t"}, "database nowhere does not exist"),
-        (
-            {"query": "SELECT 1 / (id - 1) AS a FROM range(3)", "outputTable": f"{NAMESPACE}.not_written"},
-            "[DIVIDE_BY_ZERO] Division by zero",
-        ),
-    ],
+    spark = SparkSession.builder.getOrCreate()
+    names, queries = map(json.loads, sys.argv[1:])
+    for number, query in enumerate(queries):
+        print(f"query {number}", flush=True)
+        try:
+            run(spark, SparkQuery.model_validate(query), names)
+        except Exception:
+            traceback.print_exc()
+        sys.stderr.flush()
+"""
+NAME = new_name()
+OUTPUT = f"{NAMESPACE}.{NAME}"
+SUCCEEDING = (
+    {"query": "SELECT 1 AS id, 'a' AS s;", "outputTable": OUTPUT, "writeMode": "append"},
+    {
+        "query": "SELECT 'b' AS s, 2 AS id",
+        "outputTable": f"oleander.{NAMESPACE}.default.{NAME}",
+        "writeMode": "append",
+    },
+    {
+        "query": f'WITH t AS (SELECT max("id") AS top FROM {OUTPUT}) SELECT top FROM t',
+        "outputTable": f"{SLUG}.{OUTPUT}",
+        "writeMode": "overwrite",
+    },
+    {"query": "SELECT 1 AS one", "outputTable": f"default.{NAME}"},
+    {"query": f"CREATE TABLE {NAMESPACE}.made_{NAME} USING iceberg AS SELECT id FROM range(3)"},
 )
-def test_a_query_that_fails_says_why(driver: Driver, catalog: Catalog, sql: dict[str, str], why: str) -> None:
-    outcome = driver.run(sql=sql)
-    assert outcome.code == 1, outcome.printed
-    assert why in outcome.why
-    assert "\n" not in outcome.why
+FAILING_QUERIES = (
+    ({"query": f"SELECT * FROM {NAMESPACE}.nope"}, f"table {NAMESPACE}.nope does not exist"),
+    ({"query": "SELEC 1"}, "ParseException: [PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'"),
+    ({"query": "SELECT 1 AS a", "outputTable": "nowhere.t"}, "database nowhere does not exist"),
+    (
+        {"query": "SELECT 1 / (id - 1) AS a FROM range(3)", "outputTable": f"{NAMESPACE}.not_written"},
+        "[DIVIDE_BY_ZERO] Division by zero",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def printed(
+    embedded_catalog: RunningCatalog, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> Sequence[str]:
+    """What each query printed. They run in one Spark; an application with a query of its own is tested end to end."""
+    driver = Driver(tmp_path_factory.mktemp("queries"), embedded_catalog, embedded_catalog.ensure(SLUG))
+    queries = [*SUCCEEDING, *(query for query, _ in FAILING_QUERIES)]
+    names = driver.environment["ICEFIELD_CATALOG_NAMES"].split(",")
+    outcome = driver.run(
+        entrypoint=driver.upload("main.py", SEVERAL),
+        arguments=[json.dumps(names), json.dumps(queries)],
+        conf={"spark.sql.ansi.doubleQuotedIdentifiers": "true"},  # as applications with a query have it
+    )
+    assert outcome.code == 0, outcome.printed
+    return re.split(r"^query \d+$", outcome.printed, flags=re.MULTILINE)[1:]
+
+
+def test_queries_that_succeed(printed: Sequence[str]) -> None:
+    assert not [text for text in printed[: len(SUCCEEDING)] if "Traceback" in text]
+
+
+@pytest.mark.usefixtures("printed")
+def test_a_query_overwrites_and_appends(catalog: Catalog) -> None:
+    table = catalog.load_table(OUTPUT)
+    appended = table.scan(snapshot_id=table.snapshots()[1].snapshot_id).to_arrow().to_pylist()
+    assert sorted(appended, key=str) == [{"id": 1, "s": "a"}, {"id": 2, "s": "b"}]
+    assert table.scan().to_arrow().to_pylist() == [{"top": 2}]
+
+
+@pytest.mark.usefixtures("printed")
+def test_the_namespace_default_is_there_for_everybody(catalog: Catalog) -> None:
+    assert catalog.load_table(f"default.{NAME}").scan().to_arrow()["one"].to_pylist() == [1]
+
+
+@pytest.mark.usefixtures("printed")
+def test_a_statement_names_its_own_table(catalog: Catalog) -> None:
+    assert catalog.load_table(f"{NAMESPACE}.made_{NAME}").scan().to_arrow().num_rows == 3
+
+
+@pytest.mark.parametrize(("number", "expected"), list(enumerate(why for _, why in FAILING_QUERIES)))
+def test_a_query_that_fails_says_why(printed: Sequence[str], catalog: Catalog, number: int, expected: str) -> None:
+    why = sentence(printed[len(SUCCEEDING) + number], 1, Sizes("1600Mi", "1600Mi"), None)
+    assert expected in why
+    assert "\n" not in why
     assert not catalog.table_exists(f"{NAMESPACE}.not_written")
 
 
 FAILING = """
-    from pyspark.sql import SparkSession
-    spark = SparkSession.builder.getOrCreate()
+    import os
     rows = {}
     rows["missing"]
 """
@@ -204,7 +244,7 @@ MEMORY = """
 @pytest.mark.parametrize(
     ("program", "why"),
     [
-        (FAILING, "main.py line 5: KeyError: 'missing'"),
+        (FAILING, "main.py line 4: KeyError: 'missing'"),
         (IN_A_TASK, "main.py line 4: ZeroDivisionError: integer division or modulo by zero"),
         (MEMORY, "the driver ran out of memory (limit 1600Mi): "),
         ("import sys; sys.exit(7)", "the application ended with exit code 7"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,22 +15,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from icefield_crds import Run
 from icefield_crds.names import API_VERSION, pod_name
-from icefield_operator.assembly import plug_in_runs
+from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
+from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.controllers import Controllers
+from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.attempt import Attempt
-from icefield_operator.sandbox.workloads import Address, address_of
+from icefield_operator.platform import Platform
+from icefield_operator.sandbox.dispatcher import Address, address_of
+from icefield_operator.sandbox.register import register as register_sandboxes
 from icefield_operator.settings import Settings
-from icefield_operator.spark.driver_rights import DriverRights
-from icefield_operator.world import Manifest, World
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+from tests.integration.own_cache import OwnCache, own_slug
 from tests.integration.patient import PatientCluster
 
 from .kubelet import Kubelet
 from .sandboxes import Node
 
-PATIENCE = 30.0
 STORE_KEYS = {
     "AWS_ENDPOINT_URL": "http://store:7070",
     "AWS_ACCESS_KEY_ID": "key",
@@ -55,29 +56,23 @@ class NotedLogs:
     def observe_gone(self, attempt: Attempt) -> None:
         self.gone.append(attempt)
 
+    async def abandon(self, workspace: str) -> None:
+        raise AssertionError("no workspace is deleted here")
+
 
 @dataclass
 class RunningOperator:
     """One operator, its view of the cluster, and what it was given."""
 
-    world: World
+    cache: ClusterCache
     controllers: Controllers
     logs: NotedLogs
     operator: Operator
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> Any:
-    """Return the first truthy answer; fail after a while."""
-    give_up = time.monotonic() + patience
-    while not (answer := await check()):
-        assert time.monotonic() < give_up, f"waited for {patience} s in vain; last answer: {answer!r}"
-        await asyncio.sleep(0.05)
-    return answer
-
-
 @dataclass
 class Place:
-    """A workspace of a test's own, and hands to work in it."""
+    """A workspace of a test's own, and what acts in it."""
 
     cluster: Cluster
     kubelet: Kubelet
@@ -147,7 +142,7 @@ class Place:
         await eventually(is_enforced)
 
     async def cancel(self, run: str) -> None:
-        """Say that a run is not wanted any more."""
+        """Cancel a run."""
         await self.cluster.merge_patch("Run", self.namespace, run, {"spec": {"desiredState": "cancelled"}})
 
 
@@ -162,9 +157,8 @@ def private_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
     """The test's own client."""
-    control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    client = await PatientCluster.connect(World())
+    client = await PatientCluster.connect(ClusterCache())
     yield client
     await client.close()
 
@@ -172,7 +166,7 @@ async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 async def place(cluster: Cluster) -> AsyncIterator[Place]:
     """A workspace with its namespace and the flavor cpu.1."""
-    slug = f"t{uuid.uuid4().hex[:8]}"
+    slug = own_slug()
     await make_workspace(cluster, slug)
     flavor = {"cpu": "1", "memory": "1Gi", "requests": {"cpu": "10m", "memory": "16Mi"}}
     metadata = {"name": "cpu.1"}
@@ -207,17 +201,19 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
     @asynccontextmanager
     async def make(address: Address = address_of, **changed: Any) -> AsyncIterator[RunningOperator]:
         async with AsyncExitStack() as stack:
-            world = World()
-            own = await Cluster.connect(world)
+            cache = OwnCache()
+            own = await Cluster.connect(cache)
             stack.push_async_callback(own.close)
-            controllers, logs = Controllers(world, settings.workers), NotedLogs()
+            controllers, logs = Controllers(cache, settings.workers), NotedLogs()
             own_settings = settings.model_copy(update=changed)
-            plug_in_runs(controllers, own, own_settings, logs, DriverRights(own, world), address)
+            platform = Platform(own, controllers, own_settings, logs)
+            register_kinds(platform, ("run", "spark"))
+            register_sandboxes(platform, address)
             operator = Operator(settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:
                 await eventually(lambda: asyncio.sleep(0, operator._ready.is_set() or task.done()))
-                yield RunningOperator(world, controllers, logs, operator)
+                yield RunningOperator(cache, controllers, logs, operator)
             finally:
                 operator.stop()
                 await task

@@ -1,4 +1,4 @@
-"""Plays the kubelet and the scheduler where there is no node: binds pods and writes their status, as envtest does."""
+"""Simulates the kubelet and the scheduler where there is no node: binds pods and writes their status."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from icefield_crds import format_time
+from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
-from icefield_operator.world import Manifest
 
 
 class Kubelet:

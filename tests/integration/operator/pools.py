@@ -1,4 +1,4 @@
-"""Hands for tests about sandboxes: submit workloads, find their sandboxes, watch the pool."""
+"""Helpers for tests about sandboxes: submit workloads, find their sandboxes, watch the pool."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from icefield_crds import labels
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
+from tests.eventually import eventually
 
-from .conftest import Place, eventually
+from .conftest import Place
 from .sandboxes import Node, Sandbox
 
 QUERY: Manifest = {"query": "SELECT * FROM t", "tables": [{"alias": "t", "table": "db.t"}]}

@@ -1,11 +1,11 @@
-"""Plays the node that sandboxes run on: each pod gets a server of the sandbox protocol, and ends when that does."""
+"""Simulates the node that sandboxes run on: each pod gets a server of the sandbox protocol, and ends when that does."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,24 +13,29 @@ from typing import Any
 from aiohttp import web
 
 from icefield_crds import format_time, labels
+from icefield_crds.wire.outcome import ResultObject, WorkloadOutcome, WorkloadState
+from icefield_kube.client import Manifest
+from icefield_kube.errors import KubernetesError
+from icefield_kube.paths import path_of
+from icefield_kube.watch import Reflector
 from icefield_operator.cluster import Cluster
-from icefield_operator.errors import KubernetesError
-from icefield_operator.world import Manifest
 
 from .kubelet import Kubelet
 
-SUCCEEDED = {"state": "succeeded", "row_count": 2, "execution_milliseconds": 12.5, "result": {"key": "x", "bytes": 99}}
+SUCCEEDED = WorkloadOutcome(
+    WorkloadState.SUCCEEDED, row_count=2, execution_milliseconds=12.5, result=ResultObject("x", 99)
+).to_json()
 
 
 class Sandbox:
-    """One sandbox: takes one workload, and ends when the test says so and the outcome was acknowledged."""
+    """One sandbox: takes one workload, and ends when the test ends it and the outcome was acknowledged."""
 
     def __init__(self, pod: Manifest) -> None:
         env = {v["name"]: v.get("value", "") for v in pod["spec"]["containers"][0]["env"]}
         self.pod = pod["metadata"]["name"]
-        self.begun_at = _now()
+        self.started_at = _now()
         self.workload: dict[str, Any] | None = None
-        self.brought = 0
+        self.received = 0
         self.started = 0
         self.acknowledged = False
         self.address = ""
@@ -80,12 +85,12 @@ class Sandbox:
 
     async def _put(self, request: web.Request) -> web.Response:
         self._check(request)
-        brought = await request.json()
-        self.brought += 1
+        sent = await request.json()
+        self.received += 1
         if self.workload is None:
-            self.workload = brought
+            self.workload = sent
             self.started += 1
-        if self.workload["id"] != brought["id"]:
+        if self.workload["id"] != sent["id"]:
             return web.json_response({"error": "This sandbox has another workload."}, status=409)
         return web.json_response({"state": "running"}, status=202)
 
@@ -103,8 +108,31 @@ class Sandbox:
         return web.Response(status=204)
 
 
+class Pods:
+    """The sandbox pods of a namespace, as a Reflector delivers them."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Manifest] = {}
+
+    def __iter__(self) -> Iterator[Manifest]:
+        """Those there are now; they may change meanwhile."""
+        return iter(list(self._by_uid.values()))
+
+    def replace(self, items: list[Manifest], version: int) -> None:
+        self._by_uid.clear()
+        for item in items:
+            self.put(item)
+
+    def put(self, item: Manifest) -> None:
+        if labels.SANDBOX in item["metadata"].get("labels", {}):
+            self._by_uid[item["metadata"]["uid"]] = item
+
+    def remove(self, uid: str) -> None:
+        self._by_uid.pop(uid, None)
+
+
 class Node:
-    """Runs a sandbox for each sandbox pod of a namespace; `make` says what a sandbox is."""
+    """Runs a sandbox for each sandbox pod of a namespace; `make` creates a sandbox."""
 
     make: Callable[[Manifest], Any] = Sandbox
 
@@ -119,6 +147,7 @@ class Node:
         """Whether the ends of sandboxes are reported."""
         self.on_start: Callable[[Sandbox], None] = lambda sandbox: None
         self._over: set[str] = set()
+        self._pods = Pods()
 
     def address(self, pod: Manifest) -> str:
         """Return where the sandbox of a pod listens; a closed port when it does not."""
@@ -131,13 +160,15 @@ class Node:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Node]:
-        """Play."""
-        task = asyncio.create_task(self._run())
+        """Run the node."""
+        watch = Reflector(self._cluster._client, path_of("Pod", self._namespace), self._pods)
+        tasks = [asyncio.create_task(watch.run()), asyncio.create_task(self._run())]
         try:
             yield self
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for sandbox in self.sandboxes.values():
                 await sandbox.close()
 
@@ -148,7 +179,7 @@ class Node:
         ended = {
             "exitCode": exit_code,
             "reason": reason or ("Completed" if exit_code == 0 else "Error"),
-            "startedAt": self.sandboxes[name].begun_at,
+            "startedAt": self.sandboxes[name].started_at,
             "finishedAt": _now(),
             "containerID": f"containerd://{name}",
             **({"message": message} if message else {}),
@@ -159,14 +190,14 @@ class Node:
         self._over.add(name)
 
     async def vanish(self, name: str) -> None:
-        """Delete a pod with nobody's leave."""
+        """Delete a pod without a grace period."""
         path = f"/api/v1/namespaces/{self._namespace}/pods/{name}"
         await self._cluster._request("DELETE", path, query={"gracePeriodSeconds": "0"})
 
     async def _run(self) -> None:
         while True:
-            with suppress(KubernetesError):
-                for pod in (await self._cluster.list("Pod", self._namespace, labels.SANDBOX))[0]:
+            for pod in self._pods:
+                with suppress(KubernetesError):
                     await self._tend(pod)
             await asyncio.sleep(0.02)
 
@@ -175,6 +206,7 @@ class Node:
         sandbox = self.sandboxes.get(name)
         if "deletionTimestamp" in pod["metadata"]:
             await self.vanish(name)
+            self._pods.remove(pod["metadata"]["uid"])
         elif sandbox is None and self.starts:
             await self._start(pod)
         elif sandbox and name not in self._over and pod["spec"].get("activeDeadlineSeconds") == 1:
@@ -188,7 +220,7 @@ class Node:
         await sandbox.listen()
         self.sandboxes[name] = sandbox
         await self._kubelet.bind(self._namespace, name)
-        state = {"running": {"startedAt": sandbox.begun_at}}
+        state = {"running": {"startedAt": sandbox.started_at}}
         address = {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}
         await self._status(name, {"phase": "Running", **address, **_status(state, ready=True)})
         self.on_start(sandbox)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from icefield_crds import RunStatus
+from icefield_operator.cluster_cache import Kind
 from icefield_operator.queue import Key
-from icefield_operator.run import reconcile
-from icefield_operator.world import Kind
+from icefield_operator.run import run_pods
+from tests.eventually import eventually
 
-from .conftest import Place, RunningOperator, eventually, make_workspace
+from .conftest import Place, RunningOperator, make_workspace
 
 pytestmark = pytest.mark.integration
 
@@ -76,7 +77,7 @@ async def test_events_that_repeat_themselves_change_nothing(place: Place, operat
 async def test_pods_go_when_their_logs_are_archived_and_not_before(
     place: Place, operator: RunningOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "PODS_KEPT", timedelta(seconds=0))
+    monkeypatch.setattr(run_pods, "PODS_KEPT", timedelta(seconds=0))
     uid = (await place.create("Run", {"command": "true"}, "kept"))["metadata"]["uid"]
     await place.finished("kept")
     await place.phase("kept", "success")
@@ -112,7 +113,7 @@ async def test_two_hundred_runs(place: Place, operator: RunningOperator) -> None
         return len(ended) == 200
 
     await eventually(all_ended, patience=120)
-    runs = operator.world.runs
+    runs = operator.cache.runs
 
     async def all_succeeded() -> bool:
         return Counter(run.phase.value for run in runs(place.namespace)) == {"success": 200}
@@ -127,10 +128,10 @@ async def test_the_watches_prove_that_they_live(place: Place, operator: RunningO
     await place.pod("sign")
 
     async def alive() -> bool:
-        return all(operator.world.watch_age(kind) < 30 for kind in Kind)
+        return all(operator.cache.watch_age(kind) < 30 for kind in Kind)
 
     async def delivered_all_that_we_wrote() -> bool:
-        return not any(operator.world._awaited.values())
+        return not any(operator.cache._awaited.values())
 
     await eventually(alive)
     await eventually(delivered_all_that_we_wrote)

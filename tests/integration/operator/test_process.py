@@ -8,18 +8,27 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.controlplane import ControlPlane
+from tests.controlplane import ControlPlane, running_control_plane
+from tests.eventually import eventually
 from tests.object_store import REGION, RunningObjectStore
 
-from .conftest import Place, eventually
+from .conftest import Place
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    """A control plane of its own: a whole operator reconciles everything on it."""
+    with running_control_plane() as plane:
+        plane.apply_crds()
+        yield plane
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 
 from icefield_crds import ConditionType
 from icefield_crds.names import run_token_secret
+from tests.eventually import eventually
 
-from .conftest import Place, eventually
+from .conftest import Place
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
 

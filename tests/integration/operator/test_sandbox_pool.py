@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from icefield_operator.run import reconcile
-from icefield_operator.sandbox import pool, pools
+from icefield_operator.sandbox import pool_plan, pool_reconcile
+from tests.eventually import eventually
 
-from .conftest import Place, RunningOperator, eventually
+from .conftest import Place, RunningOperator
 from .pools import filled, pool_of, resize, submit, warm, with_workload
 from .sandboxes import Node
 
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "FIRST_BACKOFF", timedelta(seconds=1))
-    monkeypatch.setattr(pools, "REFUSED_AGAIN", timedelta(seconds=1))
+    monkeypatch.setattr(pool_plan, "FIRST_BACKOFF", timedelta(seconds=1))
+    monkeypatch.setattr(pool_reconcile, "REFUSED_AGAIN", timedelta(seconds=1))
     monkeypatch.setattr(reconcile, "REFUSED_AGAIN", timedelta(seconds=1))
 
 
@@ -46,9 +47,11 @@ async def test_a_pool_that_nobody_used_for_long_is_drained(
     place: Place, node: Node, sandboxed: RunningOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await filled(place, node)
-    wanted = pool.wanted
+    wanted = pool_plan.wanted
     # Time passes.
-    monkeypatch.setattr(pool, "wanted", lambda workspace, use, now: wanted(workspace, use, now + timedelta(minutes=15)))
+    monkeypatch.setattr(
+        pool_plan, "wanted", lambda workspace, use, now: wanted(workspace, use, now + timedelta(minutes=15))
+    )
     sandboxed.controllers.enqueue_all()
     await pool_of(place, 0)
     monkeypatch.undo()

@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from icefield_crds import format_time
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
+from tests.eventually import eventually
 
-from .conftest import Place, eventually
+from .conftest import Place
 from .pools import pool_of, submit
 from .sandboxes import Node
 
@@ -37,7 +38,7 @@ class Program:
 
     def __init__(self, pod: Manifest, folder: Path) -> None:
         self.pod = pod["metadata"]["name"]
-        self.begun_at = format_time(datetime.now(UTC))
+        self.started_at = format_time(datetime.now(UTC))
         self.workload = None
         self._folder = folder / self.pod
         (self._folder / "scratch").mkdir(parents=True)

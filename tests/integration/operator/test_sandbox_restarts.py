@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from icefield_crds import Run
+from icefield_kube.client import Manifest
+from icefield_kube.errors import Unreachable
 from icefield_operator.cluster import Cluster
-from icefield_operator.errors import Unreachable
 from icefield_operator.sandbox.client import SandboxClient
-from icefield_operator.world import Manifest
+from tests.eventually import eventually
 
-from .conftest import Place, eventually
+from .conftest import Place
 from .pools import filled, pool_of, submit, with_workload
 from .sandboxes import Node
 
@@ -57,7 +58,7 @@ async def test_between_the_claim_and_the_status(
             uid = await submit(place, "cut")
             claimed = (await _pods_of(place, "cut"))[0]["metadata"]["name"]
             assert claimed in before
-            assert node.of_run(uid) is None, "nothing is brought before it is written down whom it was given to"
+            assert node.of_run(uid) is None, "nothing is sent before it is written down whom it was given to"
     async with operators(node.address):
         sandbox = await with_workload(node, uid)
         assert sandbox.pod == claimed
@@ -70,7 +71,7 @@ async def test_between_the_push_and_the_outcome(place: Place, node: Node, operat
         sandbox = await with_workload(node, uid)
         await place.phase("cut", "running")
     async with operators(node.address):
-        await eventually(lambda: asyncio.sleep(0, sandbox.brought > 1))
+        await eventually(lambda: asyncio.sleep(0, sandbox.received > 1))
         assert sandbox.started == 1
         sandbox.end()
         await place.phase("cut", "success")

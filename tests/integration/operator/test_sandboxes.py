@@ -1,4 +1,4 @@
-"""Polars workloads from the Run to its end: whose sandbox, brought how often, and ended how."""
+"""Polars workloads from the Run to its end: whose sandbox, sent how often, and ended how."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 
 from icefield_crds import Reason, labels
 from icefield_crds.names import pod_name
+from tests.eventually import eventually
 
-from .conftest import STORE_KEYS, Place, eventually
+from .conftest import STORE_KEYS, Place
 from .pools import QUERY, filled, pool_of, resize, submit, warm, with_workload
 from .sandboxes import Node
 
@@ -45,7 +46,6 @@ async def test_what_a_sandbox_is_brought(place: Place, node: Node) -> None:
     assert workload == {
         "id": uid,
         "mode": "script",
-        "query": None,
         "script": "result = scan('db.t')",
         "tables": [],
         "params": {"n": 3},
@@ -118,7 +118,7 @@ async def test_twenty_at_once_each_get_a_sandbox_of_their_own(place: Place, node
     await pool_of(place, 4)
 
 
-async def test_a_failing_workload_fails_its_run_with_its_own_words(place: Place, node: Node) -> None:
+async def test_a_failing_workload_fails_its_run_with_its_own_message(place: Place, node: Node) -> None:
     error = "script line 3: ColumnNotFoundError: x"
     uid = await submit(place, "wrong")
     (await with_workload(node, uid)).end(
@@ -127,7 +127,7 @@ async def test_a_failing_workload_fails_its_run_with_its_own_words(place: Place,
     run = await place.phase("wrong", "failed")
     assert run.status.error == error
     assert (run.status.polars.error_kind, run.status.polars.error_line) == ("script", 3)
-    assert len(run.status.tasks[0].attempts) == 1, "a workload is never tried again"
+    assert len(run.status.tasks[0].attempts) == 1, "a workload is never retried"
 
 
 async def test_the_run_ends_before_the_kubelet_tells(place: Place, node: Node) -> None:
@@ -164,13 +164,13 @@ async def test_an_outcome_that_only_the_pod_tells(place: Place, node: Node) -> N
         ),
         (
             {"exit_code": 3},
-            "the sandbox ended with exit code 3, without saying what came of the workload",
+            "the sandbox failed with exit code 3, without reporting an outcome",
             "internal",
         ),
     ],
     ids=["memory", "disk", "exit"],
 )
-async def test_how_a_sandbox_ends_that_can_say_nothing(
+async def test_how_a_sandbox_ends_without_an_outcome(
     place: Place, node: Node, ending: dict[str, Any], error: str, kind: str
 ) -> None:
     sandbox = await with_workload(node, await submit(place, "bad"))
@@ -180,7 +180,7 @@ async def test_how_a_sandbox_ends_that_can_say_nothing(
     assert (run.status.error, run.status.polars.error_kind) == (error, kind)
 
 
-async def test_a_sandbox_that_somebody_deletes_fails_its_run_once(place: Place, node: Node) -> None:
+async def test_a_sandbox_that_is_deleted_fails_its_run_once(place: Place, node: Node) -> None:
     sandbox = await with_workload(node, await submit(place, "gone"))
     await place.phase("gone", "running")
     await sandbox.close()
@@ -204,8 +204,8 @@ async def test_a_workspace_without_keys_is_waited_for(place: Place, node: Node) 
     uid = await submit(place, "early")
     run = await place.until("early", lambda run: run.status and run.status.error)
     assert run.phase == "pending"
-    told = "the workload waits: the workspace has no Secret icefield-object-store with keys yet"
-    assert run.status.error == told
+    expected = "the workload waits: the workspace has no Secret icefield-object-store with keys yet"
+    assert run.status.error == expected
     secret = {"apiVersion": "v1", "kind": "Secret", "stringData": STORE_KEYS}
     metadata = {"name": "icefield-object-store", "namespace": place.namespace}
     await place.cluster.create({**secret, "metadata": metadata})
@@ -218,7 +218,7 @@ async def test_a_catalog_of_somebody_else_is_refused(place: Place) -> None:
     await submit(place, "elsewhere", **QUERY, catalog="other")
     run = await place.phase("elsewhere", "failed")
     names = f"{place.workspace}, polnor, oleander"
-    assert run.status.error == f"there is no catalog other; this workspace's is called {names}"
+    assert run.status.error == f"there is no catalog other; the catalog of this workspace is {names}"
     assert pod_name("elsewhere", "main", 0) not in await place.pods()
 
 

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from icefield_crds import Run, labels, names
-from icefield_operator.spark import driver_rights, executors
-from icefield_operator.world import Manifest
+from icefield_kube.client import Manifest
+from icefield_operator.spark import driver_rbac, executors
+from tests.eventually import eventually
 
-from .conftest import Place, eventually
+from .conftest import Place
 
 pytestmark = pytest.mark.integration
 
@@ -35,9 +36,9 @@ NO_ROOM = {
 @pytest.fixture(autouse=True)
 async def operator(operators: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """The operator, impatient with executors."""
-    monkeypatch.setattr(executors, "PATIENCE", timedelta(0))
-    monkeypatch.setattr(executors, "LOOK_OFTEN", timedelta(seconds=0.2))
-    monkeypatch.setattr(executors, "LOOK_SELDOM", timedelta(seconds=0.2))
+    monkeypatch.setattr(executors, "REPORT_AFTER", timedelta(0))
+    monkeypatch.setattr(executors, "POLL_WAITING", timedelta(seconds=0.2))
+    monkeypatch.setattr(executors, "POLL_RUNNING", timedelta(seconds=0.2))
     async with operators():
         yield
 
@@ -48,7 +49,7 @@ async def _create(place: Place, name: str, **application: Any) -> None:
 
 async def _children(place: Place, run: str) -> dict[str, bool]:
     """Say of everything that an application with executors needs whether it is there."""
-    account = driver_rights.APPLICATIONS
+    account = driver_rbac.APPLICATIONS
     named = [
         ("Secret", names.run_token_secret(run)),
         ("ConfigMap", names.spark_executor_config_map(run)),
@@ -133,8 +134,8 @@ async def test_executors_without_room_are_told_while_the_application_waits(place
     names_of_them = [await _executor(place, "wide", number) for number in (1, 2)]
     for name in names_of_them:
         await _has_no_room(place, name)
-    said = "2 of 2 executors: waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient memory."
-    run = await place.until("wide", lambda run: run.status and run.status.error == said)
+    expected = "2 of 2 executors: waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient memory."
+    run = await place.until("wide", lambda run: run.status and run.status.error == expected)
     assert run.phase == "running"
     for name in names_of_them:
         await place.kubelet.start(place.namespace, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,17 +18,20 @@ import yaml
 from icefield_crds import Warehouse, format_time
 from icefield_crds.names import API_VERSION, WAREHOUSE_TOKEN_SECRET, warehouse_pod
 from icefield_crds.warehouse import WAKE_ANNOTATION
-from icefield_operator.assembly import plug_in_warehouses
+from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
+from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.controllers import Controllers
+from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
+from icefield_operator.platform import Platform
 from icefield_operator.settings import Settings
-from icefield_operator.spark.driver_rights import DriverRights
 from icefield_operator.warehouse import reconcile
-from icefield_operator.world import Manifest, World
 from tests.controlplane import ControlPlane
-from tests.integration.operator.conftest import eventually, make_workspace
+from tests.eventually import eventually
+from tests.integration.operator.conftest import make_workspace
 from tests.integration.operator.kubelet import Kubelet
+from tests.integration.own_cache import OwnCache, own_slug
 from tests.integration.patient import PatientCluster
 
 from .gateway import Gateway
@@ -85,6 +87,13 @@ class Site:
         """Return the warehouse once it has this phase."""
         return await self.until(lambda warehouse: warehouse.phase == phase, name)
 
+    async def refused(self, error: str, name: str = "w") -> Warehouse:
+        """Return the warehouse once its status has this error.
+
+        Another error may come first: the operator may see the warehouse before its workspace.
+        """
+        return await self.until(lambda warehouse: warehouse.status.error == error, name)
+
     async def pod(self, but_not: str = "", name: str = "w") -> Manifest:
         """Return the warehouse's pod once it exists; not the one with this uid."""
 
@@ -119,10 +128,10 @@ class Site:
     async def leaving(self, uid: str) -> None:
         """Wait until the pod is being deleted, and let the kubelet end it."""
 
-        async def told() -> bool:
+        async def is_reported() -> bool:
             return "deletionTimestamp" in (await self.pod())["metadata"]
 
-        await eventually(told)
+        await eventually(is_reported)
         await self.end(uid)
 
     async def end(self, uid: str) -> None:
@@ -163,9 +172,8 @@ class RunningOperator:
 @pytest.fixture
 async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
     """The test's own client."""
-    control_plane.apply_crds()
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    client = await PatientCluster.connect(World())
+    client = await PatientCluster.connect(ClusterCache())
     for name, spec in FLAVORS.items():
         await client.apply({"apiVersion": API_VERSION, "kind": "Flavor", "metadata": {"name": name}, "spec": spec})
     yield client
@@ -175,7 +183,7 @@ async def cluster(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 async def site(cluster: Cluster, control_plane: ControlPlane) -> AsyncIterator[Site]:
     """A workspace with its namespace and its gateways' token."""
-    slug = f"t{uuid.uuid4().hex[:8]}"
+    slug = own_slug()
     await make_workspace(cluster, slug)
     kubelet, gateway = Kubelet(cluster, slug), Gateway("secret")
     await kubelet.join()
@@ -194,8 +202,8 @@ async def operators(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[], Any]]:
     """A maker of operators that listen often: `async with operators() as operator`."""
-    monkeypatch.setattr(reconcile, "LISTEN_EVERY", timedelta(seconds=0.2))
-    monkeypatch.setattr(reconcile, "LISTEN_FOR_SPARK", timedelta(seconds=0.2))
+    monkeypatch.setattr(reconcile, "POLL_INTERVAL", timedelta(seconds=0.2))
+    monkeypatch.setattr(reconcile, "SPARK_POLL_INTERVAL", timedelta(seconds=0.2))
     settings = Settings(
         runtime_image="runtime",
         tini_image="tini",
@@ -209,11 +217,11 @@ async def operators(
     @asynccontextmanager
     async def make() -> AsyncIterator[RunningOperator]:
         async with AsyncExitStack() as stack:
-            world = World()
-            own = await Cluster.connect(world)
+            cache = OwnCache()
+            own = await Cluster.connect(cache)
             stack.push_async_callback(own.close)
-            controllers = Controllers(world, settings.workers)
-            plug_in_warehouses(controllers, own, settings, DriverRights(own, world))
+            controllers = Controllers(cache, settings.workers)
+            register_kinds(Platform(own, controllers, settings), ["warehouse"])
             operator = Operator(settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
 from icefield_crds.names import GATEWAY_PORT
+from icefield_crds.wire.gateway import GatewayStatus
 
 
 class Gateway:
@@ -50,11 +50,5 @@ class Gateway:
             return web.json_response({"error": "the token is wrong"}, status=401)
         if self.broken:
             return web.json_response({"error": "broken"}, status=500)
-        body: dict[str, Any] = {
-            "duckdb": True,
-            "spark": self.spark,
-            "running": self.running,
-            "last_activity": self.last_activity.isoformat(),
-            "draining": False,
-        }
-        return web.json_response(body)
+        status = GatewayStatus(spark=self.spark, running=self.running, last_activity=self.last_activity)
+        return web.json_response(status.to_json())

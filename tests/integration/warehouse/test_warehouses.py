@@ -11,7 +11,7 @@ import pytest
 from icefield_crds import ConditionType, Reason
 from icefield_crds.names import API_VERSION, warehouse_pod
 from icefield_operator.warehouse import pods
-from tests.integration.operator.conftest import eventually
+from tests.eventually import eventually
 
 from .conftest import FLAVORS, RunningOperator, Site
 
@@ -192,9 +192,9 @@ async def test_a_pod_that_is_lost_is_made_again(site: Site, monkeypatch: pytest.
 
     evicted = {"state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
     await site.report("Failed", evicted, evicted, reason="Evicted", message="The node was low on memory.")
-    held_up = await site.until(lambda warehouse: warehouse.status.error)
-    assert held_up.status is not None
-    assert "Evicted: The node was low on memory" in (held_up.status.error or "")
+    waiting = await site.until(lambda warehouse: warehouse.status.error)
+    assert waiting.status is not None
+    assert "(Evicted): The node was low on memory" in (waiting.status.error or "")
     await site.ready(but_not=second)
     recovered = await site.phase("running")
     assert recovered.status is not None
@@ -202,7 +202,7 @@ async def test_a_pod_that_is_lost_is_made_again(site: Site, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("operator")
-async def test_why_it_does_not_run_is_told(site: Site) -> None:
+async def test_why_it_does_not_run_is_reported(site: Site) -> None:
     await site.create()
     pod = await site.pod()
     await site.kubelet.bind(site.namespace, pod["metadata"]["name"])
@@ -220,7 +220,7 @@ async def test_why_it_does_not_run_is_told(site: Site) -> None:
     broken = await site.phase("error")
     assert broken.status is not None
     assert broken.status.is_true(ConditionType.STALLED)
-    assert broken.status.error == "its gateway ran out of memory (limit 1024Mi) and is started again"
+    assert broken.status.error == "its gateway ran out of memory (limit 1024Mi) and is restarted"
 
     await site.ready()
     await site.phase("running")
@@ -235,12 +235,12 @@ async def test_why_it_does_not_run_is_told(site: Site) -> None:
 async def test_a_flavor_that_appears_is_waited_for(site: Site) -> None:
     name = f"wh.{site.workspace}"
     await site.create(size=name)
-    stuck = await site.phase("error")
+    stuck = await site.refused(f"flavor {name} does not exist")
+    assert stuck.phase == "error"
     assert stuck.status is not None
     stalled = stuck.status.condition(ConditionType.STALLED)
     assert stalled is not None
     assert (stalled.status, stalled.reason) == ("True", Reason.FLAVOR_NOT_FOUND)
-    assert stuck.status.error == f"flavor {name} does not exist"
     flavor = {"apiVersion": API_VERSION, "kind": "Flavor", "metadata": {"name": name}, "spec": FLAVORS["wh.small"]}
     await site.cluster.apply(flavor)
     await site.ready()
@@ -250,9 +250,8 @@ async def test_a_flavor_that_appears_is_waited_for(site: Site) -> None:
 @pytest.mark.usefixtures("operator")
 async def test_a_flavor_too_small_is_refused(site: Site) -> None:
     await site.create(size="wh.tiny")
-    stuck = await site.phase("error")
-    assert stuck.status is not None
-    assert stuck.status.error == "flavor wh.tiny has 1Gi of memory; a warehouse needs 1536Mi or more"
+    stuck = await site.refused("flavor wh.tiny has 1Gi of memory; a warehouse needs 1536Mi or more")
+    assert stuck.phase == "error"
 
 
 @pytest.mark.usefixtures("operator")

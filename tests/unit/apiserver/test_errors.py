@@ -13,12 +13,18 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI, Query
 from fastapi.responses import StreamingResponse
-from kubernetes.aio.client.exceptions import ApiException
 from pydantic import BaseModel, field_validator
 from sqlalchemy.exc import DataError, OperationalError
 
-from icefield_apiserver.errors import ERROR_RESPONSES, Conflict, QuotaExceeded, Unauthorized, install_error_handlers
-from icefield_apiserver.middleware import RequestMiddleware
+from icefield_apiserver.core.errors import (
+    ERROR_RESPONSES,
+    Conflict,
+    QuotaExceeded,
+    Unauthorized,
+    install_error_handlers,
+)
+from icefield_apiserver.core.middleware import RequestMiddleware
+from icefield_kube.errors import KubernetesError, Unreachable
 
 MAX_BODY = 1000
 
@@ -49,12 +55,11 @@ RAISED: dict[str, Exception] = {
     "conflict": Conflict("It is there already."),
     "quota": QuotaExceeded("max_running_runs=10, current=10", retry_after=3),
     "unauthorized": Unauthorized(),
-    "kubernetes": ApiException(
-        status=422,
-        body=json.dumps(
-            {"message": "x", "details": {"causes": [{"field": "spec", "message": 'Invalid value: "a": no'}]}}
-        ),
+    "kubernetes": KubernetesError.of(
+        422,
+        json.dumps({"message": "x", "details": {"causes": [{"field": "spec", "message": 'Invalid value: "a": no'}]}}),
     ),
+    "kubernetes-unreachable": Unreachable("GET /api: 10.0.0.1:6443 refused"),
     "cluster-away": aiohttp.ClientConnectionError("10.0.0.1:6443 refused"),
     "database-away": OperationalError("SELECT 1", {}, Exception("password=hunter2")),
     "unstorable": DataError("SELECT 1", {}, Exception("NUL (0x00) bytes")),
@@ -106,7 +111,7 @@ def sentence_of(answer: httpx.Response) -> str:
 
 async def test_unknown_path_and_method(client: httpx.AsyncClient) -> None:
     missing = await client.get("/nothing")
-    assert (missing.status_code, sentence_of(missing)) == (404, "There is nothing at /nothing.")
+    assert (missing.status_code, sentence_of(missing)) == (404, "Not found: /nothing.")
     method = await client.put("/things")
     assert (method.status_code, sentence_of(method)) == (405, "PUT is not allowed at /things.")
 
@@ -143,7 +148,8 @@ async def test_bad_parameters_are_400(client: httpx.AsyncClient) -> None:
         ("quota", 429, "max_running_runs=10, current=10"),
         ("unauthorized", 401, "A valid bearer token is required."),
         ("kubernetes", 400, "No."),
-        ("unstorable", 400, "A text holds something that cannot be stored, such as a NUL character."),
+        ("unstorable", 400, "A text contains a character that cannot be stored, such as NUL."),
+        ("kubernetes-unreachable", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
         ("cluster-away", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
         ("database-away", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
         ("timeout", 503, "A part of the platform cannot be reached at the moment; try again shortly."),
@@ -167,7 +173,7 @@ async def test_a_bug_is_logged_with_its_id_and_told_without_its_trace(
     answer = await client.get("/raise/bug")
     assert answer.status_code == 500
     request_id = answer.headers["X-Request-Id"]
-    assert sentence_of(answer) == f"Something went wrong here; the log has it as request {request_id}."
+    assert sentence_of(answer) == f"Internal error; the server's log has the details under request {request_id}."
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert request_id in record.getMessage()
     assert record.exc_info is not None

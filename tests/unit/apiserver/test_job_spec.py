@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.repositories.job_spec import changed, merge_patch, new_job, run_of_job
-from icefield_apiserver.repositories.validate import problem_of_execution, problem_of_job, problem_of_tasks
-from icefield_apiserver.schemas.jobs import JobCreate, JobUpdate
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.execution_checks import problem_of_execution, problem_of_tasks
+from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate
+from icefield_apiserver.features.jobs.spec import JobChange, changed, merge_patch, new_job
+from icefield_apiserver.features.jobs.validate import problem_of_job
+from icefield_apiserver.features.runs.spec import run_of_job
 from icefield_crds import File, Job, JobSpec, ObjectMeta, RunSpec, Task
 
 DAG = [{"key": "a", "command": "x"}, {"key": "b", "command": "x", "depends_on": ["a"]}]
@@ -17,6 +19,14 @@ DAG = [{"key": "a", "command": "x"}, {"key": "b", "command": "x", "depends_on": 
 
 def job(**spec: Any) -> Job:
     return Job(metadata=ObjectMeta(name="j", namespace="n", uid="u"), spec=JobSpec.model_validate(spec))
+
+
+def created(**body: Any) -> Job:
+    return new_job(body["name"], JobCreate(**body).to_spec(), "n")
+
+
+def change_of(body: dict[str, Any]) -> JobChange:
+    return JobUpdate.model_validate(body).to_change()
 
 
 def work(spec: JobSpec) -> tuple[str | None, list[str] | None]:
@@ -45,14 +55,14 @@ def work(spec: JobSpec) -> tuple[str | None, list[str] | None]:
 def test_what_a_change_makes_of_the_work(
     before: dict[str, Any], change: dict[str, Any], after: tuple[str | None, list[str] | None]
 ) -> None:
-    assert work(changed(job(**before), JobUpdate.model_validate(change))) == after
+    assert work(changed(job(**before), change_of(change))) == after
 
 
 def test_absent_stays_and_null_clears() -> None:
     before = job(command="x", schedule="0 3 * * *", maxRetries=2, params={"a": "1"}, suspend=True)
-    kept = changed(before, JobUpdate.model_validate({"description": "d"}))
+    kept = changed(before, change_of({"description": "d"}))
     assert (kept.schedule, kept.max_retries, kept.params, kept.suspend) == ("0 3 * * *", 2, {"a": "1"}, True)
-    cleared = changed(before, JobUpdate.model_validate({"schedule": None, "max_retries": None, "params": None}))
+    cleared = changed(before, change_of({"schedule": None, "max_retries": None, "params": None}))
     assert (cleared.schedule, cleared.max_retries, cleared.params, cleared.suspend) == (None, None, {}, True)
 
 
@@ -69,12 +79,12 @@ def test_a_patch_says_only_what_changes() -> None:
 
 
 def test_names() -> None:
-    slugged = new_job(JobCreate(name="Café Öl 7", command="x"), "n")
+    slugged = created(name="Café Öl 7", command="x")
     assert (slugged.metadata.name, slugged.spec.display_name) == ("cafe-ol-7", "Café Öl 7")
-    plain = new_job(JobCreate(name="plain", command="x"), "n")
+    plain = created(name="plain", command="x")
     assert (plain.metadata.name, plain.spec.display_name) == ("plain", None)
     with pytest.raises(BadRequest):
-        new_job(JobCreate(name="日本", command="x"), "n")
+        created(name="日本", command="x")
 
 
 def test_a_run_fixes_what_the_job_says() -> None:
@@ -116,7 +126,7 @@ def test_a_cycle_is_named() -> None:
 def test_problems_of_a_job() -> None:
     assert problem_of_job(JobSpec()) == "A job needs a command or tasks."
     assert problem_of_job(JobSpec(command="x", schedule="*/5 1-3 * JAN,FEB MON#1")) is None
-    for wrong in ("@daily", "* * * *", "* * * * * *", "a;b * * * *"):
+    for wrong in ("@daily", "* * * *", "* * * * * *", "a;b * * * *", "99 99 99 99 99", "0 0 31 2 *"):
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
     assert "longer than 921600 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")

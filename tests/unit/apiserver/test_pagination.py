@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.kube.orders import JOBS, RUNS
-from icefield_apiserver.kube.store import Store
-from icefield_apiserver.pagination import Window, decode_cursor, encode_cursor, page_of
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.kube.indexes import BY_NAME, RUNS
+from icefield_apiserver.core.kube.pages import page_of
+from icefield_apiserver.core.kube.store import Store
+from icefield_apiserver.core.pagination import Window, decode_cursor, encode_cursor
 from icefield_crds import Job
 
 
@@ -17,7 +18,7 @@ def job(name: str, version: int = 1) -> Job:
 
 
 def store_of(*names: str) -> Store[Job]:
-    store = Store(JOBS)
+    store = Store(BY_NAME)
     for name in names:
         store.put(job(name))
     return store

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from icefield_apiserver.errors import BadRequest, validation_sentence
-from icefield_apiserver.polars.outcome import execution_time
-from icefield_apiserver.schemas.polars import PolarsRequest
+from icefield_apiserver.core.errors import BadRequest, validation_sentence
+from icefield_apiserver.features.polars.schemas import PolarsRequest
+from icefield_apiserver.features.runs.service import execution_time
 from icefield_crds import PolarsWorkload, Run
 
 QUERY = {"query": "SELECT 1", "tables": ["t=a.b"]}
@@ -69,7 +69,7 @@ def test_either_spelling_of_a_field() -> None:
     [
         ({}, "Give a query or a script."),
         ({"query": "  ", "script": ""}, "Give a query or a script."),
-        ({**QUERY, **SCRIPT}, "Give either a query or a script, or say by mode which of them is used."),
+        ({**QUERY, **SCRIPT}, "Give either a query or a script, or specify by mode which of them is used."),
         ({**SCRIPT, "mode": "query"}, "Mode query needs a query."),
         ({**QUERY, "mode": "script"}, "Mode script needs a script."),
         ({**QUERY, "mode": "spell"}, "Field mode: should be 'query' or 'script'."),
@@ -77,8 +77,8 @@ def test_either_spelling_of_a_field() -> None:
             {"query": "x"},
             'A query needs tables: those that it reads, such as "flowers=default.flowers".',
         ),
-        ({"query": "x", "tables": ["a.t", "t=b.c"]}, "Two tables are called t."),
-        ({"query": "x", "tables": ["flowers"]}, "Field tables[0].table: a table is given as namespace.table."),
+        ({"query": "x", "tables": ["a.t", "t=b.c"]}, "Two tables have the alias t."),
+        ({"query": "x", "tables": ["flowers"]}, "Field tables[0].table: the form of a table is namespace.table."),
         (
             {"query": "x", "tables": ["a.b", "a.b-c"]},
             "Field tables[1].alias: an alias has letters, digits and underscores, no digit first.",
@@ -86,7 +86,7 @@ def test_either_spelling_of_a_field() -> None:
         ({"query": "x", "tables": [{"alias": "t"}]}, "Field tables[0].table is required."),
         ({**SCRIPT, "vcpus": 3}, "Field vcpus: should be 2, 4, 8, 16 or 32."),
         ({**SCRIPT, "vcpus": "many"}, "Field vcpus: should be 2, 4, 8, 16 or 32."),
-        ({**SCRIPT, "destination": "nothing"}, "Field destination: a table is given as namespace.table."),
+        ({**SCRIPT, "destination": "nothing"}, "Field destination: the form of a table is namespace.table."),
         ({**SCRIPT, "saveMode": "merge"}, "Field saveMode: should be 'overwrite' or 'append'."),
         ({**SCRIPT, "clusterSize": 0}, "Field clusterSize: should be greater than or equal to 1."),
         ({**SCRIPT, "clusterSize": 65}, "Field clusterSize: should be less than or equal to 64."),
@@ -112,8 +112,9 @@ def test_params_that_are_nested_too_deeply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "said"), [(0.2, "0ms"), (340.4, "340ms"), (999.4, "999ms"), (999.6, "1.0s"), (12_345.6, "12.3s")]
+    ("milliseconds", "text"),
+    [(0.2, "0ms"), (340.4, "340ms"), (999.4, "999ms"), (999.6, "1.0s"), (12_345.6, "12.3s")],
 )
-def test_times(milliseconds: float, said: str) -> None:
+def test_times(milliseconds: float, text: str) -> None:
     status = {"phase": "success", "polars": {"executionMilliseconds": milliseconds}}
-    assert execution_time(Run.model_validate({"metadata": {}, "spec": {"polars": SCRIPT}, "status": status})) == said
+    assert execution_time(Run.model_validate({"metadata": {}, "spec": {"polars": SCRIPT}, "status": status})) == text

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from icefield_apiserver.db.models import Statement
-from icefield_apiserver.schemas.runs_v2 import state_of_statement
+from icefield_apiserver.features.runs_v2.schemas import state_of_statement
+from icefield_apiserver.features.statements.models import Statement
 
 SUBMITTED = datetime(2026, 6, 1, 8, tzinfo=UTC)
 
@@ -36,11 +36,11 @@ def test_states_of_statements(status: str, state: str) -> None:
         finished_at=SUBMITTED + timedelta(seconds=2.5) if has_ended else None,
         error_message="it broke" if state == "FAIL" else None,
     )
-    said = state_of_statement(statement)
-    assert (said.id, said.state, said.type, said.mode) == (statement.id, state, "sql", "duckdb")
-    assert said.job.model_dump() == {"id": "wh_4a2b09c1d2e3", "name": "small", "namespace": "acme"}
-    assert said.error == ("it broke" if state == "FAIL" else None)
+    read = state_of_statement(statement)
+    assert (read.id, read.state, read.type, read.mode) == (statement.id, state, "sql", "duckdb")
+    assert read.job.model_dump() == {"id": "wh_4a2b09c1d2e3", "name": "small", "namespace": "acme"}
+    assert read.error == ("it broke" if state == "FAIL" else None)
     if has_ended:
-        assert said.duration == 1500.0
+        assert read.duration == 1500.0
     else:
-        assert (said.duration is None) == (state == "SUBMITTED")
+        assert (read.duration is None) == (state == "SUBMITTED")

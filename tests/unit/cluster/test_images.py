@@ -1,4 +1,4 @@
-"""Images are keyed by what they are made of."""
+"""Images are keyed by their inputs."""
 
 from __future__ import annotations
 

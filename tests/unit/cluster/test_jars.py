@@ -1,4 +1,4 @@
-"""Jars are those of the lock, or none at all."""
+"""Only jars of the lock are used."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def test_a_set_is_fetched_once(lock: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("old", "new"), [(SHA256, "1" * 64), ("tool:1.2", "tool:1.3"), ("x:3 other", "x:3 warehouse")])
-def test_what_the_lock_does_not_say_is_not_used(lock: Path, tmp_path: Path, old: str, new: str) -> None:
+def test_a_jar_that_differs_from_the_lock_is_not_used(lock: Path, tmp_path: Path, old: str, new: str) -> None:
     key = jars.key_of("warehouse")
     lock.write_text(lock.read_text().replace(old, new))
     assert jars.key_of("warehouse") != key
-    with pytest.raises(ClusterError, match="are not those of"):
+    with pytest.raises(ClusterError, match="differ from"):
         jars.ensure("warehouse", tmp_path / "log")
     assert not list((tmp_path / "cache").rglob("*.jar"))
 
 
-def test_an_unknown_set_is_said(lock: Path) -> None:
-    with pytest.raises(ClusterError, match="no jars called nothing"):
+def test_an_unknown_set_is_an_error(lock: Path) -> None:
+    with pytest.raises(ClusterError, match="no set of jars named nothing"):
         jars.locked_jars("nothing")
 
 

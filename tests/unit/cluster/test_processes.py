@@ -1,4 +1,4 @@
-"""Processes are known by pid and start time, outlive their starter, and end when told."""
+"""Processes are identified by pid and start time, outlive their starter, and can be ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from icefield_cluster import processes
 from icefield_cluster.errors import ClusterError
 
 
-def test_a_pid_that_was_given_to_another_process_is_not_ours() -> None:
+def test_a_reused_pid_is_another_process() -> None:
     ours = processes.Process("us", os.getpid(), processes.start_ticks(os.getpid()) or 0, ())
     assert ours.alive
     assert not dataclasses.replace(ours, start_ticks=ours.start_ticks - 1).alive
@@ -45,12 +45,22 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert not process.alive
 
 
-def test_waiting_ends_when_what_is_waited_for_died(tmp_path: Path) -> None:
+def test_waiting_ends_when_the_process_ended(tmp_path: Path) -> None:
     process = processes.spawn("short", ["true"], log=tmp_path / "log")
-    with pytest.raises(ClusterError, match="short ended while the thing was awaited"):
+    with pytest.raises(ClusterError, match="short ended before the thing was ready"):
         processes.wait_until("the thing", [process], lambda: False, timeout=30)
 
 
-def test_fingerprints_tell_configurations_apart() -> None:
+def test_waiting_ends_with_its_timeout() -> None:
+    with pytest.raises(ClusterError, match="the thing was not ready after 0 s"):
+        processes.wait_until("the thing", [], lambda: False, timeout=0.1)
+
+
+def test_the_start_time_is_the_kernels() -> None:
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    assert processes.start_ticks(os.getpid()) == int(fields[19])
+
+
+def test_fingerprints_differ_by_configuration() -> None:
     assert processes.fingerprint(["a", "b"]) == processes.fingerprint(["a", "b"])
     assert processes.fingerprint(["a", "b"]) != processes.fingerprint(["a", "b"], "configuration")

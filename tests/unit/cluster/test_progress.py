@@ -1,4 +1,4 @@
-"""What a person sees of steps and of failures."""
+"""Display of steps and of failures."""
 
 from __future__ import annotations
 

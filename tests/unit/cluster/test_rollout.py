@@ -1,4 +1,4 @@
-"""What a rollout waits for, and when it gives up."""
+"""What a rollout waits for, and when it fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def workload(**status: int) -> dict[str, Any]:
         ({"replicas": 2}, True),
     ],
 )
-def test_a_workload_is_finished_when_only_new_pods_are_there_and_available(status: dict[str, int], waits: bool) -> None:
+def test_a_workload_is_finished_when_only_new_pods_exist_and_are_available(status: dict[str, int], waits: bool) -> None:
     assert bool(unfinished([workload(**status)])) == waits
 
 
@@ -37,14 +37,14 @@ def pod(reason: str, restarts: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("given", "patient", "says"),
+    ("given", "patient", "expected"),
     [
         (pod("ContainerCreating"), False, ""),
         (pod("CrashLoopBackOff", 1), False, ""),
-        (pod("CrashLoopBackOff", 4), True, "the container c of p ends again and again"),
+        (pod("CrashLoopBackOff", 4), True, "the container c of p keeps ending"),
         (pod("ImagePullBackOff"), True, ""),
         (pod("ImagePullBackOff"), False, "p: ImagePullBackOff: why"),
     ],
 )
-def test_a_pod_that_cannot_come_up_is_named(given: dict[str, Any], patient: bool, says: str) -> None:
-    assert problem(given, patient=patient) == says
+def test_a_pod_that_cannot_come_up_is_named(given: dict[str, Any], patient: bool, expected: str) -> None:
+    assert problem(given, patient=patient) == expected

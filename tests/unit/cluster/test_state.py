@@ -1,4 +1,4 @@
-"""What is remembered about a cluster survives, and what is not ours is not touched."""
+"""The state of a cluster is read back, and other files are not touched."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def test_everything_is_read_back(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{")
-    with pytest.raises(ClusterError, match=r"state\.json is not a state file of ours"):
+    with pytest.raises(ClusterError, match=r"state\.json is not a state file"):
         load(tmp_path)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(ClusterError, match="holds files that are not ours"):
+    with pytest.raises(ClusterError, match="has files that do not belong to a cluster"):
         lifecycle.open_or_create(tmp_path, "x", "standalone")
 
 
 def test_a_cluster_keeps_its_provider(tmp_path: Path) -> None:
     ClusterState(tmp_path, "x", "kind").save()
     assert lifecycle.open_or_create(tmp_path, "x", "auto").provider == "kind"
-    with pytest.raises(ClusterError, match="exists already, with provider kind"):
+    with pytest.raises(ClusterError, match="already exists, with provider kind"):
         lifecycle.open_or_create(tmp_path, "x", "standalone")
 
 

@@ -1,4 +1,4 @@
-"""The statements of a gateway: begun once, bounded, remembered, drained."""
+"""The statements of a gateway: started once, bounded, remembered, drained."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from icefield_crds.wire.gateway import EngineName, StatementPhase, StatementRequest
 from icefield_engines.warehouse import registry as registry_module
-from icefield_engines.warehouse.protocol import EngineName, Phase, StatementRequest
 from icefield_engines.warehouse.registry import RefusedError, Registry
 from icefield_engines.warehouse.results.ipc import ResultStream
 from icefield_engines.warehouse.statement import Statement
@@ -17,7 +17,7 @@ WRITE = StatementRequest(engine=EngineName.SPARK, sql="INSERT", is_write=True)
 
 
 class Engines:
-    """Statements that run until they are let go, or told to stop."""
+    """Statements that run until they are let go, or asked to stop."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -26,7 +26,7 @@ class Engines:
 
     async def run(self, statement: Statement) -> None:
         self.runs.append(statement.id)
-        statement.begin()
+        statement.start()
         waits = [asyncio.ensure_future(self.go.wait()), asyncio.ensure_future(statement.stop.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -43,24 +43,24 @@ class Engines:
 async def test_an_id_is_run_once() -> None:
     engines = Engines()
     registry = engines.registry()
-    first = registry.begin("a", READ)
-    assert registry.begin("a", READ) is first
+    first = registry.start("a", READ)
+    assert registry.start("a", READ) is first
     engines.go.set()
     await first.ended.wait()
-    assert registry.begin("a", READ) is first
+    assert registry.start("a", READ) is first
     assert engines.runs == ["a"]
-    assert first.phase is Phase.SUCCEEDED
+    assert first.phase is StatementPhase.SUCCEEDED
 
 
-async def test_too_many_are_refused_and_nothing_is_begun() -> None:
+async def test_too_many_are_refused_and_nothing_is_started() -> None:
     engines = Engines()
     registry = engines.registry(most=2)
-    registry.begin("a", READ)
-    registry.begin("b", READ)
+    registry.start("a", READ)
+    registry.start("b", READ)
     with pytest.raises(RefusedError, match="2 statements"):
-        registry.begin("c", READ)
+        registry.start("c", READ)
     assert registry.find("c") is None
-    assert registry.begin("a", READ).id == "a"
+    assert registry.start("a", READ).id == "a"
     engines.go.set()
 
 
@@ -68,7 +68,7 @@ async def test_ended_statements_are_forgotten_after_a_while() -> None:
     engines = Engines()
     engines.go.set()
     registry = engines.registry()
-    statement = registry.begin("a", READ)
+    statement = registry.start("a", READ)
     await statement.ended.wait()
     await asyncio.sleep(0)
     engines.now = registry_module.REMEMBERED_SECONDS - 1
@@ -83,7 +83,7 @@ async def test_memory_of_ended_statements_is_bounded(monkeypatch: pytest.MonkeyP
     engines.go.set()
     registry = engines.registry()
     for number in range(5):
-        await registry.begin(str(number), READ).ended.wait()
+        await registry.start(str(number), READ).ended.wait()
         await asyncio.sleep(0)
     assert [number for number in range(5) if registry.find(str(number))] == [2, 3, 4]
 
@@ -91,19 +91,19 @@ async def test_memory_of_ended_statements_is_bounded(monkeypatch: pytest.MonkeyP
 async def test_cancelling_stops_the_engine_and_is_what_counts() -> None:
     engines = Engines()
     registry = engines.registry()
-    statement = registry.begin("a", READ)
+    statement = registry.start("a", READ)
     await asyncio.sleep(0)
     statement.cancel()
     statement.time_out()
     await statement.ended.wait()
     state = statement.state()
-    assert (state["status"], state["error"]["code"]) == (Phase.CANCELLED, "CANCELLED")
+    assert (state.status, state.error_code) == (StatementPhase.CANCELLED, "CANCELLED")
 
 
 async def test_draining_lets_statements_end_and_takes_the_rest_from_their_engine() -> None:
     engines = Engines()
     registry = engines.registry()
-    read, write = registry.begin("r", READ), registry.begin("w", WRITE)
+    read, write = registry.start("r", READ), registry.start("w", WRITE)
     await asyncio.sleep(0)
     await registry.drain(0.05)
     assert registry.running == 0
@@ -113,5 +113,5 @@ async def test_draining_lets_statements_end_and_takes_the_rest_from_their_engine
     assert "unknown" not in read.error[1]
     assert "whether its write was applied is unknown" in write.error[1]
     with pytest.raises(RefusedError, match="shutting down"):
-        registry.begin("x", READ)
-    assert registry.begin("r", READ) is read
+        registry.start("x", READ)
+    assert registry.start("r", READ) is read

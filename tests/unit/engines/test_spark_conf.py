@@ -93,8 +93,28 @@ def test_the_heap_leaves_room_for_the_rest_of_the_jvm(mebibytes: int) -> None:
 
 
 def test_small_warehouses_compile_simply() -> None:
-    assert "TieredStopAtLevel" in java_options(2)
-    assert "TieredStopAtLevel" not in java_options(16)
+    assert "TieredStopAtLevel" in java_options(2, None)
+    assert "TieredStopAtLevel" not in java_options(16, None)
+
+
+def test_without_an_archive_of_classes_the_jvm_is_told_nothing_of_one() -> None:
+    conf = _conf()
+    assert "Share" not in conf["spark.driver.extraJavaOptions"]
+    assert "Xlog" not in conf["spark.driver.extraJavaOptions"]
+    assert conf["spark.driver.extraClassPath"] == "/opt/icefield/jars/*"
+
+
+def test_an_archive_of_classes_serves_driver_and_executors_with_its_class_path_first() -> None:
+    conf = _conf(class_archive=Path("/opt/icefield/spark.jsa"), spark_executors_max=1)
+    for role in ("driver", "executor"):
+        options = conf[f"spark.{role}.extraJavaOptions"].split()
+        assert "-XX:SharedArchiveFile=/opt/icefield/spark.jsa" in options
+        assert conf[f"spark.{role}.extraClassPath"] == "/opt/icefield/spark.jar:/opt/icefield/jars/*"
+
+
+def test_an_archive_that_does_not_fit_is_passed_over_silently() -> None:
+    options = java_options(16, Path("/opt/icefield/spark.jsa")).split()
+    assert {"-Xshare:auto", "-Xlog:cds*=off"} <= set(options)
 
 
 def test_nothing_secret_is_on_the_command_line_or_in_the_environment() -> None:
@@ -102,8 +122,8 @@ def test_nothing_secret_is_on_the_command_line_or_in_the_environment() -> None:
     kept = environment(own, Path("/spark"), StoreSettings(**STORE))  # type: ignore[arg-type]
     assert kept["PATH"] == "/bin"
     assert kept["AWS_REGION"] == "us-east-1"
-    told = " ".join([*command(Path("/spark"), Path("/run/x.properties")), *kept.values()])
-    assert not [secret for secret in ("key-of-acme", "secret-of-acme", "token-of-acme") if secret in told]
+    visible = " ".join([*command(Path("/spark"), Path("/run/x.properties")), *kept.values()])
+    assert not [secret for secret in ("key-of-acme", "secret-of-acme", "token-of-acme") if secret in visible]
 
 
 def test_properties_are_what_java_reads() -> None:

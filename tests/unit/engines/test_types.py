@@ -1,4 +1,4 @@
-"""Arrow types of results: plain ones, their names, and values brought into them."""
+"""Arrow types of results: plain ones, their names, and conversion of values to them."""
 
 from __future__ import annotations
 

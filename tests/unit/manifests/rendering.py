@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from icefield_cluster.standalone import binaries
+from icefield_cluster.programs import binaries
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 OVERLAYS = ("standalone", "kind", "production")

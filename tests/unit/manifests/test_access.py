@@ -15,13 +15,27 @@ def _role(name: str) -> list[Manifest]:
     return rules
 
 
-def _ours(name: str) -> dict[str, set[str]]:
+def _account(name: str) -> list[Manifest]:
+    """Return the rules of every role that a service account is bound to everywhere."""
+    bound = [
+        binding["roleRef"]["name"]
+        for binding in of_kind("production", "ClusterRoleBinding")
+        if name in {subject["name"] for subject in binding["subjects"] if subject["kind"] == "ServiceAccount"}
+    ]
+    return [rule for role in bound for rule in _role(role)]
+
+
+def _ours(rules: list[Manifest]) -> dict[str, set[str]]:
     granted: dict[str, set[str]] = {}
-    for rule in _role(name):
+    for rule in rules:
         if names.GROUP in rule["apiGroups"]:
             for resource in rule["resources"]:
                 granted.setdefault(resource, set()).update(rule["verbs"])
     return granted
+
+
+def _kinds() -> set[str]:
+    return {definition["spec"]["names"]["plural"] for definition in of_kind("production", "CustomResourceDefinition")}
 
 
 def _namespaced() -> set[str]:
@@ -41,22 +55,24 @@ def test_nothing_is_granted_by_wildcard() -> None:
 
 def test_workspace_roles_cover_every_namespaced_kind_and_no_status() -> None:
     for role in ("icefield-viewer", "icefield-editor", "icefield-admin"):
-        assert _ours(role).keys() == _namespaced(), role
+        assert _ours(_role(role)).keys() == _namespaced(), role
+    viewer, editor, admin = (_ours(_role(f"icefield-{role}")) for role in ("viewer", "editor", "admin"))
     for kind in _namespaced():
-        assert not _ours("icefield-viewer")[kind] & WRITES
-        assert _ours("icefield-viewer")[kind] < _ours("icefield-editor")[kind] < _ours("icefield-admin")[kind]
+        assert not viewer[kind] & WRITES
+        assert viewer[kind] < editor[kind] < admin[kind]
 
 
 def test_the_api_server_writes_only_by_impersonation_but_wakes_warehouses() -> None:
-    for rule in _role("icefield-apiserver"):
+    for rule in _account("icefield-apiserver"):
         beyond = {"patch"} if rule["resources"] == ["warehouses"] else set()
         assert not set(rule["verbs"]) - {"get", "list", "watch"} - beyond
-    granted = _ours("icefield-apiserver")
+    granted = _ours(_account("icefield-apiserver"))
+    assert granted.keys() == _kinds()
     assert [kind for kind, verbs in granted.items() if verbs & WRITES] == ["warehouses"]
 
 
 def test_the_api_server_reads_six_secrets_by_name() -> None:
-    (rule,) = (rule for rule in _role("icefield-apiserver") if "secrets" in rule["resources"])
+    (rule,) = (rule for rule in _account("icefield-apiserver") if "secrets" in rule["resources"])
     assert rule["verbs"] == ["get"]
     assert set(rule["resourceNames"]) == {
         names.CATALOG_SECRET,
@@ -85,7 +101,7 @@ def test_the_impersonator_role_leaves_its_rules_to_the_operator() -> None:
 
 
 def test_the_operator_writes_no_more_than_it_has_to() -> None:
-    granted = _ours("icefield-operator")
+    granted = _ours(_account("icefield-operator"))
     assert not granted["jobs"] & WRITES
     assert not granted["flavors"] & WRITES
     assert not granted["warehouses"] & WRITES
@@ -93,8 +109,18 @@ def test_the_operator_writes_no_more_than_it_has_to() -> None:
     assert granted["runs"] & WRITES == {"create", "patch", "delete"}
 
 
+def test_the_operator_reads_every_kind_and_reports_on_those_that_it_reconciles() -> None:
+    granted = _ours(_account("icefield-operator"))
+    assert all(granted[kind] >= {"get", "list", "watch"} for kind in _kinds())
+    reconciled = _kinds() - {"flavors"}
+    assert {kind for kind in _kinds() if f"{kind}/status" in granted} == reconciled
+    assert {kind for kind in _kinds() if f"{kind}/finalizers" in granted} == reconciled
+    assert all(granted[f"{kind}/status"] == {"get", "patch", "update"} for kind in reconciled)
+    assert all(granted[f"{kind}/finalizers"] == {"update"} for kind in reconciled)
+
+
 def test_binding_and_escalation_are_limited_by_name() -> None:
-    for rule in _role("icefield-operator"):
+    for rule in _account("icefield-operator"):
         if {"bind", "escalate", "impersonate"} & set(rule["verbs"]):
             assert rule["resourceNames"]
 
@@ -106,4 +132,4 @@ def test_platform_administrators_are_one_user() -> None:
         if binding["metadata"]["name"] == "icefield-platform-admin"
     )
     assert [subject["name"] for subject in binding["subjects"]] == [names.PLATFORM_ADMIN_USER]
-    assert _ours("icefield-platform-admin").keys() == {"workspaces", "flavors"}
+    assert _ours(_role("icefield-platform-admin")).keys() == {"workspaces", "flavors"}

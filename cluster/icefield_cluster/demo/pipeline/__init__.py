@@ -1,4 +1,4 @@
-"""The reference's `daily-pipeline`: its tasks' programs, the Job in both spellings, and what its tables are asked."""
+"""The reference's `daily-pipeline`: its tasks' programs, the Job for REST and kubectl, and queries of its tables."""
 
 from __future__ import annotations
 

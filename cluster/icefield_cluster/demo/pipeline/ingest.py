@@ -14,7 +14,7 @@ with zipfile.ZipFile("flights.csv.zip") as archive, archive.open("flights.csv") 
     flights = csv.read_csv(file, convert_options=csv.ConvertOptions(null_values=["NA"], strings_can_be_null=True))
 print(f"read {flights.num_rows:,} flights with {flights.num_columns} columns")
 
-catalog = load_catalog()  # the environment of every task says which one, and who asks
+catalog = load_catalog()  # configured by the environment of every task
 catalog.create_namespace_if_not_exists("flights")
 table = catalog.create_table_if_not_exists("flights.departures", schema=flights.schema)
 write = table.overwrite if table.current_snapshot() else table.append

@@ -1,7 +1,7 @@
-"""One DuckDB database per process, locked in: the workspace's part of the object store and nothing else.
+"""One DuckDB database per process, confined to the workspace's part of the object store.
 
-What a statement may do is decided twice: the API server's parser allows kinds of statements and functions by name, and
-the settings made here refuse what reaches outside, whatever the SQL. See docs.duckdb.org, "Securing DuckDB".
+Statements are restricted twice: the API server's parser allows kinds of statements and functions by name, and the
+settings made here refuse access to the outside, whatever the SQL. See docs.duckdb.org, "Securing DuckDB".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HTTP_RETRIES = 3
 
 
 def open_database(settings: Settings, store: StoreSettings) -> duckdb.DuckDBPyConnection:
-    """Open the database, with its extensions loaded, and lock it in.
+    """Open the database, with its extensions loaded and its configuration locked.
 
     Raises:
         FileNotFoundError: an extension is not installed.
@@ -34,7 +34,7 @@ def open_database(settings: Settings, store: StoreSettings) -> duckdb.DuckDBPyCo
         {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "allow_persistent_secrets": False,  # can only be said before the first secret
+            "allow_persistent_secrets": False,  # can only be set before the first secret
         },
     )
     for extension in EXTENSIONS:
@@ -48,8 +48,8 @@ def open_database(settings: Settings, store: StoreSettings) -> duckdb.DuckDBPyCo
             "TimeZone": "UTC",
             "http_timeout": HTTP_TIMEOUT,
             "http_retries": HTTP_RETRIES,
-            # Files of Iceberg tables are never written twice, so what is known of one stays true: a tiny scan takes
-            # half the time when it need not ask the store again.
+            # Files of Iceberg tables are never written twice, so their metadata can be cached: a tiny scan then takes
+            # half the time.
             "enable_http_metadata_cache": True,
             "validate_external_file_cache": "NO_VALIDATION",
             "parquet_metadata_cache": True,
@@ -72,7 +72,7 @@ def _lock(database: duckdb.DuckDBPyConnection, store: StoreSettings) -> None:
     _set(
         database,
         {
-            "python_enable_replacements": False,  # a table's name would find our own variables
+            "python_enable_replacements": False,  # a table's name would resolve to our own variables
             "python_scan_all_frames": False,
             "enable_global_s3_configuration": False,
             "allow_community_extensions": False,

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from icefield_crds.wire.gateway import EngineName
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
-from icefield_engines.warehouse.protocol import EngineName
 from icefield_engines.warehouse.results.types import conversion
 
-from .gate import refuse_unless_read
+from .statement_guard import StatementGuard
 from .types import target_of
 
 _NARROW_ROWS = 65_536
@@ -41,6 +41,7 @@ class DuckDBEngine:
     def __init__(self, database: duckdb.DuckDBPyConnection, statements_at_once: int) -> None:
         """Run statements on an open database."""
         self._database = database
+        self._guard = StatementGuard(database)
         self.statements_at_once = statements_at_once
 
     @property
@@ -53,14 +54,15 @@ class DuckDBEngine:
 
     def execution(self, statement_id: str, sql: str, *, is_write: bool) -> DuckDBExecution:
         """Return the statement, not yet started."""
-        return DuckDBExecution(self._database.cursor(), sql)
+        return DuckDBExecution(self._database.cursor(), sql, self._guard)
 
 
 class DuckDBExecution:
     """One statement on a connection of its own."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-        """Run this SQL on this connection, which is closed at the end."""
+    def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str, guard: StatementGuard) -> None:
+        """Run this SQL, if the guard allows it, on this connection, which is closed at the end."""
+        self._guard = guard
         self._connection = connection
         self._sql = sql
         self._closing = threading.Lock()
@@ -68,7 +70,7 @@ class DuckDBExecution:
 
     def start(self) -> Rows:
         """Run the statement up to its first rows."""
-        refuse_unless_read(self._connection, self._sql)
+        self._guard.check(self._sql)
         self._connection.execute(self._sql)
         described = self._connection.description or []
         types = [column[1] for column in described]
@@ -92,12 +94,12 @@ class DuckDBExecution:
             self._is_closed = True
             self._connection.close()
 
-    def problem(self, error: Exception) -> tuple[str, str]:
-        """Return DuckDB's kind of error, upper snake, and what it says without its quotation of the SQL."""
-        return problem(error)
+    def describe_error(self, error: Exception) -> tuple[str, str]:
+        """Return DuckDB's kind of error in upper snake case, and its message without the quoted SQL."""
+        return describe_error(error)
 
 
-def problem(error: Exception) -> tuple[str, str]:
+def describe_error(error: Exception) -> tuple[str, str]:
     """Return code and sentence for what DuckDB, or Arrow reading from DuckDB, raised."""
     if isinstance(error, EngineError):
         return error.code, error.message

@@ -1,4 +1,4 @@
-"""DuckDB's types where Arrow alone does not tell them apart."""
+"""DuckDB's types where Arrow's are ambiguous."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from duckdb.sqltypes import DuckDBPyType
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import list_of, map_of, plain
 
-_NOT_SHOWN = frozenset({"bit", "bignum", "time with time zone", "union", "variant", "geometry", "lambda", "type"})
-"""Arrow has them only in a form that loses something, or not at all."""
+_UNSUPPORTED = frozenset({"bit", "bignum", "time with time zone", "union", "variant", "geometry", "lambda", "type"})
+"""Arrow has no lossless form of them."""
 
 
 def target_of(arrow: pa.DataType, kind: DuckDBPyType) -> pa.DataType:
@@ -21,7 +21,7 @@ def target_of(arrow: pa.DataType, kind: DuckDBPyType) -> pa.DataType:
         EngineError: UNSUPPORTED_TYPE.
     """
     name = str(kind.id)
-    if name in _NOT_SHOWN:
+    if name in _UNSUPPORTED:
         raise EngineError(Code.UNSUPPORTED_TYPE, f"A column of the result has the type {kind}; cast it to a string.")
     if name in ("hugeint", "uhugeint"):
         return pa.int64()

@@ -1,4 +1,4 @@
-"""One Arrow IPC stream, made batch by batch, with an index of where each batch lies in it.
+"""One Arrow IPC stream, made batch by batch, with an index of its batches.
 
 A stream is the schema's message, the batches' messages, and an end mark (Arrow columnar format, "IPC Streaming
 Format"). As nothing is dictionary-encoded, a reader can take the schema's message and any run of batches by their
@@ -7,11 +7,11 @@ offsets.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pyarrow as pa
+
+from icefield_crds.wire.gateway import ResultIndex
 
 BATCH_ROWS = 65_536
 """No batch of a result is longer."""
@@ -19,19 +19,8 @@ PART_BYTES = 8 * 1024 * 1024
 END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
-@dataclass
-class Index:
-    """What a finished stream is made of."""
-
-    schema_bytes: int = 0
-    size: int = 0
-    rows: int = 0
-    batches: list[tuple[int, int, int]] = field(default_factory=list)
-    """Rows, offset and length of each batch's message."""
-
-
 class ResultStream:
-    """Makes the stream; what is a part's worth of it is shipped, so that at most a part and a batch are held."""
+    """Makes the stream; full parts are shipped, so that at most a part and a batch are held."""
 
     def __init__(
         self,
@@ -41,15 +30,18 @@ class ResultStream:
         inline_rows: int = 0,
         inline_bytes: int = 0,
     ) -> None:
-        """Begin with nothing.
+        """Start empty.
 
         Args:
             ship: takes each full part of the stream; None when the stream is not kept.
-            row_limit: how many rows are taken; the rest is left.
+            row_limit: how many rows are kept; the rest is cut.
             inline_rows: how many of the first rows are kept for the answer.
             inline_bytes: how much of the first rows is kept at most.
         """
-        self.index = Index()
+        self.rows = 0
+        self.size = 0
+        self._schema_bytes = 0
+        self._batches: list[tuple[int, int, int]] = []
         self.schema: pa.Schema | None = None
         self.is_truncated = False
         self._ship = ship
@@ -60,23 +52,23 @@ class ResultStream:
         self._inline_left = inline_rows
         self._inline_bytes_left = inline_bytes
 
-    def begin(self, schema: pa.Schema) -> None:
+    def start(self, schema: pa.Schema) -> None:
         """Write the schema."""
         self.schema = schema
         message = schema.serialize()
-        self.index.schema_bytes = message.size
+        self._schema_bytes = message.size
         self._write(message)
 
     def add(self, batch: pa.RecordBatch) -> bool:
-        """Write a batch, in pieces when it is long; return whether more is wanted."""
-        if self._row_limit is not None and self.index.rows + batch.num_rows > self._row_limit:
-            batch = batch.slice(0, self._row_limit - self.index.rows)
+        """Write a batch, in pieces when it is long; return whether more is needed."""
+        if self._row_limit is not None and self.rows + batch.num_rows > self._row_limit:
+            batch = batch.slice(0, self._row_limit - self.rows)
             self.is_truncated = True
         for piece in _pieces(batch):
             message = piece.serialize()
             self._keep_inline(piece, message)
-            self.index.batches.append((piece.num_rows, self.index.size, message.size))
-            self.index.rows += piece.num_rows
+            self._batches.append((piece.num_rows, self.size, message.size))
+            self.rows += piece.num_rows
             self._write(message)
         return not self.is_truncated
 
@@ -85,11 +77,15 @@ class ResultStream:
         self._write(END, ship=False)
         return self._take()
 
-    def inline(self) -> str | None:
-        """Return the first rows as a stream of their own, in base64; None before there is a schema."""
+    def index(self, key: str) -> ResultIndex:
+        """Return where the batches are in the finished stream, stored under this key."""
+        return ResultIndex(key, self.size, self._schema_bytes, tuple(self._batches))
+
+    def inline(self) -> bytes | None:
+        """Return the first rows as a stream of their own; None before there is a schema."""
         if self.schema is None:
             return None
-        return base64.b64encode(b"".join([self.schema.serialize(), *self._inline, END])).decode()
+        return b"".join([self.schema.serialize(), *self._inline, END])
 
     def _keep_inline(self, batch: pa.RecordBatch, message: pa.Buffer) -> None:
         if self._inline_left <= 0:
@@ -109,7 +105,7 @@ class ResultStream:
         self._inline_bytes_left -= message.size
 
     def _write(self, message: bytes | pa.Buffer, *, ship: bool = True) -> None:
-        self.index.size += len(message)
+        self.size += len(message)
         if self._ship is None:
             return
         self._held.append(message)

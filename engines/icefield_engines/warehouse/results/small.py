@@ -1,4 +1,4 @@
-"""Small objects written with one plain request: what the SDK does around a call takes longer than the call."""
+"""Small objects written with one plain request: the SDK's overhead is larger than the call."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SmallObjects:
             yield cls(session, store)
 
     async def put(self, key: str, content: bytes) -> bool:
-        """Write an object; return whether the store took it. What went wrong is left to a second, thorough attempt."""
+        """Write an object; return whether the store took it. Errors are left to a second attempt, with the SDK."""
         request = AWSRequest("PUT", self._base + quote(key), data=content)
         self._signer.add_auth(request)
         try:

@@ -1,7 +1,7 @@
 """The Arrow types of results, the same from both engines, and their names in Spark SQL.
 
 Types are "plain": signed integers, microseconds, 32-bit offsets, nothing dictionary-encoded, everything nullable but
-the keys of maps, children called `element`, `key` and `value`. What Arrow or Spark SQL has no value type for (times of
+the keys of maps, children named `element`, `key` and `value`. What Arrow or Spark SQL has no value type for (times of
 day, intervals) becomes text. Names are those of Spark's SQL reference, "Data Types".
 """
 
@@ -60,7 +60,7 @@ def spark_name(kind: pa.DataType) -> str:
 
 
 def plain(kind: pa.DataType) -> pa.DataType:  # noqa: C901 - one line per type
-    """Return the plain type in which values of an Arrow type stand in a result.
+    """Return the plain type of values of an Arrow type in a result.
 
     Raises:
         EngineError: UNSUPPORTED_TYPE; there is none.
@@ -105,7 +105,7 @@ def map_of(key: pa.DataType, value: pa.DataType) -> pa.DataType:
 
 
 def conversion(source: pa.Schema, target: pa.Schema) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-    """Return the function that brings batches of one schema into another; nothing is copied where the types agree."""
+    """Return the function that converts batches of one schema to another; equal types are not copied."""
     if str(source) == str(target) and source.equals(target):
         return lambda batch: batch
     return lambda batch: pa.RecordBatch.from_arrays(
@@ -120,7 +120,7 @@ def converted(values: pa.Array, target: pa.DataType) -> pa.Array:
         EngineError: ARITHMETIC_OVERFLOW; one of them does not fit.
     """
     source = values.type
-    # Types compare equal with other names of children: their text tells them apart.
+    # Types compare equal with other names of children: their text differs.
     if source == target and (not pa.types.is_nested(source) or str(source) == str(target)):
         return values
     if isinstance(source, pa.BaseExtensionType):
@@ -136,7 +136,7 @@ def converted(values: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _has_text_of_time(kind: pa.DataType) -> bool:
-    """Say whether a type is, or has in it, one that stands as text and that Arrow cannot cast to it."""
+    """Whether a type is, or contains, one that becomes text and that Arrow cannot cast to it."""
     if pa.types.is_nested(kind):
         return any(_has_text_of_time(kind.field(index).type) for index in range(kind.num_fields))
     return bool(pa.types.is_time(kind) or pa.types.is_duration(kind) or pa.types.is_interval(kind))

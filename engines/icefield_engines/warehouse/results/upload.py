@@ -45,7 +45,7 @@ class Bucket:
             read_timeout=READ_TIMEOUT,
             max_pool_connections=MAX_CONNECTIONS,
             retries={"mode": "standard", "max_attempts": 4},
-            # Path style and no unasked-for checksums: what every S3 server understands. Bodies unsigned: hashing
+            # Path style and no default checksums: what every S3 server understands. Bodies unsigned: hashing
             # megabytes would hold up the loop; their length is checked, and TLS covers the rest where there is TLS.
             s3={"addressing_style": "path", "payload_signing_enabled": False},
             request_checksum_calculation="when_required",
@@ -76,7 +76,7 @@ class Bucket:
         """Call S3.
 
         Raises:
-            EngineError: RESULT_NOT_STORED; the store is away or refuses.
+            EngineError: RESULT_NOT_STORED; the store is unavailable or refuses.
         """
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
@@ -87,15 +87,20 @@ class Bucket:
 
 
 class Upload:
-    """One object on its way."""
+    """The upload of one object."""
 
     def __init__(self, bucket: Bucket, key: str) -> None:
-        """Begin; nothing is sent yet."""
+        """Prepare; nothing is sent yet."""
         self._bucket = bucket
         self._key = key
         self._upload_id: str | None = None
         self._parts: list[asyncio.Task[dict[str, Any]]] = []
         self._room = asyncio.Semaphore(PARTS_AT_ONCE)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part was sent."""
+        return self._upload_id is not None
 
     async def part(self, content: bytes) -> None:
         """Send the next part in the background; wait while enough are on their way.
@@ -134,7 +139,7 @@ class Upload:
         """Leave nothing behind; for an upload that is not finished.
 
         Raises:
-            EngineError: RESULT_NOT_STORED; the store is away, and keeps the parts.
+            EngineError: RESULT_NOT_STORED; the store is unavailable, and keeps the parts.
         """
         for part in self._parts:
             part.cancel()

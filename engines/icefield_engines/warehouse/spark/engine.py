@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from icefield_crds.wire.gateway import EngineName
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError, lost
-from icefield_engines.warehouse.protocol import EngineName
 
-from .link import SparkLink
-from .problems import is_lost, problem
+from .connection import SparkConnection
+from .errors import describe_error, is_lost
 
 if TYPE_CHECKING:
     from .session import Session
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SESSIONS_TRIED = 8
-_GONE = "Spark ended while the statement ran, perhaps for want of memory"
+_GONE = "Spark ended while the statement ran, perhaps out of memory"
 
 
 class SparkEngine:
@@ -30,57 +30,59 @@ class SparkEngine:
 
     name = EngineName.SPARK
 
-    def __init__(self, link: SparkLink, statements_at_once: int, wait_seconds: float) -> None:
-        """Run statements over a link; each waits so long for a server that is not there."""
-        self._link = link
+    def __init__(self, connection: SparkConnection, statements_at_once: int, wait_seconds: float) -> None:
+        """Run statements on this connection; each waits up to `wait_seconds` for the server."""
+        self._connection = connection
         self._wait_seconds = wait_seconds
         self.statements_at_once = statements_at_once
 
     @property
     def is_ready(self) -> bool:
-        """Whether the server is there and warm."""
-        return self._link.is_ready
+        """Whether the server is ready and warm."""
+        return self._connection.is_ready
 
     async def wait_until_ready(self) -> None:
-        """Return when the server is there.
+        """Return when the server is ready.
 
         Raises:
             EngineError: SPARK_UNAVAILABLE.
         """
-        if not await self._link.wait(self._wait_seconds):
+        if not await self._connection.wait(self._wait_seconds):
             raise unavailable(self._wait_seconds)
 
     def execution(self, statement_id: str, sql: str, *, is_write: bool) -> SparkExecution:
         """Return the statement, not yet started."""
-        return SparkExecution(self._link, statement_id, sql, is_write=is_write, wait_seconds=self._wait_seconds)
+        return SparkExecution(self._connection, statement_id, sql, is_write=is_write, wait_seconds=self._wait_seconds)
 
 
 class SparkExecution:
     """One statement in a session of its own."""
 
-    def __init__(self, link: SparkLink, statement_id: str, sql: str, *, is_write: bool, wait_seconds: float) -> None:
-        """Run this SQL in a session of this link; wait so long for a server that goes before it begins."""
-        self._link = link
+    def __init__(
+        self, connection: SparkConnection, statement_id: str, sql: str, *, is_write: bool, wait_seconds: float
+    ) -> None:
+        """Run this SQL in a session of this connection; wait up to `wait_seconds` for the server."""
+        self._connection = connection
         self._id = statement_id
         self._sql = sql
         self._is_write = is_write
         self._wait_seconds = wait_seconds
         self._session: Session | None = None
-        self._has_begun = False
-        self._is_through = False
+        self._has_started = False
+        self._has_ended = False
         self._is_stopped = threading.Event()
 
     def start(self) -> Rows:
         """Run a command, or a query up to its schema."""
         session = self._prepared_session()
-        self._has_begun = True
+        self._has_started = True
         rows = session.run(self._sql)
-        return Rows(rows.schema, self._to_the_end(rows.batches))
+        return Rows(rows.schema, self._until_end(rows.batches))
 
     def interrupt(self) -> None:
         """Have Spark stop the statement's operations."""
         self._is_stopped.set()
-        if self._session and self._has_begun:
+        if self._session and self._has_started:
             try:
                 self._session.interrupt(self._id)
             except Exception as error:
@@ -90,42 +92,42 @@ class SparkExecution:
         """Give the session back; what is left of the result is no longer computed."""
         if self._session is None:
             return
-        if self._has_begun and not self._is_through:
+        if self._has_started and not self._has_ended:
             self.interrupt()
-        self._link.give_back(self._session)
+        self._connection.give_back(self._session)
 
-    def problem(self, error: Exception) -> tuple[str, str]:
-        """Return Spark's error class and what it says; ENGINE_LOST when Spark is gone."""
-        if not self._has_begun or not is_lost(error):
-            return problem(error)
-        self._link.lose(self._session)
+    def describe_error(self, error: Exception) -> tuple[str, str]:
+        """Return Spark's error class and message; ENGINE_LOST when Spark is lost."""
+        if not self._has_started or not is_lost(error):
+            return describe_error(error)
+        self._connection.lose(self._session)
         return Code.ENGINE_LOST, lost(_GONE, is_write=self._is_write)
 
     def _prepared_session(self) -> Session:
-        """Return a session for the statement; when Spark is just gone, one on the next Spark.
+        """Return a session for the statement; when Spark was just lost, one on the next start of Spark.
 
         Raises:
             EngineError: SPARK_UNAVAILABLE.
         """
         for _ in range(_SESSIONS_TRIED):
-            if not self._link.wait_in_thread(self._wait_seconds, self._is_stopped):
+            if not self._connection.wait_in_thread(self._wait_seconds, self._is_stopped):
                 break
             try:
-                self._session = self._link.borrow()
+                self._session = self._connection.borrow()
                 self._session.prepare(self._id)
             except Exception as error:
                 if not is_lost(error):
                     raise
-                self._link.lose(self._session)
+                self._connection.lose(self._session)
             else:
                 return self._session
         raise unavailable(self._wait_seconds)
 
-    def _to_the_end(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _until_end(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from batches
-        self._is_through = True
+        self._has_ended = True
 
 
 def unavailable(seconds: float) -> EngineError:
-    """Return the error of a statement that waited so long for Spark."""
-    return EngineError(Code.SPARK_UNAVAILABLE, f"Spark was not there within {seconds:g} s.")
+    """Return the error of a statement that waited that long for Spark."""
+    return EngineError(Code.SPARK_UNAVAILABLE, f"Spark was not ready within {seconds:g} s.")

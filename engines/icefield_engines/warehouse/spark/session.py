@@ -18,9 +18,9 @@ from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import conversion, plain
 
 SNAPSHOT_PROPERTY = "spark.sql.iceberg.snapshot-property.icefield.statement-id"
-"""Iceberg puts what this says into the summary of each snapshot a session makes (SparkSQLProperties)."""
+"""Iceberg writes its value to the summary of each snapshot of a session (SparkSQLProperties)."""
 _CHANNEL_OPTIONS = [
-    # Otherwise a new session waits out, for minutes, what gRPC remembers of a server that was gone.
+    # Otherwise a new session waits for minutes, as gRPC remembers that the server was unreachable.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -38,7 +38,7 @@ class Session:
         """Connect to a Spark Connect server.
 
         Raises:
-            Exception: what pyspark raises when it is not there.
+            Exception: what pyspark raises when it is unreachable.
         """
         builder = DefaultChannelBuilder(f"{remote}/;user_id=icefield", _CHANNEL_OPTIONS)
         self._spark: Any = SparkSession(connection=builder)
@@ -72,15 +72,15 @@ class Session:
         self._spark.interruptTag(statement_id)
 
     def ping(self) -> None:
-        """Ask for an answer.
+        """Check that the server answers.
 
         Raises:
-            Exception: what pyspark raises when there is none.
+            Exception: what pyspark raises when there is no answer.
         """
         str(self._spark.version)
 
     def close(self, *, is_lost: bool = False) -> None:
-        """Give the session up; a lost one is not asked to end on its server."""
+        """Close the session; a lost one is not ended on its server."""
         self._spark.release_session_on_close = not is_lost
         try:
             self._spark.stop()
@@ -107,7 +107,7 @@ def _rows(responses: Iterator[Any]) -> Rows:
             return Rows(target, _batches(responses, target))
         if isinstance(response, pa.Table):
             break
-    raise EngineError(Code.INTERNAL_ERROR, "Spark did not say what the statement returns.")
+    raise EngineError(Code.INTERNAL_ERROR, "Spark did not report the schema of the result.")
 
 
 def _batches(responses: Iterator[Any], target: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -9,10 +9,11 @@ import pytest
 from pyiceberg.catalog import Catalog, load_catalog
 
 from tests.catalog import RunningCatalog
+from tests.shared import WORKER
 
 from .sandbox import Sandbox
 
-SLUG = "polars"
+SLUG = f"polars{WORKER}"
 FLOWERS = pa.table(
     {
         "species": ["setosa", "setosa", "virginica", "virginica", "versicolor"],

@@ -22,6 +22,7 @@ import psutil
 import pyarrow as pa
 
 from icefield_crds import object_store
+from icefield_crds.wire.workload import CatalogAccess, Mode, ObjectStoreAccess, SaveMode, Workload
 from tests.catalog import RunningCatalog, Site
 
 TOKEN = "token-of-the-sandbox"
@@ -133,29 +134,40 @@ class Sandbox:
             return False
 
     def workload(self, **fields: Any) -> dict[str, Any]:
-        """Return a workload's document; query or script says the mode."""
+        """Return a workload's document; query or script sets the mode."""
         run = str(uuid.uuid4())
-        access = {
-            "catalog_uri": self.catalog.uri,
-            "warehouse": self.site.slug,
-            "token": self.catalog.token_of(self.site.slug),
-            "object_store": {
-                "endpoint": self.site.endpoint,
-                "region": "us-east-1",
-                "bucket": self.site.bucket,
-                "access_key_id": self.site.access_key_id,
-                "secret_access_key": self.site.secret_access_key,
-            },
-        }
-        return {
-            "id": run,
-            "mode": "query" if "query" in fields else "script",
-            "names": [self.site.slug, "oleander"],
-            "timeout_seconds": 60,
-            "access": access,
-            "result_key": object_store.run_result_key(self.site.slug, run),
-            **fields,
-        }
+        mode = Mode.QUERY if "query" in fields else Mode.SCRIPT
+        access = CatalogAccess(
+            catalog_uri=self.catalog.uri,
+            warehouse=self.site.slug,
+            token=self.catalog.token_of(self.site.slug),
+            object_store=ObjectStoreAccess(
+                endpoint=self.site.endpoint,
+                region="us-east-1",
+                bucket=self.site.bucket,
+                access_key_id=self.site.access_key_id,
+                secret_access_key=self.site.secret_access_key,
+            ),
+        )
+        workload = Workload(
+            id=run,
+            mode=mode,
+            text=fields[mode],
+            tables={},
+            params={},
+            catalog=None,
+            catalog_names=(self.site.slug, "oleander"),
+            destination=None,
+            save_mode=SaveMode.OVERWRITE,
+            distributed=False,
+            instance_type=None,
+            cluster_size=None,
+            timeout_seconds=60,
+            environment={},
+            access=access,
+            result_key=object_store.run_result_key(self.site.slug, run),
+        )
+        return {**workload.to_json(), **fields}
 
     def put(self, workload: dict[str, Any]) -> httpx.Response:
         """Hand it a workload."""
@@ -208,7 +220,7 @@ class Sandbox:
         return outcome
 
     def rows(self, outcome: dict[str, Any]) -> pa.Table:
-        """Return a result as it lies in the object store."""
+        """Return a result as it is stored in the object store."""
         assert outcome["state"] == "succeeded", outcome
         store = boto3.client(
             "s3",

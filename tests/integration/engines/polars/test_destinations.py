@@ -32,7 +32,7 @@ def name() -> str:
 
 
 def summaries(lake: Catalog, name: str) -> list[dict[str, Any]]:
-    """What each snapshot of a table says of itself, oldest first."""
+    """The summary of each snapshot of a table, oldest first."""
     snapshots = lake.load_table(name).snapshots()
     return [dict(snapshot.summary.additional_properties) for snapshot in snapshots if snapshot.summary]
 

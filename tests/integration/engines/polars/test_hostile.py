@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from .conftest import SLUG
 from .sandbox import MIB, Sandbox, has_cgroups
 
 pytestmark = [
@@ -42,7 +43,7 @@ def left_behind(sandbox: Sandbox) -> list[int]:
 
 
 def end_of(sandbox: Sandbox, script: str, timeout: int = 60, **fields: Any) -> dict[str, Any]:
-    """Run a script; return its outcome, having seen that nothing of it lives when it is told."""
+    """Run a script; return its outcome, having checked that nothing of it runs when it is published."""
     sandbox.start()
     workload = sandbox.workload(script=script, timeout_seconds=timeout, **fields)
     assert sandbox.put(workload).status_code == 202
@@ -95,19 +96,19 @@ time.sleep(0.3)
             "import os\nfor n in range(3, 20):\n  try: os.write(n, b'garbage\\n')\n  except OSError: pass",
             60,
             "internal",
-            "the workload wrote to the pipe on which its outcome is told",
+            "the workload wrote to the pipe on which its outcome is reported",
         ),
         (
             "import os\nfor n in range(3, 20):\n  try: os.write(n, b'{\"a\": ' * 100000)\n  except OSError: pass",
             60,
             "internal",
-            "the workload wrote to the pipe on which its outcome is told",
+            "the workload wrote to the pipe on which its outcome is reported",
         ),
         (
             "import os, time\nos.closerange(3, 64)\ntime.sleep(60)",
             60,
             "internal",
-            "the workload closed the pipe on which it tells its outcome",
+            "the workload closed the pipe on which it reports its outcome",
         ),
         (
             "import time\nfor n in range(100):\n  open(f'file{n}', 'wb').write(b'x' * 2**20)\ntime.sleep(60)",
@@ -157,7 +158,7 @@ def test_it_ends_with_a_clear_error(pod: Sandbox, script: str, timeout: int, kin
             id="signals the supervisor",
         ),
         pytest.param(f"import os\nos.close(1)\nos.close(2)\nos.close(0)\n{GOOD}", id="closes its output"),
-        pytest.param(f"import sys\nsys.stdout = sys.stderr = None\n{GOOD}", id="takes its streams away"),
+        pytest.param(f"import sys\nsys.stdout = sys.stderr = None\n{GOOD}", id="removes its streams"),
         pytest.param(f"import sys\nassert sys.stdin.read() == ''\n{GOOD}", id="reads its input"),
         pytest.param(f"import os\nos.write(1, bytes(range(256)))\n{GOOD}", id="prints what is no text"),
         pytest.param(f"import sys\n{GOOD}\nsys.exit()", id="ends itself with a result"),
@@ -191,6 +192,6 @@ for n in range(3, 20):
 time.sleep(60)
 """
     outcome = end_of(pod, script)
-    assert outcome["result"]["key"].startswith("workspaces/polars/runs/")
+    assert outcome["result"]["key"].startswith(f"workspaces/{SLUG}/runs/")
     assert outcome["saved"] is None
     assert "more" not in outcome

@@ -14,7 +14,7 @@ from .sandbox import Sandbox
 pytestmark = pytest.mark.integration
 
 GOOD = "result = pl.DataFrame({'a': [1]})"
-SLOW = "import time\nprint('begun')\ntime.sleep(600)"
+SLOW = "import time\nprint('started')\ntime.sleep(600)"
 
 
 def test_a_workload_is_taken_once(sandbox: Sandbox) -> None:
@@ -53,9 +53,9 @@ def test_what_callers_must_not_do(sandbox: Sandbox) -> None:
     for wrong in (b"", b"{", b"[]", b"[" * 100_000, b"\xff"):
         answer = sandbox.call("PUT", "/workload", content=wrong)
         assert answer.status_code == 400
-        assert answer.json()["error"].startswith("That is no workload: ")
+        assert answer.json()["error"].startswith("Invalid workload: ")
     assert sandbox.put({**workload, "mode": "both"}).json() == {
-        "error": "That is no workload: mode must be one of query, script."
+        "error": "Invalid workload: mode must be one of query, script."
     }
     assert sandbox.call("GET", "/outcome", params={"wait": 61}).status_code == 400
     assert sandbox.call("GET", "/outcome", params={"wait": "nan"}).status_code == 400
@@ -76,7 +76,7 @@ def test_it_ends_by_itself_when_nobody_takes_the_outcome_down(sandboxes: Callabl
 def test_being_told_to_end(sandbox: Sandbox) -> None:
     sandbox.start()
     sandbox.put(sandbox.workload(script=SLOW))
-    while "begun" not in sandbox.output:
+    while "started" not in sandbox.output:
         assert sandbox.call("GET", "/outcome").status_code == 202
     worker = psutil.Process(sandbox.first_process).children()[0]
     assert sandbox.terminate() == 143

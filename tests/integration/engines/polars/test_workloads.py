@@ -1,4 +1,4 @@
-"""Queries and scripts: their results, and how their failures are told."""
+"""Queries and scripts: their results, and how their failures are reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyiceberg.catalog import Catalog
 
 from tests.equality_deletes import delete_where_equal
 
-from .conftest import FLOWERS
+from .conftest import FLOWERS, SLUG
 from .sandbox import Sandbox
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ result = scan(table).group_by('species').agg(pl.len().alias('count')).sort('coun
     rows = sandbox.rows(outcome)
     assert rows.to_pydict() == {"species": ["versicolor", "setosa"], "count": [1, 2]}
     assert rows.schema.field("count").metadata == {b"polars.dtype": b"UInt32"}
-    assert sandbox.output == "limit 2 polars\n"
+    assert sandbox.output == f"limit 2 {SLUG}\n"
 
 
 def test_a_script_that_collects_by_itself(sandbox: Sandbox) -> None:
@@ -107,13 +107,13 @@ def test_a_query_that_fails(sandbox: Sandbox, query: str, kind: str, error: str)
 
 def test_a_table_that_is_not_there(sandbox: Sandbox) -> None:
     outcome = sandbox.run(query="SELECT 1 FROM a", tables=[{"alias": "a", "table": "nowhere.nothing"}])
-    assert outcome["error"] == "there is no table 'nowhere.nothing' in the catalog 'polars'"
+    assert outcome["error"] == f"there is no table 'nowhere.nothing' in the catalog '{SLUG}'"
     assert outcome["error_kind"] == "table_not_found"
 
 
 def test_another_catalog(sandbox: Sandbox) -> None:
     outcome = sandbox.run(script="result = pl.DataFrame({'a': [1]})", catalog="elsewhere")
-    assert outcome["error"] == "there is no catalog 'elsewhere'; this one is called polars or oleander"
+    assert outcome["error"] == f"there is no catalog 'elsewhere'; this one is named {SLUG} or oleander"
 
 
 def test_the_catalogs_name_in_any_case(sandbox: Sandbox) -> None:

@@ -18,11 +18,11 @@ from uuid import UUID, uuid4
 import polars_cloud as pc
 import polars_cloud.polars_cloud as pcr
 
-from icefield_engines.polars import compute
+from icefield_crds.wire.workload import Workload
+from icefield_engines.polars import placement
 from icefield_engines.polars.cloud import CloudCompute
-from icefield_engines.polars.errors import kind_of, told
+from icefield_engines.polars.errors import describe, kind_of
 from icefield_engines.polars.run import run
-from icefield_engines.polars.workload import parse
 
 CLUSTER = """
 import io, json, sys
@@ -45,17 +45,17 @@ class Scheduler:
         self.was_cancelled = False
 
     def do_query(self, plan: bytes, settings: object, **_: object) -> UUID:
-        """Begin to compute a plan."""
+        """Start to compute a plan."""
         command = [sys.executable, "-c", self._program]
         with tempfile.TemporaryFile() as source:
             source.write(plan)
             source.seek(0)
             self._process = subprocess.Popen(command, stdin=source, stderr=subprocess.PIPE, env={"HOME": "/none"})
-        print("begun", flush=True)
+        print("started", flush=True)
         return uuid4()
 
     def get_direct_query_status(self, query_id: UUID) -> Any:
-        """Say how the query stands."""
+        """Return the state of the query."""
         assert self._process
         if not self._was_looked_at:
             print("awaited", flush=True)
@@ -67,17 +67,21 @@ class Scheduler:
         return codes.InProgress if exit_code is None else codes.Failed if exit_code else codes.Success
 
     def get_direct_query_result(self, query_id: UUID, timeout_ms: int) -> Any:
-        """Say what came of it."""
+        """Return the result."""
         assert self._process and self._process.stderr
         errors = [self._process.stderr.read().decode().splitlines()[-1]] if self._process.returncode else []
         return SimpleNamespace(status=self.get_direct_query_status(query_id), errors=errors)
 
     def cancel_direct_query(self, query_id: UUID) -> None:
         """End it."""
-        assert self._process
         self.was_cancelled = True
-        self._process.kill()
-        self._process.wait()
+        self.end()
+
+    def end(self) -> None:
+        """End what computes, if anything does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
 
 class Cluster(pc.ClusterContext):
@@ -87,26 +91,28 @@ class Cluster(pc.ClusterContext):
         self._connection_mode = pcr.DBClusterModeModel.Direct
         self._compute_id = uuid4()
         self._direct_client = scheduler
+        self._scheduler = scheduler
         self.was_stopped = False
 
     def stop(self) -> None:
-        """Note that it was stopped, as one at the service is."""
+        """Note that it was stopped, as one at the service is; with it ends what it computes."""
         self.was_stopped = True
+        self._scheduler.end()
 
 
 def main() -> None:
-    """Do what standard input says."""
+    """Run the job on standard input."""
     job = json.load(sys.stdin)
     scheduler = Scheduler(FOREVER if job["forever"] else CLUSTER)
     cluster = Cluster(scheduler)
     if job["cluster"]:
-        compute.of = lambda load: CloudCompute(load, lambda _: cluster)
-    said: dict[str, Any] = {}
+        placement.compute_for = lambda load: CloudCompute(load, lambda _: cluster)
+    printed: dict[str, Any] = {}
     try:
-        said |= run(parse(job["workload"]))
+        printed |= run(Workload.from_json(job["workload"]))
     except BaseException as error:
-        said |= {"error": told(error), "kind": kind_of(error, "query")}
-    print(json.dumps(said | {"cancelled": scheduler.was_cancelled, "stopped": cluster.was_stopped}))
+        printed |= {"error": describe(error), "kind": kind_of(error, "query")}
+    print(json.dumps(printed | {"cancelled": scheduler.was_cancelled, "stopped": cluster.was_stopped}))
 
 
 if __name__ == "__main__":

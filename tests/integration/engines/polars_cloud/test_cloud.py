@@ -1,4 +1,4 @@
-"""Distributed workloads: what the client of Polars Cloud is told, with a cluster that computes on this machine."""
+"""Distributed workloads: what the client of Polars Cloud sends, with a cluster that computes on this machine."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def run(catalog: Catalog, embedded_catalog: RunningCatalog) -> Run:
                 process.terminate()
             answer, problems = process.communicate(timeout=120)
         assert process.returncode == 0, problems
-        said: dict[str, Any] = json.loads(answer.splitlines()[-1])
-        return said
+        printed: dict[str, Any] = json.loads(answer.splitlines()[-1])
+        return printed
 
     return call
 
@@ -117,13 +117,13 @@ def _rows(bucket: Any) -> list[tuple[Any, ...]]:
 
 
 def test_rows_come_back_in_order_and_nothing_else_is_left(run: Run, bucket: Any) -> None:
-    said = run(
+    printed = run(
         "query",
         "SELECT species, SUM(petal) AS petals, COUNT(*) AS n FROM flowers GROUP BY species ORDER BY petals DESC, n",
     )
-    assert (said["row_count"], said["result"]["key"]) == (3, RESULT)
+    assert (printed["row_count"], printed["result"]["key"]) == (3, RESULT)
     assert _rows(bucket) == [("b", 6.0, 2), ("c", 6.0, 3), ("a", 1.0, 1)]
-    assert (said["stopped"], said["cancelled"]) == (True, False)
+    assert (printed["stopped"], printed["cancelled"]) == (True, False)
     left = {entry.key for entry in bucket.objects.filter(Prefix=RESULT.rpartition("/")[0])}
     assert {key for key in left if not key.endswith("/")} == {RESULT}  # PyArrow marks folders
 
@@ -142,63 +142,63 @@ def test_a_script_is_planned_here_and_computed_there(run: Run, bucket: Any) -> N
 
 def test_what_the_cluster_wrote_becomes_the_tables_in_one_commit(run: Run, catalog: Catalog) -> None:
     query = "SELECT species, SUM(petal) AS petals FROM flowers GROUP BY species"
-    said = run("query", query, destination="garden.summary")
-    assert (said["saved"], said["stopped"]) == ({"rows_written": 3}, True)
-    assert "result" not in said
+    printed = run("query", query, destination="garden.summary")
+    assert (printed["saved"], printed["stopped"]) == ({"rows_written": 3}, True)
+    assert "result" not in printed
     run("query", query, destination="garden.summary", save_mode="append")
     table = catalog.load_table("garden.summary")
     assert table.scan().to_arrow().num_rows == 6
     assert len(table.metadata.snapshots) == 2
-    said = run("query", "SELECT species FROM flowers WHERE petal = 2", destination="garden.summary")
-    assert "error" not in said, said
+    printed = run("query", "SELECT species FROM flowers WHERE petal = 2", destination="garden.summary")
+    assert "error" not in printed, printed
     assert catalog.load_table("garden.summary").scan().to_arrow().to_pylist() == [{"species": "b"}]
 
 
 def test_an_error_of_the_cluster_is_the_workloads(run: Run) -> None:
-    said = run("query", "SELECT CAST(species AS INTEGER) AS n FROM flowers")
-    assert said["kind"] == "query"
-    assert said["error"].startswith("InvalidOperationError: conversion from `str` to `i32` failed")
-    assert said["stopped"]
+    printed = run("query", "SELECT CAST(species AS INTEGER) AS n FROM flowers")
+    assert printed["kind"] == "query"
+    assert printed["error"].startswith("InvalidOperationError: conversion from `str` to `i32` failed")
+    assert printed["stopped"]
 
 
 def test_a_failed_write_makes_no_table(run: Run, catalog: Catalog) -> None:
-    said = run("query", "SELECT CAST(species AS INTEGER) AS n FROM flowers", destination="garden.never")
-    assert said["error"].startswith("InvalidOperationError")
+    printed = run("query", "SELECT CAST(species AS INTEGER) AS n FROM flowers", destination="garden.never")
+    assert printed["error"].startswith("InvalidOperationError")
     assert not catalog.table_exists("garden.never")
 
 
 def test_a_query_without_end_is_cancelled_there(run: Run) -> None:
-    said = run("query", "SELECT * FROM flowers", forever=True, timeout_seconds=11)
-    assert (said["kind"], said["error"]) == ("time", "the workload took longer than its timeout of 11 s")
-    assert said["cancelled"]
-    assert said["stopped"]
+    printed = run("query", "SELECT * FROM flowers", forever=True, timeout_seconds=11)
+    assert (printed["kind"], printed["error"]) == ("time", "the workload took longer than its timeout of 11 s")
+    assert printed["cancelled"]
+    assert printed["stopped"]
 
 
 def test_the_end_of_the_process_is_the_end_of_the_query(run: Run) -> None:
-    said = run("query", "SELECT * FROM flowers", forever=True, end_when="awaited")
-    assert said["error"] == "SystemExit: the workload was cancelled"
-    assert said["cancelled"]
-    assert said["stopped"]
+    printed = run("query", "SELECT * FROM flowers", forever=True, end_when="awaited")
+    assert printed["error"] == "SystemExit: the workload was cancelled"
+    assert printed["cancelled"]
+    assert printed["stopped"]
 
 
 def test_the_end_of_the_process_while_it_hands_the_query_over_is_the_end_of_its_cluster(run: Run) -> None:
-    said = run("query", "SELECT * FROM flowers", forever=True, end_when="begun")
-    assert said["error"] == "SystemExit: the workload was cancelled"
-    assert said["stopped"]
+    printed = run("query", "SELECT * FROM flowers", forever=True, end_when="started")
+    assert printed["error"] == "SystemExit: the workload was cancelled"
+    assert printed["stopped"]
 
 
 @pytest.mark.parametrize("env", [{}, {"POLARS_CLOUD_WORKSPACE": "x", "POLARS_CLOUD_CLIENT_ID": "x"}])
 def test_without_credentials_it_says_what_to_set(run: Run, env: dict[str, str]) -> None:
-    said = run("query", "SELECT * FROM flowers", cluster=False, env=env)
-    assert said["kind"] == "credentials"
+    printed = run("query", "SELECT * FROM flowers", cluster=False, env=env)
+    assert printed["kind"] == "credentials"
     for what in ("icefield-polars-cloud", "accessToken", "clientId", "clientSecret"):
-        assert what in said["error"]
+        assert what in printed["error"]
 
 
 def test_refused_credentials_are_told_as_such(run: Run, tmp_path: Path) -> None:
     """The client reads the token by itself, so this needs no network."""
     env = {"POLARS_CLOUD_ACCESS_TOKEN": "no token", "POLARS_CLOUD_WORKSPACE": "x", "HOME": str(tmp_path)}
-    said = run("query", "SELECT * FROM flowers", cluster=False, env=env)
-    assert said["kind"] == "credentials"
-    assert "refuses what Secret icefield-polars-cloud" in said["error"]
-    assert "Log in" not in said["error"]
+    printed = run("query", "SELECT * FROM flowers", cluster=False, env=env)
+    assert printed["kind"] == "credentials"
+    assert "refuses what Secret icefield-polars-cloud" in printed["error"]
+    assert "Log in" not in printed["error"]

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from icefield_apiserver.catalog.types import MAX_DEPTH, parse_type, spark_type_name, type_name
+from icefield_apiserver.core.catalog.types import MAX_DEPTH, parse_type, spark_type_name, type_name
 
 
 def parsed(text: str) -> object:
-    """The JSON of the type that a text names, as it stands in a schema."""
+    """The JSON of the type that a text names, as it is in a schema."""
     return parse_type(text, itertools.count(10).__next__).model_dump(mode="json", by_alias=True)
 
 

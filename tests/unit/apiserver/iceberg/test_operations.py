@@ -1,11 +1,11 @@
-"""Which calls of the Iceberg REST protocol are passed on, and what is said of the rest."""
+"""Which calls of the Iceberg REST protocol are passed on, and how the rest is refused."""
 
 from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.iceberg.access import tag_of, with_access, with_tag, without_tag
-from icefield_apiserver.iceberg.operations import OPERATIONS, advertised, find_call
+from icefield_apiserver.features.iceberg.access import tag_of, with_access, with_tag, without_tag
+from icefield_apiserver.features.iceberg.operations import OPERATIONS, advertised, find_call
 from icefield_crds import Role
 
 

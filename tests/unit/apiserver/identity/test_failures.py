@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.errors import QuotaExceeded
+from icefield_apiserver.core.errors import QuotaExceeded
 from icefield_apiserver.identity import failures
 from icefield_apiserver.identity.failures import PER_ADDRESS, PER_PERSON_AND_ADDRESS, WINDOW_SECONDS, FailedLogins
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from icefield_apiserver.identity.membership import find, role_in, workspaces_of
+from icefield_apiserver.core.kube.indexes import BY_NAME
+from icefield_apiserver.core.kube.store import Store
+from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
+from icefield_apiserver.identity.membership import role_in, workspaces_of
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Member, ObjectMeta, Role, Workspace, WorkspaceSpec
 
 
-class Directory:
-    """Workspaces in a dict."""
-
-    def __init__(self, *workspaces: Workspace) -> None:
-        self._by_name = {workspace.metadata.name: workspace for workspace in workspaces}
-
-    def get(self, slug: str) -> Workspace | None:
-        return self._by_name.get(slug)
-
-    def all(self) -> Iterable[Workspace]:
-        return self._by_name.values()
+def directory_of(*workspaces: Workspace) -> WorkspaceDirectory:
+    """Return a directory of these workspaces."""
+    store = Store(BY_NAME)
+    for each in workspaces:
+        store.put(each)
+    return WorkspaceDirectory(store)
 
 
 def workspace(name: str, **members: Role) -> Workspace:
@@ -41,16 +37,16 @@ def test_platform_administrators_are_admins_everywhere() -> None:
 
 
 def test_own_workspaces_come_by_name() -> None:
-    directory = Directory(workspace("b", ed=Role.VIEWER), workspace("a", ed=Role.ADMIN), workspace("c"))
+    directory = directory_of(workspace("b", ed=Role.VIEWER), workspace("a", ed=Role.ADMIN), workspace("c"))
     found = workspaces_of(directory, "ed@acme.eu", is_platform_admin=False)
     assert [(w.metadata.name, role) for w, role in found] == [("a", Role.ADMIN), ("b", Role.VIEWER)]
 
 
 def test_workspace_is_found_by_name_and_id() -> None:
     acme = workspace("acme")
-    directory = Directory(acme, workspace("other"))
-    assert find(directory, "acme") is find(directory, acme.public_id) is acme
-    assert find(directory, "ws_000000000000") is None
+    directory = directory_of(acme, workspace("other"))
+    assert directory.find("acme") is directory.find(acme.public_id) is acme
+    assert directory.find("ws_000000000000") is None
 
 
 def test_each_role_includes_the_ones_before_it() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from icefield_apiserver.errors import QuotaExceeded
+from icefield_apiserver.core.errors import QuotaExceeded
 from icefield_apiserver.identity import passwords
 from icefield_apiserver.identity.passwords import Passwords, is_outdated
 

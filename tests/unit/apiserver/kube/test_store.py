@@ -6,8 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from icefield_apiserver.kube.orders import JOBS, RUNS, job_group, named_group, unfinished_group
-from icefield_apiserver.kube.store import Store, version_of
+from icefield_apiserver.core.kube.indexes import BY_NAME, RUNS, display_name_group, job_group, unfinished_group
+from icefield_apiserver.core.kube.store import Store, identity_of
 from icefield_crds import Job, Run
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_the_deleted_never_comes_back() -> None:
     assert names(store) == []
 
 
-def test_a_namesake_takes_the_place_of_one_that_was_deleted_unseen() -> None:
+def test_a_successor_of_the_same_name_replaces_one_whose_deletion_was_missed() -> None:
     store = Store(RUNS)
     store.put(run(1, 5))
     successor = run(2, 6).model_copy(update={"metadata": run(2, 6).metadata.model_copy(update={"name": "run-1"})})
@@ -101,16 +101,16 @@ def test_runs_are_newest_first_and_jobs_by_name() -> None:
     for uid, age in ((1, 30), (2, 10), (3, 20), (4, 10)):
         store.put(run(uid, age=age))
     assert names(store) == ["run-2", "run-4", "run-3", "run-1"]
-    jobs = Store(JOBS)
+    jobs = Store(BY_NAME)
     for number, name in enumerate(("b", "c", "a")):
         spec = {"command": "x", "displayName": name.upper()}
         metadata = {"name": name, "namespace": "n", "uid": f"u{number}", "resourceVersion": "1"}
         jobs.put(Job.model_validate({"metadata": metadata, "spec": spec}))
     assert [job.metadata.name for _, job in jobs.walk("n")] == ["a", "b", "c"]
-    assert [job.metadata.name for _, job in jobs.walk(named_group("n", "B"))] == ["b"]
+    assert [job.metadata.name for _, job in jobs.walk(display_name_group("n", "B"))] == ["b"]
 
 
-def test_news_in_any_order_ends_in_the_same_state() -> None:
+def test_events_in_any_order_end_in_the_same_state() -> None:
     news = [run(uid, version, phase=phase) for uid in range(5) for version, phase in ((1, "pending"), (2, "success"))]
     chance = random.Random(7)  # noqa: S311
     for _ in range(50):
@@ -118,12 +118,12 @@ def test_news_in_any_order_ends_in_the_same_state() -> None:
         store = Store(RUNS)
         for item in news:
             store.put(item)
-        assert {version_of(found) for found in store.all()} == {2}
+        assert {identity_of(found).version for found in store.all()} == {2}
         assert len(names(store)) == 5
         assert store.count(unfinished_group("icefield-a")) == 0
 
 
-async def test_who_listens_hears_of_each_change_and_of_the_end() -> None:
+async def test_a_listener_is_notified_of_each_change_and_of_the_deletion() -> None:
     store = Store(RUNS)
     one, other = run(1), run(2)
     store.put(one)
@@ -141,4 +141,4 @@ async def test_who_listens_hears_of_each_change_and_of_the_end() -> None:
         second.clear()
     store.put(run(1, 3))
     assert not second.is_set()
-    assert not store._listeners
+    assert not store._listeners._events

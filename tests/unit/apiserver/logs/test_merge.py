@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from icefield_apiserver.logs.entry import Entry
-from icefield_apiserver.logs.merge import Source, interleaved, latest, merged
+from icefield_apiserver.features.logs.entry import Entry
+from icefield_apiserver.features.logs.merge import OrderedLog, interleaved, latest, merged
 
 
 def at(second: int) -> str:
@@ -25,20 +25,20 @@ async def log(task: str, *seconds: int) -> AsyncIterator[Entry]:
 async def test_lines_come_by_time_and_a_log_is_opened_in_its_turn() -> None:
     opened: list[str] = []
 
-    def source(task: str, start: int | None, *seconds: int) -> Source:
+    def source(task: str, start: int | None, *seconds: int) -> OrderedLog:
         def begin() -> AsyncIterator[Entry]:
             opened.append(task)
             return log(task, *seconds)
 
-        return Source("" if start is None else f"2026-06-01T08:00:{start:02d}Z", begin)
+        return OrderedLog("" if start is None else f"2026-06-01T08:00:{start:02d}Z", begin)
 
     sources = [source("c", 20, 21, 22), source("a", 1, 1, 5, 9), source("b", 4, 4, 6, 30), source("d", None, 2)]
-    told = []
+    lines = []
     async for entry in merged(sources):
-        told.append(entry.message)
+        lines.append(entry.message)
         if entry.message == "a9":
             assert "c" not in opened
-    assert told == ["a1", "d2", "b4", "a5", "b6", "a9", "c21", "c22", "b30"]
+    assert lines == ["a1", "d2", "b4", "a5", "b6", "a9", "c21", "c22", "b30"]
     assert [entry async for entry in merged([])] == []
 
 
@@ -49,14 +49,14 @@ async def test_the_last_lines_of_several_logs() -> None:
     assert await latest(logs, 0) == []
 
 
-async def test_live_logs_that_begin_later_are_heard() -> None:
+async def test_live_logs_that_start_later_are_read() -> None:
     async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
         yield log("a", 1, 2)
         await asyncio.sleep(0.01)
         yield log("b", 3)
 
-    told = [entry.message async for entry in interleaved(logs(), buffer=1)]
-    assert sorted(told) == ["a1", "a2", "b3"]
+    lines = [entry.message async for entry in interleaved(logs(), buffer=1)]
+    assert sorted(lines) == ["a1", "a2", "b3"]
 
 
 async def test_a_live_log_that_fails_fails_the_whole() -> None:

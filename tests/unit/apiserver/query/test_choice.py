@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from icefield_apiserver.query.warehouses import chosen, smallest
+from icefield_apiserver.features.query.warehouses import chosen, smallest
 from icefield_crds import Flavor, Warehouse
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.query.decision import Decision, Question, Source, decide
-from icefield_apiserver.query.sizes import GIB, Inputs, InputTable
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.features.query.decision import Decision, QueryKind, Question, decide
+from icefield_apiserver.features.query.sizes import GIB, Inputs, InputTable
 
 SMALL = Inputs((InputTable("sales.orders", 1000),))
 MEDIUM = Inputs((InputTable("sales.orders", 3 * GIB),))
@@ -16,9 +16,11 @@ LARGE = Inputs((InputTable("sales.orders", 40 * GIB),))
 TO = "sales.summary"
 
 
-def question(requested: str = "auto", source: Source = Source.QUERY, **more: Any) -> Question:
-    fields: dict[str, Any] = {"command": {Source.CHANGE: "INSERT", Source.NOTICE: "SHOW TABLES"}.get(source, "SELECT")}
-    return Question(requested, source, **{**fields, "inputs": SMALL, **more})
+def question(requested: str = "auto", kind: QueryKind = QueryKind.READ, **more: Any) -> Question:
+    fields: dict[str, Any] = {
+        "command": {QueryKind.WRITE: "INSERT", QueryKind.METADATA: "SHOW TABLES"}.get(kind, "SELECT")
+    }
+    return Question(requested, kind, **{**fields, "inputs": SMALL, **more})
 
 
 def summary(decision: Decision) -> tuple[Any, ...]:
@@ -41,13 +43,13 @@ def summary(decision: Decision) -> tuple[Any, ...]:
         (question(destination=TO, polars_obstacle="A view."), ("spark", "submitted", None, False, False)),
         (question("polars", destination=TO, inputs=LARGE), ("polars", "inline", 32, False, False)),
         (question("spark", destination=TO), ("spark", "submitted", None, False, False)),
-        (question(source=Source.SCRIPT), ("polars", "inline", 2, False, False)),
-        (question("polars", Source.SCRIPT, destination=TO), ("polars", "inline", 2, False, False)),
-        (question(source=Source.NOTICE), ("duckdb", "inline", None, True, False)),
-        (question("duckdb", Source.NOTICE), ("duckdb", "inline", None, True, False)),
-        (question(source=Source.CHANGE), ("spark", "submitted", None, False, False)),
-        (question(source=Source.CHANGE, is_warehouse_running=True), ("spark", "inline", None, True, False)),
-        (question("spark", Source.CHANGE, is_warehouse_running=True), ("spark", "inline", None, True, False)),
+        (question(kind=QueryKind.SCRIPT), ("polars", "inline", 2, False, False)),
+        (question("polars", QueryKind.SCRIPT, destination=TO), ("polars", "inline", 2, False, False)),
+        (question(kind=QueryKind.METADATA), ("duckdb", "inline", None, True, False)),
+        (question("duckdb", QueryKind.METADATA), ("duckdb", "inline", None, True, False)),
+        (question(kind=QueryKind.WRITE), ("spark", "submitted", None, False, False)),
+        (question(kind=QueryKind.WRITE, is_warehouse_running=True), ("spark", "inline", None, True, False)),
+        (question("spark", QueryKind.WRITE, is_warehouse_running=True), ("spark", "inline", None, True, False)),
     ],
 )
 def test_engines(asked: Question, expected: tuple[Any, ...]) -> None:
@@ -63,14 +65,14 @@ def test_engines(asked: Question, expected: tuple[Any, ...]) -> None:
         (question("trino"), "There is no engine 'trino'"),
         (question("duckdb", destination=TO), "duckdb cannot write to a destination"),
         (question("spark"), "spark returns no rows"),
-        (question("duckdb", Source.SCRIPT), "A script runs on Polars"),
-        (question("spark", Source.SCRIPT, destination=TO), "A script runs on Polars"),
+        (question("duckdb", QueryKind.SCRIPT), "A script runs on Polars"),
+        (question("spark", QueryKind.SCRIPT, destination=TO), "A script runs on Polars"),
         (question("polars", polars_obstacle="Polars cannot read the view v."), "Polars cannot read the view v."),
-        (question(source=Source.CHANGE, destination=TO), "names the table that it writes itself"),
-        (question("duckdb", Source.CHANGE), "duckdb only reads here"),
-        (question("polars", Source.CHANGE), "polars only reads here"),
-        (question(source=Source.NOTICE, destination=TO), "Only a query can be written to a destination"),
-        (question("spark", Source.NOTICE), "SHOW TABLES is answered by a warehouse"),
+        (question(kind=QueryKind.WRITE, destination=TO), "names the table that it writes itself"),
+        (question("duckdb", QueryKind.WRITE), "duckdb only reads here"),
+        (question("polars", QueryKind.WRITE), "polars only reads here"),
+        (question(kind=QueryKind.METADATA, destination=TO), "Only a query can be written to a destination"),
+        (question("spark", QueryKind.METADATA), "SHOW TABLES is answered by a warehouse"),
     ],
 )
 def test_refusals(asked: Question, sentence: str) -> None:

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.query import reading
-from icefield_apiserver.query.decision import Source
-from icefield_apiserver.sql import Names, TableName
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.features.query import reading
+from icefield_apiserver.features.query.decision import QueryKind
+from icefield_apiserver.features.query.schemas import table_alias
+from icefield_sql import Names, TableName
 
 NAMES = Names("acme", frozenset({"oleander"}), ("default",))
 FLOWERS = {"Flowers": TableName(("garden",), "flowers_2026")}
 
 
 @pytest.mark.parametrize(
-    ("text", "source", "dialect", "reads"),
+    ("text", "kind", "dialect", "reads"),
     [
-        ("SELECT * FROM flowers", Source.QUERY, "icefield", ["default.flowers"]),
-        ("SELECT * FROM oleander.default.flowers;", Source.QUERY, "icefield", ["default.flowers"]),
-        ("SELECT * FROM default.flowers", Source.QUERY, "icefield", ["default.flowers"]),
-        ('SELECT * FROM "acme"."garden".`my flowers`', Source.QUERY, "icefield", ["garden.my flowers"]),
-        ("SELECT 'delete from x' AS update FROM garden.f", Source.QUERY, "icefield", ["garden.f"]),
-        ("WITH f AS (SELECT 1 AS x) SELECT * FROM f", Source.QUERY, "icefield", []),
-        ("FROM garden.f SELECT list_sum([1, 2])", Source.QUERY, "duckdb", ["garden.f"]),
-        ("SHOW TABLES IN garden", Source.NOTICE, "icefield", []),
-        ("INSERT INTO garden.g SELECT * FROM garden.f", Source.CHANGE, "icefield", ["garden.f"]),
-        ("CREATE TABLE default.g AS SELECT 1 AS x", Source.CHANGE, "icefield", []),
+        ("SELECT * FROM flowers", QueryKind.READ, "icefield", ["default.flowers"]),
+        ("SELECT * FROM oleander.default.flowers;", QueryKind.READ, "icefield", ["default.flowers"]),
+        ("SELECT * FROM default.flowers", QueryKind.READ, "icefield", ["default.flowers"]),
+        ('SELECT * FROM "acme"."garden".`my flowers`', QueryKind.READ, "icefield", ["garden.my flowers"]),
+        ("SELECT 'delete from x' AS update FROM garden.f", QueryKind.READ, "icefield", ["garden.f"]),
+        ("WITH f AS (SELECT 1 AS x) SELECT * FROM f", QueryKind.READ, "icefield", []),
+        ("FROM garden.f SELECT list_sum([1, 2])", QueryKind.READ, "duckdb", ["garden.f"]),
+        ("SHOW TABLES IN garden", QueryKind.METADATA, "icefield", []),
+        ("INSERT INTO garden.g SELECT * FROM garden.f", QueryKind.WRITE, "icefield", ["garden.f"]),
+        ("CREATE TABLE default.g AS SELECT 1 AS x", QueryKind.WRITE, "icefield", []),
     ],
 )
-def test_what_a_query_is(text: str, source: Source, dialect: str, reads: list[str]) -> None:
+def test_what_a_query_is(text: str, kind: QueryKind, dialect: str, reads: list[str]) -> None:
     asked = reading.read(text, NAMES, {})
-    assert (asked.source, asked.dialect, [str(name) for name in asked.statement.reads]) == (source, dialect, reads)
+    assert (asked.kind, asked.dialect, [str(name) for name in asked.statement.reads]) == (kind, dialect, reads)
     assert asked.text == text
 
 
@@ -60,7 +61,7 @@ def test_polars_spells_texts_as_duckdb_does() -> None:
     with pytest.raises(BadRequest):
         reading.read(text + " AND 'x' = 1 '", NAMES, {}, for_polars=True)
     assert reading.read(text, NAMES, {}, for_polars=True).dialect == "duckdb"
-    assert reading.read("INSERT INTO garden.f VALUES (1)", NAMES, {}, for_polars=True).source is Source.CHANGE
+    assert reading.read("INSERT INTO garden.f VALUES (1)", NAMES, {}, for_polars=True).kind is QueryKind.WRITE
 
 
 @pytest.mark.parametrize(
@@ -81,10 +82,10 @@ def test_what_is_no_query(text: str) -> None:
     ],
 )
 def test_bindings(entry: str, expected: tuple[str, TableName]) -> None:
-    assert reading.binding_of(entry, NAMES) == expected
+    assert reading.binding_of(table_alias(entry), NAMES) == expected
 
 
 @pytest.mark.parametrize("entry", ["", "=garden.f", "f=", "1f=garden.f", "f=a.b.c.d", "a-b=garden.f", "f=garden..f"])
 def test_what_is_no_binding(entry: str) -> None:
     with pytest.raises(BadRequest):
-        reading.binding_of(entry, NAMES)
+        reading.binding_of(table_alias(entry), NAMES)

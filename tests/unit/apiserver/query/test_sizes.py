@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from icefield_apiserver.query.sizes import GIB, Inputs, InputTable, input_table, readable
+from icefield_apiserver.features.query.sizes import GIB, Inputs, InputTable, format_bytes, input_table
 
 
 def metadata(*snapshots: dict[str, Any], current: int | None = None) -> dict[str, Any]:
@@ -71,19 +71,19 @@ def test_bands_and_sandboxes(sizes: tuple[int | None, ...], band: str, vcpus: in
     assert (inputs.band, inputs.vcpus, inputs.estimated_bytes) == (band, vcpus, sum(size or 0 for size in sizes))
 
 
-def test_what_is_not_known_is_said() -> None:
-    unknown = Inputs(is_known=False)
+def test_what_is_not_known_is_reported() -> None:
+    unknown = Inputs(is_complete=False)
     assert (unknown.band, unknown.estimated_bytes, unknown.vcpus) == (None, None, 2)
     assert unknown.sentences() == ["The script lists no tables, so how much it reads is not known."]
     partly = Inputs((InputTable("a.b", 3 * GIB // 2), InputTable("a.c", None)))
     assert partly.sentences() == [
-        "The 2 tables it reads hold 1.5 GiB, which is medium (from 1 GiB to less than 32 GiB).",
-        "Table a.c does not say how large it is, and counts as empty.",
+        "The 2 tables that it reads hold 1.5 GiB, which is medium (from 1 GiB to less than 32 GiB).",
+        "The size of table a.c is unknown; it counts as empty.",
     ]
     assert Inputs((InputTable("a.b", 5),)).sentences() == [
-        "The table it reads holds 5 bytes, which is small (less than 1 GiB)."
+        "The table that it reads holds 5 bytes, which is small (less than 1 GiB)."
     ]
-    assert Inputs().sentences() == ["It reads no tables."]
+    assert Inputs().sentences() == ["The query reads no tables."]
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_what_is_not_known_is_said() -> None:
     ],
 )
 def test_bytes_as_people_write_them(size: int, text: str) -> None:
-    assert readable(size) == text
+    assert format_bytes(size) == text

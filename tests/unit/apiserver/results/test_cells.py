@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from icefield_apiserver.results.cells import cells, json_of, rows_of
+from icefield_apiserver.core.arrow.cells import cells, json_of, rows_of
 
 WHOLE = dt.datetime(2026, 11, 22, 10, 0)  # noqa: DTZ001 - Arrow takes it for UTC, or for no zone at all
 PART = dt.datetime(2026, 11, 22, 10, 0, 0, 400)  # noqa: DTZ001

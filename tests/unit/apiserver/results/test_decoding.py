@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 import pytest_asyncio
 
-from icefield_apiserver.results.decoder import MAX_READ_BYTES
-from icefield_apiserver.results.decoding import MAX_JSON_BYTES, Decoded, Decoders, DecodingError
-from icefield_apiserver.results.download import DownloadError
+from icefield_apiserver.core.arrow.decoder import MAX_READ_BYTES
+from icefield_apiserver.core.arrow.decoding import MAX_JSON_BYTES, Decoded, Decoders, DecodingError
+from icefield_apiserver.core.objects.transfers import ObjectStoreError
 
 MIB = 1024 * 1024
 
@@ -57,7 +57,7 @@ def rows_of(decoded: Decoded) -> list[list[Any]]:
 
 def typed(**columns: tuple[pa.Array, str]) -> pa.RecordBatch:
     """Return a batch of columns, each with what Polars calls its type."""
-    fields = [pa.field(n, a.type, metadata={"polars.dtype": said}) for n, (a, said) in columns.items()]
+    fields = [pa.field(n, a.type, metadata={"polars.dtype": stated}) for n, (a, stated) in columns.items()]
     return pa.record_batch([array for array, _ in columns.values()], schema=pa.schema(fields))
 
 
@@ -177,8 +177,8 @@ async def test_many_at_once(decoders: Decoders) -> None:
 async def test_a_store_that_breaks_off(decoders: Decoders) -> None:
     async def broken() -> AsyncGenerator[bytes, None]:
         yield stream_of([pa.record_batch({"n": [1]})])[:100]
-        raise DownloadError(None)
+        raise ObjectStoreError(None)
 
-    with pytest.raises(DownloadError):
+    with pytest.raises(ObjectStoreError):
         await decoders.first_rows(broken(), 10)
     assert (await read(decoders, stream_of([pa.record_batch({"n": [1]})]))).count == 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.query.sizes import GIB, Inputs, InputTable
-from icefield_apiserver.spark.applications import application, tag_of
-from icefield_apiserver.spark.machines import Machines, machines_for, pod_of
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.features.query.sizes import GIB, Inputs, InputTable
+from icefield_apiserver.features.query.spark import machines_for
+from icefield_apiserver.features.spark.application import new_application, tag_of
+from icefield_apiserver.features.spark.machines import Machines, pod_of
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,9 @@ def test_what_is_no_tag(text: str) -> None:
 def test_what_could_never_run_is_refused_in_a_sentence() -> None:
     fields = ("driver", "executor")
     with pytest.raises(BadRequest, match=r"packages\[0\]"):
-        application(Machines(), fields, entrypoint="s3://b/x.py", packages=["no coordinates"])
+        new_application(Machines(), fields, entrypoint="s3://b/x.py", packages=["no coordinates"])
     with pytest.raises(BadRequest, match=r"1048576 bytes"):
-        application(Machines(), fields, entrypoint="s3://b/x.py", arguments=["x" * 30_000] * 60)
+        new_application(Machines(), fields, entrypoint="s3://b/x.py", arguments=["x" * 30_000] * 60)
 
 
 def test_machines_grow_with_the_input() -> None:

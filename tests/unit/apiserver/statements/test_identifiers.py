@@ -6,7 +6,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 
-from icefield_apiserver.statements.identifiers import first_id, is_id, new_id
+from icefield_apiserver.features.statements.identifiers import first_id, is_id, new_id
 
 
 def test_ids_are_uuids_that_grow_with_time() -> None:

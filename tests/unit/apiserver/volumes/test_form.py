@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.volumes.form import UploadForm
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.forms import UploadForm
 
 TYPE = "multipart/form-data; boundary=xyz"
 FILE = b"one\r\n--xy\r\ntwo\r\n"
@@ -48,7 +48,7 @@ LATE = BODY.removesuffix(b"--\r\n") + b'\r\nContent-Disposition: form-data; name
     [
         (BODY, "text/plain", "multipart/form-data"),
         (BODY, "multipart/form-data", "multipart/form-data"),
-        (BODY[:-15], TYPE, "ends too early"),
+        (BODY[:-15], TYPE, "is incomplete"),
         (BODY[:40], TYPE, "no field `file`"),
         (b"", TYPE, "no field `file`"),
         (b"nonsense" * 10, TYPE, "RFC 7578"),

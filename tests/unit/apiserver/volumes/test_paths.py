@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.errors import BadRequest
-from icefield_apiserver.volumes.paths import MAX_BYTES, normalised, of_file, of_upload
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.features.volumes.paths import MAX_BYTES, file_path, normalised, upload_path
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_paths_that_leave_it_or_are_no_keys_are_refused(path: str) -> None:
     ],
 )
 def test_uploads_go_where_the_path_says(path: str | None, filename: str, place: str) -> None:
-    assert of_upload(path, filename) == place
+    assert upload_path(path, filename) == place
 
 
 def test_a_folder_is_no_file() -> None:
     for path in ("", "/", "a/"):
         with pytest.raises(BadRequest):
-            of_file(path)
+            file_path(path)
     with pytest.raises(BadRequest):
-        of_upload(None, None)
+        upload_path(None, None)

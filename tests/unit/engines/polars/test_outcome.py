@@ -1,4 +1,4 @@
-"""Outcomes: what the supervisor believes of what it is told, and how it tells it."""
+"""Outcomes: what the supervisor accepts from the worker, and how it publishes it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from icefield_engines.polars.outcome import MAX_TERMINATION_BYTES, Kind, failed, untrusted
-from icefield_engines.polars.workload import parse
+from icefield_crds.wire.outcome import FailureKind, SavedTable
+from icefield_crds.wire.workload import SaveMode, Workload
+from icefield_engines.polars.outcome import MAX_TERMINATION_BYTES, checked, encoded, failed, termination_message
 
 from .test_workload import DOCUMENT
 
-QUERY = parse(DOCUMENT)
-WRITE = parse({**DOCUMENT, "destination": "default.out", "save_mode": "append"})
+QUERY = Workload.from_json(DOCUMENT)
+WRITE = Workload.from_json({**DOCUMENT, "destination": "default.out", "save_mode": "append"})
 GOOD: dict[str, Any] = {
     "state": "succeeded",
     "row_count": 3,
@@ -24,7 +25,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_a_result_is_where_the_workload_said() -> None:
-    outcome = json.loads(untrusted({**GOOD, "error": "no", "more": 1}, QUERY).as_json())
+    outcome = json.loads(encoded(checked({**GOOD, "error": "no", "more": 1}, QUERY)))
     assert outcome == {
         **GOOD,
         "result": {"key": QUERY.result_key, "bytes": 100},
@@ -36,21 +37,21 @@ def test_a_result_is_where_the_workload_said() -> None:
 
 def test_what_was_saved_is_what_was_asked_for() -> None:
     saved = {"rows_written": 3, "table": "other.table", "mode": "overwrite"}
-    outcome = untrusted({**GOOD, "saved": saved, "result": None}, WRITE)
-    assert outcome.saved == {"table": "default.out", "rows_written": 3, "mode": "append"}
+    outcome = checked({**GOOD, "saved": saved, "result": None}, WRITE)
+    assert outcome.saved == SavedTable("default.out", 3, SaveMode.APPEND)
     assert outcome.result is None
 
 
 def test_a_failure_is_one_line() -> None:
-    told = {"state": "failed", "error": "a\n\n  b" * 3000, "error_kind": "script", "error_line": 3}
-    outcome = untrusted({**told, "execution_milliseconds": 1}, QUERY)
+    reported = {"state": "failed", "error": "a\n\n  b" * 3000, "error_kind": "script", "error_line": 3}
+    outcome = checked({**reported, "execution_milliseconds": 1}, QUERY)
     assert outcome.error is not None
     assert outcome.error.startswith("a ba b")
     assert (len(outcome.error), outcome.error_line, outcome.result) == (4000, 3, None)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         None,
         [],
@@ -70,18 +71,18 @@ def test_a_failure_is_one_line() -> None:
         {"state": "failed", "execution_milliseconds": 1, "error": "x", "error_kind": "script", "error_line": "1"},
     ],
 )
-def test_what_is_not_believed(told: object) -> None:
+def test_invalid_reports(reported: object) -> None:
     with pytest.raises(ValueError):
-        untrusted(told, QUERY)
+        checked(reported, QUERY)
 
 
-def test_a_write_without_its_count_is_not_believed() -> None:
+def test_a_write_without_its_count_is_invalid() -> None:
     with pytest.raises(ValueError):
-        untrusted(GOOD, WRITE)
+        checked(GOOD, WRITE)
 
 
 @pytest.mark.parametrize("error", ["x" * 4000, "\u00e9" * 4000, '"' * 4000])
 def test_a_termination_message_is_short_enough_and_whole_json(error: str) -> None:
-    message = failed(Kind.SCRIPT, error, line=3).as_termination_message()
+    message = termination_message(failed(FailureKind.SCRIPT, error, line=3))
     assert 3000 < len(message) <= MAX_TERMINATION_BYTES
     assert json.loads(message)["error_line"] == 3

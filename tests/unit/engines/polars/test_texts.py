@@ -1,4 +1,4 @@
-"""Names of tables, the beginning of statements, and what errors are told as."""
+"""Names of tables, first keywords of statements, and descriptions of errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 import polars as pl
 import pytest
 
-from icefield_engines.polars.errors import SCRIPT_NAME, WorkloadError, kind_of, line_of, told
-from icefield_engines.polars.outcome import Kind
-from icefield_engines.polars.query import first_word
+from icefield_crds.wire.outcome import FailureKind
+from icefield_engines.polars.errors import SCRIPT_NAME, WorkloadError, describe, kind_of, line_of
+from icefield_engines.polars.query import first_keyword
 from icefield_engines.polars.script import frame_of
 from icefield_engines.polars.tables import resolve, store_options
 
@@ -39,12 +39,12 @@ def test_names(name: str, identifier: tuple[str, ...]) -> None:
 def test_what_is_no_name(name: str) -> None:
     with pytest.raises(WorkloadError) as caught:
         resolve(name, NAMES)
-    assert caught.value.kind == Kind.TABLE_NOT_FOUND
+    assert caught.value.kind == FailureKind.TABLE_NOT_FOUND
     assert caught.value.sentence.startswith(f"'{name}' is no name of a table")
 
 
 @pytest.mark.parametrize(
-    ("sql", "word"),
+    ("sql", "keyword"),
     [
         ("select 1", "SELECT"),
         ("  ((WITH a AS (SELECT 1) SELECT 1))", "WITH"),
@@ -54,15 +54,15 @@ def test_what_is_no_name(name: str) -> None:
         ("(" * 100_000, ""),
     ],
 )
-def test_first_words(sql: str, word: str) -> None:
-    assert first_word(sql) == word
+def test_first_keywords(sql: str, keyword: str) -> None:
+    assert first_keyword(sql) == keyword
 
 
 def test_polars_errors_are_told_without_its_plan() -> None:
     with pytest.raises(pl.exceptions.ColumnNotFoundError) as caught:
         pl.LazyFrame({"a": [1]}).select("b").collect()
     sentence = 'unable to find column "b"; valid columns: ["a"] Did you mean "a"?'
-    assert told(caught.value) == f"ColumnNotFoundError: {sentence}"
+    assert describe(caught.value) == f"ColumnNotFoundError: {sentence}"
 
 
 def test_errors_that_say_nothing_or_cannot() -> None:
@@ -70,16 +70,16 @@ def test_errors_that_say_nothing_or_cannot() -> None:
         def __str__(self) -> str:
             raise OSError
 
-    assert told(SilentError()) == "SilentError"
-    assert told(KeyboardInterrupt()) == "KeyboardInterrupt"
-    assert told(ValueError("a\n\tb")) == "ValueError: a b"
+    assert describe(SilentError()) == "SilentError"
+    assert describe(KeyboardInterrupt()) == "KeyboardInterrupt"
+    assert describe(ValueError("a\n\tb")) == "ValueError: a b"
 
 
 def test_kinds() -> None:
-    assert kind_of(OSError(errno.ENOSPC, "full"), Kind.SCRIPT) == Kind.DISK
-    assert kind_of(OSError(errno.EACCES, "no"), Kind.SCRIPT) == Kind.SCRIPT
-    assert kind_of(MemoryError(), Kind.QUERY) == Kind.MEMORY
-    assert kind_of(WorkloadError(Kind.WRITE, "no"), Kind.QUERY) == Kind.WRITE
+    assert kind_of(OSError(errno.ENOSPC, "full"), FailureKind.SCRIPT) == FailureKind.DISK
+    assert kind_of(OSError(errno.EACCES, "no"), FailureKind.SCRIPT) == FailureKind.SCRIPT
+    assert kind_of(MemoryError(), FailureKind.QUERY) == FailureKind.MEMORY
+    assert kind_of(WorkloadError(FailureKind.WRITE, "no"), FailureKind.QUERY) == FailureKind.WRITE
 
 
 def test_the_line_is_the_innermost_of_the_script() -> None:
@@ -92,7 +92,7 @@ def test_the_line_is_the_innermost_of_the_script() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "says"),
+    ("scope", "message"),
     [
         ({}, "the script did not assign `result`"),
         ({"result": None}, "assigned None to it"),
@@ -101,10 +101,10 @@ def test_the_line_is_the_innermost_of_the_script() -> None:
         ({"result": pl.LazyFrame().group_by("a")}, "assigned a LazyGroupBy to it"),
     ],
 )
-def test_what_is_no_result(scope: dict[str, object], says: str) -> None:
+def test_what_is_no_result(scope: dict[str, object], message: str) -> None:
     with pytest.raises(WorkloadError) as caught:
         frame_of(scope)
-    assert says in caught.value.sentence
+    assert message in caught.value.sentence
 
 
 def test_polars_is_told_what_opens_the_store() -> None:

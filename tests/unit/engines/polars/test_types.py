@@ -8,7 +8,7 @@ from pyiceberg import types as iceberg
 from pyiceberg.schema import Schema
 
 from icefield_engines.polars.errors import WorkloadError
-from icefield_engines.polars.results import carried
+from icefield_engines.polars.results import stored_schema
 from icefield_engines.polars.types import dtype_of, misfits, same, schema_of
 
 TABLE = Schema(
@@ -42,7 +42,7 @@ def test_a_schema_for_a_frame_has_ids_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "says"),
+    ("dtype", "message"),
     [
         (pl.Duration("us"), "column 'a' has the type Duration(time_unit='us'), which a table cannot hold; cast it to"),
         (pl.Datetime("ns"), "; cast it to Datetime('us')"),
@@ -52,10 +52,10 @@ def test_a_schema_for_a_frame_has_ids_of_its_own() -> None:
         (pl.Struct({}), "which a table cannot hold"),
     ],
 )
-def test_what_a_table_cannot_hold(dtype: pl.DataType, says: str) -> None:
+def test_what_a_table_cannot_hold(dtype: pl.DataType, message: str) -> None:
     with pytest.raises(WorkloadError) as caught:
         schema_of(pl.Schema({"a": dtype}))
-    assert says in caught.value.sentence
+    assert message in caught.value.sentence
 
 
 def test_what_fits() -> None:
@@ -105,7 +105,7 @@ def test_the_same_columns_whatever_their_ids() -> None:
 
 def test_results_are_carried_without_what_only_polars_has() -> None:
     frame = pl.Schema({"c": pl.Categorical(), "l": pl.List(pl.Int128()), "a": pl.Int64()})
-    schema, casts = carried(frame)
+    schema, casts = stored_schema(frame)
     assert casts == {"c": pl.String(), "l": pl.List(pl.String())}
     assert [str(field.type) for field in schema] == ["large_string", "large_list<item: large_string>", "int64"]
     assert [field.metadata[b"polars.dtype"] for field in schema] == [b"Categorical", b"List(Int128)", b"Int64"]

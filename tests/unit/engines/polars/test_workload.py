@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from icefield_crds.wire.workload import Workload
 from icefield_engines.polars.settings import MIB, Settings, for_worker, size
-from icefield_engines.polars.workload import parse
 
 DOCUMENT: dict[str, Any] = {
     "id": "6c1f",
@@ -33,7 +33,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def test_a_document_with_what_it_needs_only() -> None:
-    workload = parse(DOCUMENT)
+    workload = Workload.from_json(DOCUMENT)
     assert (workload.text, workload.tables, workload.params) == ("SELECT 1 FROM t", {"t": "default.t"}, {})
     assert (workload.catalog_name, workload.destination, workload.save_mode) == ("acme", None, "overwrite")
     assert not workload.distributed
@@ -41,11 +41,11 @@ def test_a_document_with_what_it_needs_only() -> None:
 
 def test_what_is_not_known_is_left_alone_and_null_is_absent() -> None:
     document = {**DOCUMENT, "later": 1, "script": None, "params": None, "environment": None, "cluster_size": None}
-    assert parse(document) == parse(DOCUMENT)
+    assert Workload.from_json(document) == Workload.from_json(DOCUMENT)
 
 
 def test_secrets_are_not_in_its_representation() -> None:
-    shown = repr(parse({**DOCUMENT, "environment": {"KEY": "of-the-user"}}))
+    shown = repr(Workload.from_json({**DOCUMENT, "environment": {"KEY": "of-the-user"}}))
     assert not [secret for secret in ("of-the-run", "of-the-store", "of-the-user") if secret in shown]
 
 
@@ -71,16 +71,16 @@ def test_secrets_are_not_in_its_representation() -> None:
 )
 def test_what_it_must_not_be(change: dict[str, Any], error: str | None) -> None:
     if error is None:
-        assert parse({**DOCUMENT, **change})
+        assert Workload.from_json({**DOCUMENT, **change})
         return
     with pytest.raises(ValueError) as caught:
-        parse({**DOCUMENT, **change})
+        Workload.from_json({**DOCUMENT, **change})
     assert str(caught.value) == error
 
 
 def test_a_document_that_is_no_object() -> None:
     with pytest.raises(ValueError, match="the workload must be an object"):
-        parse([])
+        Workload.from_json([])
 
 
 def test_settings() -> None:

@@ -134,6 +134,13 @@ def test_options_of_a_jvm_and_extensions_stand_beside_ours() -> None:
     )
 
 
+def test_an_archive_of_classes_serves_applications_too() -> None:
+    conf = _conf(_application(executors=3), **ON_EXECUTORS, class_archive=Path("/opt/icefield/spark.jsa"))
+    for role in ("driver", "executor"):
+        assert "-XX:SharedArchiveFile=/opt/icefield/spark.jsa" in conf[f"spark.{role}.extraJavaOptions"]
+        assert conf[f"spark.{role}.extraClassPath"].startswith("/opt/icefield/spark.jar:")
+
+
 @pytest.mark.parametrize("key", ["spark.x\nspark.master", "spark.x y", "spark\\u002emaster", "a=b", "a:b", ""])
 def test_a_setting_cannot_be_another_in_disguise(key: str) -> None:
     with pytest.raises(ApplicationError, match="is not the name of a setting"):

@@ -107,7 +107,7 @@ Exception in thread "main" java.lang.RuntimeException: [unresolved dependency: o
         (PYTHON + INTERRUPTED, 1, "main.py line 7: KeyError: 'missing'"),
         (NOT_FOUND + INTERRUPTED, 1, "table sales.nope does not exist"),
         (INTERRUPTED, 1, "SdkInterruptedException"),
-        # What was caught and told before is not why.
+        # What was caught and printed before is not the reason.
         (JAVA + PYTHON, 1, "main.py line 7: KeyError: 'missing'"),
         (
             LOST.format(code="137(SIGKILL, possible container OOM)"),

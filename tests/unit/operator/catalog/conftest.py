@@ -29,7 +29,7 @@ def server() -> Iterator[StandIn]:
 
 @pytest.fixture
 async def lakekeeper(server: StandIn) -> AsyncIterator[Lakekeeper]:
-    """The keeper of catalogs in it."""
+    """The manager of catalogs in it."""
     calls = Calls(server.management_uri, "")
     yield Lakekeeper(calls, server.uri)
     await calls.aclose()

@@ -1,4 +1,4 @@
-"""Which keeper a workspace's catalog has, and what the operator is told of the platform's own."""
+"""Which manager a workspace's catalog has, and the configuration of the platform's own."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def installed(provider: CatalogProvider | None) -> CatalogConfig:
 
 async def access_of(catalogs: Catalogs, catalog: Catalog) -> CatalogAccess:
     """Return what workspace demo is given."""
-    keeper = catalogs.keeper("demo", catalog, read_secret)
-    return await keeper.ensure("demo", STORAGE, KEYS, "held", is_told=False)
+    manager = catalogs.manager_of("demo", catalog, read_secret)
+    return await manager.ensure("demo", STORAGE, KEYS, "held", is_configured=False)
 
 
 @pytest.mark.parametrize(
-    ("provider", "keeper"), [(CatalogProvider.EMBEDDED, EmbeddedCatalog), (CatalogProvider.LAKEKEEPER, Lakekeeper)]
+    ("provider", "manager"), [(CatalogProvider.EMBEDDED, EmbeddedCatalog), (CatalogProvider.LAKEKEEPER, Lakekeeper)]
 )
-async def test_the_platforms_own_keeper_is_the_default(provider: CatalogProvider, keeper: type) -> None:
+async def test_the_platforms_own_keeper_is_the_default(provider: CatalogProvider, manager: type) -> None:
     async with open_catalogs(installed(provider)) as catalogs:
         for catalog in (Catalog(), Catalog(provider=provider)):
             assert catalogs.provider_of(catalog) is provider
-            assert isinstance(catalogs.keeper("demo", catalog, read_secret), keeper)
+            assert isinstance(catalogs.manager_of("demo", catalog, read_secret), manager)
 
 
 @pytest.mark.parametrize("provider", [None, *CatalogProvider])
@@ -60,7 +60,7 @@ async def test_the_platforms_token_is_given_to_no_workspace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "catalog", "told"),
+    ("provider", "catalog", "message"),
     [
         (None, Catalog(), "installed without a catalog"),
         (CatalogProvider.EMBEDDED, Catalog(provider=CatalogProvider.LAKEKEEPER), "was installed with embedded"),
@@ -72,13 +72,13 @@ async def test_the_platforms_token_is_given_to_no_workspace() -> None:
         (None, Catalog(provider=CatalogProvider.REST, uri=THEIRS, credentials_secret="empty"), "empty .* lacks token"),
     ],
 )
-async def test_what_somebody_has_to_supply(provider: CatalogProvider | None, catalog: Catalog, told: str) -> None:
+async def test_what_a_user_has_to_supply(provider: CatalogProvider | None, catalog: Catalog, message: str) -> None:
     async with open_catalogs(installed(provider)) as catalogs:
-        with pytest.raises(CatalogMissingError, match=told):
+        with pytest.raises(CatalogMissingError, match=message):
             await access_of(catalogs, catalog)
 
 
-def test_the_environment_tells_of_the_platforms_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_configures_the_platforms_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CatalogSettings().config() == CatalogConfig(None, "", "", "")
     monkeypatch.setenv("ICEFIELD_CATALOG_PROVIDER", "embedded")
     with pytest.raises(ValidationError, match="needs ICEFIELD_CATALOG_URI"):

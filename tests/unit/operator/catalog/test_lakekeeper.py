@@ -1,4 +1,4 @@
-"""Lakekeeper as a keeper of catalogs: against a stand-in that holds each request against Lakekeeper's own documents."""
+"""Lakekeeper as a manager of catalogs, against a stand-in that checks each request by Lakekeeper's own documents."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NEW_KEYS = Credentials("icefield-demo", "another")
 
 
 async def ensure(
-    lakekeeper: Lakekeeper, keys: Credentials = KEYS, storage: Storage = STORAGE, *, is_told: bool = False
+    lakekeeper: Lakekeeper, keys: Credentials = KEYS, storage: Storage = STORAGE, *, is_configured: bool = False
 ) -> CatalogAccess:
     """Ensure the warehouse of workspace demo."""
-    return await lakekeeper.ensure("demo", storage, keys, None, is_told=is_told)
+    return await lakekeeper.ensure("demo", storage, keys, None, is_configured=is_configured)
 
 
 async def test_a_warehouse_is_made_in_a_server_that_nobody_used(server: StandIn, lakekeeper: Lakekeeper) -> None:
@@ -44,15 +44,15 @@ async def test_a_warehouse_is_made_in_a_server_that_nobody_used(server: StandIn,
     assert server.count("POST", BOOTSTRAP) == 1
 
 
-async def test_a_further_pass_makes_nothing_and_tells_nothing(server: StandIn, lakekeeper: Lakekeeper) -> None:
+async def test_a_further_pass_changes_nothing(server: StandIn, lakekeeper: Lakekeeper) -> None:
     access = await ensure(lakekeeper)
-    assert await ensure(lakekeeper, is_told=True) == access
+    assert await ensure(lakekeeper, is_configured=True) == access
     assert server.count("POST", WAREHOUSES) == server.count("POST", BOOTSTRAP) == 1
     (id_,) = server.state.warehouses
     assert server.count("POST", f"{WAREHOUSES}/{id_}/storage") == 0
 
 
-async def test_changed_keys_are_told_and_the_storage_profile_stays(server: StandIn, lakekeeper: Lakekeeper) -> None:
+async def test_changed_keys_are_sent_and_the_storage_profile_stays(server: StandIn, lakekeeper: Lakekeeper) -> None:
     await ensure(lakekeeper)
     (warehouse,) = server.state.warehouses.values()
     profile = warehouse.profile
@@ -61,7 +61,7 @@ async def test_changed_keys_are_told_and_the_storage_profile_stays(server: Stand
     assert (warehouse.profile, warehouse.credential["secret-access-key"]) == (profile, "another")
 
 
-async def test_an_operator_that_comes_back_finds_what_it_made(server: StandIn, lakekeeper: Lakekeeper) -> None:
+async def test_an_operator_that_restarts_finds_what_it_made(server: StandIn, lakekeeper: Lakekeeper) -> None:
     server.once("POST", WAREHOUSES, done_and_cut_off())
     with pytest.raises(CatalogError, match="502"):
         await ensure(lakekeeper)
@@ -90,7 +90,7 @@ async def test_a_server_that_lost_its_database_is_bootstrapped_again(server: Sta
     await ensure(lakekeeper)
     server.state.is_bootstrapped = False
     server.state.warehouses.clear()
-    await ensure(lakekeeper, is_told=True)
+    await ensure(lakekeeper, is_configured=True)
     (warehouse,) = server.state.warehouses.values()
     assert warehouse.credential["secret-access-key"] == "s3cr3t"
 
@@ -122,7 +122,10 @@ async def test_many_workspaces_at_once_are_made_one_at_a_time(server: StandIn, l
     slugs = [f"w{number}" for number in range(10)]
     stores = [Storage("lake", f"workspaces/{slug}/tables", "http://s3:7070", "eu-1") for slug in slugs]
     await asyncio.gather(
-        *(lakekeeper.ensure(slug, store, KEYS, None, is_told=False) for slug, store in zip(slugs, stores, strict=True))
+        *(
+            lakekeeper.ensure(slug, store, KEYS, None, is_configured=False)
+            for slug, store in zip(slugs, stores, strict=True)
+        )
     )
     assert sorted(warehouse.name for warehouse in server.state.warehouses.values()) == slugs
     assert most == 1
@@ -130,8 +133,8 @@ async def test_many_workspaces_at_once_are_made_one_at_a_time(server: StandIn, l
 
 async def test_a_warehouse_over_other_storage_is_left_alone(server: StandIn, lakekeeper: Lakekeeper) -> None:
     theirs = Storage("lake", "theirs", "http://s3:7070", "eu-1")
-    await lakekeeper.ensure("Demo", theirs, KEYS, None, is_told=False)
-    with pytest.raises(CatalogError, match="already has a warehouse called demo"):
+    await lakekeeper.ensure("Demo", theirs, KEYS, None, is_configured=False)
+    with pytest.raises(CatalogError, match="already has a warehouse named demo"):
         await ensure(lakekeeper)
     await lakekeeper.remove("demo", STORAGE)
     assert [warehouse.name for warehouse in server.state.warehouses.values()] == ["Demo"]
@@ -139,19 +142,21 @@ async def test_a_warehouse_over_other_storage_is_left_alone(server: StandIn, lak
 
 async def test_storage_that_another_warehouse_covers_is_a_sentence(server: StandIn, lakekeeper: Lakekeeper) -> None:
     whole = Storage("lake", "workspaces", "http://s3:7070", "eu-1")
-    await lakekeeper.ensure("everything", whole, KEYS, None, is_told=False)
-    with pytest.raises(CatalogError, match="another warehouse over workspaces/demo/tables"):
+    await lakekeeper.ensure("everything", whole, KEYS, None, is_configured=False)
+    with pytest.raises(CatalogError, match="another warehouse on workspaces/demo/tables"):
         await ensure(lakekeeper)
 
 
 async def test_keys_that_open_nothing_are_a_sentence(server: StandIn, lakekeeper: Lakekeeper) -> None:
     server.state.probe = lambda profile, credential: "AccessDenied"
-    with pytest.raises(CatalogError, match=r"makes no warehouse for the workspace: .*Storage validation failed"):
+    with pytest.raises(
+        CatalogError, match=r"does not create a warehouse for the workspace: .*Storage validation failed"
+    ):
         await ensure(lakekeeper)
     server.state.probe = lambda profile, credential: None
     await ensure(lakekeeper)
     server.state.probe = lambda profile, credential: "AccessDenied"
-    with pytest.raises(CatalogError, match=r"does not take the workspace's storage and keys: .*Storage validation"):
+    with pytest.raises(CatalogError, match=r"does not accept the workspace's storage and keys: .*Storage validation"):
         await ensure(lakekeeper, NEW_KEYS)
     (warehouse,) = server.state.warehouses.values()
     assert warehouse.credential["secret-access-key"] == "s3cr3t"
@@ -206,12 +211,12 @@ async def test_a_token_that_is_not_accepted_is_a_sentence() -> None:
     with StandIn(token="right").running() as server:
         for token, expected in (("", "token is not accepted"), ("wrong", "token is not accepted"), ("right", "")):
             calls = Calls(server.management_uri, token)
-            keeper = Lakekeeper(calls, server.uri)
+            manager = Lakekeeper(calls, server.uri)
             if expected:
                 with pytest.raises(CatalogError, match=expected):
-                    await ensure(keeper)
+                    await ensure(manager)
             else:
-                await ensure(keeper)
+                await ensure(manager)
             await calls.aclose()
         assert server.violations == []
 

@@ -14,7 +14,7 @@ ID = "11111111-2222-3333-4444-555555555555"
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "told"),
+    ("method", "path", "body", "message"),
     [
         ("POST", "/management/v1/warehouse", {**GOOD, "storage-profile": {"type": "s3"}}, "required property"),
         ("POST", "/management/v1/warehouse", {**GOOD, "name": "a"}, "unknown: /name"),
@@ -35,10 +35,10 @@ ID = "11111111-2222-3333-4444-555555555555"
     ],
 )
 def test_it_notices_what_is_not_as_documented(
-    server: StandIn, method: str, path: str, body: dict[str, Any] | None, told: str
+    server: StandIn, method: str, path: str, body: dict[str, Any] | None, message: str
 ) -> None:
     answer = httpx.request(method, server.management_uri + path, json=body, trust_env=False)
     assert answer.is_client_error
     (violation,) = server.violations
-    assert told in violation
+    assert message in violation
     server.violations.clear()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from icefield_crds import ConditionType, Job, Reason, Run, RunSpec, Workspace
+from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.job import build, resolve, status, validate
-from icefield_operator.job.resolve import Facts
-from icefield_operator.world import World
+from icefield_operator.job.resolve import JobFacts
+from icefield_operator.problem import Problem
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 WORKSPACE = Workspace.model_validate({"metadata": {"name": "demo"}, "spec": {}})
@@ -55,12 +56,12 @@ def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "et
     ],
 )
 def test_what_is_wrong(spec: dict[str, Any], workspace: Workspace | None, reason: Reason | None) -> None:
-    problem = validate.first_problem(Facts(job(**spec), workspace, []))
+    problem = validate.find_problem(JobFacts(job(**spec), workspace, []))
     assert (problem.reason if problem else None) is reason
 
 
 def test_a_cycle_is_named() -> None:
-    problem = validate.first_problem(Facts(job(tasks=CYCLE), WORKSPACE, []))
+    problem = validate.find_problem(JobFacts(job(tasks=CYCLE), WORKSPACE, []))
     assert problem
     assert "a -> b -> a" in problem.message
 
@@ -98,28 +99,28 @@ def test_a_long_name_stays_a_name() -> None:
 
 
 def test_runs_of_a_job_are_its_own() -> None:
-    world = World()
+    cache = ClusterCache()
     for manifest in (
         run_manifest("second", "running", created=2, owner="uid-etl"),
         run_manifest("first", "success", created=1),
         run_manifest("of-an-earlier-etl", "running", owner="uid-before"),
         run_manifest("other", "running", job_name="report"),
     ):
-        world.record(manifest)
-    facts = resolve.facts(job(command="true"), world)
+        cache.record(manifest)
+    facts = resolve.facts(job(command="true"), cache)
     assert [run.metadata.name for run in facts.runs] == ["first", "second"]
     assert [run.metadata.name for run in facts.active] == ["second"]
 
 
 def test_the_status_tells_of_runs_and_problems() -> None:
     runs = [Run.model_validate(run_manifest("one", "success")), Run.model_validate(run_manifest("two", "running"))]
-    facts = Facts(job(command="true"), WORKSPACE, runs)
-    told = status.of(facts, None, last_schedule=None, next_schedule=NOW, now=NOW)
-    assert told.last_run
-    assert (told.last_run.name, told.last_run.phase, told.active_runs) == ("two", "running", 1)
-    assert told.is_true(ConditionType.READY)
-    problem = validate.Problem(Reason.INVALID_SCHEDULE, "no")
-    told = status.of(facts, problem, last_schedule=None, next_schedule=None, now=NOW)
-    assert told.is_true(ConditionType.STALLED)
-    assert not told.is_true(ConditionType.READY)
-    assert told.to_api()["observedGeneration"] == 2
+    facts = JobFacts(job(command="true"), WORKSPACE, runs)
+    written = status.of(facts, None, last_schedule=None, next_schedule=NOW, now=NOW)
+    assert written.last_run
+    assert (written.last_run.name, written.last_run.phase, written.active_runs) == ("two", "running", 1)
+    assert written.is_true(ConditionType.READY)
+    problem = Problem(Reason.INVALID_SCHEDULE, "no")
+    written = status.of(facts, problem, last_schedule=None, next_schedule=None, now=NOW)
+    assert written.is_true(ConditionType.STALLED)
+    assert not written.is_true(ConditionType.READY)
+    assert written.to_api()["observedGeneration"] == 2

@@ -55,7 +55,7 @@ def test_which_moments_a_schedule_names() -> None:
         ("0 0 * * *", "Europe", "is unknown"),
     ],
 )
-def test_nonsense_is_told_in_a_sentence(expression: str, zone: str | None, complaint: str) -> None:
+def test_an_invalid_schedule_is_reported(expression: str, zone: str | None, complaint: str) -> None:
     with pytest.raises(InvalidScheduleError, match=complaint):
         Schedule.parse(expression, zone)
 

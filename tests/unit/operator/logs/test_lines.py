@@ -74,12 +74,12 @@ def test_the_newest_time_need_not_be_the_last() -> None:
 
 
 def test_what_is_no_record_has_no_time() -> None:
-    with pytest.raises(ValueError, match="not a log record"):
+    with pytest.raises(ValueError, match="not a line of a log"):
         timestamp_of(b"{}\n")
 
 
-@pytest.mark.parametrize(("rest", "told"), [(b"", []), (b"2026-01-01T00:00:00.5Z ", []), (b"x", [b"x"])])
-def test_a_line_that_was_being_written_is_left_to_the_next_reading(rest: bytes, told: list[bytes]) -> None:
+@pytest.mark.parametrize(("rest", "expected"), [(b"", []), (b"2026-01-01T00:00:00.5Z ", []), (b"x", [b"x"])])
+def test_a_line_that_was_being_written_is_left_to_the_next_reading(rest: bytes, expected: list[bytes]) -> None:
     splitter = Splitter()
     whole = b"2026-01-01T00:00:00Z whole"
-    assert [*splitter.feed(whole + b"\n" + rest), *splitter.end()] == [whole, *told]
+    assert [*splitter.feed(whole + b"\n" + rest), *splitter.end()] == [whole, *expected]

@@ -16,7 +16,7 @@ from icefield_crds import Flavor, Run, Task
 from icefield_operator.run import build, resolve
 
 GOLDEN = Path(__file__).parent / "golden"
-IMAGES = build.Images("localhost/icefield/runtime:1", "localhost/icefield/tini:1", "IfNotPresent")
+IMAGES = build.TaskImages("localhost/icefield/runtime:1", "localhost/icefield/tini:1", "IfNotPresent")
 UID = "11111111-2222-3333-4444-555555555555"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,9 +42,9 @@ def _run(**spec: Any) -> Run:
     return Run.model_validate({"metadata": metadata, "spec": spec})
 
 
-def _around(run: Run) -> build.Surroundings:
+def _around(run: Run) -> build.RunPodContext:
     assert run.execution is not None
-    return build.Surroundings(run, run.execution, "demo", "https://api.example", IMAGES)
+    return build.RunPodContext(run, run.execution, "demo", "https://api.example", IMAGES)
 
 
 def _pod(run: Run, attempt: int = 0, flavor: Flavor = SMALL, deadline: int | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a pod says, in the words that a run's owner reads."""
+"""From pods to the status of attempts, as a table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from icefield_crds import AttemptStatus, TaskPhase, labels
-from icefield_operator import waiting
+from icefield_operator import pod_failures
 from icefield_operator.run import pods
 from icefield_operator.run.dag import Stop
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-BEGUN, ENDED = "2026-01-01T11:00:00Z", "2026-01-01T11:00:09Z"
+OBSERVER = pods.PodObserver()
+STARTED, ENDED = "2026-01-01T11:00:00Z", "2026-01-01T11:00:09Z"
 
 
 def _pod(status: dict[str, Any], deadline: int | None = None) -> dict[str, Any]:
@@ -31,9 +32,9 @@ def _pod(status: dict[str, Any], deadline: int | None = None) -> dict[str, Any]:
 
 
 def _ended(phase: str, code: int, **more: Any) -> dict[str, Any]:
-    terminated = {"exitCode": code, "startedAt": BEGUN, "finishedAt": ENDED, **more.pop("terminated", {})}
+    terminated = {"exitCode": code, "startedAt": STARTED, "finishedAt": ENDED, **more.pop("terminated", {})}
     container = {"name": "task", "state": {"terminated": terminated}}
-    return {"phase": phase, "startTime": BEGUN, "containerStatuses": [container], **more}
+    return {"phase": phase, "startTime": STARTED, "containerStatuses": [container], **more}
 
 
 def _waiting(reason: str, message: str = "") -> dict[str, Any]:
@@ -60,7 +61,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
     ("creating", _waiting("ContainerCreating"), {}, "pending", None),
     (
         "running",
-        {"phase": "Running", "containerStatuses": [{"name": "task", "state": {"running": {"startedAt": BEGUN}}}]},
+        {"phase": "Running", "containerStatuses": [{"name": "task", "state": {"running": {"startedAt": STARTED}}}]},
         {},
         "running",
         None,
@@ -117,7 +118,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
     (
         "given up",
         _ended("Failed", 137, reason="DeadlineExceeded", **NEVER_RAN),
-        {"deadline": 1, "told": PULL},
+        {"deadline": 1, "before": PULL},
         "failed",
         PULL,
     ),
@@ -171,23 +172,25 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
 ]
 
 
-def _context(given: dict[str, Any]) -> pods.Context:
-    return pods.Context(given.get("stop"), given.get("run_timeout"), given.get("task_timeout"), NOW)
+def _context(given: dict[str, Any]) -> pods.ObservationContext:
+    return pods.ObservationContext(given.get("stop"), given.get("run_timeout"), given.get("task_timeout"), NOW)
 
 
 @pytest.mark.parametrize(("status", "given", "phase", "error"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_what_a_pod_says(status: dict[str, Any], given: dict[str, Any], phase: str, error: str | None) -> None:
-    told = given.get("told")
-    before = AttemptStatus(attempt=0, pod_name="p", status=TaskPhase.PENDING, error=told) if told else None
-    attempt = pods.observe(_pod(status, given.get("deadline")), before, _context(given))
+def test_the_status_of_an_attempt(status: dict[str, Any], given: dict[str, Any], phase: str, error: str | None) -> None:
+    error_before = given.get("before")
+    before = (
+        AttemptStatus(attempt=0, pod_name="p", status=TaskPhase.PENDING, error=error_before) if error_before else None
+    )
+    attempt = OBSERVER.observe(_pod(status, given.get("deadline")), before, _context(given))
     assert (attempt.status.value, attempt.error) == (phase, error)
     assert attempt.status.is_terminal == (attempt.completion_time is not None)
     assert attempt.pod_uid == "u"
 
 
 def test_times_and_exit_code_are_those_of_the_process() -> None:
-    attempt = pods.observe(_pod(_ended("Failed", 3)), None, _context({}))
-    assert attempt.to_api()["startTime"] == BEGUN
+    attempt = OBSERVER.observe(_pod(_ended("Failed", 3)), None, _context({}))
+    assert attempt.to_api()["startTime"] == STARTED
     assert attempt.to_api()["completionTime"] == ENDED
     assert attempt.exit_code == 3
 
@@ -205,7 +208,7 @@ def test_times_and_exit_code_are_those_of_the_process() -> None:
     ],
 )
 def test_when_to_give_up(status: dict[str, Any], expected: datetime | None) -> None:
-    assert waiting.give_up_time(_pod(status)) == expected
+    assert pod_failures.give_up_time(_pod(status)) == expected
 
 
 @pytest.mark.parametrize(
@@ -218,5 +221,5 @@ def test_when_to_give_up(status: dict[str, Any], expected: datetime | None) -> N
 )
 def test_a_pod_that_vanished(stop: Stop | None, phase: str, error: str | None) -> None:
     before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING)
-    attempt = pods.vanished(before, _context({"stop": stop, "run_timeout": 60}))
+    attempt = OBSERVER.observe_missing(before, _context({"stop": stop, "run_timeout": 60}))
     assert (attempt.status.value, attempt.error, attempt.completion_time) == (phase, error, NOW)

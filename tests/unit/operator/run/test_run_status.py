@@ -1,4 +1,4 @@
-"""How a run stands, from its tasks, as status and conditions."""
+"""From the tasks of a run to its status and conditions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task
 from icefield_operator.run import dag, status
 from icefield_operator.run.admission import Admission
-from icefield_operator.run.validate import Problem
+from icefield_operator.run.log_archiving import record_archived_logs
+from icefield_operator.run.pods import PodObserver
+from icefield_operator.run.validate import RunProblem
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADMITTED = Admission(True, Reason.WITHIN_QUOTA, "ok")
@@ -71,7 +73,7 @@ CASES: list[tuple[str, dict[str, list[AttemptStatus]], dict[str, Any], str, Reas
     (
         "misses a flavor",
         {"a": [GOOD]},
-        {"problem": Problem(Reason.FLAVOR_NOT_FOUND, "flavor x does not exist", False)},
+        {"problem": RunProblem(Reason.FLAVOR_NOT_FOUND, "flavor x does not exist", False)},
         "running",
         Reason.FLAVOR_NOT_FOUND,
         "flavor x does not exist",
@@ -115,17 +117,19 @@ def test_nothing_new_makes_the_same_status_again() -> None:
     assert later.to_api() == first.to_api()
 
 
-def test_an_attempt_that_ended_stays_as_it_was_written_down_though_its_pod_is_gone() -> None:
+def test_an_attempt_that_ended_stays_as_recorded_though_its_pod_is_gone() -> None:
     before = _of({"a": [GOOD]})
-    attempts = status.attempts_of(_run(before), TASKS, [], stop=None, now=NOW + timedelta(hours=1))
+    attempts = status.attempts_of(
+        _run(before), TASKS, [], stop=None, now=NOW + timedelta(hours=1), observer=PodObserver()
+    )
     assert attempts == {"a": [GOOD], "b": []}
-    assert status.unaccounted(_run(before), []) == []
+    assert status.attempts_without_pod(_run(before), []) == []
 
 
 def test_an_attempt_that_ran_when_last_seen_is_missed() -> None:
     before = _of({"a": [_attempt("running")]})
-    assert [attempt.pod_name for attempt in status.unaccounted(_run(before), [])] == ["p"]
-    attempts = status.attempts_of(_run(before), TASKS, [], stop=None, now=NOW)
+    assert [attempt.pod_name for attempt in status.attempts_without_pod(_run(before), [])] == ["p"]
+    attempts = status.attempts_of(_run(before), TASKS, [], stop=None, now=NOW, observer=PodObserver())
     assert attempts["a"][0].error == "the pod was deleted while the task was running"
 
 
@@ -139,6 +143,6 @@ def test_the_timeout_counts_from_the_admission() -> None:
 
 def test_archived_logs_are_noted_once_an_attempt_ended() -> None:
     found = _of({"a": [GOOD], "b": [_attempt("running")]})
-    noted = status.with_archives(found, "u", lambda uid, key, attempt: uid == "u" and attempt == 0)
+    noted = record_archived_logs(found, "u", lambda uid, key, attempt: uid == "u" and attempt == 0)
     assert [task.attempts[0].logs_archived for task in noted.tasks] == [True, False]
-    assert status.with_archives(noted, "u", lambda *_: False) == noted
+    assert record_archived_logs(noted, "u", lambda *_: False) == noted

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from icefield_crds import labels
-from icefield_operator.sandbox.count import by_state
-from icefield_operator.world import World
+from icefield_operator.cluster_cache import ClusterCache
+from icefield_operator.sandbox.metrics import count_by_state
 
 
 def _pod(number: int, marks: dict[str, str], phase: str = "Running", ready: str = "True") -> dict[str, Any]:
@@ -16,7 +16,7 @@ def _pod(number: int, marks: dict[str, str], phase: str = "Running", ready: str 
 
 
 def test_sandboxes_by_state() -> None:
-    world, warm, claimed = World(), labels.of_warm_sandbox("demo"), labels.of_sandbox("demo", "r", "main")
+    cache, warm, claimed = ClusterCache(), labels.of_warm_sandbox("demo"), labels.of_sandbox("demo", "r", "main")
     pods = [
         _pod(1, warm),
         _pod(2, warm, ready="False"),
@@ -27,5 +27,5 @@ def test_sandboxes_by_state() -> None:
         _pod(7, labels.of_task_pod("demo", "r", "main", 0)),
     ]
     for pod in pods:
-        world.observe("ADDED", pod)
-    assert by_state(world) == {"warm": 1, "starting": 1, "claimed": 2}
+        cache.observe("ADDED", pod)
+    assert count_by_state(cache) == {"warm": 1, "starting": 1, "claimed": 2}

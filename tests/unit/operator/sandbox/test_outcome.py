@@ -1,4 +1,4 @@
-"""What a sandbox, or only its pod, says of how a workload ended."""
+"""From what a sandbox reports, or its pod shows, to the outcome of a workload and the status of its attempt."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from icefield_crds import AttemptStatus, TaskPhase, labels
-from icefield_operator.run import pods
+from icefield_crds.wire.outcome import WorkloadOutcome, WorkloadState
 from icefield_operator.run.dag import Stop
-from icefield_operator.sandbox import outcome
-from icefield_operator.sandbox.outcome import Outcome
+from icefield_operator.run.pods import ObservationContext
+from icefield_operator.sandbox import observe
+from icefield_operator.sandbox.observe import SandboxObserver, WorkloadReport
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-BEGUN = datetime(2026, 1, 1, 11, 59, tzinfo=UTC)
+DISPATCHED = datetime(2026, 1, 1, 11, 59, tzinfo=UTC)
 STARTED = "2026-01-01T11:00:00Z"
 KEY = "workspaces/demo/runs/u/result.arrow"
 
@@ -31,11 +31,11 @@ def _pod(phase: str, terminated: dict[str, Any] | None = None, **status: Any) ->
     }
 
 
-SAID = json.dumps({"state": "failed", "error": "no", "error_kind": "time"})
+REPORTED = json.dumps({"state": "failed", "error": "no", "error_kind": "time"})
 CASES: list[tuple[str, dict[str, Any], tuple[str | None, str | None] | None]] = [
     ("it runs", _pod("Running"), None),
-    ("it said so", _pod("Failed", {"exitCode": 1, "message": SAID}), ("no", "time")),
-    ("it said so though it was killed", _pod("Failed", {"reason": "OOMKilled", "message": SAID}), ("no", "time")),
+    ("it reported", _pod("Failed", {"exitCode": 1, "message": REPORTED}), ("no", "time")),
+    ("it reported though it was killed", _pod("Failed", {"reason": "OOMKilled", "message": REPORTED}), ("no", "time")),
     (
         "memory",
         _pod("Failed", {"exitCode": 137, "reason": "OOMKilled"}),
@@ -61,20 +61,20 @@ CASES: list[tuple[str, dict[str, Any], tuple[str | None, str | None] | None]] = 
     (
         "nonsense",
         _pod("Failed", {"exitCode": 1, "message": "Traceback"}),
-        ("the sandbox ended with exit code 1, without saying what came of the workload", "internal"),
+        ("the sandbox failed with exit code 1, without reporting an outcome", "internal"),
     ),
     (
         "nothing",
         _pod("Succeeded", {}),
-        ("the sandbox ended with exit code 0, without saying what came of the workload", "internal"),
+        ("the sandbox ended with exit code 0, without reporting an outcome", "internal"),
     ),
 ]
 
 
 @pytest.mark.parametrize(("pod", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_what_only_the_pod_tells(pod: dict[str, Any], expected: tuple[str, str] | None) -> None:
-    said = outcome.of_pod(pod)
-    assert (said and (said.error, said.error_kind)) == expected
+def test_what_only_the_pod_shows(pod: dict[str, Any], expected: tuple[str, str] | None) -> None:
+    outcome = observe.outcome_of_pod(pod)
+    assert (outcome and (outcome.error, outcome.error_kind)) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ def test_what_only_the_pod_tells(pod: dict[str, Any], expected: tuple[str, str] 
     ],
 )
 def test_what_a_status_could_not_hold_is_no_outcome(forged: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Outcome.model_validate_json(json.dumps(forged))
+    with pytest.raises(ValueError):
+        WorkloadOutcome.from_json(forged)
 
 
 def test_where_a_result_lies_is_not_for_the_sandbox_to_say() -> None:
-    forged = Outcome.model_validate({"state": "succeeded", "result": {"key": "workspaces/other/secret", "bytes": 1}})
-    told = outcome.told(forged, BEGUN, KEY)
-    assert told.polars is not None
-    assert told.polars.result is not None
-    assert told.polars.result.key == KEY
+    forged = WorkloadOutcome.from_json({"state": "succeeded", "result": {"key": "workspaces/other/secret", "bytes": 1}})
+    report = observe.report_of(forged, DISPATCHED, KEY)
+    assert report.polars is not None
+    assert report.polars.result is not None
+    assert report.polars.result.key == KEY
 
 
 @pytest.mark.parametrize(
-    ("said", "stop", "phase", "error"),
+    ("reported", "stop", "phase", "error"),
     [
         ({"state": "succeeded"}, None, "success", None),
         ({"state": "succeeded"}, Stop.CANCELLED, "success", None),
@@ -111,23 +111,25 @@ def test_where_a_result_lies_is_not_for_the_sandbox_to_say() -> None:
         ({"state": "cancelled", "error": "the workload was cancelled"}, Stop.CANCELLED, "running", None),
     ],
 )
-def test_the_attempt_is_as_told(said: dict[str, Any], stop: Stop | None, phase: str, error: str | None) -> None:
-    told = outcome.told(Outcome.model_validate(said), BEGUN, KEY)
-    attempt = pods.observe(_pod("Running"), None, pods.Context(stop, 60, None, NOW, speaks=True, told=told))
-    assert (attempt.status.value, attempt.error, attempt.start_time) == (phase, error, BEGUN)
+def test_the_attempt_follows_the_report(
+    reported: dict[str, Any], stop: Stop | None, phase: str, error: str | None
+) -> None:
+    report = observe.report_of(WorkloadOutcome.from_json(reported), DISPATCHED, KEY)
+    attempt = SandboxObserver(report=report).observe(_pod("Running"), None, ObservationContext(stop, 60, None, NOW))
+    assert (attempt.status.value, attempt.error, attempt.start_time) == (phase, error, DISPATCHED)
     assert attempt.exit_code == {"success": 0, "failed": 1}.get(phase)
 
 
-def test_a_sandbox_that_runs_without_a_workload_has_not_begun() -> None:
+def test_a_sandbox_that_runs_without_a_workload_has_not_started() -> None:
     running = _pod("Running")
     running["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": STARTED}}
-    told = pods.Told(is_brought=True)
-    attempt = pods.observe(running, None, pods.Context(None, 60, None, NOW, speaks=True, told=told))
+    context = ObservationContext(None, 60, None, NOW)
+    attempt = SandboxObserver(report=WorkloadReport()).observe(running, None, context)
     assert (attempt.status, attempt.start_time) == (TaskPhase.PENDING, None)
 
 
 def test_an_outcome_that_is_known_counts_though_the_pod_is_gone() -> None:
-    told = outcome.told(Outcome(state="succeeded"), BEGUN, KEY)
-    before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING, start_time=BEGUN)
-    attempt = pods.vanished(before, pods.Context(None, 60, None, NOW, speaks=True, told=told))
+    report = observe.report_of(WorkloadOutcome(WorkloadState.SUCCEEDED), DISPATCHED, KEY)
+    before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING, start_time=DISPATCHED)
+    attempt = SandboxObserver(report=report).observe_missing(before, ObservationContext(None, 60, None, NOW))
     assert attempt.status is TaskPhase.SUCCESS

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from icefield_crds import Workspace
-from icefield_operator import waiting
-from icefield_operator.sandbox import pool
+from icefield_operator import pod_failures
+from icefield_operator.sandbox import pool_plan
 from icefield_operator.sandbox.build import TEMPLATE_ANNOTATION
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ def _seconds(number: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "size", "hold", "make", "delete", "next_look"),
+    ("kinds", "size", "hold", "make", "delete", "next_pass"),
     [
         ("", 0, None, 0, "", None),
         ("", 3, None, 3, "", None),
@@ -55,21 +55,21 @@ def _seconds(number: int) -> str:
         ("ro", 2, None, 1, "o1", None),
         ("rf", 2, None, 1, "f1", None),
         ("rp", 2, None, 1, "p1", None),
-        ("rw", 2, None, 0, "", NOW - timedelta(seconds=10) + waiting.PATIENCE),
+        ("rw", 2, None, 0, "", NOW - timedelta(seconds=10) + pod_failures.START_TIMEOUT),
         ("r", 2, LATER, 0, "", LATER),
         ("rr", 2, LATER, 0, "", None),
         ("r", 2, NOW, 1, "", None),
     ],
 )
 def test_what_is_done(
-    kinds: str, size: int, hold: datetime | None, make: int, delete: str, next_look: datetime | None
+    kinds: str, size: int, hold: datetime | None, make: int, delete: str, next_pass: datetime | None
 ) -> None:
     pods = [_pod(kind, number) for number, kind in enumerate(kinds)]
-    plan = pool.decide(pods, size, "now", NOW, hold)
-    assert plan.make == make
+    plan = pool_plan.decide(pods, size, "now", NOW, hold)
+    assert plan.create == make
     assert [pod["metadata"]["name"] for pod in plan.delete] == delete.split()
-    assert plan.broken == any(kind in "fp" for kind in kinds)
-    assert plan.next_look == next_look
+    assert plan.failed == any(kind in "fp" for kind in kinds)
+    assert plan.next_pass == next_pass
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_how_many_are_wanted(spec: dict[str, int], minutes_ago: int | None, dele
     metadata = {"name": "demo", **({"deletionTimestamp": THEN} if deleted else {})}
     workspace = Workspace.model_validate({"metadata": metadata, "spec": {"sandboxes": {"warmPool": spec}}})
     last_use = None if minutes_ago is None else NOW - timedelta(minutes=minutes_ago)
-    size, until = pool.wanted(workspace, last_use, NOW)
+    size, until = pool_plan.wanted(workspace, last_use, NOW)
     assert size == wanted
     assert (until is not None) == (size > 0)
     if until is not None:
-        assert pool.wanted(workspace, last_use, until)[0] == 0
+        assert pool_plan.wanted(workspace, last_use, until)[0] == 0
 
 
 def test_broken_ones_are_replaced_ever_later() -> None:
-    assert [pool.backoff(failures).total_seconds() for failures in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]
+    assert [pool_plan.backoff(failures).total_seconds() for failures in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]

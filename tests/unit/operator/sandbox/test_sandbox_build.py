@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.golden import assert_golden
 
 from icefield_crds import Run, Workspace
-from icefield_operator.run_token import AUDIENCE, RunTokenSigner
+from icefield_crds.wire.run_token import AUDIENCE
+from icefield_operator.run_token import RunTokenSigner
 from icefield_operator.sandbox import build, network
 from icefield_operator.sandbox.tokens import SandboxTokens, digest
 from icefield_operator.sandbox.workload import document
@@ -25,7 +26,7 @@ UID = "11111111-2222-3333-4444-555555555555"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SIGNER = RunTokenSigner(KEY)
 TOKENS = SandboxTokens(SIGNER)
-IMAGES = build.Images("localhost/icefield/polars:1", "localhost/icefield/polars-cloud:1", "IfNotPresent")
+IMAGES = build.SandboxImages("localhost/icefield/polars:1", "localhost/icefield/polars-cloud:1", "IfNotPresent")
 BUILDER = build.SandboxBuilder(IMAGES, TOKENS)
 WORKSPACE = Workspace.model_validate({"metadata": {"name": "demo", "uid": UID}, "spec": {}})
 SERVERS = network.Servers("https://icefield-apiserver.icefield-system.svc", "http://store.icefield-system.svc:7070")
@@ -78,7 +79,7 @@ def test_each_sandbox_has_a_token_of_its_own_that_can_always_be_made_again() -> 
 
 
 def test_the_template_is_another_when_image_or_key_is() -> None:
-    newer = build.SandboxBuilder(build.Images("polars:2", IMAGES.cloud, IMAGES.pull_policy), TOKENS)
+    newer = build.SandboxBuilder(build.SandboxImages("polars:2", IMAGES.cloud, IMAGES.pull_policy), TOKENS)
     other_key = build.SandboxBuilder(IMAGES, SandboxTokens(RunTokenSigner(Ed25519PrivateKey.generate())))
     hashes = {builder.template_hash() for builder in (BUILDER, newer, other_key)}
     assert len(hashes) == 3
@@ -126,4 +127,4 @@ def test_the_mode_says_which_of_query_and_script_runs() -> None:
     run = _run(mode="script", script="result = 1", params={"a": [1, None]})
     assert run.spec.polars is not None
     workload = document(run, run.spec.polars, WORKSPACE, {}, {}, "t", "https://api")
-    assert (workload["mode"], workload["params"]) == ("script", {"a": [1, None]})
+    assert (workload.mode, workload.params) == ("script", {"a": [1, None]})

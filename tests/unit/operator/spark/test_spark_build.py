@@ -13,10 +13,10 @@ from tests.golden import assert_golden
 
 from icefield_crds import Run, Task, Workspace
 from icefield_operator.run import build as run_build
-from icefield_operator.spark import build, driver_rights, sizes
+from icefield_operator.spark import build, driver_rbac, resources
 
 GOLDEN = Path(__file__).parent / "golden"
-IMAGES = run_build.Images("localhost/icefield/warehouse:1", "localhost/icefield/tini:1", "IfNotPresent")
+IMAGES = run_build.TaskImages("localhost/icefield/warehouse:1", "localhost/icefield/tini:1", "IfNotPresent")
 UID = "11111111-2222-3333-4444-555555555555"
 WORKSPACE = Workspace.model_validate({"metadata": {"name": "demo", "uid": UID}, "spec": {}})
 PROGRAM = {
@@ -34,15 +34,15 @@ ENVIRONMENT = [
 ]
 
 
-def _around(application: dict[str, Any], **spec: Any) -> build.Surroundings:
+def _around(application: dict[str, Any], **spec: Any) -> build.ApplicationContext:
     metadata = {"name": "nightly", "namespace": "icefield-demo", "uid": UID}
     run = Run.model_validate({"metadata": metadata, "spec": {"spark": application, **spec}})
     assert run.execution and run.spec.spark
-    of_run = run_build.Surroundings(run, run.execution, "demo", "https://api.test", IMAGES)
-    return build.Surroundings(of_run, run.spec.spark, ("demo", "polnor", "oleander"))
+    of_run = run_build.RunPodContext(run, run.execution, "demo", "https://api.test", IMAGES)
+    return build.ApplicationContext(of_run, run.spec.spark, ("demo", "polnor", "oleander"))
 
 
-def _pod(around: build.Surroundings, attempt: int = 0, deadline: int | None = None) -> dict[str, Any]:
+def _pod(around: build.ApplicationContext, attempt: int = 0, deadline: int | None = None) -> dict[str, Any]:
     task = Task(key="main", command="spark", env=around.of_run.execution.env)
     return build.pod(around, task, attempt, deadline)
 
@@ -52,7 +52,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "driver-alone": lambda: _pod(_around(QUERY)),
     "config-map": lambda: build.config_map(_around(PROGRAM, env=ENVIRONMENT, params={"day": "monday"})),
     "network-policy": lambda: build.network_policy(_around(PROGRAM)),
-    "driver-rights": lambda: driver_rights.manifests(WORKSPACE, driver_rights.APPLICATIONS),
+    "driver-rights": lambda: driver_rbac.manifests(WORKSPACE, driver_rbac.APPLICATIONS),
 }
 
 
@@ -98,11 +98,11 @@ def test_the_driver_reads_the_very_application() -> None:
 
 def test_an_executor_has_whole_cores() -> None:
     application = _around(PROGRAM).application
-    assert sizes.executor(application.executor) == (1, "100m", 2 * 1024**3)
-    assert sizes.executor(application.driver).cores == 2
+    assert resources.executor(application.executor) == (1, "100m", 2 * 1024**3)
+    assert resources.executor(application.driver).cores == 2
 
 
 def test_little_is_set_aside_for_the_driver() -> None:
     application = _around({**PROGRAM, "executor": {"memory": "512Mi"}}).application
-    assert sizes.driver(application.driver)["requests"] == {"cpu": "100m", "memory": str(1024**3)}
-    assert sizes.driver(application.executor)["requests"]["memory"] == str(512 * 1024**2)
+    assert resources.driver(application.driver)["requests"] == {"cpu": "100m", "memory": str(1024**3)}
+    assert resources.driver(application.executor)["requests"]["memory"] == str(512 * 1024**2)

@@ -1,4 +1,4 @@
-"""What is said of executors, and which are left behind."""
+"""What executors wait for, and which are orphaned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from icefield_operator.spark.executors import is_left, wait_of
+from icefield_operator.spark.executors import describe_waiting, is_orphaned
 
 NOW = datetime(2026, 3, 1, 10, 0, 30, tzinfo=UTC)
 NO_ROOM = {
@@ -33,17 +33,17 @@ def _driver(phase: str, uid: str = "d") -> dict[str, Any]:
 def test_executors_without_room_say_so_after_a_while() -> None:
     waiting = _executor(conditions=[NO_ROOM])
     running = _executor(phase="Running")
-    said = "2 of 3 executors: waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient memory."
-    assert wait_of([running, waiting, waiting], NOW) == said
-    assert wait_of([_executor(5, conditions=[NO_ROOM])], NOW) is None
-    assert wait_of([running, _executor()], NOW) is None
+    expected = "2 of 3 executors: waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient memory."
+    assert describe_waiting([running, waiting, waiting], NOW) == expected
+    assert describe_waiting([_executor(5, conditions=[NO_ROOM])], NOW) is None
+    assert describe_waiting([running, _executor()], NOW) is None
 
 
 def test_an_image_that_cannot_be_pulled_is_told() -> None:
     state = {"waiting": {"reason": "ErrImageNeverPull", "message": "not there"}}
     pod = _executor(containerStatuses=[{"name": "executor", "state": state}])
     pod["spec"] = {"containers": [{"name": "executor", "image": "warehouse:1"}]}
-    assert wait_of([pod], NOW) == "1 of 1 executors: image warehouse:1 cannot be pulled: not there"
+    assert describe_waiting([pod], NOW) == "1 of 1 executors: image warehouse:1 cannot be pulled: not there"
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_an_image_that_cannot_be_pulled_is_told() -> None:
     ],
 )
 def test_executors_go_with_their_own_driver(drivers: list[dict[str, Any]], left: bool) -> None:
-    assert is_left(_executor(), drivers) is left
+    assert is_orphaned(_executor(), drivers) is left
 
 
 def test_one_that_leaves_is_left_alone() -> None:
     leaving = _executor()
     leaving["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"
-    assert not is_left(leaving, [_driver("Failed")])
+    assert not is_orphaned(leaving, [_driver("Failed")])

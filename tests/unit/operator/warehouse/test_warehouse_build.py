@@ -11,11 +11,11 @@ import yaml
 from tests.golden import assert_golden
 
 from icefield_crds import Flavor, SparkExecutors, Warehouse, Workspace
-from icefield_operator.spark import driver_rights
+from icefield_operator.spark import driver_rbac
 from icefield_operator.warehouse import build
 
 GOLDEN = Path(__file__).parent / "golden"
-IMAGE = build.Image("localhost/icefield/warehouse:1", "IfNotPresent")
+IMAGE = build.WarehouseImage("localhost/icefield/warehouse:1", "IfNotPresent")
 UID = "11111111-2222-3333-4444-555555555555"
 
 SMALL = Flavor.model_validate(
@@ -35,11 +35,11 @@ PLACED = Flavor.model_validate(
 WORKSPACE = Workspace.model_validate({"metadata": {"name": "demo", "uid": UID}, "spec": {}})
 
 
-def _around(flavor: Flavor = SMALL, executors: Flavor | None = None, **spec: Any) -> build.Surroundings:
+def _around(flavor: Flavor = SMALL, executors: Flavor | None = None, **spec: Any) -> build.WarehouseContext:
     metadata = {"name": "analytics", "namespace": "icefield-demo", "uid": UID}
     warehouse = Warehouse.model_validate({"metadata": metadata, "spec": spec})
     wanted = build.Executors(SparkExecutors(min=1, max=4), executors) if executors else None
-    return build.Surroundings(warehouse, "demo", IMAGE, flavor, wanted)
+    return build.WarehouseContext(warehouse, "demo", IMAGE, flavor, wanted)
 
 
 CASES: dict[str, Callable[[], Any]] = {
@@ -47,7 +47,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "pod-with-executors": lambda: build.pod(_around(PLACED, SMALL)),
     "executor-template": lambda: build.executor_config_map(_around(SMALL, PLACED)),
     "network-policy": lambda: build.network_policy(_around(SMALL, PLACED)),
-    "driver-rights": lambda: driver_rights.manifests(WORKSPACE, driver_rights.WAREHOUSES),
+    "driver-rights": lambda: driver_rbac.manifests(WORKSPACE, driver_rbac.WAREHOUSES),
 }
 
 
@@ -109,7 +109,7 @@ def test_the_restricted_level_is_met(pod: dict[str, Any]) -> None:
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def _hash(around: build.Surroundings) -> str:
+def _hash(around: build.WarehouseContext) -> str:
     digest: str = build.pod(around)["metadata"]["annotations"][build.HASH_ANNOTATION]
     return digest
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from icefield_crds import Flavor
-from icefield_operator.warehouse import sizes
+from icefield_operator.quantity import MIB
+from icefield_operator.warehouse import resources
 
 
 def _flavor(cpu: str, memory: str, /, **requests: str) -> Flavor:
@@ -27,13 +28,13 @@ def _flavor(cpu: str, memory: str, /, **requests: str) -> Flavor:
     ],
 )
 def test_memory_is_divided(memory: str, executors: bool, gateway: int, spark: int) -> None:
-    shares = sizes.shares(_flavor("2", memory), executors=executors)
-    assert shares.gateway["limits"]["memory"] == str(gateway * sizes.MIB)
-    assert shares.spark["limits"]["memory"] == str(spark * sizes.MIB)
+    shares = resources.shares(_flavor("2", memory), executors=executors)
+    assert shares.gateway["limits"]["memory"] == str(gateway * MIB)
+    assert shares.spark["limits"]["memory"] == str(spark * MIB)
 
 
 def test_both_may_take_all_of_the_cpu() -> None:
-    shares = sizes.shares(_flavor("1500m", "4Gi"), executors=False)
+    shares = resources.shares(_flavor("1500m", "4Gi"), executors=False)
     assert shares.gateway["limits"]["cpu"] == shares.spark["limits"]["cpu"] == "1500m"
     assert shares.gateway["requests"]["cpu"] == shares.spark["requests"]["cpu"] == "750m"
 
@@ -42,9 +43,9 @@ def test_both_may_take_all_of_the_cpu() -> None:
 @pytest.mark.parametrize("requests", [{}, {"cpu": "50m", "memory": "128Mi"}, {"cpu": "3m"}])
 def test_what_is_set_aside_is_what_the_flavor_says(requests: dict[str, str], executors: bool) -> None:
     flavor = _flavor("1", "4Gi", **requests)
-    shares = sizes.shares(flavor, executors=executors)
+    shares = resources.shares(flavor, executors=executors)
     memory = sum(int(share["requests"]["memory"]) for share in shares)
-    assert memory == (128 * sizes.MIB if "memory" in requests else 4096 * sizes.MIB)
+    assert memory == (128 * MIB if "memory" in requests else 4096 * MIB)
     for share in shares:
         assert int(share["requests"]["memory"]) <= int(share["limits"]["memory"])
     cpu = sum(int(share["requests"]["cpu"].removesuffix("m")) for share in shares)
@@ -55,7 +56,7 @@ def test_what_is_set_aside_is_what_the_flavor_says(requests: dict[str, str], exe
     ("cpu", "expected"), [("1", (1, "1000m")), ("1500m", (2, "1500m")), ("100m", (1, "100m")), ("0.5", (1, "500m"))]
 )
 def test_executors_have_whole_cores(cpu: str, expected: tuple[int, str]) -> None:
-    size = sizes.executor(_flavor(cpu, "2G"))
+    size = resources.executor(_flavor(cpu, "2G"))
     assert (size.cores, size.cpu_request) == expected
     assert size.memory_bytes == 2_000_000_000
-    assert sizes.executor(_flavor("4", "2G", cpu="10m")).cpu_request == "10m"
+    assert resources.executor(_flavor("4", "2G", cpu="10m")).cpu_request == "10m"

@@ -1,4 +1,4 @@
-"""From what a pod and its gateway show to how the warehouse stands."""
+"""From what a pod and its gateway show to the status of the warehouse."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest
 
 from icefield_crds import ConditionType, Reason, Warehouse, WarehouseStatus, format_time
 from icefield_crds.warehouse import WAKE_ANNOTATION
+from icefield_crds.wire.gateway import GatewayStatus
+from icefield_operator.problem import Problem
 from icefield_operator.warehouse import pods, status
-from icefield_operator.warehouse.gateway import Answer
+from icefield_operator.warehouse.desired_state import TargetState
 from icefield_operator.warehouse.status import Observed
-from icefield_operator.warehouse.validate import Problem
-from icefield_operator.warehouse.wanted import Wanted
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=10)
-RUN = Wanted(run=True, reason=Reason.AS_WANTED, stop_time=None)
-STOP = Wanted(run=False, reason=Reason.STOPPED, stop_time=NOW)
-IDLE = Wanted(run=False, reason=Reason.IDLE, stop_time=NOW)
+RUN = TargetState(run=True, reason=Reason.AS_WANTED, stop_time=None)
+STOP = TargetState(run=False, reason=Reason.STOPPED, stop_time=NOW)
+IDLE = TargetState(run=False, reason=Reason.IDLE, stop_time=NOW)
 
 UP: dict[str, Any] = {"state": {"running": {}}, "ready": True, "restartCount": 0}
 STARTED: dict[str, Any] = {"state": {"running": {}}, "ready": False, "restartCount": 0}
@@ -37,8 +37,8 @@ FULL = "waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient
 
 def pod(
     gateway: dict[str, Any] | None = None, spark: dict[str, Any] | None = UP, *, leaving: bool = False, **found: Any
-) -> pods.Seen:
-    """What is seen of a pod whose containers stand so."""
+) -> pods.ObservedPod:
+    """What is seen of a pod whose containers have these states."""
     limits = {"limits": {"memory": str(1024 * 2**20)}}
     metadata = {"name": "w-warehouse", "creationTimestamp": format_time(NOW - timedelta(minutes=1))}
     if leaving:
@@ -63,8 +63,8 @@ def pod(
     )
 
 
-def answer(*, spark: bool = True) -> Answer:
-    return Answer(spark=spark, running=0, last_activity=EARLIER)
+def answer(*, spark: bool = True) -> GatewayStatus:
+    return GatewayStatus(spark=spark, running=0, last_activity=EARLIER)
 
 
 def warehouse(before: dict[str, Any] | None = None, **annotations: str) -> Warehouse:
@@ -73,13 +73,13 @@ def warehouse(before: dict[str, Any] | None = None, **annotations: str) -> Wareh
 
 
 def judge(
-    want: Wanted = RUN,
-    seen: pods.Seen | None = None,
-    said: Answer | None = None,
+    want: TargetState = RUN,
+    seen: pods.ObservedPod | None = None,
+    reported: GatewayStatus | None = None,
     problem: Problem | None = None,
     before: dict[str, Any] | None = None,
 ) -> WarehouseStatus:
-    return status.of(warehouse(before), want, Observed(seen, said), problem, NOW)
+    return status.of(warehouse(before), want, Observed(seen, reported), problem, NOW)
 
 
 def waiting(reason: str, message: str = "") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 
 
 NO_FLAVOR = Problem(Reason.FLAVOR_NOT_FOUND, "flavor huge does not exist", stalled=True)
-REFUSED = Problem(Reason.PENDING, "its pod cannot be made yet: exceeded quota", stalled=False)
+REFUSED = Problem(Reason.PENDING, "its pod cannot be created yet: exceeded quota", stalled=False)
 EVICTED: dict[str, Any] = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
 
 # name: (judged, phase, the true condition, its reason, error)
@@ -99,8 +99,8 @@ CASES: dict[str, tuple[WarehouseStatus, str, str, str, str | None]] = {
         judge(seen=pod(None, None, conditions=[UNSCHEDULABLE])), "starting", "Reconciling", "Starting", FULL,
     ),
     "started, not ready": (judge(seen=pod(STARTED)), "starting", "Reconciling", "Starting", None),
-    "reads are served": (judge(seen=pod(UP), said=answer(spark=False)), "running", "Ready", "Running", None),
-    "all is served": (judge(seen=pod(UP), said=answer()), "running", "Ready", "Running", None),
+    "reads are served": (judge(seen=pod(UP), reported=answer(spark=False)), "running", "Ready", "Running", None),
+    "all is served": (judge(seen=pod(UP), reported=answer()), "running", "Ready", "Running", None),
     "the gateway does not answer": (judge(seen=pod(UP)), "running", "Ready", "Running", None),
     "pulling fails": (
         judge(seen=pod(None, waiting("ImagePullBackOff", 'Back-off pulling image "wh:1": not found'))),
@@ -126,33 +126,33 @@ CASES: dict[str, tuple[WarehouseStatus, str, str, str, str | None]] = {
     ),
     "the gateway ran out of memory": (
         judge(seen=pod(STARTED | {"lastState": OOM})),
-        "starting", "Reconciling", "Starting", "its gateway ran out of memory (limit 1024Mi) and is started again",
+        "starting", "Reconciling", "Starting", "its gateway ran out of memory (limit 1024Mi) and is restarted",
     ),
     "the gateway ran out of memory, and is back": (
-        judge(seen=pod(UP | {"lastState": OOM}), said=answer()), "running", "Ready", "Running", None,
+        judge(seen=pod(UP | {"lastState": OOM}), reported=answer()), "running", "Ready", "Running", None,
     ),
     "the gateway crashed": (
         judge(seen=pod(STARTED | {"state": BACK_OFF, "lastState": CRASHED, "restartCount": 1})),
         "starting", "Reconciling", "Starting",
-        "its gateway ended with exit code 1 and is started again: ValueError: no catalog",
+        "its gateway failed with exit code 1 and is restarted: ValueError: no catalog",
     ),
     "the gateway keeps crashing": (
         judge(seen=pod(STARTED | {"state": BACK_OFF, "lastState": CRASHED, "restartCount": 3})),
         "error", "Stalled", "PodFailed",
-        "its gateway ended with exit code 1 and is started again: ValueError: no catalog",
+        "its gateway failed with exit code 1 and is restarted: ValueError: no catalog",
     ),
     "Spark keeps crashing": (
-        judge(seen=pod(UP, STARTED | {"state": BACK_OFF, "lastState": OOM, "restartCount": 9}), said=answer()),
+        judge(seen=pod(UP, STARTED | {"state": BACK_OFF, "lastState": OOM, "restartCount": 9}), reported=answer()),
         "running", "Ready", "Running",
-        "statements that write have to wait: Spark ran out of memory (limit 1024Mi) and is started again",
+        "statements that write have to wait: Spark ran out of memory (limit 1024Mi) and is restarted",
     ),
     "evicted": (
         judge(seen=pod(UP, **EVICTED)), "starting", "Reconciling", "Starting",
-        "its pod was ended by the cluster (Evicted: The node was low on resource: memory.) and is made again",
+        "the pod was ended by the cluster (Evicted): The node was low on resource: memory.; it is re-created",
     ),
     "being replaced": (judge(seen=pod(UP, leaving=True)), "starting", "Reconciling", "Starting", None),
     "its flavor went": (
-        judge(seen=pod(UP), said=answer(), problem=NO_FLAVOR),
+        judge(seen=pod(UP), reported=answer(), problem=NO_FLAVOR),
         "running", "Stalled", "FlavorNotFound", NO_FLAVOR.message,
     ),
     "to be stopped": (judge(STOP, pod(UP)), "stopping", "Reconciling", "Stopped", None),
@@ -163,7 +163,7 @@ CASES: dict[str, tuple[WarehouseStatus, str, str, str, str | None]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_how_it_stands(name: str) -> None:
+def test_the_status(name: str) -> None:
     found, phase, condition, reason, error = CASES[name]
     assert found.phase == phase
     assert [c.type for c in found.conditions if c.status == "True"] == [condition], "exactly one is true"
@@ -199,7 +199,7 @@ def test_a_gateway_that_does_not_answer_changes_nothing_of_spark() -> None:
 
 
 def test_times() -> None:
-    running = judge(seen=pod(UP), said=answer())
+    running = judge(seen=pod(UP), reported=answer())
     assert (running.start_time, running.last_activity_time, running.stop_time) == (NOW, EARLIER, None)
     before = {"phase": "running", "startTime": format_time(EARLIER), "lastActivityTime": format_time(EARLIER)}
     assert judge(seen=pod(UP), before=before).start_time == EARLIER

@@ -1,4 +1,4 @@
-"""Whether a warehouse is to run: the words of its owner, of whoever needs it, and of the clock."""
+"""Whether a warehouse is to run: by its spec, its last wake, and the clock."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from icefield_crds import Reason, Warehouse
 from icefield_crds.warehouse import WAKE_ANNOTATION
-from icefield_operator.warehouse import wanted
-from icefield_operator.warehouse.wanted import Activity
+from icefield_operator.warehouse import desired_state
+from icefield_operator.warehouse.desired_state import Activity
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -37,8 +37,8 @@ WOKEN = RUNNING | {"wakeTime": at(-61)}
 
 
 def ready(reason: str) -> list[dict[str, Any]]:
-    told = {"type": "Ready", "status": "True", "reason": reason, "message": "", "lastTransitionTime": at(-10)}
-    return [told]
+    ready = {"type": "Ready", "status": "True", "reason": reason, "message": "", "lastTransitionTime": at(-10)}
+    return [ready]
 
 
 def idle_since(minutes: float) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def warehouse(case: Case) -> Warehouse:
 @pytest.mark.parametrize("name", CASES)
 def test_whether_it_runs(name: str) -> None:
     case = CASES[name]
-    assert wanted.decide(warehouse(case), case.activity, NOON).run is case.run
+    assert desired_state.decide(warehouse(case), case.activity, NOON).run is case.run
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_whether_it_runs(name: str) -> None:
     ],
 )
 def test_why_and_when_it_was_stopped(name: str, reason: Reason, stop_time: str | None) -> None:
-    found = wanted.decide(warehouse(CASES[name]), CASES[name].activity, NOON)
+    found = desired_state.decide(warehouse(CASES[name]), CASES[name].activity, NOON)
     assert found.reason is reason
     assert found.stop_time == (datetime.fromisoformat(stop_time) if stop_time else None)
 
@@ -130,16 +130,16 @@ def test_a_stop_overrules_a_wake_of_the_same_second() -> None:
     """A status keeps whole seconds: cut off, the stop would seem to be the older of the two."""
     now = NOON + timedelta(seconds=0.9)
     woken = Case(False, STOPPED, RUNNING | {"wakeTime": at(0)}, wake="2026-01-01T12:00:00.300000Z", generation=2)
-    told = wanted.decide(warehouse(woken), None, now)
-    assert not told.run
-    assert told.stop_time is not None
-    written = {"phase": "stopping", "observedGeneration": 2, "stopTime": told.stop_time, "wakeTime": at(0)}
-    assert not wanted.decide(warehouse(woken._replace(status=written)), None, now).run
+    target = desired_state.decide(warehouse(woken), None, now)
+    assert not target.run
+    assert target.stop_time is not None
+    written = {"phase": "stopping", "observedGeneration": 2, "stopTime": target.stop_time, "wakeTime": at(0)}
+    assert not desired_state.decide(warehouse(woken._replace(status=written)), None, now).run
 
 
 def test_when_it_will_be_idle() -> None:
     ended = NOON - timedelta(minutes=29)
-    found = wanted.decide(warehouse(CASES["not yet"]), Activity(0, ended), NOON)
+    found = desired_state.decide(warehouse(CASES["not yet"]), Activity(0, ended), NOON)
     assert found.idle_at == ended + timedelta(minutes=30)
 
 
@@ -147,4 +147,4 @@ def test_when_it_will_be_idle() -> None:
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("999999h", 999999 * 3600), ("never", None)]
 )
 def test_auto_stop(text: str, seconds: int | None) -> None:
-    assert wanted.auto_stop(text) == (None if seconds is None else timedelta(seconds=seconds))
+    assert desired_state.auto_stop(text) == (None if seconds is None else timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""Workspaces: what is built, what is wrong, and how it stands, without a cluster."""
+"""Workspaces: what is built, what is invalid, and the status, without a cluster."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from icefield_crds import ConditionType, Reason, Workspace
 from icefield_operator.catalog.provider import CatalogAccess
 from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig, Provider
+from icefield_operator.problem import Problem
 from icefield_operator.workspace import build, ca_bundle, status, validate
-from icefield_operator.workspace.resolve import Facts
+from icefield_operator.workspace.resolve import WorkspaceFacts
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 LATER = datetime(2026, 3, 1, 11, tzinfo=UTC)
@@ -173,20 +174,20 @@ def namespace(uid: str | None, **metadata: Any) -> dict[str, Any]:
 def test_a_namespace_that_is_not_ours_is_never_adopted(
     found: dict[str, Any] | None, reason: Reason | None, stalled: bool | None
 ) -> None:
-    problem = validate.first_problem(Facts(workspace(), found))
+    problem = validate.find_problem(WorkspaceFacts(workspace(), found))
     assert (problem.reason if problem else None, problem.stalled if problem else None) == (reason, stalled)
 
 
 def test_the_status_tells_how_it_stands_and_since_when() -> None:
-    problem = validate.Problem(Reason.OBJECT_STORE_UNAVAILABLE, "the store is away", stalled=False)
-    held_up = status.held_up(workspace(), problem, NOW)
-    assert held_up.namespace == "icefield-demo"
-    assert not held_up.is_true(ConditionType.READY)
-    assert held_up.is_true(ConditionType.RECONCILING)
-    assert not held_up.is_true(ConditionType.STALLED)
-    again = status.held_up(workspace().model_copy(update={"status": held_up}), problem, LATER)
-    assert again == held_up
-    ready = status.ready(workspace().model_copy(update={"status": held_up}), LATER)
+    problem = Problem(Reason.OBJECT_STORE_UNAVAILABLE, "the store is away", stalled=False)
+    not_ready = status.not_ready(workspace(), problem, NOW)
+    assert not_ready.namespace == "icefield-demo"
+    assert not not_ready.is_true(ConditionType.READY)
+    assert not_ready.is_true(ConditionType.RECONCILING)
+    assert not not_ready.is_true(ConditionType.STALLED)
+    again = status.not_ready(workspace().model_copy(update={"status": not_ready}), problem, LATER)
+    assert again == not_ready
+    ready = status.ready(workspace().model_copy(update={"status": not_ready}), LATER)
     assert ready.is_true(ConditionType.READY)
     stalled = ready.condition(ConditionType.STALLED)
     assert stalled
@@ -195,8 +196,8 @@ def test_the_status_tells_how_it_stands_and_since_when() -> None:
 
 
 def test_a_taken_namespace_is_not_called_the_workspaces_own() -> None:
-    taken = validate.first_problem(Facts(workspace(), namespace(None)))
+    taken = validate.find_problem(WorkspaceFacts(workspace(), namespace(None)))
     assert taken
-    told = status.held_up(workspace(), taken, NOW)
-    assert told.namespace is None
-    assert told.is_true(ConditionType.STALLED)
+    written = status.not_ready(workspace(), taken, NOW)
+    assert written.namespace is None
+    assert written.is_true(ConditionType.STALLED)

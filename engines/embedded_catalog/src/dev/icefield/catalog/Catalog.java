@@ -100,10 +100,7 @@ final class Catalog {
     return endpoints;
   }
 
-  /**
-   * What a client is told first: which endpoints there are, and that its catalog is the
-   * workspace's.
-   */
+  /** The configuration of a client: the endpoints, and the prefix of the workspace's catalog. */
   Reply config(Warehouse warehouse) {
     return Reply.json(
         ConfigResponse.builder()
@@ -295,7 +292,7 @@ final class Catalog {
   }
 
   private static String etag(Warehouse warehouse, String location, SnapshotMode mode) {
-    // The slug is part of the location; what clients are told of the store is part of the answer.
+    // The slug is part of the location; the store's settings for clients are part of the answer.
     return '"' + Seal.hexSha256(location + "\n" + mode + "\n" + warehouse.clientConfigHash) + '"';
   }
 

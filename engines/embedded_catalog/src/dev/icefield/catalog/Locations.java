@@ -7,8 +7,8 @@ import org.apache.iceberg.catalog.Namespace;
 import org.apache.iceberg.catalog.TableIdentifier;
 
 /**
- * What a workspace may call things, and where it may put them. Its keys open nothing else anyway;
- * here it is told so in one sentence, before anything is written.
+ * The names and locations that a workspace may use. Its keys give access to nothing else anyway;
+ * here the error is one sentence, before anything is written.
  */
 final class Locations {
   private static final List<String> PATHS =
@@ -18,7 +18,7 @@ final class Locations {
           "write.metadata.path",
           "write.object-storage.path",
           "write.folder-storage.path");
-  // A class that whoever opens the table would load.
+  // A class that every client would load when it opens the table.
   private static final String LOCATION_PROVIDER = "write.location-provider.impl";
   // The widths of JdbcCatalog's columns.
   private static final int MAX_NAME = 255;
@@ -51,7 +51,7 @@ final class Locations {
     }
   }
 
-  /** Check the properties of a table, view or namespace that say where something lies. */
+  /** Check the properties of a table, view or namespace that are locations. */
   void checkProperties(Map<String, String> properties) {
     if (properties == null) {
       return;

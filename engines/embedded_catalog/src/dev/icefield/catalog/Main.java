@@ -10,19 +10,19 @@ import java.util.logging.Logger;
  * its JDBC catalog.
  *
  * <p>Environment: ICEFIELD_CATALOG_DATABASE_URL (jdbc:postgresql:… or jdbc:sqlite:…),
- * ICEFIELD_CATALOG_DATABASE_USERNAME and _PASSWORD (where the database wants them),
+ * ICEFIELD_CATALOG_DATABASE_USERNAME and _PASSWORD (where the database needs them),
  * ICEFIELD_CATALOG_ADMIN_TOKEN, ICEFIELD_CATALOG_ENCRYPTION_KEY, and ICEFIELD_CATALOG_BIND
  * (host:port, 0.0.0.0:8181 when absent).
  */
 public final class Main {
-  // Kept here: a level set on a logger that nobody holds is forgotten.
+  // Kept here: the level of a logger without references is lost.
   private static final Logger LOG = Logger.getLogger(Main.class.getName());
   private static final Logger S3_LOG = Logger.getLogger("org.apache.iceberg.aws.s3.S3FileIO");
 
   private Main() {}
 
   public static void main(String[] arguments) throws Exception {
-    // Iceberg tells of every commit at INFO.
+    // Iceberg logs every commit at INFO.
     LogManager.getLogManager().getLogger("").setLevel(Level.WARNING);
     LOG.setLevel(Level.INFO);
     // For each workspace it warns that Hadoop, whose metrics it would use, is not there.

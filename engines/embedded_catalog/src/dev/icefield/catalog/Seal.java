@@ -12,7 +12,7 @@ import javax.crypto.spec.GCMParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Encrypts what the database may not show: AES-256-GCM, bound to the name of whom it belongs to.
+ * Encrypts secrets in the database: AES-256-GCM, bound to the name of their workspace.
  */
 final class Seal {
   private static final int NONCE_BYTES = 12;
@@ -52,7 +52,7 @@ final class Seal {
       return cipher.doFinal(input, offset, input.length - offset);
     } catch (GeneralSecurityException failure) {
       throw new IllegalStateException(
-          "The settings of " + name + " do not open: is this the key they were sealed with?",
+          "The settings of " + name + " cannot be decrypted: was the encryption key changed?",
           failure);
     }
   }

@@ -20,14 +20,14 @@ import java.util.regex.Pattern;
 import org.apache.iceberg.exceptions.NotAuthorizedException;
 import org.apache.iceberg.rest.RESTUtil;
 
-/** HTTP: who may call, what is called, and what went wrong. */
+/** HTTP: authorization, routing, and errors. */
 final class Server {
   private static final int THREADS = 32;
   private static final int WAITING = 512;
   private static final int BODY_BYTES = 8 << 20;
   private static final long STOP_SECONDS = 15;
 
-  /** What serves one method of one path. */
+  /** The handler of one method of one path. */
   private record Route(
       String method, Pattern path, List<String> variables, Catalog.Handler handler) {}
 
@@ -68,7 +68,7 @@ final class Server {
     return http.getAddress();
   }
 
-  /** Let what runs end, answer what still comes on connections that then close, and leave. */
+  /** Finish running requests, answer further ones on connections that then close, and stop. */
   void stop() {
     stopping = true;
     long giveUp = System.nanoTime() + TimeUnit.SECONDS.toNanos(STOP_SECONDS);
@@ -123,7 +123,7 @@ final class Server {
     if (path.equals("/catalog/v1/config") && exchange.getRequestMethod().equals("GET")) {
       String name = query(exchange).get("warehouse");
       if (name == null) {
-        throw new IllegalArgumentException("Say which warehouse: /v1/config?warehouse=<workspace>");
+        throw new IllegalArgumentException("A warehouse is required: /v1/config?warehouse=<name>");
       }
       return catalog.config(authorized(exchange, name));
     }
@@ -154,13 +154,13 @@ final class Server {
         ? Failures.reply(
             405,
             "UnsupportedOperationException",
-            exchange.getRequestMethod() + " is not served here")
-        : Failures.reply(404, "NoSuchEndpointException", "There is nothing at " + path);
+            exchange.getRequestMethod() + " is not supported here")
+        : Failures.reply(404, "NoSuchEndpointException", "Not found: " + path);
   }
 
   private Reply manage(HttpExchange exchange, String slug) throws IOException {
     if (!MessageDigest.isEqual(Seal.sha256(bearer(exchange)), adminDigest)) {
-      throw new NotAuthorizedException("This needs the admin token");
+      throw new NotAuthorizedException("The admin token is required");
     }
     Warehouse.checkSlug(slug);
     switch (exchange.getRequestMethod()) {
@@ -183,8 +183,8 @@ final class Server {
   }
 
   /**
-   * The warehouse of this name, if the caller has its token: one that does not exist looks the same
-   * as one of others.
+   * The warehouse of this name, if the caller has its token; otherwise the answer is the same
+   * whether it exists or not.
    */
   private Warehouse authorized(HttpExchange exchange, String slug) {
     String token = bearer(exchange);

@@ -27,9 +27,9 @@ public final class Store extends S3FileIO {
           .build();
 
   /**
-   * The store is away, or refuses the workspace's keys. Iceberg tries to read a metadata file again
-   * for ten minutes unless it is missing, and each try would keep one of our threads: hence this
-   * parent.
+   * The store is unavailable, or refuses the workspace's keys. Iceberg retries reading a metadata
+   * file for ten minutes unless it is missing, and each try would keep one of our threads: hence
+   * this parent.
    */
   static final class UnavailableException extends NotFoundException {
     UnavailableException(SdkException cause, String location) {

@@ -87,7 +87,7 @@ final class Transaction {
     } catch (Conflict conflict) {
       return false;
     } catch (SQLException failure) {
-      // Nobody knows whether it happened, so the files must stay.
+      // Its outcome is unknown, so the files must stay.
       swapped = true;
       throw new UncheckedSQLException(failure, "The catalog's database broke off in a commit");
     } finally {
@@ -190,6 +190,6 @@ final class Transaction {
     return true;
   }
 
-  /** Somebody else was faster; nothing was changed. */
+  /** Another commit came first; nothing was changed. */
   private static final class Conflict extends RuntimeException {}
 }

@@ -17,7 +17,7 @@ import org.apache.iceberg.jdbc.JdbcCatalog;
 final class Warehouse {
   private static final Pattern SLUG = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
 
-  /** Where its tables lie, and the keys that open them. */
+  /** The location of its tables, and the keys that open them. */
   record Storage(
       @JsonProperty("bucket") String bucket,
       @JsonProperty("key-prefix") String keyPrefix,

@@ -63,7 +63,7 @@ final class Warehouses {
   }
 
   /**
-   * Make a warehouse, or bring its token and storage up to date; synchronized, so that two calls
+   * Create a warehouse, or update its token and storage; synchronized, so that two calls
    * cannot cross.
    */
   synchronized void put(String slug, String token, Warehouse.Storage storage) {
@@ -84,7 +84,7 @@ final class Warehouses {
     }
     Warehouse made = new Warehouse(slug, storage, tokenHash, database);
     if (known == null) {
-      // What a request that was under way left behind when a warehouse of this name was deleted.
+      // Left by a request that was running when a warehouse of this name was deleted.
       delete(slug);
     }
     database.update(UPSERT, slug, tokenHash, seal.seal(slug, Json.write(storage)));
@@ -93,7 +93,7 @@ final class Warehouses {
   }
 
   /**
-   * Forget a warehouse and everything in its catalog; files stay, they belong to the workspace's
+   * Delete a warehouse and everything in its catalog; files stay, they belong to the workspace's
    * prefix.
    */
   synchronized void delete(String slug) {
@@ -115,7 +115,7 @@ final class Warehouses {
   }
 
   /**
-   * Open a connection to the store before anybody waits for it: the first one loads a thousand
+   * Open a connection to the store before a request waits for it: the first one loads a thousand
    * classes, for a second.
    */
   void warmUp() {

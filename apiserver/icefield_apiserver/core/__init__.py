@@ -1,0 +1,1 @@
+"""What every feature uses: settings, errors, pagination, the database, Kubernetes, the object store, the catalog."""

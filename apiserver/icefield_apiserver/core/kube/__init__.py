@@ -1,0 +1,10 @@
+"""Kubernetes for the API server: reads from watch caches, writes as the caller."""
+
+from .cache import WatchCache
+from .client import ResourceClient
+from .cluster import Cluster
+from .impersonation import Impersonation
+from .named_resources import NamedResources
+from .store import Store, WatchedKind
+
+__all__ = ["Cluster", "Impersonation", "NamedResources", "ResourceClient", "Store", "WatchCache", "WatchedKind"]

@@ -1,0 +1,1 @@
+"""The object store: transfers with a bucket, and the files of workspaces."""

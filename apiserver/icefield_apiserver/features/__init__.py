@@ -1,0 +1,1 @@
+"""One folder a feature; each registers itself with its feature.py."""

@@ -1,0 +1,1 @@
+"""Log-in, the caller, and API keys."""

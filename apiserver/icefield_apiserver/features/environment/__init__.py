@@ -1,0 +1,1 @@
+"""Environment variables of a workspace's tasks."""

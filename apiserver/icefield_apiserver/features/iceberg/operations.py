@@ -1,0 +1,136 @@
+"""The operations of the Iceberg REST protocol that are proxied, and the role that each needs. Pure.
+
+(Apache Iceberg, open-api/rest-catalog-open-api.yaml.) Other operations are rejected.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import unquote
+
+from icefield_apiserver.core.catalog.model import Namespace
+from icefield_apiserver.core.catalog.names import problem_of_name
+from icefield_crds import Role
+
+
+class Effect(Enum):
+    """How the proxy handles an operation."""
+
+    NONE = auto()
+    LOADS = auto()
+    """The response is a LoadTableResult, which gets the access to the table's files."""
+    CREATES = auto()
+    """As LOADS, and the body names an object to create."""
+    COMMITS = auto()
+    NAMES = auto()
+    """The body names an object to create."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the protocol.
+
+    Attributes:
+        method: HTTP method.
+        template: path below the prefix, as `endpoints` of the catalog's configuration has it.
+        role: the lowest role that may call it.
+    """
+
+    method: str
+    template: str
+    role: Role
+    effect: Effect = Effect.NONE
+
+    @property
+    def endpoint(self) -> str:
+        """Its entry in `endpoints` of the catalog's configuration."""
+        return f"{self.method} /v1/{{prefix}}/{self.template}"
+
+
+@dataclass(frozen=True)
+class CatalogCall:
+    """An operation and the object in its path.
+
+    Attributes:
+        namespace: the namespace in the path; () for none.
+        name: the table or view in the path; None for none.
+    """
+
+    operation: Operation
+    namespace: Namespace
+    name: str | None
+
+
+_NS = "namespaces/{namespace}"
+_TABLE = f"{_NS}/tables/{{table}}"
+_VIEW = f"{_NS}/views/{{view}}"
+
+OPERATIONS = (
+    Operation("GET", "namespaces", Role.VIEWER),
+    Operation("POST", "namespaces", Role.EDITOR, Effect.NAMES),
+    Operation("GET", _NS, Role.VIEWER),
+    Operation("HEAD", _NS, Role.VIEWER),
+    Operation("DELETE", _NS, Role.EDITOR),
+    Operation("POST", f"{_NS}/properties", Role.EDITOR),
+    Operation("GET", f"{_NS}/tables", Role.VIEWER),
+    Operation("POST", f"{_NS}/tables", Role.EDITOR, Effect.CREATES),
+    Operation("POST", f"{_NS}/register", Role.EDITOR, Effect.CREATES),
+    Operation("GET", _TABLE, Role.VIEWER, Effect.LOADS),
+    Operation("HEAD", _TABLE, Role.VIEWER),
+    Operation("POST", _TABLE, Role.EDITOR, Effect.COMMITS),
+    Operation("DELETE", _TABLE, Role.EDITOR),
+    Operation("POST", f"{_TABLE}/metrics", Role.VIEWER),
+    Operation("POST", f"{_TABLE}/plan", Role.VIEWER),
+    Operation("GET", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
+    Operation("DELETE", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
+    Operation("POST", f"{_TABLE}/tasks", Role.VIEWER),
+    Operation("POST", "tables/rename", Role.EDITOR, Effect.NAMES),
+    Operation("POST", "transactions/commit", Role.EDITOR, Effect.COMMITS),
+    Operation("GET", f"{_NS}/views", Role.VIEWER),
+    Operation("POST", f"{_NS}/views", Role.EDITOR, Effect.NAMES),
+    Operation("POST", f"{_NS}/register-view", Role.EDITOR, Effect.NAMES),
+    Operation("GET", _VIEW, Role.VIEWER),
+    Operation("HEAD", _VIEW, Role.VIEWER),
+    Operation("POST", _VIEW, Role.EDITOR),
+    Operation("DELETE", _VIEW, Role.EDITOR),
+    Operation("POST", "views/rename", Role.EDITOR, Effect.NAMES),
+)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = (f"(?P<{part[1:-1].replace('-', '_')}>[^/]+)" if part[0] == "{" else part for part in template.split("/"))
+    return re.compile("/".join(parts))
+
+
+_PATTERNS = tuple((operation, _pattern(operation.template)) for operation in OPERATIONS)
+
+
+def find_call(method: str, path: str) -> CatalogCall | None:
+    """Return the call that a request makes; None for an unknown operation or an invalid name in the path.
+
+    Args:
+        method: HTTP method.
+        path: path below the prefix, percent-encoded as received.
+    """
+    for operation, pattern in _PATTERNS:
+        if operation.method == method and (found := pattern.fullmatch(path)):
+            parts = {key: unquote(value) for key, value in found.groupdict().items()}
+            namespace = tuple(parts["namespace"].split("\x1f")) if "namespace" in parts else ()
+            name = parts.get("table") or parts.get("view")
+            if any(problem_of_name(level) for level in namespace) or (name and problem_of_name(name)):
+                return None
+            return CatalogCall(operation, namespace, name)
+    return None
+
+
+def advertised(endpoints: frozenset[str] | None) -> list[str] | None:
+    """Return the `endpoints` to advertise: those that the workspace's catalog supports and the proxy forwards.
+
+    Args:
+        endpoints: the catalog's endpoints; None where it does not list them and clients assume the protocol's default.
+    """
+    if endpoints is None:
+        return None
+    return [operation.endpoint for operation in OPERATIONS if operation.endpoint in endpoints]

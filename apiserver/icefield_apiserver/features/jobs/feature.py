@@ -1,0 +1,21 @@
+"""Jobs, as a feature."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
+from icefield_apiserver.core.kube import WatchedKind
+from icefield_apiserver.core.kube.indexes import BY_NAME
+from icefield_crds import Job
+
+from .routes import router
+from .service import JobService
+
+
+async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
+    """Provide the service of jobs."""
+    services.provide(JobService(core.cluster))
+
+
+feature = Feature("jobs", (Mount(API_V1, router),), install, watched=(WatchedKind(Job, BY_NAME),))

@@ -1,0 +1,155 @@
+"""REST schemas of jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from icefield_apiserver.core.execution import ExecutionRead, ExecutionWrite, OptionalText, build_spec, execution_of
+from icefield_crds import ConcurrencyPolicy, ConditionType, Job, JobSpec, Run, RunPhase
+
+from .spec import JobChange
+
+Policy = Annotated[
+    ConcurrencyPolicy, BeforeValidator(lambda value: value.capitalize() if isinstance(value, str) else value)
+]
+Name = Annotated[str, Field(min_length=1, max_length=253, description="Display name, unique in the workspace.")]
+
+
+class JobWrite(ExecutionWrite):
+    """The fields of a job besides its name."""
+
+    description: OptionalText = Field(default=None, max_length=4096, description="Description of the job.")
+    schedule: OptionalText = Field(default=None, description="Cron expression of five fields: when runs start.")
+    time_zone: OptionalText = Field(default=None, description="Time zone of the schedule; UTC when absent.")
+    suspend: bool | None = Field(default=None, description="Whether the schedule is suspended.")
+    concurrency_policy: Policy | None = Field(
+        default=None, description="What a schedule does while an earlier run is running: Allow, Forbid or Replace."
+    )
+
+    def job_fields(self, *, only_given: bool = False) -> dict[str, Any]:
+        """Return the fields of a JobSpec except its names, command and tasks.
+
+        Args:
+            only_given: leave out fields that are not in the request.
+        """
+        fields = {
+            "description": self.description,
+            "schedule": self.schedule,
+            "time_zone": self.time_zone,
+            "suspend": bool(self.suspend),
+            "concurrency_policy": self.concurrency_policy or ConcurrencyPolicy.ALLOW,
+        }
+        given = self.model_fields_set
+        own = {name: value for name, value in fields.items() if not only_given or name in given}
+        return {**own, **self.execution_fields(only_given=only_given)}
+
+
+class JobCreate(JobWrite):
+    """Request body to create a job: a command, or tasks; when both are given, tasks win."""
+
+    name: Name
+
+    def to_spec(self) -> JobSpec:
+        """Return the spec of the new job.
+
+        Raises:
+            BadRequest: a value cannot be stored.
+        """
+        tasks = self.task_specs()
+        has_tasks = bool(tasks) or (tasks is not None and self.command is None)
+        return build_spec(
+            lambda: JobSpec(
+                command=None if has_tasks else self.command,
+                tasks=tasks if has_tasks else None,
+                **self.job_fields(),
+            )
+        )
+
+
+class JobUpdate(JobWrite):
+    """Request body to change a job.
+
+    Fields that are absent keep their value. `tasks: null` leaves the DAG intact and `tasks: []` clears it; null clears
+    any other field. A job that keeps its DAG ignores `command`: where there are tasks, they win.
+    """
+
+    name: Name | None = Field(default=None, description="New display name, unique in the workspace.")
+
+    def to_change(self) -> JobChange:
+        """Return the change."""
+        return JobChange(
+            name=self.name, command=self.command, tasks=self.task_specs(), fields=self.job_fields(only_given=True)
+        )
+
+
+class LastRun(BaseModel):
+    """The newest run of a job."""
+
+    id: str = Field(description="Id of the run.")
+    name: str = Field(description="Its name in Kubernetes.")
+    status: RunPhase = Field(description="pending, running, success, failed or cancelled.")
+    created_at: datetime | None = Field(description="When it was created.")
+
+
+class JobSummary(ExecutionRead):
+    """A job in a list; without its files, which may be large."""
+
+    id: str = Field(description="Id of the job.", examples=["job_0f3b2c9d81aa"])
+    name: str = Field(description="Name of the job.")
+    description: str | None = Field(description="Description of the job.")
+    schedule: str | None = Field(description="Cron expression of five fields: when runs start.")
+    time_zone: str | None = Field(description="Time zone of the schedule; UTC when null.")
+    suspend: bool = Field(description="Whether the schedule is suspended.")
+    concurrency_policy: ConcurrencyPolicy = Field(description="What the schedule does while an earlier run is running.")
+    created_at: datetime | None = Field(description="When it was created.")
+    next_run_at: datetime | None = Field(description="When the schedule starts the next run.")
+    last_run: LastRun | None = Field(description="The newest run.")
+    error: str | None = Field(description="Why the job cannot run.")
+
+
+class JobRead(JobSummary):
+    """A job."""
+
+    files: dict[str, str] = Field(description="Text files placed in every task's working directory: path to text.")
+
+
+def name_of(job: Job) -> str:
+    """Return the display name of a job."""
+    return job.spec.display_name or job.metadata.name
+
+
+def summary_of(job: Job, last_run: Run | None) -> JobSummary:
+    """Return a job as lists show it."""
+    return JobSummary(**_fields(job, last_run))
+
+
+def job_of(job: Job, last_run: Run | None) -> JobRead:
+    """Return a job as REST shows it."""
+    return JobRead(**_fields(job, last_run), files={file.path: file.content for file in job.spec.files})
+
+
+def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
+    stalled = job.status.condition(ConditionType.STALLED) if job.status else None
+    return {
+        **execution_of(job.spec),
+        "id": job.public_id,
+        "name": name_of(job),
+        "description": job.spec.description,
+        "schedule": job.spec.schedule,
+        "time_zone": job.spec.time_zone,
+        "suspend": job.spec.suspend,
+        "concurrency_policy": job.spec.concurrency_policy,
+        "created_at": job.metadata.creation_timestamp,
+        "next_run_at": job.status.next_schedule_time if job.status else None,
+        "last_run": last_run and _last(last_run),
+        "error": stalled.message if stalled and stalled.status == "True" else None,
+    }
+
+
+def _last(run: Run) -> LastRun:
+    return LastRun(
+        id=run.public_id, name=run.metadata.name, status=run.phase, created_at=run.metadata.creation_timestamp
+    )

@@ -1,0 +1,84 @@
+"""New jobs, and changes from one state of a job to the next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from icefield_apiserver.core.execution import build_spec
+from icefield_apiserver.core.kube.named_resources import slug_for
+from icefield_crds import Job, JobSpec, ObjectMeta
+
+
+@dataclass(frozen=True)
+class JobChange:
+    """A change of a job.
+
+    Attributes:
+        name: the new display name; None keeps the current one.
+        command: the new command; None keeps the current one.
+        tasks: the fields of each Task of the new DAG; None keeps the current DAG, an empty list clears it.
+        fields: new values of other fields of JobSpec, by name; those that are absent keep their value.
+    """
+
+    name: str | None
+    command: str | None
+    tasks: Sequence[Mapping[str, Any]] | None
+    fields: Mapping[str, Any]
+
+
+def new_job(name: str, spec: JobSpec, namespace: str) -> Job:
+    """Return a new job.
+
+    Args:
+        name: its display name.
+        spec: everything else.
+        namespace: where it will be stored.
+
+    Raises:
+        BadRequest: no Kubernetes name can be made of the display name.
+    """
+    slug = slug_for(name)
+    display_name = name if name != slug else None
+    return Job(
+        metadata=ObjectMeta(name=slug, namespace=namespace), spec=spec.model_copy(update={"display_name": display_name})
+    )
+
+
+def changed(job: Job, change: JobChange) -> JobSpec:
+    """Return the spec of a job after a change.
+
+    A job that keeps its DAG ignores a new command: where there are tasks, they win.
+
+    Raises:
+        BadRequest: a value cannot be stored.
+    """
+    fields = {name: getattr(job.spec, name) for name in JobSpec.model_fields} | dict(change.fields)
+    if change.name is not None:
+        fields["display_name"] = None if change.name == job.metadata.name else change.name
+    return build_spec(lambda: JobSpec(**{**fields, **_work_after(job.spec, change)}))
+
+
+def _work_after(spec: JobSpec, change: JobChange) -> dict[str, Any]:
+    if change.tasks:
+        return {"command": None, "tasks": change.tasks}
+    if change.tasks is None and spec.tasks is not None:
+        return {"command": None, "tasks": spec.tasks}
+    command = change.command or spec.command
+    return {"command": command, "tasks": None if command else []}
+
+
+def merge_patch(before: JobSpec, after: JobSpec) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) from one spec to another; empty when they are equal."""
+    return _difference(before.to_api(), after.to_api())
+
+
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    patch: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        old = before.get(name)
+        if old == value:
+            continue
+        patch[name] = _difference(old, value) if isinstance(value, dict) and isinstance(old, dict) else value
+    return patch

@@ -1,0 +1,25 @@
+"""Lineage, as a feature."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
+from icefield_apiserver.features.runs.service import RunService
+from icefield_apiserver.features.tables.service import TableService
+
+from .routes import router, runs_router
+from .service import LineageRecorder, LineageService
+from .store import LineageStore
+
+
+async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
+    """Provide the recorder and the service of lineage."""
+    workspaces = core.cluster.workspace_directory
+    services.provide(
+        LineageRecorder(core.db, workspaces),
+        LineageService(LineageStore(core.db), workspaces, services.get(RunService), services.get(TableService)),
+    )
+
+
+feature = Feature("lineage", (Mount(API_V1, router), Mount(API_V1, runs_router)), install, needs=("runs", "tables"))

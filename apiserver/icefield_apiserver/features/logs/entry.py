@@ -1,0 +1,31 @@
+"""One line of a log, from either place it is read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from icefield_crds.wire.log_line import LogLine
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(LogLine):
+    """A line, and the JSON that callers get of it.
+
+    Attributes:
+        json: the line as JSON, including fields that are not known here.
+    """
+
+    json: bytes
+
+
+def from_archive(encoded: bytes) -> Entry:
+    """Return the entry of an archived line."""
+    line = LogLine.decode(encoded)
+    return Entry(line.timestamp, line.message, line.task, line.attempt, encoded.rstrip(b"\n"))
+
+
+def from_pod(served: bytes, task: str, attempt: int) -> Entry:
+    """Return the entry of a line that the kubelet serves with timestamps: `<timestamp> <message>`."""
+    timestamp, _, message = served.decode(errors="replace").partition(" ")
+    encoded = LogLine(timestamp, message, task, attempt).encode()
+    return Entry(timestamp, message, task, attempt, encoded.rstrip(b"\n"))

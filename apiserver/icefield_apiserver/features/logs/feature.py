@@ -1,0 +1,20 @@
+"""Logs, as a feature."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
+
+from .archive import Archive
+from .pod import PodLogs
+from .routes import router
+from .service import LogService
+
+
+async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
+    """Provide the service of logs."""
+    services.provide(LogService(Archive(core.bucket), PodLogs(core.cluster.client)))
+
+
+feature = Feature("logs", (Mount(API_V1, router),), install, needs=("runs",))

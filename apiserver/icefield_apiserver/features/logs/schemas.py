@@ -1,0 +1,14 @@
+"""REST schemas of logs."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class LogLine(BaseModel):
+    """One line of a log."""
+
+    timestamp: str = Field(description="RFC 3339, nanoseconds.", examples=["2026-06-01T08:00:00.123456789Z"])
+    message: str = Field(description="The line, without its newline.")
+    task: str = Field(description="Key of the task; main for a single command.")
+    attempt: int = Field(description="Number of the attempt, from 0.")

@@ -1,0 +1,1 @@
+"""Maintenance of tables: Iceberg's procedures, called on a warehouse by a run."""

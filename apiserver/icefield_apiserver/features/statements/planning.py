@@ -1,0 +1,163 @@
+"""From a request to the SQL that an engine runs: one parse, the catalog, one compile (icefield_sql)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from cachetools import LRUCache
+
+import icefield_sql as sql
+from icefield_apiserver.core.catalog import Catalogs, SqlCatalogReader
+from icefield_apiserver.core.errors import BadRequest
+from icefield_crds import Workspace
+from icefield_sql import Compiled, Kind, Names, SqlError, Table, parse_schema
+
+from .requests import PlanRequest
+
+LONG_TEXT = 8 * 1024
+"""A longer text is parsed and compiled in a thread: it would delay every other request."""
+CACHED = 512
+"""How many statements each cache holds: dashboards and applications repeat theirs."""
+_TIME_DEPENDENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A statement compiled against its tables.
+
+    Attributes:
+        compiled: its text for the engine that runs it.
+        made_at: when, by the event loop's clock.
+    """
+
+    compiled: Compiled
+    made_at: float
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A request whose text was parsed.
+
+    Attributes:
+        key: its key in the caches; None where it is not cached.
+        plan: the plan that it came with; None where it is still to be made.
+    """
+
+    request: PlanRequest
+    statement: sql.Statement
+    key: Key | None = None
+    plan: Plan | None = None
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes tables."""
+        return self.statement.is_write
+
+    @cached_property
+    def repeated_key(self) -> Key | None:
+        """What its compilation depends on besides its tables.
+
+        None where it is not cached, or may depend on the time, so that it is compiled each time.
+        """
+        if self.key is None or _TIME_DEPENDENT.search(self.request.query):
+            return None
+        return self.key, self.request.engine, self.request.row_limit
+
+    @property
+    def may_move_to_spark(self) -> bool:
+        """Whether the engine was chosen here, so that Spark may run what DuckDB cannot answer."""
+        return self.request.engine == "auto" and self.statement.dialect == "icefield" and not self.is_write
+
+    def on_spark(self) -> Parsed:
+        """Return the same statement for Spark."""
+        return Parsed(replace(self.request, engine="spark"), self.statement)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it answers with rows: what writes does not, but for procedures."""
+        if self.statement.kind is Kind.TRANSACTION:
+            return False
+        return not self.statement.is_write or self.statement.command == "CALL"
+
+
+class Planner:
+    """Parses and compiles statements.
+
+    Args:
+        catalogs: the workspaces' catalogs.
+    """
+
+    def __init__(self, catalogs: Catalogs) -> None:
+        self._catalogs = catalogs
+        self._parsed: LRUCache[Key, sql.Statement] = LRUCache(CACHED)
+        self._compiled: LRUCache[Key, Compiled] = LRUCache(CACHED)
+
+    async def parse(self, request: PlanRequest, workspace: Workspace) -> Parsed:
+        """Parse a request.
+
+        Raises:
+            BadRequest: it does not parse, or is not allowed.
+        """
+        key = None if request.params or len(request.query) > LONG_TEXT else _text_key(request, workspace)
+        if key and (kept := self._parsed.get(key)):
+            return Parsed(request, kept, key)
+        try:
+            if len(request.query) > LONG_TEXT:
+                statement = await asyncio.to_thread(_parse, request, workspace)
+            else:
+                statement = _parse(request, workspace)
+        except SqlError as error:
+            raise BadRequest(error.sentence) from error
+        if key:
+            self._parsed[key] = statement
+        return Parsed(request, statement, key)
+
+    async def compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
+        """Resolve a statement's names in the catalog as it is now, and compile it for its engine.
+
+        Raises:
+            UnresolvedName: it names something that does not exist.
+            SqlError: the engine asked for cannot run it.
+            ApiError: the catalog is unavailable.
+        """
+        request = parsed.request
+        reader = SqlCatalogReader(self._catalogs.of(workspace.metadata.name))
+        resolved = await sql.resolve(parsed.statement, reader)
+        if len(request.query) > LONG_TEXT:
+            return await asyncio.to_thread(sql.compile, resolved, request.engine, request.row_limit)
+        key = _compiled_key(parsed, resolved)
+        if key and (kept := self._compiled.get(key)):
+            return kept
+        compiled = sql.compile(resolved, request.engine, request.row_limit)
+        if key:
+            self._compiled[key] = compiled
+        return compiled
+
+
+def _parse(request: PlanRequest, workspace: Workspace) -> sql.Statement:
+    plain = Names(workspace.metadata.name, frozenset(workspace.spec.catalog.aliases))
+    names = Names(plain.catalog, plain.aliases, parse_schema(request.schema, plain))
+    return sql.parse(request.query, names, dialect=request.dialect, params=request.params)
+
+
+def _text_key(request: PlanRequest, workspace: Workspace) -> Key:
+    """Return everything that parsing a request without parameters depends on."""
+    aliases = tuple(workspace.spec.catalog.aliases)
+    return workspace.metadata.name, aliases, request.schema, request.dialect, request.query
+
+
+def _compiled_key(parsed: Parsed, resolved: sql.Resolved) -> Key | None:
+    """Return everything that compiling depends on; None where that is more than the text and its tables."""
+    tables = resolved.objects
+    if parsed.repeated_key is None or parsed.statement.kind is not Kind.READ:
+        return None
+    if not all(isinstance(table, Table) for table in tables.values()):
+        return None
+    located = tuple((name, table.metadata_location) for name, table in tables.items() if isinstance(table, Table))
+    return *parsed.repeated_key, located

@@ -1,0 +1,187 @@
+"""The database record of a statement while it is executed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy.exc import InterfaceError, OperationalError
+from tenacity import (
+    AsyncRetrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+)
+
+from icefield_apiserver.core.db.base import now
+from icefield_apiserver.features.lineage.service import lineage_of
+from icefield_crds.wire.gateway import StatementState
+
+from .dependencies import ExecutionDependencies
+from .execution import Execution, StatementOutcome
+from .models import Statement
+
+log = logging.getLogger(__name__)
+
+DATABASE_RETRY_SECONDS = 90.0
+"""How long the database may be unavailable."""
+FIRST_DELAY_SECONDS = 0.2
+LATE_SECONDS = 0.05
+"""A read that ends sooner, and may be recorded late, is recorded once."""
+_UNAVAILABLE = (OperationalError, InterfaceError, sqlalchemy.exc.TimeoutError, OSError)
+
+
+class LeaseLostError(Exception):
+    """Another process owns the statement now."""
+
+
+async def record_new(execution: Execution, deps: ExecutionDependencies) -> None:
+    """Store the record of a new statement, unless it ends so soon that its end is recorded with it.
+
+    Errors are raised where `execution.recorded` is awaited.
+    """
+    if execution.may_be_recorded_late:
+        await asyncio.sleep(LATE_SECONDS)
+    if record := execution.take_new_record():
+        await _insert(execution, deps, record)
+
+
+async def _insert(execution: Execution, deps: ExecutionDependencies, record: dict[str, Any]) -> None:
+    try:
+        await deps.repository.insert(record)
+    except Exception as error:
+        execution.recorded.set_exception(error)
+        execution.stop.set()
+    else:
+        execution.recorded.set_result(None)
+
+
+async def record_dispatched(execution: Execution, deps: ExecutionDependencies, *, is_dispatched: bool) -> None:
+    """Record that a statement may be at its gateway from now on, or that it certainly is not.
+
+    Raises:
+        LeaseLostError: another process owns it now.
+    """
+    statement = execution.statement
+    values = {"engine": statement.engine, "lineage": statement.lineage, "started_at": statement.started_at}
+    await change(execution, deps, {"is_dispatched": is_dispatched, **values})
+
+
+async def record_running(execution: Execution, deps: ExecutionDependencies) -> None:
+    """Record that an engine runs a statement.
+
+    Raises:
+        LeaseLostError: another process owns it now.
+    """
+    statement = execution.statement
+    values = {"engine": statement.engine, "lineage": statement.lineage, "started_at": statement.started_at}
+    await change(execution, deps, {"status": "running", "is_dispatched": True, **values})
+
+
+async def change(execution: Execution, deps: ExecutionDependencies, values: dict[str, Any]) -> None:
+    """Change a statement's record, in the database and then in memory; one that is not stored yet in memory only.
+
+    Raises:
+        LeaseLostError: another process owns it now.
+        sqlalchemy.exc.SQLAlchemyError: the database is unavailable for too long.
+    """
+    statement = execution.statement
+    if execution.amend_new_record(values):
+        return
+    await execution.recorded
+    if not await retry_database(lambda: deps.repository.change(statement.id, statement.owner, values)):
+        raise LeaseLostError
+    execution.change(values)
+
+
+async def finish(execution: Execution, deps: ExecutionDependencies, outcome: StatementOutcome) -> None:
+    """Record how a statement ended; one that was not recorded before is stored with its end.
+
+    Raises:
+        DuplicateStatementError: its idempotency key has another statement.
+        LeaseLostError: another process owns it now.
+        sqlalchemy.exc.SQLAlchemyError: the database is unavailable for too long.
+    """
+    values = _final_values(execution.statement, deps, outcome)
+    if execution.may_be_recorded_late and (record := execution.take_new_record()):
+        await _insert(execution, deps, {**record, **values})
+        await execution.recorded
+    else:
+        await execution.recorded
+        await _update(execution.statement, deps, values, outcome)
+    execution.change(values)
+
+
+def _final_values(statement: Statement, deps: ExecutionDependencies, outcome: StatementOutcome) -> dict[str, Any]:
+    state, moment, started = outcome.state, now(), statement.started_at
+    is_success = outcome.status == "succeeded"
+    has_result = is_success and state is not None and state.result is not None
+    return {
+        "status": outcome.status,
+        "engine": statement.engine,
+        "error_code": outcome.error_code[:128] if outcome.error_code else None,
+        "error_message": _storable(outcome.error_message),
+        "started_at": started,
+        "finished_at": moment,
+        "duration_ms": _duration(state, (moment - started) if started else None),
+        "rows_produced": outcome.rows_produced if is_success else None,
+        "truncated": bool(state and state.truncated),
+        "result_schema": state.schema if is_success and state else None,
+        "result": state.result.to_json() if state and state.result and is_success else None,
+        "result_content": state.content if is_success and state else None,
+        "expires_at": moment + timedelta(seconds=deps.settings.result_seconds) if has_result else None,
+        "lineage": lineage_of(outcome.read, outcome.written),
+    }
+
+
+async def _update(
+    statement: Statement, deps: ExecutionDependencies, values: dict[str, Any], outcome: StatementOutcome
+) -> None:
+    edges = []
+    if outcome.status == "succeeded":
+        edges = deps.recorder.of_statement(
+            statement.id, statement.workspace_uid, statement.run_uid, outcome.read, outcome.written
+        )
+    if not await retry_database(lambda: deps.repository.finish(statement.id, statement.owner, values, edges)):
+        raise LeaseLostError
+
+
+def _duration(state: StatementState | None, since: timedelta | None) -> float | None:
+    if state and state.duration_ms is not None:
+        return state.duration_ms
+    return round(since.total_seconds() * 1000, 3) if since else None
+
+
+def _storable(message: str | None) -> str | None:
+    """Return a message as a database takes it: Postgres has no NUL in texts."""
+    return message.replace("\0", "\ufffd") if message else message
+
+
+async def retry_database(call: Callable[[], Awaitable[bool]]) -> bool:
+    """Make a call to the database, and retry it while the database is unavailable.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: it is unavailable for too long, or refuses.
+    """
+    try:
+        return await call()  # without tenacity, whose set-up costs as much as planning a cached statement
+    except _UNAVAILABLE as error:
+        log.warning("the database is unavailable: %s", error)
+
+    async def attempt() -> bool:
+        return await call()
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(_UNAVAILABLE),
+        wait=wait_exponential(multiplier=0.2, max=5.0),
+        stop=stop_after_delay(DATABASE_RETRY_SECONDS),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )
+    await asyncio.sleep(FIRST_DELAY_SECONDS)
+    return await retrying(attempt)

@@ -1,0 +1,396 @@
+"""Statements of callers: run, read, listed and cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import icefield_sql as sql
+from icefield_apiserver.core.db.base import now
+from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
+from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
+from icefield_apiserver.core.pagination import Window
+from icefield_apiserver.features.runs.service import RunService
+from icefield_apiserver.features.warehouses.service import WarehouseService
+from icefield_apiserver.identity.principal import Principal
+from icefield_crds import Role, Warehouse, Workspace
+from icefield_crds.wire.gateway import FINAL_PHASES, ResultIndex
+
+from . import identifiers
+from .execution import Execution
+from .executor import Executor
+from .identifiers import is_id
+from .models import Statement
+from .planning import Parsed, Plan, Planner
+from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
+from .responses import rows_of_stream
+from .results import GONE, Result, ResultStore
+from .store import DuplicateStatementError, Filters, StatementRepository
+
+INLINE_ROWS = 10_000
+"""Most rows of the answer to POST /sql/execute itself."""
+CANCEL_SECONDS = 5.0
+"""How long a cancel waits for the engine to have stopped."""
+POLL_SECONDS = 0.25
+
+__all__ = [
+    "MAX_WAIT_SECONDS",
+    "EngineChoice",
+    "ExecuteRequest",
+    "FirstRows",
+    "Plan",
+    "PlanRequest",
+    "PreparedStatement",
+    "Statement",
+    "StatementService",
+    "is_id",
+]
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """The first rows of a result.
+
+    Attributes:
+        column_types: as Spark SQL names them.
+        json: the rows as JSON, a list of lists.
+        truncated: whether there are more rows than these.
+    """
+
+    columns: list[str]
+    column_types: list[str]
+    json: bytes
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class PreparedStatement:
+    """A statement that its caller parsed, and may have compiled.
+
+    Attributes:
+        statement: its parse.
+        plan: its plan for the engine that the request asks for; None to make it later.
+    """
+
+    statement: sql.Statement
+    plan: Plan | None = None
+
+
+class StatementService:
+    """Statements, each call inside the caller's workspace.
+
+    Args:
+        repository: stores their records.
+        executor: runs them.
+        planner: parses them.
+        results: reads their results.
+        warehouses: where they run.
+        runs: the runs that they are executed for.
+        workspaces: the Workspaces.
+    """
+
+    def __init__(
+        self,
+        repository: StatementRepository,
+        executor: Executor,
+        planner: Planner,
+        results: ResultStore,
+        warehouses: WarehouseService,
+        runs: RunService,
+        workspaces: WorkspaceDirectory,
+    ) -> None:
+        self._repository = repository
+        self._executor = executor
+        self._planner = planner
+        self._results = results
+        self._warehouses = warehouses
+        self._runs = runs
+        self._workspaces = workspaces
+
+    async def execute(
+        self, principal: Principal, request: ExecuteRequest, prepared: PreparedStatement | None = None
+    ) -> tuple[Statement, bytes | None]:
+        """Run a statement; return its record after the wait, and the first rows as an Arrow IPC stream.
+
+        The stream is None where no rows are wanted or there are none, and empty where they are to be read separately.
+
+        Args:
+            principal: the caller.
+            request: the statement.
+            prepared: its parse, where there is one already.
+
+        Raises:
+            BadRequest: it does not parse, is not allowed, or names a run that does not exist.
+            Forbidden: the caller may only read, or names another run than its own.
+            NotFound: the workspace has no such warehouse.
+            QuotaExceeded: too many statements wait on the warehouse.
+        """
+        workspace = self._workspace(principal)
+        warehouse = await self._warehouses.get(principal, request.warehouse)
+        if prepared:
+            parsed = Parsed(request.plan, prepared.statement, plan=prepared.plan)
+        else:
+            parsed = await self._planner.parse(request.plan, workspace)
+        if parsed.is_write and not principal.may(Role.EDITOR):
+            raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
+        run_uid = await self._run_uid(principal, request.run)
+        self._executor.check_room(warehouse.metadata.uid)
+        values = self._record(principal, workspace, warehouse, parsed, request, run_uid)
+        wants_rows = request.wants_rows and request.wait_seconds > 0
+        execution = self._executor.start(values, parsed, INLINE_ROWS if wants_rows else 0)
+        try:
+            await execution.recorded
+        except DuplicateStatementError as error:
+            return await self._repeated(principal, workspace, request, error)
+        return await self._awaited(execution, request)
+
+    async def get(self, principal: Principal, statement_id: str) -> Statement:
+        """Return a statement.
+
+        Raises:
+            NotFound: the workspace has none of this id.
+        """
+        return await self._repository.get(self._workspace(principal).metadata.uid, statement_id)
+
+    async def ended(self, principal: Principal, statement_id: str, seconds: float) -> tuple[Statement, bytes | None]:
+        """Wait for a statement's end, and return it with the first rows, where this process ran it.
+
+        It may not have ended: after so many seconds, or when the process is about to end.
+
+        Raises:
+            NotFound: the workspace has none of this id.
+        """
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + seconds
+        if execution := self._executor.find(statement_id):
+            await self._wait(execution, seconds)
+            return await self._current(execution), execution.inline
+        while True:
+            statement = await self.get(principal, statement_id)
+            if statement.status in FINAL_PHASES or clock() > give_up or self._executor.closing.is_set():
+                return statement, None
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def page(self, principal: Principal, filters: Filters, window: Window, before: str | None) -> list[Statement]:
+        """Return statements, newest first, and one more than the window's limit where there are more."""
+        return list(await self._repository.page(self._workspace(principal).metadata.uid, filters, window, before))
+
+    async def cancel(self, principal: Principal, statement_id: str) -> Statement:
+        """Stop a statement, and return it after a moment; one that has ended is not changed.
+
+        Raises:
+            Forbidden: it is another user's, and the caller may only read.
+        """
+        statement = await self.get(principal, statement_id)
+        if statement.person != principal.person and not principal.may(Role.EDITOR):
+            raise Forbidden(f"Your role {principal.role.value} may only cancel statements of your own.")
+        await self._executor.cancel(statement)
+        give_up = asyncio.get_running_loop().time() + CANCEL_SECONDS
+        while statement.status not in FINAL_PHASES and asyncio.get_running_loop().time() < give_up:
+            await asyncio.sleep(POLL_SECONDS)
+            statement = await self.get(principal, statement_id)
+        return statement
+
+    async def result(self, principal: Principal, statement_id: str) -> tuple[Statement, Result]:
+        """Return a statement that has a result, and the result.
+
+        Raises:
+            Conflict: it has not ended, or has failed.
+            BadRequest: it is of a kind that has no result.
+            NotFound: its result no longer exists.
+        """
+        workspace_uid = self._workspace(principal).metadata.uid
+        statement = await self._repository.get_with_content(workspace_uid, statement_id)
+        if statement.status in ("failed", "cancelled"):
+            raise Conflict(f"Results not available: statement {statement_id} {_ended(statement)}")
+        if statement.status != "succeeded":
+            raise Conflict(f"Results not available: statement {statement_id} is {statement.status}.")
+        if statement.result_schema is None:
+            raise BadRequest(f"Results not available: statement {statement_id} is of a kind that returns no rows.")
+        if statement.result is None:
+            raise NotFound(GONE)
+        return statement, Result(ResultIndex.from_json(statement.result), statement.result_content)
+
+    async def first_rows(self, principal: Principal, statement: Statement, inline: bytes | None) -> FirstRows | None:
+        """Return the first rows of a statement that has ended; None where it has no result.
+
+        Args:
+            principal: the caller.
+            statement: the statement.
+            inline: an Arrow IPC stream that came with its end; what it lacks is read from the result.
+        """
+        if statement.status != "succeeded" or statement.result_schema is None:
+            return None
+        total = statement.rows_produced or 0
+        wanted = min(total, INLINE_ROWS)
+        count, rows = rows_of_stream(inline) if inline else (-1, b"")
+        if count < wanted:
+            _, result = await self.result(principal, statement.id)
+            pieces = await self.json_rows(result, 0, wanted)
+            count, rows = wanted, b"".join([piece async for piece in pieces])
+        return FirstRows(
+            columns=[column["name"] for column in statement.result_schema],
+            column_types=[column["type"] for column in statement.result_schema],
+            json=b"[" + rows + b"]",
+            truncated=count < total,
+        )
+
+    async def json_rows(self, result: Result, start: int, count: int | None) -> AsyncIterator[bytes]:
+        """Start to read rows of a result as JSON; see ResultStore.json_rows."""
+        return await self._results.json_rows(result, start, count)
+
+    async def arrow(self, result: Result) -> AsyncIterator[bytes]:
+        """Start to read a result as it is stored; see ResultStore.stream."""
+        return await self._results.stream(result)
+
+    async def link(self, principal: Principal, result: Result) -> str:
+        """Return a URL at which the caller can read a result from the object store."""
+        is_inside = principal.kind == "run"
+        return await (self._results.internal_url(result) if is_inside else self._results.external_url(result))
+
+    async def filters(
+        self,
+        principal: Principal,
+        *,
+        status: str | None,
+        warehouse: str | None,
+        person: str | None,
+        since: Any,
+        run: str | None,
+    ) -> Filters:
+        """Return the filters that a caller named; warehouses and runs may have been deleted."""
+        return Filters(
+            status=status,
+            warehouse=await self._warehouse_uid(principal, warehouse) if warehouse else None,
+            person=person,
+            first_id=identifiers.first_id(since) if since else None,
+            run_uid=await self._run_prefix(principal, run) if run else None,
+        )
+
+    def _workspace(self, principal: Principal) -> Workspace:
+        return self._workspaces.existing(principal.workspace)
+
+    def _record(
+        self,
+        principal: Principal,
+        workspace: Workspace,
+        warehouse: Warehouse,
+        parsed: Parsed,
+        request: ExecuteRequest,
+        run_uid: str | None,
+    ) -> dict[str, Any]:
+        return {
+            "id": identifiers.new_id(),
+            "workspace": workspace.metadata.name,
+            "workspace_uid": workspace.metadata.uid,
+            "warehouse": warehouse.metadata.name,
+            "warehouse_uid": warehouse.metadata.uid,
+            "person": principal.person,
+            "idempotency_key": request.idempotency_key,
+            "query": request.plan.query,
+            "dialect": request.plan.dialect,
+            "request": parsed.request.stored(),
+            "is_write": parsed.is_write,
+            "status": "pending",
+            "is_dispatched": False,
+            "attempts": 0,
+            "submitted_at": now(),
+            "truncated": False,
+            "run_uid": run_uid,
+            "context": request.context,
+            "cancel_requested": False,
+            **self._executor.lease(),
+        }
+
+    async def _run_uid(self, principal: Principal, run_id: str | None) -> str | None:
+        if not run_id:
+            return principal.run_uid
+        try:
+            run = await self._runs.get(principal, run_id)
+        except NotFound as error:
+            raise BadRequest(
+                f"Field lineage_run_id: there is no run {run_id} in workspace {principal.workspace}."
+            ) from error
+        if principal.run_uid not in (None, run.metadata.uid):
+            raise Forbidden("A run's token can name that run only in lineage_run_id.")
+        return run.metadata.uid
+
+    async def _repeated(
+        self,
+        principal: Principal,
+        workspace: Workspace,
+        request: ExecuteRequest,
+        error: DuplicateStatementError,
+    ) -> tuple[Statement, bytes | None]:
+        """Answer a request whose idempotency key was used before."""
+        key = request.idempotency_key or ""
+        found = await self._repository.by_idempotency_key(workspace.metadata.uid, principal.person, key)
+        if found is None:
+            raise Unavailable from error
+        if found.query != request.plan.query:
+            raise Conflict("The idempotency key was used for another statement.") from error
+        if execution := self._executor.find(found.id):
+            return await self._awaited(execution, request)
+        return await self._with_rows(found, None, request)
+
+    async def _awaited(self, execution: Execution, request: ExecuteRequest) -> tuple[Statement, bytes | None]:
+        """Return a statement after the request's wait, with its first rows."""
+        await self._wait(execution, request.wait_seconds)
+        return await self._with_rows(await self._current(execution), execution.inline, request)
+
+    async def _with_rows(
+        self, statement: Statement, inline: bytes | None, request: ExecuteRequest
+    ) -> tuple[Statement, bytes | None]:
+        """Return a statement with its first rows, for those who want them.
+
+        Where they did not come with its end, as another process or an earlier request ran it, they are those in its
+        record: all of a short result, none of any other.
+        """
+        has_rows = statement.status == "succeeded" and statement.result_schema is not None
+        if inline is not None or not has_rows or not request.wants_rows:
+            return statement, inline
+        if (statement.rows_produced or 0) > INLINE_ROWS:
+            return statement, b""
+        stored = await self._repository.get_with_content(statement.workspace_uid, statement.id)
+        return statement, stored.result_content or b""
+
+    async def _wait(self, execution: Execution, seconds: float) -> None:
+        """Wait for a statement's end, or for this process's: another one then continues it."""
+        if not seconds:
+            return
+        ended = asyncio.ensure_future(execution.ended.wait())
+        closing = asyncio.ensure_future(self._executor.closing.wait())
+        with suppress(TimeoutError):
+            try:
+                await asyncio.wait((ended, closing), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ended.cancel()
+                closing.cancel()
+
+    async def _current(self, execution: Execution) -> Statement:
+        """Return a statement's record; from the database where this process no longer runs it."""
+        statement = execution.statement
+        if execution.ended.is_set() and statement.status not in FINAL_PHASES:
+            return await self._repository.get(statement.workspace_uid, statement.id)
+        return statement
+
+    async def _warehouse_uid(self, principal: Principal, id_or_name: str) -> tuple[str | None, str]:
+        try:
+            return (await self._warehouses.get(principal, id_or_name)).metadata.uid, id_or_name
+        except NotFound:
+            return None, id_or_name
+
+    async def _run_prefix(self, principal: Principal, id_or_name: str) -> str:
+        """Return the beginning of a run's uid: of a deleted run only its public id is known."""
+        try:
+            return (await self._runs.get(principal, id_or_name)).metadata.uid
+        except NotFound:
+            hexes = id_or_name.removeprefix("run_")
+            return f"{hexes[:8]}-{hexes[8:12]}"
+
+
+def _ended(statement: Statement) -> str:
+    return "was cancelled." if statement.status == "cancelled" else f"failed: {statement.error_message}"

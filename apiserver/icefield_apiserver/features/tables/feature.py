@@ -1,0 +1,18 @@
+"""Tables, as a feature."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
+
+from .routes import router
+from .service import TableService
+
+
+async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
+    """Provide the service of tables."""
+    services.provide(TableService(core.catalogs))
+
+
+feature = Feature("tables", (Mount(API_V1, router),), install)

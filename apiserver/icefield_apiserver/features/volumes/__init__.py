@@ -1,0 +1,1 @@
+"""Volumes: folders of files in databases, below the workspace's prefix in the object store."""

@@ -1,0 +1,77 @@
+"""REST schemas of workspaces and their members."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from icefield_apiserver.identity.fields import Email, Name
+from icefield_crds import Role
+
+WorkspaceState = Literal["pending", "ready", "failed", "deleting"]
+
+
+class QuotaValues(BaseModel):
+    """Quotas of a workspace."""
+
+    max_running_runs: Annotated[int, Field(ge=0, le=10000, description="Maximum number of running runs.")] = 10
+    max_queued_workloads: Annotated[
+        int, Field(ge=0, le=10000, description="Maximum number of waiting Polars workloads.")
+    ] = 100
+
+
+class MemberOfWorkspace(BaseModel):
+    """A person's role in a workspace."""
+
+    user: Annotated[str, Field(description="The person's e-mail address.", examples=["you@acme.eu"])]
+    role: Annotated[Role, Field(description="viewer, editor or admin.")]
+
+
+class NewMember(MemberOfWorkspace):
+    """A member of a new workspace."""
+
+    user: Email
+
+
+class MemberRole(BaseModel):
+    """Request body to give a person a role in a workspace."""
+
+    role: Annotated[Role, Field(description="viewer, editor or admin.")]
+
+
+class NewWorkspace(BaseModel):
+    """Request body to create a workspace."""
+
+    name: Annotated[Name, Field(description="Display name.", examples=["Acme analytics"])]
+    slug: Annotated[
+        str | None,
+        Field(max_length=40, description="Name in URLs and Kubernetes; made from the display name when absent."),
+    ] = None
+    members: Annotated[list[NewMember], Field(max_length=500, description="Members and their roles.")] = []
+    quotas: Annotated[QuotaValues | None, Field(description="Quotas; the platform's defaults when absent.")] = None
+    default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
+
+
+class WorkspaceChange(BaseModel):
+    """Request body to change a workspace; absent fields keep their value."""
+
+    name: Annotated[Name | None, Field(description="Display name.")] = None
+    quotas: Annotated[QuotaValues | None, Field(description="Quotas.")] = None
+    default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
+
+
+class WorkspaceView(BaseModel):
+    """A workspace, as the caller sees it."""
+
+    id: Annotated[str, Field(description="Id of the workspace.", examples=["ws_1f0c2a9155aa"])]
+    slug: Annotated[str, Field(description="Its name in URLs and Kubernetes.", examples=["demo"])]
+    name: Annotated[str, Field(description="Display name.")]
+    namespace: Annotated[str, Field(description="Its Kubernetes namespace.", examples=["icefield-demo"])]
+    role: Annotated[Role, Field(description="Role of the caller in the workspace.")]
+    status: Annotated[WorkspaceState, Field(description="pending, ready, failed or deleting.")]
+    error: Annotated[str | None, Field(description="Why it is not ready.")]
+    quotas: Annotated[QuotaValues, Field(description="Quotas.")]
+    default_flavor: Annotated[str, Field(description="Default flavor.")]
+    created_at: Annotated[datetime | None, Field(description="When it was created.")]

@@ -1,1 +1,0 @@
-"""Keeping tables quick and small: Iceberg's procedures on a warehouse, called by a run."""

@@ -1,1 +1,0 @@
-"""Bodies of requests and answers, one module per section of the reference."""

@@ -1,1 +1,0 @@
-"""Volumes: folders of files in databases, in the workspace's own part of the object store."""

@@ -1,0 +1,106 @@
+"""The gateway's own check of SQL for DuckDB, independent of the API server's: one statement, which reads tables only.
+
+The settings of the database refuse access outside the workspace. What they allow is refused here: raw files of the
+workspace, spilled data of other statements, settings, secrets, and DuckDB's own tables. DuckDB itself parses the SQL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import duckdb
+
+from icefield_engines.warehouse.errors import Code, EngineError
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
+_TABLE_FUNCTIONS = frozenset(
+    {"iceberg_scan", "unnest", "range", "generate_series", "repeat", "repeat_row", "json_each", "json_tree"}
+)
+_REFUSED_FUNCTIONS = frozenset({"current_setting", "getenv", "getvariable", "write_log", "nextval", "currval"})
+_NO_READ = "The warehouse's DuckDB runs nothing but reads."
+REMEMBERED_TEXTS = 512
+LONGEST_REMEMBERED_TEXT = 16 * 1024
+"""Characters: so that the remembered texts stay below some megabytes."""
+Tree = dict[str, Any]
+
+
+class StatementGuard:
+    """Checks statements; what it finds of a text depends on the text alone, so it is remembered."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Parse with this database, whose configuration is locked."""
+        self._database = database
+        self._remembered = lru_cache(REMEMBERED_TEXTS)(self._refusal)
+
+    def check(self, sql: str) -> None:
+        """Refuse everything but one SELECT, or the EXPLAIN of one, over Iceberg tables.
+
+        Raises:
+            EngineError: STATEMENT_NOT_ALLOWED.
+            duckdb.Error: it does not parse.
+        """
+        find = self._remembered if len(sql) <= LONGEST_REMEMBERED_TEXT else self._refusal
+        if message := find(sql):
+            raise EngineError(Code.STATEMENT_NOT_ALLOWED, message)
+
+    def _refusal(self, sql: str) -> str | None:
+        with self._database.cursor() as connection:
+            try:
+                _check(connection, sql)
+            except EngineError as error:
+                return error.message
+        return None
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise _refusal("One statement at a time is run.")
+    if statements[0].type == duckdb.StatementType.EXPLAIN and (explain := _EXPLAIN.match(sql)):
+        _check(connection, sql[explain.end() :])
+        return
+    if statements[0].type != duckdb.StatementType.SELECT:
+        raise _refusal(_NO_READ)
+    found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+    tree: Tree = json.loads(found[0]) if found else {"error": True}
+    if tree["error"]:
+        raise _refusal(_NO_READ)
+    for node, visible in _nodes(tree):
+        _refuse_unless_allowed(node, visible)
+
+
+def _nodes(tree: Tree) -> Iterator[tuple[Tree, frozenset[str]]]:
+    """Yield each node with the names of the common table expressions that are visible from it."""
+    waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+    while waiting:
+        node, visible = waiting.pop()
+        if isinstance(node, list):
+            waiting += [(part, visible) for part in node]
+        elif isinstance(node, dict):
+            named = (node.get("cte_map") or {}).get("map", [])
+            visible |= {entry["key"].lower() for entry in named}
+            waiting += [(part, visible) for part in node.values() if isinstance(part, (dict, list))]
+            yield node, visible
+
+
+def _refuse_unless_allowed(node: Tree, visible: frozenset[str]) -> None:
+    kind = node.get("type")
+    if kind == "TABLE_FUNCTION":
+        name = str(node["function"].get("function_name", "")).lower()
+        if name not in _TABLE_FUNCTIONS:
+            raise _refusal(f"The table function {name} is not allowed.")
+    elif kind == "BASE_TABLE":
+        if node["catalog_name"] or node["schema_name"] or node["table_name"].lower() not in visible:
+            raise _refusal(f"There is no table {node['table_name']} here.")
+    elif kind == "SHOW_REF":
+        raise _refusal(_NO_READ)
+    elif kind == "FUNCTION" and str(node.get("function_name", "")).lower() in _REFUSED_FUNCTIONS:
+        raise _refusal(f"The function {node['function_name']} is not allowed.")
+
+
+def _refusal(sentence: str) -> EngineError:
+    return EngineError(Code.STATEMENT_NOT_ALLOWED, sentence)

@@ -1,0 +1,1 @@
+"""Access to Kubernetes for the operator and the API server: client, paths, errors, list + watch, versioned store."""

@@ -1,0 +1,297 @@
+"""The operator's snapshot of the cluster: what the watches reported, corrected at once by the operator's own writes.
+
+kopf delivers watch events but does not report a watch that died, and after a lost connection it lists again without
+reporting what was deleted meanwhile. So the snapshot is also compared with a fresh list now and then; and each write of
+ours, and each difference that a list shows, is a version that the watch must deliver soon, or it counts as dead.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from icefield_crds import KINDS, Flavor, Job, Resource, Run, RunPhase, Warehouse, Workspace
+from icefield_crds.names import workspace_of
+from icefield_kube.client import Manifest
+from icefield_kube.store import GroupIndex, Identity, VersionedStore
+
+log = logging.getLogger(__name__)
+
+WriteListener = Callable[[Manifest, Manifest | None], None]
+
+ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
+
+
+class Kind(StrEnum):
+    """Names of the kinds that one kind's code uses of another."""
+
+    WORKSPACE = "Workspace"
+    FLAVOR = "Flavor"
+    JOB = "Job"
+    RUN = "Run"
+    WAREHOUSE = "Warehouse"
+    POD = "Pod"
+
+
+MODELS: dict[str, type[Resource[Any, Any]]] = {model.KIND: model for model in KINDS}
+WATCHED_KINDS: tuple[str, ...] = (Kind.POD.value, *MODELS)
+"""Pods, and every kind of the contract; a resync works on them in this order."""
+
+_ENDED = frozenset(phase.value for phase in RunPhase if phase.is_terminal)
+
+
+class Entry:
+    """One cached object; its model is validated on first use, once per version."""
+
+    __slots__ = ("_model", "_tried", "identity", "manifest")
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.identity = Identity(manifest["metadata"]["uid"], *key_of(manifest), version_of(manifest))
+        self._model: Resource[Any, Any] | None = None
+        self._tried = False
+
+    @property
+    def model(self) -> Resource[Any, Any] | None:
+        if not self._tried:
+            self._tried = True
+            try:
+                self._model = MODELS[self.manifest["kind"]].model_validate(self.manifest)
+            except ValidationError as error:
+                log.error("%s %s/%s does not validate: %s", self.manifest["kind"], *key_of(self.manifest), error)
+        return self._model
+
+
+class ClusterCache:
+    """The cached snapshot. Reading never waits; what is returned must not be changed in place."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start empty; `clock` returns seconds, for the ages in `watch_age`."""
+        self._clock = clock
+        self._by_namespace = {kind: GroupIndex(_namespace_of) for kind in WATCHED_KINDS}
+        self._pods_by_owner = GroupIndex(_pod_owner_uids)
+        self._unfinished = GroupIndex(_namespace_of_unfinished)
+        further: dict[str, list[GroupIndex[Entry]]] = {Kind.POD: [self._pods_by_owner], Kind.RUN: [self._unfinished]}
+        # Pods are selected by label: one that loses its labels and gets them again is not a new one.
+        self._stores: dict[str, VersionedStore[Entry]] = {
+            kind: VersionedStore(
+                _identity_of, [self._by_namespace[kind], *further.get(kind, [])], remembered_deletions=0
+            )
+            for kind in WATCHED_KINDS
+        }
+        self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in WATCHED_KINDS}
+        self._received_at: dict[str, float] = {}
+        self._written: list[WriteListener] = []
+
+    def on_write(self, listener: WriteListener) -> None:
+        """Have `listener` called with each newer object that a write of ours returned, and what was known before."""
+        self._written.append(listener)
+
+    # Reading
+
+    def workspace(self, name: str) -> Workspace | None:
+        """Return the Workspace of this name."""
+        return self.resource(Workspace, "", name)
+
+    def workspace_of_namespace(self, namespace: str) -> Workspace | None:
+        """Return the Workspace that a namespace belongs to."""
+        slug = workspace_of(namespace)
+        return self.workspace(slug) if slug else None
+
+    def workspaces(self) -> list[Workspace]:
+        """Return every Workspace, by name."""
+        return self.resources(Workspace)
+
+    def flavor(self, name: str) -> Flavor | None:
+        """Return the Flavor of this name."""
+        return self.resource(Flavor, "", name)
+
+    def job(self, namespace: str, name: str) -> Job | None:
+        """Return the Job of this name."""
+        return self.resource(Job, namespace, name)
+
+    def jobs(self, namespace: str | None = None) -> list[Job]:
+        """Return the Jobs of a namespace, or all."""
+        return self.resources(Job, namespace)
+
+    def run(self, namespace: str, name: str) -> Run | None:
+        """Return the Run of this name."""
+        return self.resource(Run, namespace, name)
+
+    def runs(self, namespace: str | None = None) -> list[Run]:
+        """Return the Runs of a namespace, or all, by name."""
+        return self.resources(Run, namespace)
+
+    def unfinished_runs(self, namespace: str | None = None) -> list[Run]:
+        """Return the Runs of a namespace, or all, that have not ended; their number does not grow with history."""
+        found = self._unfinished.of(namespace) if namespace is not None else self._unfinished.all()
+        return [entry.model for entry in found if isinstance(entry.model, Run)]
+
+    def warehouse(self, namespace: str, name: str) -> Warehouse | None:
+        """Return the Warehouse of this name."""
+        return self.resource(Warehouse, namespace, name)
+
+    def warehouses(self, namespace: str | None = None) -> list[Warehouse]:
+        """Return the Warehouses of a namespace, or all, by name."""
+        return self.resources(Warehouse, namespace)
+
+    def pod(self, namespace: str, name: str) -> Manifest | None:
+        """Return the pod of this name, of a task or of a warehouse."""
+        entry = self._stores[Kind.POD].get(namespace, name)
+        return entry.manifest if entry else None
+
+    def pods_of(self, uid: str) -> list[Manifest]:
+        """Return the pods that the Run, Warehouse or Workspace with this uid owns."""
+        return [entry.manifest for entry in self._pods_by_owner.of(uid)]
+
+    def manifests(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, as the API serves them: cheaper than their models."""
+        return [entry.manifest for entry in self._by_namespace[kind].of(namespace)]
+
+    def names(self, kind: str) -> list[tuple[str, str]]:
+        """Return (namespace, name) of every cached object of a kind; the namespace is "" for cluster-scoped kinds."""
+        return self._stores[kind].names()
+
+    # Updating
+
+    def record(self, manifest: Manifest) -> None:
+        """Store what a write of ours returned; from now on the watch must deliver this version."""
+        kind = manifest.get("kind", "")
+        if kind not in WATCHED_KINDS:
+            return
+        known = self._stores[kind].get(*key_of(manifest))
+        if self._stores[kind].put(Entry(manifest)):
+            self._await(manifest)
+            for listener in self._written:
+                listener(manifest, known.manifest if known else None)
+
+    def observe(self, event: str | None, manifest: Manifest) -> bool:
+        """Store a watch event.
+
+        Args:
+            event: ADDED, MODIFIED, DELETED, or None for an object of the watch's initial list.
+            manifest: the object.
+
+        Returns:
+            Whether it changed the snapshot.
+        """
+        kind = manifest["kind"]
+        self._received_at[kind] = self._clock()
+        key = key_of(manifest)
+        awaited = self._awaited[kind].get(key)
+        if awaited and (event == "DELETED" or version_of(manifest) >= awaited[0]):
+            del self._awaited[kind][key]
+        if event == "DELETED":
+            return self._remove(kind, key, manifest["metadata"]["uid"])
+        return self._stores[kind].put(Entry(manifest))
+
+    def replace(self, kind: str, manifests: Iterable[Manifest], version: str) -> None:
+        """Store a complete fresh list of a kind, made at this resourceVersion.
+
+        Where it is newer than what the watch delivered, the watch must deliver that version from now on.
+        """
+        listed = set()
+        store = self._stores[kind]
+        for manifest in manifests:
+            listed.add(manifest["metadata"]["uid"])
+            if store.put(Entry(manifest)) and kind in self._received_at:
+                self._await(manifest)
+        for entry in store.retain(listed, int(version)):
+            self._awaited[kind].pop(key_of(entry.manifest), None)
+        self._received_at[kind] = self._clock()
+
+    def forget(self, kind: str, namespace: str | None, name: str, uid: str | None) -> None:
+        """Drop an object that the API has just reported as deleted."""
+        if kind in WATCHED_KINDS:
+            entry = self._stores[kind].get(namespace, name)
+            if entry and uid in (None, entry.identity.uid):
+                self._remove(kind, (namespace or "", name), entry.identity.uid)
+
+    # Health of the watches
+
+    def watch_age(self, kind: str) -> float:
+        """Return for how many seconds the watch of a kind has not proven to be alive.
+
+        Proof is an event, or a fresh list that agrees with what the watch delivered. While a version is awaited, only
+        its delivery counts.
+        """
+        now = self._clock()
+        oldest = min((since for _, since in self._awaited[kind].values()), default=None)
+        return now - (self._received_at.get(kind, float("-inf")) if oldest is None else oldest)
+
+    def _remove(self, kind: str, key: tuple[str, str], uid: str) -> bool:
+        removed = self._stores[kind].remove(uid)
+        if removed:
+            self._awaited[kind].pop(key, None)
+        return removed
+
+    def _await(self, manifest: Manifest) -> None:
+        kind, key = manifest["kind"], key_of(manifest)
+        _, since = self._awaited[kind].get(key, (0, self._clock()))
+        self._awaited[kind][key] = (version_of(manifest), since)
+
+    def resource(self, model: type[ResourceT], namespace: str, name: str) -> ResourceT | None:
+        """Return the resource of this kind and name; the namespace is "" for cluster-scoped kinds."""
+        entry = self._stores[model.KIND].get(namespace, name)
+        return entry.model if entry and isinstance(entry.model, model) else None
+
+    def resources(self, model: type[ResourceT], namespace: str | None = None) -> list[ResourceT]:
+        """Return the resources of this kind in a namespace, or all, by name."""
+        kind = model.KIND
+        found = self._stores[kind].all() if namespace is None else self._by_namespace[kind].of(namespace)
+        by_name = sorted(found, key=lambda entry: key_of(entry.manifest))
+        return [entry.model for entry in by_name if isinstance(entry.model, model)]
+
+
+def key_of(manifest: Manifest) -> tuple[str, str]:
+    """Return (namespace or "", name) of an object."""
+    metadata = manifest["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(manifest: Manifest) -> int:
+    """Return the resourceVersion as a number: within one kind, a later version is a greater one (KEP-5504)."""
+    return int(manifest["metadata"]["resourceVersion"])
+
+
+class Owner(NamedTuple):
+    """Who owns a pod."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+def pod_owner(pod: Manifest) -> Owner | None:
+    """Return the resource of ours that owns a pod."""
+    return next((Owner(kind, *found) for kind in MODELS for found in owners(pod, kind)), None)
+
+
+def owners(manifest: Manifest, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield (name, uid) of each owner of this kind."""
+    for reference in manifest["metadata"].get("ownerReferences") or []:
+        if reference["kind"] == kind:
+            yield reference["name"], reference["uid"]
+
+
+def _identity_of(entry: Entry) -> Identity:
+    return entry.identity
+
+
+def _namespace_of(entry: Entry) -> tuple[str]:
+    return (entry.identity.namespace,)
+
+
+def _pod_owner_uids(entry: Entry) -> tuple[str, ...]:
+    owner = pod_owner(entry.manifest)
+    return (owner.uid,) if owner else ()
+
+
+def _namespace_of_unfinished(entry: Entry) -> tuple[str, ...]:
+    phase = (entry.manifest.get("status") or {}).get("phase", RunPhase.PENDING)
+    return () if phase in _ENDED else (entry.identity.namespace,)

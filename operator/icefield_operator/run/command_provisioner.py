@@ -1,0 +1,49 @@
+"""The pods of tasks: a shell command in an image of the user's choice, with the run's own token and files beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from icefield_kube.client import Manifest
+from icefield_operator.cluster import Cluster
+from icefield_operator.run_token import RunTokenSigner
+
+from . import build
+from .provisioner import AttemptStart, PodProvisioner
+from .resolve import RunFacts
+
+
+class PodSettings(NamedTuple):
+    """What every pod is built with."""
+
+    images: build.TaskImages
+    api_url: str
+
+
+class CommandProvisioner(PodProvisioner):
+    """Provides the pods of runs with a command or tasks."""
+
+    def __init__(self, cluster: Cluster, pod_settings: PodSettings, signer: RunTokenSigner) -> None:
+        """Create pods in this cluster."""
+        self._cluster = cluster
+        self._pod_settings = pod_settings
+        self._signer = signer
+
+    def prerequisites(self, facts: RunFacts, now: datetime) -> list[Manifest]:
+        """Return the run's token and its files."""
+        run, workspace, execution = facts.run, facts.workspace, facts.execution
+        if workspace is None or execution is None:
+            return []
+        slug = workspace.metadata.name
+        token = build.token_secret(run, slug, self._signer.sign(run, slug, now))
+        files = build.files_config_map(run, slug, execution)
+        return [token, files] if files else [token]
+
+    async def ensure_pod(self, start: AttemptStart) -> Manifest:
+        """Create the pod of an attempt."""
+        slug, settings = start.workspace.metadata.name, self._pod_settings
+        context = build.RunPodContext(start.facts.run, start.execution, slug, settings.api_url, settings.images)
+        flavor = start.facts.flavors[start.task.flavor or ""]
+        pod = build.pod(context, start.task, start.attempt, flavor, start.deadline_seconds)
+        return await self._cluster.create_or_adopt(pod)

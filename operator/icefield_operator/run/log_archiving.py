@@ -1,0 +1,56 @@
+"""Pure: what the status of a Run records of its archived logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from icefield_crds import AttemptStatus, Run, RunStatus
+from icefield_crds.names import workspace_of
+from icefield_operator.logs.attempt import Attempt
+
+IsArchived = Callable[[str, str, int], bool]
+"""From (run uid, task key, attempt) to whether the attempt's complete log is in the object store."""
+
+
+def record_archived_logs(status: RunStatus, run_uid: str, is_archived: IsArchived) -> RunStatus:
+    """Return the status with each attempt marked whose log is archived by now."""
+
+    def mark(key: str, attempt: AttemptStatus) -> AttemptStatus:
+        done = attempt.logs_archived or (attempt.status.is_terminal and is_archived(run_uid, key, attempt.attempt))
+        return attempt.model_copy(update={"logs_archived": done})
+
+    tasks = [
+        task.model_copy(update={"attempts": [mark(task.key, attempt) for attempt in task.attempts]})
+        for task in status.tasks
+    ]
+    return status.model_copy(update={"tasks": tasks})
+
+
+def logs_are_archived(status: RunStatus) -> bool:
+    """Return whether the logs of all attempts are archived."""
+    return all(attempt.logs_archived for task in status.tasks for attempt in task.attempts)
+
+
+def attempts_without_log(run: Run, status: RunStatus, pods: Collection[str]) -> list[Attempt]:
+    """Return the attempts whose pod was deleted before their log was archived.
+
+    Args:
+        run: the run.
+        status: its status.
+        pods: names of the pods that the run still has.
+    """
+    namespace = run.metadata.namespace or ""
+    return [
+        Attempt(
+            namespace=namespace,
+            pod=attempt.pod_name,
+            workspace=workspace_of(namespace) or "",
+            run=run.metadata.name,
+            run_uid=run.metadata.uid,
+            task=task.key,
+            attempt=attempt.attempt,
+        )
+        for task in status.tasks
+        for attempt in task.attempts
+        if not attempt.logs_archived and attempt.pod_name not in pods
+    ]

@@ -1,0 +1,16 @@
+"""The metrics of runs that are set when they are scraped."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from icefield_crds import RunPhase
+from icefield_operator.cluster_cache import ClusterCache
+from icefield_operator.metrics import RUNS
+
+
+def export_runs(cache: ClusterCache) -> None:
+    """Set the number of runs by phase."""
+    phases = Counter(run.phase for run in cache.runs())
+    for phase in RunPhase:
+        RUNS.labels(phase.value).set(phases[phase])

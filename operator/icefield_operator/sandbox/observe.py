@@ -1,0 +1,130 @@
+"""Pure: from what a sandbox reports, or its pod shows, to the status of the attempt that it runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from icefield_crds import AttemptStatus, PolarsOutcome, RunStatus, TaskPhase
+from icefield_crds.names import TASK_CONTAINER
+from icefield_crds.polars import Saved, StoredResult
+from icefield_crds.wire.outcome import FailureKind, WorkloadOutcome, WorkloadState
+from icefield_kube.client import Manifest
+from icefield_operator import pod_failures, pod_status
+from icefield_operator.run.pods import ObservationContext, PodObserver
+
+MAX_ERROR = 4096
+"""Longest error in the status of a Run."""
+_SIGTERM_EXIT_CODE = 143
+
+
+@dataclass(frozen=True)
+class WorkloadReport:
+    """What is known of a workload besides its pod."""
+
+    start_time: datetime | None = None
+    """When the workload was dispatched to its sandbox; None before."""
+    phase: TaskPhase | None = None
+    """How it ended; None while it runs, and when its pod has to show why it was interrupted."""
+    error: str | None = None
+    """Why it failed."""
+    exit_code: int | None = None
+    """What its process ends with."""
+    polars: PolarsOutcome | None = None
+    """What it produced."""
+
+
+@dataclass(frozen=True)
+class SandboxObserver(PodObserver):
+    """Reads the attempt off the sandbox's report: a workload starts when it is dispatched, not with its container."""
+
+    reads_termination_message: bool = True
+    report: WorkloadReport = field(default_factory=WorkloadReport)
+
+    def observe(self, pod: Manifest, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptStatus:
+        """Return the status of the attempt: the sandbox's report counts before its pod's phase."""
+        start_time = (recorded.start_time if recorded else None) or self.report.start_time
+        attempt = self.observe_started(pod, start_time, recorded, context)
+        return self._ended(attempt, self.report.phase, context.now) if self.report.phase else attempt
+
+    def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
+        """Return the status of an attempt whose pod is gone: a report that came before counts."""
+        if self.report.phase:
+            return self._ended(recorded, self.report.phase, context.now)
+        return super().observe_missing(recorded, context)
+
+    def complete(self, status: RunStatus) -> RunStatus:
+        """Return the Run's status with what the workload produced."""
+        return status.model_copy(update={"polars": self.report.polars}) if self.report.polars else status
+
+    def _ended(self, attempt: AttemptStatus, phase: TaskPhase, now: datetime) -> AttemptStatus:
+        return attempt.model_copy(
+            update={
+                "status": phase,
+                "start_time": attempt.start_time or self.report.start_time or now,
+                "completion_time": now,
+                "exit_code": self.report.exit_code,
+                "error": self.report.error,
+            }
+        )
+
+
+def report_of(outcome: WorkloadOutcome, start_time: datetime | None, result_key: str) -> WorkloadReport:
+    """Return what an outcome reports of the attempt; why a workload was interrupted, its pod shows.
+
+    Args:
+        outcome: what the sandbox answered.
+        start_time: when the workload started.
+        result_key: object store key of the result's rows.
+    """
+    if outcome.state is WorkloadState.CANCELLED:
+        return WorkloadReport(start_time=start_time)
+    succeeded = outcome.state is WorkloadState.SUCCEEDED
+    saved, result = outcome.saved, outcome.result
+    return WorkloadReport(
+        start_time=start_time,
+        phase=TaskPhase.SUCCESS if succeeded else TaskPhase.FAILED,
+        error=None if succeeded else (outcome.error or "the workload failed without a message")[:MAX_ERROR],
+        exit_code=0 if succeeded else 1,
+        polars=PolarsOutcome(
+            row_count=outcome.row_count,
+            execution_milliseconds=outcome.execution_milliseconds,
+            error_kind=outcome.error_kind,
+            error_line=outcome.error_line,
+            saved=Saved(table=saved.table, rows_written=saved.rows_written, mode=saved.mode) if saved else None,
+            result=StoredResult(key=result_key, bytes=result.bytes) if result else None,
+        ),
+    )
+
+
+def outcome_of_pod(pod: Manifest) -> WorkloadOutcome | None:
+    """Return the outcome of a sandbox that has ended; None while it runs, and when it was interrupted from outside."""
+    terminated = (pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}).get("terminated") or {}
+    if reported := _parse(terminated.get("message")):
+        return reported
+    if killed := pod_failures.describe_oom_kill(pod, TASK_CONTAINER, terminated, "the workload"):
+        return WorkloadOutcome.failed(FailureKind.MEMORY, f"{killed}; ask for more vcpus")
+    if pod_failures.exceeded_local_storage(pod):
+        limit = next(v["emptyDir"]["sizeLimit"] for v in pod["spec"]["volumes"] if v["name"] == "tmp")
+        return WorkloadOutcome.failed(FailureKind.DISK, f"the workload used more disk than it may (limit {limit})")
+    if pod.get("status", {}).get("phase") == "Succeeded" or _ended_by_itself(pod, terminated):
+        return WorkloadOutcome.failed(
+            FailureKind.INTERNAL,
+            f"{pod_failures.describe_exit(terminated, 'the sandbox')}, without reporting an outcome",
+        )
+    return None
+
+
+def _ended_by_itself(pod: Manifest, terminated: Manifest) -> bool:
+    status = pod.get("status", {})
+    is_over = status.get("phase") == "Failed" and terminated.get("startedAt") is not None
+    was_interrupted = pod_failures.describe_disruption(pod) is not None
+    return is_over and not was_interrupted and terminated.get("exitCode") != _SIGTERM_EXIT_CODE
+
+
+def _parse(message: str | None) -> WorkloadOutcome | None:
+    try:
+        return WorkloadOutcome.from_json(json.loads(message)) if message else None
+    except (ValueError, RecursionError):
+        return None

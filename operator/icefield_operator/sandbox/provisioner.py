@@ -1,0 +1,150 @@
+"""The pods of runs with a Polars workload: a warm sandbox, or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import NamedTuple
+
+from icefield_crds import PolarsWorkload, Reason, Run, Workspace, names, object_store
+from icefield_crds.polars import DEFAULT_VCPUS, polars_cloud_problem
+from icefield_kube.client import Manifest
+from icefield_kube.errors import Forbidden
+from icefield_operator.cluster import Cluster
+from icefield_operator.metrics import SANDBOX_STARTS
+from icefield_operator.pod_status import has_ended
+from icefield_operator.run.provisioner import AttemptStart, PodProvisioner
+from icefield_operator.run.resolve import RunFacts
+from icefield_operator.run.validate import RunProblem
+from icefield_operator.secrets import read_secret
+
+from .build import SandboxBuilder
+from .claims import Claims
+from .dispatcher import Assignment, WorkloadDispatcher
+from .observe import SandboxObserver, WorkloadReport, outcome_of_pod, report_of
+from .pool_reconcile import SandboxPoolReconciler
+
+
+class _SandboxRequest(NamedTuple):
+    """How a run got its sandbox."""
+
+    sandbox: str
+    since: float
+
+
+class SandboxProvisioner(PodProvisioner):
+    """Provides the pods of runs with a Polars workload."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        builder: SandboxBuilder,
+        claims: Claims,
+        pools: SandboxPoolReconciler,
+        dispatcher: WorkloadDispatcher,
+    ) -> None:
+        """Initialize.
+
+        Args:
+            cluster: where pods are.
+            builder: builds their manifests.
+            claims: assigns warm ones.
+            pools: keeps warm ones.
+            dispatcher: sends workloads to them.
+        """
+        self._cluster = cluster
+        self._builder = builder
+        self._claims = claims
+        self._pools = pools
+        self._dispatcher = dispatcher
+        self._requests: dict[tuple[str, str], _SandboxRequest] = {}
+
+    async def validate(self, facts: RunFacts) -> RunProblem | None:
+        """Return what keeps a workload from running in this workspace."""
+        spec, workspace = facts.run.spec.polars, facts.workspace
+        if spec is None or workspace is None:
+            return None
+        if spec.catalog is not None and not workspace.has_catalog(spec.catalog):
+            known = ", ".join(workspace.catalog_names)
+            message = f"there is no catalog {spec.catalog}; the catalog of this workspace is {known}"
+            return RunProblem(Reason.INVALID_SPEC, message, final=True)
+        if spec.distributed and (missing := await self._missing_credentials(workspace)):
+            return RunProblem(Reason.CREDENTIALS_NOT_FOUND, missing, final=True)
+        return None
+
+    async def ensure_pod(self, start: AttemptStart) -> Manifest:
+        """Return the run's sandbox: the one that it has, a warm one, or a new one."""
+        run, workspace, spec = start.facts.run, start.workspace, start.facts.run.spec.polars
+        assert spec is not None, "called only for Polars workloads"  # noqa: S101
+        if held := await self._claims.find(run):
+            return held
+        since = monotonic()
+        if claimed := await self._claim(run, spec, workspace):
+            self._note(run, _SandboxRequest("warm", since))
+            return claimed
+        manifest = self._builder.cold(run, spec, workspace.metadata.name)
+        try:
+            made = await self._cluster.create_or_adopt(manifest)
+        except Forbidden:
+            # Idle warm sandboxes may exhaust the quota.
+            self._pools.pause(workspace)
+            raise
+        self._note(run, _SandboxRequest("cold", since))
+        return made
+
+    def observer(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> SandboxObserver:
+        """Return what reads the attempt off the sandbox's outcome, or off what its pod shows."""
+        run = facts.run
+        assignment = self._dispatcher.of(run)
+        start_time = assignment.start_time if assignment else None
+        outcome = assignment.outcome if assignment else None
+        if outcome is None and run_pods:
+            outcome = outcome_of_pod(run_pods[0])
+        if outcome is None:
+            message = assignment.waiting_message if assignment else None
+            return SandboxObserver(message, report=WorkloadReport(start_time=start_time))
+        slug = names.workspace_of(run.metadata.namespace or "") or ""
+        result_key = object_store.run_result_key(slug, run.metadata.uid)
+        return SandboxObserver(report=report_of(outcome, start_time, result_key))
+
+    def on_status_written(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> None:
+        """Dispatch the workload to its sandbox as soon as that has an address."""
+        run, spec, workspace = facts.run, facts.run.spec.polars, facts.workspace
+        if spec is None or workspace is None or not run_pods:
+            return
+        pod = run_pods[0]
+        if pod.get("status", {}).get("podIP") and not has_ended(pod):
+            request = self._requests.get((run.metadata.namespace or "", run.metadata.name))
+            sandbox, since = request or ("", None)
+            self._dispatcher.dispatch(Assignment(run, spec, workspace, pod, sandbox, since))
+
+    def on_ended(self, run: Run) -> None:
+        """Let the sandbox end."""
+        self._dispatcher.release(run)
+        self._forget(run.metadata.namespace or "", run.metadata.name)
+
+    def on_deleted(self, namespace: str, name: str) -> None:
+        """Forget a run that was deleted."""
+        self._dispatcher.forget(namespace, name)
+        self._forget(namespace, name)
+
+    def _forget(self, namespace: str, name: str) -> None:
+        self._claims.forget(namespace, name)
+        self._requests.pop((namespace, name), None)
+
+    async def _claim(self, run: Run, spec: PolarsWorkload, workspace: Workspace) -> Manifest | None:
+        if spec.vcpus != DEFAULT_VCPUS or spec.distributed:
+            return None
+        claimed = await self._claims.claim(run, workspace, self._builder.template_hash())
+        if claimed:
+            self._pools.on_claimed(workspace, claimed)
+        return claimed
+
+    def _note(self, run: Run, request: _SandboxRequest) -> None:
+        self._requests[run.metadata.namespace or "", run.metadata.name] = request
+        SANDBOX_STARTS.labels(request.sandbox).inc()
+
+    async def _missing_credentials(self, workspace: Workspace) -> str | None:
+        held = await read_secret(self._cluster, workspace.namespace, names.POLARS_CLOUD_SECRET)
+        keys = None if held is None else [key for key, value in held.items() if value.strip()]
+        return polars_cloud_problem(workspace.namespace, keys)

@@ -1,0 +1,84 @@
+"""The credentials of a Workspace's pods: object store keys, access to its catalog, the token of its warehouses."""
+
+from __future__ import annotations
+
+import secrets
+
+from icefield_crds import Workspace, names
+from icefield_operator.cluster import Cluster
+from icefield_operator.objectstore.access import Users, supplied_credentials
+from icefield_operator.objectstore.config import Access, Credentials
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.secrets import read_secret
+
+from . import build, resolve
+from .catalog import WorkspaceCatalogs
+from .cluster_policies import ClusterPolicies
+
+TOKEN_BYTES = 32
+
+
+class WorkspaceCredentials:
+    """Creates users and catalog, and applies their credentials as Secrets of the namespace."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: ObjectStore,
+        users: Users,
+        cluster_policies: ClusterPolicies,
+        catalogs: WorkspaceCatalogs,
+    ) -> None:
+        """Initialize.
+
+        Args:
+            cluster: where the Secrets go.
+            store: the platform's bucket.
+            users: who makes object store users.
+            cluster_policies: what is computed from all workspaces.
+            catalogs: who makes catalogs.
+        """
+        self._cluster = cluster
+        self._store = store
+        self._users = users
+        self._cluster_policies = cluster_policies
+        self._catalogs = catalogs
+
+    async def apply(self, workspace: Workspace) -> None:
+        """Apply the credentials of a workspace that are missing or outdated.
+
+        Raises:
+            ObjectStoreError: the object store is unavailable or refuses, or credentials were not supplied.
+            CatalogError: the same of the catalog.
+        """
+        await self._apply_warehouse_token(workspace)
+        await self._store.ensure_bucket()
+        keys = await self._keys(workspace, Access.READ_WRITE)
+        reader = await self._keys(workspace, Access.READ_ONLY)
+        await self._cluster_policies.apply_bucket_policy()
+        await self._apply_keys(workspace, Access.READ_ONLY, reader)
+        await self._apply_keys(workspace, Access.READ_WRITE, keys)
+        if keys:
+            await self._catalogs.apply(workspace, keys)
+
+    async def _keys(self, workspace: Workspace, access: Access) -> Credentials | None:
+        """Return the workspace's credentials; None for a reader's that the platform team does not supply."""
+        if supplied := workspace.spec.object_store:
+            is_reader = access is Access.READ_ONLY
+            name = supplied.reader_credentials_secret if is_reader else supplied.credentials_secret
+            return await supplied_credentials(name, resolve.system_secrets(self._cluster)) if name else None
+        held = await resolve.held_credentials(workspace, access, self._cluster)
+        return await self._users.ensure(workspace.metadata.name, access, held)
+
+    async def _apply_keys(self, workspace: Workspace, access: Access, keys: Credentials | None) -> None:
+        if keys:
+            secret = build.object_store_secret(workspace, self._store.config, access, keys)
+            await self._cluster.apply(secret)
+        else:
+            # No longer supplied.
+            await self._cluster.delete("Secret", workspace.namespace, build.KEY_SECRETS[access])
+
+    async def _apply_warehouse_token(self, workspace: Workspace) -> None:
+        held = await read_secret(self._cluster, workspace.namespace, names.WAREHOUSE_TOKEN_SECRET) or {}
+        token = held.get(build.TOKEN_KEY) or secrets.token_urlsafe(TOKEN_BYTES)
+        await self._cluster.apply(build.warehouse_token_secret(workspace, token))

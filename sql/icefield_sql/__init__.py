@@ -1,0 +1,49 @@
+"""The SQL language: Spark SQL in, a plan for an engine out. This module is the only one that others import.
+
+`parse` is pure and refuses what is not allowed; `resolve` asks the catalog; `compile` is pure again. A statement is
+parsed once: everything later works on the `Statement` that `parse` returned.
+"""
+
+from .analysis.either_dialect import QualifiedStatement, parse_either
+from .analysis.model import CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Table, View
+from .analysis.parse import parse
+from .analysis.resolve import Resolved, resolve
+from .analysis.statement import Show, Statement
+from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
+from .lang.errors import SqlError, UnresolvedName
+from .lang.literals import Params
+from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
+from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
+
+__all__ = [
+    "METADATA_TABLES",
+    "BoundTable",
+    "CatalogReader",
+    "Column",
+    "Compiled",
+    "Engine",
+    "Kind",
+    "Names",
+    "Params",
+    "PolarsLimits",
+    "PolarsQuery",
+    "QualifiedStatement",
+    "Resolved",
+    "Show",
+    "Snapshot",
+    "SqlError",
+    "Statement",
+    "Table",
+    "TableName",
+    "UnresolvedName",
+    "View",
+    "check_names",
+    "compile",
+    "parse",
+    "parse_either",
+    "parse_schema",
+    "polars_obstacle",
+    "resolve",
+    "tables_read",
+    "to_polars",
+]

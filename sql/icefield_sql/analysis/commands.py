@@ -1,0 +1,185 @@
+"""Statements without a query: DROP, ALTER, TRUNCATE, COMMENT, BEGIN and COMMIT. What is not read here is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from icefield_sql.lang.cursor import Cursor
+from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.lexing import Edits
+from icefield_sql.lang.names import Names, TableName
+from icefield_sql.lang.quoting import quote_all
+
+from .heads import NAMESPACES, check_inert, check_properties, rewrite_namespace, rewrite_table
+from .model import Kind
+from .statement import Statement
+
+_ALTERATIONS: tuple[tuple[str, ...], ...] = (
+    ("ADD", "COLUMN"),
+    ("ADD", "COLUMNS"),
+    ("DROP", "COLUMN"),
+    ("DROP", "COLUMNS"),
+    ("RENAME", "COLUMN"),
+    ("ALTER", "COLUMN"),
+    ("CHANGE", "COLUMN"),
+    ("ADD", "PARTITION", "FIELD"),
+    ("DROP", "PARTITION", "FIELD"),
+    ("REPLACE", "PARTITION", "FIELD"),
+    ("WRITE",),
+    ("SET", "IDENTIFIER", "FIELDS"),
+    ("DROP", "IDENTIFIER", "FIELDS"),
+    ("CREATE", "BRANCH"),
+    ("CREATE", "TAG"),
+    ("CREATE", "OR", "REPLACE", "BRANCH"),
+    ("CREATE", "OR", "REPLACE", "TAG"),
+    ("REPLACE", "BRANCH"),
+    ("REPLACE", "TAG"),
+    ("DROP", "BRANCH"),
+    ("DROP", "TAG"),
+)
+"""How an ALTER TABLE may go on besides RENAME TO and properties (Spark's and Iceberg's own)."""
+
+
+def drop(cursor: Cursor, names: Names) -> Statement:
+    """Read `DROP TABLE | VIEW | SCHEMA [IF EXISTS] name [PURGE | CASCADE | RESTRICT]`."""
+    cursor.expect("DROP")
+    what = cursor.take_any("TABLE", "VIEW", *NAMESPACES)
+    if not what:
+        token = cursor.token
+        raise SqlError(f"DROP {token.text.upper() if token else ''} is not supported; tables, views and schemas are.")
+    word = cursor.tokens[cursor.index - 1]
+    tolerant = cursor.take("IF", "EXISTS")
+    edits = Edits()
+    if what in NAMESPACES:
+        rewrite_namespace(cursor.name(), names, edits)
+        cursor.take_any("CASCADE", "RESTRICT")
+        return _done(cursor, names, edits, "DROP SCHEMA", None)
+    target = rewrite_table(cursor.name(), names, edits)
+    if what == "TABLE":
+        cursor.take("PURGE")
+    is_table = what == "TABLE"
+    statement = _done(cursor, names, edits, f"DROP {what}", target, must_exist=is_table and not tolerant)
+    # Published clients drop whatever has a name so, before they give the name to something else.
+    return replace(statement, kind_word=(word.start, word.end)) if is_table and tolerant else statement
+
+
+def alter(cursor: Cursor, names: Names) -> Statement:
+    """Read `ALTER TABLE | VIEW | SCHEMA name …`."""
+    cursor.expect("ALTER")
+    what = cursor.take_any("TABLE", "VIEW", *NAMESPACES)
+    edits = Edits()
+    if not what:
+        raise cursor.unexpected("TABLE, VIEW or SCHEMA")
+    word = cursor.tokens[cursor.index - 1]
+    if what in NAMESPACES:
+        rewrite_namespace(cursor.name(), names, edits)
+        _properties(cursor, ("DBPROPERTIES", "PROPERTIES"))
+        return _done(cursor, names, edits, "ALTER SCHEMA", None)
+    target = rewrite_table(cursor.name(), names, edits)
+    if cursor.take("RENAME", "TO"):
+        _rename(cursor, names, edits, target)
+        renamed = _done(cursor, names, edits, f"ALTER {what}", target)
+        return replace(renamed, kind_word=(word.start, word.end)) if what == "TABLE" else renamed
+    if cursor.at("SET", "TBLPROPERTIES") or cursor.at("UNSET", "TBLPROPERTIES"):
+        _properties(cursor, ("TBLPROPERTIES",))
+    elif what == "TABLE":
+        _alteration(cursor)
+    else:
+        raise cursor.unexpected("AS, RENAME TO, SET TBLPROPERTIES or UNSET TBLPROPERTIES")
+    return _done(cursor, names, edits, f"ALTER {what}", target, must_exist=what == "TABLE")
+
+
+def truncate(cursor: Cursor, names: Names) -> Statement:
+    """Read `TRUNCATE TABLE name`."""
+    cursor.expect("TRUNCATE", "TABLE")
+    edits = Edits()
+    target = rewrite_table(cursor.name(), names, edits)
+    return _done(cursor, names, edits, "TRUNCATE TABLE", target, must_exist=True)
+
+
+def comment(cursor: Cursor, names: Names) -> Statement:
+    """Read `COMMENT ON TABLE | SCHEMA name IS 'text' | NULL`."""
+    cursor.expect("COMMENT")
+    cursor.expect("ON")
+    what = cursor.take_any("TABLE", *NAMESPACES)
+    edits = Edits()
+    target: TableName | None = None
+    if not what:
+        raise cursor.unexpected("TABLE or SCHEMA")
+    if what == "TABLE":
+        target = rewrite_table(cursor.name(), names, edits)
+    else:
+        rewrite_namespace(cursor.name(), names, edits)
+    cursor.expect("IS")
+    if not cursor.take("NULL"):
+        cursor.string()
+    return _done(cursor, names, edits, "COMMENT", target, must_exist=target is not None)
+
+
+def transaction(cursor: Cursor, names: Names) -> Statement:
+    """Read `BEGIN | START TRANSACTION | COMMIT | ROLLBACK`, which clients send around every statement."""
+    word = cursor.take_any("BEGIN", "START", "COMMIT", "ROLLBACK")
+    if word == "START":
+        cursor.expect("TRANSACTION")
+    else:
+        cursor.take_any("TRANSACTION", "WORK")
+    cursor.end()
+    return Statement(cursor.source, names, Kind.TRANSACTION, word)
+
+
+def _rename(cursor: Cursor, names: Names, edits: Edits, source: TableName) -> None:
+    """Write the new name without the catalog's, which catalogs would take for a database's."""
+    span = cursor.name()
+    new = TableName(source.namespace, span.parts[0]) if len(span.parts) == 1 else names.table(span.parts)
+    if len(span.parts) == 1:
+        names.namespace(span.parts)  # refuses characters that no name has
+    edits.replace(span.start, span.end, quote_all((*new.namespace, new.name)))
+
+
+def _alteration(cursor: Cursor) -> None:
+    if not any(cursor.at(*words) for words in _ALTERATIONS):
+        token = cursor.token
+        raise SqlError(f"ALTER TABLE … {token.text.upper() if token else ''} is not supported.")
+    rest: list[Token] = list(cursor.tokens[cursor.index :])
+    check_inert(rest, "ALTER TABLE", frozenset({"column", "columns"}))
+    for token in rest:
+        if token.token_type not in (TokenType.IDENTIFIER, TokenType.STRING) and token.text.upper() in (
+            "DEFAULT",
+            "LOCATION",
+        ):
+            raise SqlError(f"{token.text.upper()} is not supported in ALTER TABLE; quote it when it is a name.")
+    cursor.index = len(cursor.tokens)
+
+
+def _properties(cursor: Cursor, words: tuple[str, ...]) -> None:
+    if not cursor.take_any("SET", "UNSET"):
+        raise cursor.unexpected(f"SET {words[0]}")
+    if not cursor.take_any(*words):
+        raise cursor.unexpected(words[0])
+    cursor.take("IF", "EXISTS")
+    check_properties(cursor.parenthesised())
+
+
+def _done(
+    cursor: Cursor, names: Names, edits: Edits, command: str, target: TableName | None, must_exist: bool = False
+) -> Statement:
+    cursor.end()
+    writes = (target,) if target else ()
+    exist = writes if must_exist else ()
+    return Statement(cursor.source, names, Kind.WRITE, command, (), writes, edits=edits, must_exist=exist)
+
+
+READERS: dict[str, Callable[[Cursor, Names], Statement]] = {
+    "DROP": drop,
+    "ALTER": alter,
+    "TRUNCATE": truncate,
+    "COMMENT": comment,
+    "BEGIN": transaction,
+    "START": transaction,
+    "COMMIT": transaction,
+    "ROLLBACK": transaction,
+}
+"""What reads a statement, by its first word."""

@@ -1,0 +1,58 @@
+"""A statement in Spark SQL or else in DuckDB's own SQL: one of both parses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.names import Names, TableName
+
+from .parse import parse
+from .qualify import qualify
+from .statement import Statement
+
+ICEFIELD, DUCKDB = "icefield", "duckdb"
+
+
+@dataclass(frozen=True)
+class QualifiedStatement:
+    """A statement whose request may give tables other names.
+
+    Attributes:
+        statement: its parse.
+        text: the statement with the full names of these tables.
+    """
+
+    statement: Statement
+    text: str
+
+
+def parse_either(
+    text: str,
+    names: Names,
+    bound: Mapping[str, TableName],
+    *,
+    prefer_duckdb: bool = False,
+) -> QualifiedStatement:
+    """Parse a statement in the dialect that reads it.
+
+    Args:
+        text: one statement.
+        names: how its names are read.
+        bound: tables by the names that the request gives them.
+        prefer_duckdb: whether DuckDB's dialect is tried first: Polars spells strings as it does, not as Spark does.
+
+    Raises:
+        SqlError: neither dialect reads it, or it is not allowed; the message is that of our own dialect.
+    """
+    known = names.binding(bound)
+    refusals: dict[str, SqlError] = {}
+    for dialect in (DUCKDB, ICEFIELD) if prefer_duckdb else (ICEFIELD, DUCKDB):
+        try:
+            statement = parse(text, known, dialect=dialect)
+        except SqlError as error:
+            refusals[dialect] = error
+            continue
+        return QualifiedStatement(statement, qualify(statement, known.bound) if bound else text)
+    raise refusals[ICEFIELD]

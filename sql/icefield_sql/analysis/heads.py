@@ -1,0 +1,237 @@
+"""The heads of CREATE and INSERT, up to the query that follows them; anything else in them is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from icefield_sql.lang.cursor import Cursor, NameSpan
+from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.lexing import Edits
+from icefield_sql.lang.names import Names, TableName
+from icefield_sql.lang.quoting import quote_all
+
+NAMESPACES = ("SCHEMA", "DATABASE", "NAMESPACE")
+FORBIDDEN_PROPERTIES = ("location", "write.data.path", "write.metadata.path", "write.folder-storage.path", "path")
+TRANSFORMS = frozenset(
+    [
+        "year",
+        "years",
+        "month",
+        "months",
+        "day",
+        "days",
+        "hour",
+        "hours",
+        "bucket",
+        "truncate",
+        "identity",
+        "date_hour",
+        "zorder",
+    ]
+) | frozenset(["decimal", "dec", "numeric", "char", "character", "varchar"])
+_FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT", "SELECT", "REFERENCES"})
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a statement: its name, its target, and where its query starts (None: it has none).
+
+    `columns` are those that an INSERT lists, and `columns_end` is where the last of them ends in the text.
+    """
+
+    command: str
+    target: TableName | None
+    body: int | None
+    must_exist: bool = False
+    columns: tuple[str, ...] | None = None
+    columns_end: int = 0
+
+
+def rewrite_table(span: NameSpan, names: Names, edits: Edits) -> TableName:
+    """Write a table's name in its full form, and return the table."""
+    table = names.table(span.parts)
+    edits.replace(span.start, span.end, quote_all((names.catalog, *table.namespace, table.name)))
+    return table
+
+
+def rewrite_namespace(span: NameSpan, names: Names, edits: Edits) -> tuple[str, ...]:
+    """Write a namespace's name in its full form, and return the namespace.
+
+    Raises:
+        SqlError: it means the catalog itself.
+    """
+    namespace = names.namespace(span.parts)
+    if not namespace or names.is_catalog(namespace[0]):
+        raise SqlError(f"The name {span} is the catalog's, not a database's.")
+    edits.replace(span.start, span.end, quote_all((names.catalog, *namespace)))
+    return namespace
+
+
+def insert(cursor: Cursor, names: Names, edits: Edits) -> Head:
+    """Read `INSERT INTO | OVERWRITE [TABLE] name [PARTITION (...)] [(columns) | BY NAME]`."""
+    cursor.expect("INSERT")
+    overwrite = bool(cursor.take("OVERWRITE"))
+    if not overwrite:
+        cursor.expect("INTO")
+    cursor.take("TABLE")
+    if cursor.at("DIRECTORY") or cursor.at("LOCAL", "DIRECTORY"):
+        raise SqlError("INSERT OVERWRITE DIRECTORY is not supported; tables are the only place to write to.")
+    target = rewrite_table(cursor.name(), names, edits)
+    partition = cursor.take("PARTITION")
+    if partition:
+        check_inert(cursor.parenthesised(), "PARTITION")
+        cursor.take("IF", "NOT", "EXISTS")
+    listed: list[Token] = []
+    if not cursor.take("BY", "NAME") and cursor.at("(") and not _opens_query(cursor):
+        listed = cursor.parenthesised()
+        check_inert(listed, "the list of columns")
+    if cursor.at("REPLACE"):
+        raise SqlError("INSERT INTO … REPLACE WHERE is not supported.")
+    columns = tuple(token.text for token in listed if token.token_type != TokenType.COMMA)
+    command = "INSERT OVERWRITE" if overwrite else "INSERT"
+    if not columns or partition:
+        return Head(command, target, cursor.index, must_exist=True)
+    return Head(command, target, cursor.index, True, columns, listed[-1].end)
+
+
+def create(cursor: Cursor, names: Names, edits: Edits) -> Head:
+    """Read `CREATE [OR REPLACE] TABLE | VIEW | SCHEMA` up to its query."""
+    cursor.expect("CREATE")
+    cursor.take("OR", "REPLACE")
+    what = cursor.take_any("TABLE", "VIEW", *NAMESPACES)
+    if not what:
+        token = cursor.token
+        raise SqlError(f"CREATE {token.text.upper() if token else ''} is not supported; tables, views and schemas are.")
+    cursor.take("IF", "NOT", "EXISTS")
+    if what in NAMESPACES:
+        return _create_namespace(cursor, names, edits)
+    target = rewrite_table(cursor.name(), names, edits)
+    return _create_view(cursor, target) if what == "VIEW" else _create_table(cursor, target, edits)
+
+
+def _create_table(cursor: Cursor, target: TableName, edits: Edits) -> Head:
+    if cursor.at("LIKE"):
+        raise SqlError("CREATE TABLE … LIKE is not supported; use CREATE TABLE … AS SELECT … LIMIT 0.")
+    if cursor.at("(") and not _opens_query(cursor):
+        columns = cursor.parenthesised()
+        _check_columns(columns)
+        _leave_out_primary_key(columns, edits)
+    while not cursor.done:
+        if cursor.take("USING"):
+            _check_provider(cursor)
+        elif cursor.take("PARTITIONED", "BY") or cursor.take("PARTITIONED BY"):
+            check_inert(cursor.parenthesised(), "PARTITIONED BY")
+        elif cursor.take("COMMENT"):
+            cursor.string()
+        elif cursor.take("TBLPROPERTIES"):
+            check_properties(cursor.parenthesised())
+        elif cursor.take("AS") or _opens_query(cursor):
+            return Head("CREATE TABLE", target, cursor.index)
+        elif cursor.at("LOCATION"):
+            raise SqlError("LOCATION is not supported; where a table's files lie is the catalog's decision.")
+        else:
+            raise cursor.unexpected("USING iceberg, PARTITIONED BY, COMMENT, TBLPROPERTIES or AS")
+    return Head("CREATE TABLE", target, None)
+
+
+def _check_provider(cursor: Cursor) -> None:
+    provider = cursor.name()
+    if str(provider).lower() != "iceberg":
+        raise SqlError(f"Tables are Iceberg tables here: USING {provider} is not supported.")
+
+
+def _create_view(cursor: Cursor, target: TableName) -> Head:
+    if cursor.at("("):
+        check_inert(cursor.parenthesised(), "the list of columns")
+    while not cursor.take("AS"):
+        if cursor.take("COMMENT"):
+            cursor.string()
+        elif cursor.take("TBLPROPERTIES"):
+            check_properties(cursor.parenthesised())
+        else:
+            raise cursor.unexpected("COMMENT, TBLPROPERTIES or AS")
+    return Head("CREATE VIEW", target, cursor.index)
+
+
+def _create_namespace(cursor: Cursor, names: Names, edits: Edits) -> Head:
+    rewrite_namespace(cursor.name(), names, edits)
+    while not cursor.done:
+        if cursor.take("COMMENT"):
+            cursor.string()
+        elif cursor.take("WITH"):
+            if not cursor.take_any("PROPERTIES", "DBPROPERTIES"):
+                raise cursor.unexpected("PROPERTIES")
+            check_properties(cursor.parenthesised())
+        elif cursor.at("LOCATION"):
+            raise SqlError("LOCATION is not supported; where a schema's files lie is the catalog's decision.")
+        else:
+            raise cursor.unexpected("COMMENT or WITH PROPERTIES")
+    return Head("CREATE SCHEMA", None, None)
+
+
+def check_properties(tokens: list[Token]) -> None:
+    """Refuse properties that would move a table's files, and everything that is not `'key' = 'value'`.
+
+    Raises:
+        SqlError: a property is not allowed.
+    """
+    key = ""
+    for token in tokens:
+        if token.token_type == TokenType.COMMA:
+            key = ""
+            continue
+        if token.token_type in (TokenType.L_PAREN, TokenType.R_PAREN):
+            raise SqlError("A property is written as 'key' = 'value'.")
+        if token.token_type != TokenType.EQ:
+            key += token.text
+        lowered = key.lower()
+        if lowered in FORBIDDEN_PROPERTIES or lowered.startswith(("s3.", "client.", "io-impl", "option.")):
+            raise SqlError(f"The property {key} is not supported; where files lie is the catalog's decision.")
+
+
+def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozenset()) -> None:
+    """Refuse queries and function calls where only names, types, literals and partition transforms belong.
+
+    Raises:
+        SqlError: there is something else.
+    """
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.token_type in (TokenType.SELECT, TokenType.FROM):
+            raise SqlError(f"A query cannot stand in {where}.")
+        if token.token_type != TokenType.L_PAREN or before is None:
+            continue
+        called = before.token_type == TokenType.IDENTIFIER or before.text.replace("_", "a").isalnum()
+        if called and before.text.lower() not in TRANSFORMS | also:
+            raise SqlError(f"The function {before.text} cannot stand in {where}.")
+
+
+def _check_columns(tokens: list[Token]) -> None:
+    check_inert(tokens, "the list of columns")
+    for token in tokens:
+        if token.token_type != TokenType.IDENTIFIER and token.text.upper() in _FORBIDDEN_IN_COLUMNS:
+            if token.token_type in (TokenType.STRING, TokenType.RAW_STRING):
+                continue
+            raise SqlError(f"{token.text.upper()} of a column is not supported; quote it when it is a name.")
+
+
+def _leave_out_primary_key(tokens: list[Token], edits: Edits) -> None:
+    """Write a table without the primary key that clients declare: Iceberg keeps none, and Spark does not read it."""
+    for index, token in enumerate(tokens):
+        if token.token_type == TokenType.IDENTIFIER or " ".join(token.text.upper().split()) != "PRIMARY KEY":
+            continue
+        after = tokens[index + 1 :]
+        before = tokens[index - 1] if index else None
+        if after and after[0].token_type == TokenType.L_PAREN and before and before.token_type == TokenType.COMMA:
+            end = next(t for t in after if t.token_type == TokenType.R_PAREN)
+            edits.replace(before.start, end.end, "")
+        else:
+            edits.replace(token.start, token.end, "")
+
+
+def _opens_query(cursor: Cursor) -> bool:
+    offset = 0
+    while cursor.word(offset) == "(":
+        offset += 1
+    return cursor.word(offset) in ("SELECT", "WITH", "VALUES", "TABLE")

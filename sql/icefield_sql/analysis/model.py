@@ -1,0 +1,115 @@
+"""Plans of statements, and the objects of the catalog that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from icefield_sql.lang.names import TableName
+
+
+class Engine(StrEnum):
+    """What runs a statement."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+class Kind(StrEnum):
+    """What a statement does."""
+
+    READ = "read"
+    WRITE = "write"
+    METADATA = "metadata"
+    """SHOW, DESCRIBE and EXPLAIN: answers about names, columns and plans."""
+    TRANSACTION = "transaction"
+    """BEGIN, COMMIT and ROLLBACK: nothing to do, as every statement is a transaction of its own."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table or view; `type` is Spark SQL's lower-case name, such as `bigint` or `array<string>`."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot in a table's history; `timestamp_ms` counts from the epoch."""
+
+    id: int
+    timestamp_ms: int
+    schema_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as its current metadata describes it.
+
+    `snapshots` holds every snapshot the metadata knows; `history` the snapshot log, (made current at, id), oldest first
+    (the snapshots themselves are used when it is empty); `refs` the branches and tags. `schema_id` and a snapshot's
+    schema_id show whether the columns have changed since that snapshot. `partitioning` has texts such as `days(ts)`.
+    """
+
+    metadata_location: str
+    snapshot_id: int | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    columns: tuple[Column, ...] = ()
+    format_version: int = 2
+    partitioning: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    location: str = ""
+    refs: Mapping[str, int] = field(default_factory=dict)
+    history: tuple[tuple[int, int], ...] = ()
+    schema_id: int | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """An Iceberg view: its text, the dialect of that text, and how the bare names in it are read."""
+
+    sql: str
+    dialect: str = "spark"
+    default_namespace: tuple[str, ...] = ()
+    default_catalog: str | None = None
+    columns: tuple[Column, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    comment: str | None = None
+
+
+class CatalogReader(Protocol):
+    """What planning reads from the workspace's Iceberg catalog."""
+
+    async def load(self, name: TableName) -> Table | View | None:
+        """Return the table or view of that name, or None when it does not exist."""
+        ...
+
+    async def namespaces(self, parent: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Return the namespaces directly below one; `()` lists the databases."""
+        ...
+
+    async def relations(self, namespace: tuple[str, ...]) -> list[tuple[str, bool]]:
+        """Return (name, whether it is a view) of everything in a namespace; empty when the namespace does not exist."""
+        ...
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A statement, ready for the gateway.
+
+    `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
+    that it changes. `sql` is empty where there is nothing to run.
+    """
+
+    engine: Engine
+    sql: str
+    is_write: bool
+    read: tuple[tuple[TableName, int | None], ...] = ()
+    written: tuple[TableName, ...] = ()
+    warnings: tuple[str, ...] = ()

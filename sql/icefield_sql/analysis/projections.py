@@ -1,0 +1,112 @@
+"""Names of unaliased projections: as in PostgreSQL (FigureColname in its parser), on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from icefield_sql.lang.functions import GENERATORS
+
+UNNAMED = "?column?"
+
+_NAMED = {
+    exp.Exists: "exists",
+    exp.Extract: "extract",
+    exp.Trim: "trim",
+    exp.Substring: "substring",
+    exp.StrPosition: "position",
+    exp.Overlay: "overlay",
+    exp.CurrentDate: "current_date",
+    exp.CurrentTimestamp: "current_timestamp",
+}
+_TRANSPARENT = (exp.Paren, exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls, exp.Bracket)
+
+
+def implicit_name(node: exp.Expr) -> str:
+    """Return the name that PostgreSQL gives a projection without an alias."""
+    return _name(node)[0] or UNNAMED
+
+
+def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
+    """Yield the projections of a statement that have no name of their own and are given one.
+
+    Those of subqueries inside expressions are left out: their names are not visible.
+    """
+    for select in tree.find_all(exp.Select):
+        if _is_in_expression(select):
+            continue
+        for node in select.expressions:
+            if (
+                not isinstance(node, exp.Alias | exp.Aliases | exp.Column | exp.Star | exp.PropertyEQ)
+                and not node.is_star
+            ):
+                yield select, node
+
+
+def is_generator(node: exp.Expr) -> bool:
+    """Return whether a projection makes rows, and columns that Spark names itself (`col`, or `key` and `value`)."""
+    return isinstance(node, exp.Anonymous) and node.name.lower() in GENERATORS
+
+
+def hidden(select: exp.Select, node: exp.Expr, name: str) -> list[exp.Column]:
+    """Return the columns in ORDER BY that the alias of a projection would hide: Spark looks for them in FROM.
+
+    Not so for a cast, which Spark itself calls what it casts.
+    """
+    order = select.args.get("order")
+    if order is None or isinstance(node, exp.Cast):
+        return []
+    found = [column for ordered in order.expressions for column in ordered.find_all(exp.Column)]
+    return [column for column in found if not column.table and column.name.lower() == name.lower()]
+
+
+def only_source(select: exp.Select) -> str | None:
+    """Return what the columns of a query's only source can be qualified with; None when it has several or no name."""
+    from_ = select.args.get("from_")
+    if from_ is None or select.args.get("joins") or select.args.get("laterals"):
+        return None
+    return from_.this.alias_or_name or None
+
+
+def _is_in_expression(select: exp.Expr) -> bool:
+    node: exp.Expr = select
+    while isinstance(node.parent, exp.Subquery | exp.SetOperation | exp.Paren):
+        node = node.parent
+    if isinstance(node.parent, exp.From | exp.Join | exp.Lateral) or node.parent is None:
+        return False
+    if isinstance(node.parent, exp.CTE | exp.Merge | exp.Insert | exp.Create | exp.Table):
+        return False
+    return not isinstance(node, exp.Subquery) or not isinstance(node.parent, exp.Table)
+
+
+def _name(node: exp.Expr) -> tuple[str | None, int]:
+    """Return a name and how strongly it holds: 2 for names, 1 for a CASE or a type, 0 for none."""
+    if isinstance(node, exp.Column | exp.Dot):
+        return (node.name or None, 2) if not isinstance(node, exp.Dot) else (node.expression.name, 2)
+    if isinstance(node, exp.Anonymous):
+        return ("col" if is_generator(node) else node.name.lower()), 2
+    if isinstance(node, _TRANSPARENT):
+        return _name(node.this)
+    if isinstance(node, exp.Cast):
+        name, strength = _name(node.this)
+        return (name, strength) if strength > 1 else (node.to.sql("spark").split("(")[0].split("<")[0].lower(), 1)
+    if isinstance(node, exp.Case):
+        default = node.args.get("default")
+        name, strength = _name(default) if default is not None else (None, 0)
+        return (name, strength) if strength > 1 else ("case", 1)
+    if isinstance(node, exp.Subquery):
+        return _name_of_query(node.this)
+    for kind, name in _NAMED.items():
+        if isinstance(node, kind):
+            return name, 2
+    return None, 0
+
+
+def _name_of_query(query: exp.Expr) -> tuple[str | None, int]:
+    while isinstance(query, exp.SetOperation | exp.Subquery):
+        query = query.this
+    if isinstance(query, exp.Select) and query.expressions:
+        first = query.expressions[0]
+        return (first.alias, 2) if first.alias else _name(first)
+    return None, 0

@@ -1,0 +1,122 @@
+"""Looking up in the catalog what a statement names: its tables, and the views with everything in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.names import Names, TableName
+
+from .model import CatalogReader, Table, View
+from .parse import parse
+from .scoping import TableRef
+from .statement import Statement
+
+MAX_VIEW_DEPTH = 20
+MAX_NAMES = 500
+_CONCURRENT = 16
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A statement with what the catalog has of the names in it and in its views.
+
+    Args:
+        statement: the statement.
+        objects: the tables and views by name; what the catalog does not have is absent.
+        views: the parsed text of each view that is read; absent when it cannot be parsed here (Spark may).
+        namespaces: the databases or schemas that a SHOW asks for.
+        relations: (name, whether it is a view) of the tables and views that a SHOW asks for.
+    """
+
+    statement: Statement
+    objects: Mapping[TableName, Table | View]
+    views: Mapping[TableName, Statement] = field(default_factory=dict)
+    namespaces: tuple[tuple[str, ...], ...] = ()
+    relations: tuple[tuple[str, bool], ...] = ()
+
+
+async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
+    """Load the tables and views that a statement names, and those that its views name.
+
+    Raises:
+        SqlError: it names too many.
+    """
+    subject = statement.explained or statement
+    loader = _Loader(reader)
+    await loader.load(_wanted(subject), subject.names)
+    namespaces, relations = await _listed(statement, reader)
+    return Resolved(statement, loader.objects, loader.views, namespaces, relations)
+
+
+async def _listed(
+    statement: Statement, reader: CatalogReader
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, bool], ...]]:
+    show = statement.show
+    if show is None or show.namespace is None:
+        return (), ()
+    if show.what == "databases":
+        return tuple(sorted(await reader.namespaces(show.namespace))), ()
+    if show.what in ("tables", "views"):
+        return (), tuple(await reader.relations(show.namespace))
+    return (), ()
+
+
+def _wanted(statement: Statement) -> set[TableName]:
+    bases = {ref.base for ref in statement.found.tables if ref.base}
+    return {*statement.reads, *statement.writes, *bases}
+
+
+class _Loader:
+    def __init__(self, reader: CatalogReader) -> None:
+        self.reader = reader
+        self.objects: dict[TableName, Table | View] = {}
+        self.views: dict[TableName, Statement] = {}
+        self._asked: set[TableName] = set()
+        self._slots = asyncio.Semaphore(_CONCURRENT)
+
+    async def load(self, wanted: Iterable[TableName], names: Names, depth: int = 0) -> None:
+        new = [name for name in wanted if name not in self._asked]
+        self._asked.update(new)
+        if len(self._asked) > MAX_NAMES:
+            raise SqlError(f"The statement names more than {MAX_NAMES} tables and views.")
+        loaded = await asyncio.gather(*(self._one(name) for name in new))
+        inner: set[TableName] = set()
+        for name, found in zip(new, loaded, strict=True):
+            if found is None:
+                continue
+            self.objects[name] = found
+            if isinstance(found, View) and (statement := _parse_view(found, names)):
+                self.views[name] = statement
+                inner |= _wanted(statement)
+        if inner and depth < MAX_VIEW_DEPTH:
+            await self.load(inner, names, depth + 1)
+
+    async def _one(self, name: TableName) -> Table | View | None:
+        async with self._slots:
+            return await self.reader.load(name)
+
+
+def _parse_view(view: View, names: Names) -> Statement | None:
+    """Return the parsed text of a view, or None when it is not our SQL, or is not allowed."""
+    if view.dialect.lower() not in ("spark", "icefield"):
+        return None
+    aliases = names.aliases | {view.default_catalog} if view.default_catalog else names.aliases
+    inside = Names(names.catalog, aliases, tuple(view.default_namespace) or None)
+    try:
+        statement = parse(view.sql, inside)
+    except SqlError:
+        return None
+    return statement if statement.command == "SELECT" else None
+
+
+def is_metadata(ref: TableRef, resolved: Resolved) -> bool:
+    """Return whether a name means a metadata table of Iceberg, such as `demo.orders.snapshots`."""
+    return ref.base is not None and ref.name not in resolved.objects and ref.base in resolved.objects
+
+
+def meant(ref: TableRef, resolved: Resolved) -> TableName:
+    """Return the table of the catalog that a name means, for lineage."""
+    return ref.base if ref.base is not None and is_metadata(ref, resolved) else ref.name

@@ -1,0 +1,218 @@
+"""Which names in a parsed statement are tables of the catalog, and which are only names inside the statement.
+
+A name without a database is a common table expression where one of that name is in sight (Spark's rule: compared
+without case, visible after its own definition, inner ones before outer ones). Everything else is a table of the
+catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from icefield_sql.lang.names import METADATA_TABLES, Names, TableName
+
+_SCOPES = (exp.Select, exp.Update, exp.Delete, exp.Merge)
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """A place where a statement names a table.
+
+    `base` is the table whose metadata table is meant when `name` itself does not exist (`demo.orders.snapshots`).
+    `label` is what columns of it are qualified with; None where the statement gives an alias.
+    """
+
+    node: exp.Table
+    name: TableName
+    base: TableName | None
+    label: str | None
+    written: bool = False
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where the name is in the statement's text."""
+        return _span(list(self.node.parts))
+
+
+@dataclass(frozen=True)
+class ColumnRef:
+    """A column qualified with its table's database; `length` parts of it name the table `ref`."""
+
+    node: exp.Expr
+    parts: tuple[exp.Identifier, ...]
+    length: int
+    ref: TableRef
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where the part that names the table is in the statement's text."""
+        return _span(list(self.parts[: self.length]))
+
+
+@dataclass
+class Found:
+    """The tables of the catalog that a statement names, and the columns that repeat their names."""
+
+    tables: list[TableRef] = field(default_factory=list)
+    columns: list[ColumnRef] = field(default_factory=list)
+
+
+@dataclass
+class _Scope:
+    parent: _Scope | None
+    refs: list[TableRef] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+
+
+def find(tree: exp.Expr, names: Names) -> Found:
+    """Return the tables of the catalog that a statement names.
+
+    Raises:
+        SqlError: a name can mean no table of this workspace.
+    """
+    walker = _Walker(names)
+    walker.visit(tree, frozenset(), None)
+    return walker.found
+
+
+def metadata_base(parts: list[str], names: Names) -> TableName | None:
+    """Return the table whose metadata table dotted parts may mean."""
+    if len(parts) < 2 or parts[-1].lower() not in METADATA_TABLES:
+        return None
+    if len(parts) == 2 and (names.schema is None or names.is_catalog(parts[0])):
+        return None
+    return names.table(parts[:-1])
+
+
+class _Walker:
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.found = Found()
+
+    def visit(self, node: exp.Expr, ctes: frozenset[str], scope: _Scope | None) -> None:
+        if with_ := node.args.get("with_"):
+            ctes = self._visit_with(with_, ctes, scope)
+        if isinstance(node, _SCOPES):
+            scope = self._scope_of(node, ctes, scope)
+        if isinstance(node, exp.Column | exp.Dot) and scope is not None:
+            self._column(node, scope)
+            if isinstance(node, exp.Dot) and _identifiers(node):
+                return
+        for child in _children(node):
+            if child is not with_:
+                self.visit(child, ctes, scope)
+
+    def _visit_with(self, with_: exp.With, ctes: frozenset[str], scope: _Scope | None) -> frozenset[str]:
+        for cte in with_.expressions:
+            name = cte.alias.lower()
+            inside = ctes | {name} if with_.args.get("recursive") else ctes
+            self.visit(cte.this, inside, scope)
+            ctes = ctes | {name}
+        return ctes
+
+    def _scope_of(self, node: exp.Expr, ctes: frozenset[str], parent: _Scope | None) -> _Scope:
+        scope = _Scope(parent)
+        target = node.this if isinstance(node, exp.Update | exp.Delete | exp.Merge) else None
+        named = [table for table in _sources(node) if isinstance(table, exp.Table) and _is_name(table)]
+        tables = [table for table in named if not _is_cte(table, ctes)]
+        scope.labels = {(table.alias or table.name).lower() for table in named}
+        bare = [table.parts[-1].name.lower() for table in tables if not table.alias]
+        for table in tables:
+            parts = [part.name for part in table.parts]
+            label = None
+            if not table.alias:
+                label = parts[-1] if bare.count(parts[-1].lower()) < 2 else ".".join(parts)
+            ref = self._ref(table, parts, label, table is target)
+            scope.refs.append(ref)
+            self.found.tables.append(ref)
+        return scope
+
+    def _ref(self, table: exp.Table, parts: list[str], label: str | None, written: bool) -> TableRef:
+        base = metadata_base(parts, self.names)
+        if base is not None and len(parts) > 3 and not _fits(parts, self.names):
+            return TableRef(table, TableName((*base.namespace, base.name), parts[-1].lower()), base, label, written)
+        return TableRef(table, self.names.table(parts), base, label, written)
+
+    def _column(self, node: exp.Expr, scope: _Scope) -> None:
+        parts = _identifiers(node)
+        star = isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
+        if len(parts) < (2 if star else 3):
+            return
+        at: _Scope | None = scope
+        while at is not None:
+            if parts[0].name.lower() in at.labels:
+                return  # the alias of a table, then a column of it, then fields of that
+            for ref in at.refs:
+                if ref.label and (length := self._prefix(parts, ref, len(parts) + star)):
+                    self.found.columns.append(ColumnRef(node, tuple(parts), length, ref))
+                    return
+            at = at.parent
+
+    def _prefix(self, parts: list[exp.Identifier], ref: TableRef, end: int) -> int:
+        written = [part.name.lower() for part in ref.node.parts]
+        for length in range(2, end):
+            prefix = [part.name for part in parts[:length]]
+            lowered = [part.lower() for part in prefix]
+            if lowered == written[-length:]:
+                return length
+            if prefix[-1].lower() == ref.name.name.lower() and _fits(prefix, self.names):
+                meant = self.names.table(prefix)
+                if str(meant).lower() == str(ref.name).lower():
+                    return length
+        return 0
+
+
+def _fits(parts: list[str], names: Names) -> bool:
+    rest = parts[1:] if names.is_catalog(parts[0]) else parts
+    return 2 <= len(rest) <= 3
+
+
+def _children(node: exp.Expr) -> Iterator[exp.Expr]:
+    for value in node.args.values():
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, exp.Expr):
+                yield item
+
+
+def _sources(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield what is directly in FROM, JOIN, USING or as the target of a statement, through parentheses."""
+    first = [node.args.get("from_"), *(node.args.get("joins") or [])]
+    pending = [item.this for item in first if item is not None]
+    if not isinstance(node, exp.Select):
+        pending.insert(0, node.this)
+        pending += [item for item in [node.args.get("using")] if isinstance(item, exp.Expr)]
+    while pending:
+        source = pending.pop(0)
+        yield source
+        if isinstance(source, exp.Subquery | exp.Paren) and isinstance(source.this, exp.Table | exp.Subquery):
+            pending.append(source.this)
+        if isinstance(source, exp.Table | exp.Subquery):
+            pending += [join.this for join in source.args.get("joins") or []]
+
+
+def _is_name(table: exp.Table) -> bool:
+    return isinstance(table.this, exp.Identifier | exp.Dot)
+
+
+def _is_cte(table: exp.Table, ctes: frozenset[str]) -> bool:
+    return len(table.parts) == 1 and table.name.lower() in ctes
+
+
+def _identifiers(node: exp.Expr) -> list[exp.Identifier]:
+    """Return the identifiers of a dotted name, or nothing when the node is something else."""
+    if isinstance(node, exp.Column):
+        keys = ("catalog", "db", "table") if isinstance(node.this, exp.Star) else ("catalog", "db", "table", "this")
+        parts = [node.args.get(key) for key in keys]
+        found = [part for part in parts if part is not None]
+        return found if all(isinstance(part, exp.Identifier) for part in found) else []
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
+        head = _identifiers(node.this)
+        return [*head, node.expression] if head else []
+    return []
+
+
+def _span(parts: list[exp.Expr]) -> tuple[int, int]:
+    return parts[0].meta["start"], parts[-1].meta["end"]

@@ -1,0 +1,86 @@
+"""A statement after its one parse: what it does, which tables it names, what is needed to write it for an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from icefield_sql.lang.lexing import Edits, SourceText
+from icefield_sql.lang.names import Names, TableName
+
+from .model import Kind
+from .scoping import Found
+
+
+@dataclass(frozen=True)
+class Show:
+    """A SHOW or DESCRIBE.
+
+    Args:
+        what: `databases`, `tables`, `views`, `columns`, `create table`, `tblproperties`, `table` or `namespace`.
+        namespace: where to look; None for what has a table.
+        table: what to describe.
+        pattern: LIKE of SHOW: `*` for any characters, `|` between alternatives, compared without case.
+        extended: DESCRIBE EXTENDED.
+        key: the one property or column that is asked for.
+    """
+
+    what: str
+    namespace: tuple[str, ...] | None = None
+    table: TableName | None = None
+    pattern: str | None = None
+    extended: bool = False
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A parsed, allowed statement.
+
+    Args:
+        source: its text and tokens, parameters bound.
+        names: how its names are read.
+        kind: whether it reads, writes, or asks about names.
+        command: its name, such as `SELECT`, `INSERT` or `CREATE TABLE`.
+        reads: the tables and views it names to read from, each once.
+        writes: the tables, views and namespaces' tables it changes, each once.
+        tree: the parsed query or change; None for what has neither.
+        found: where the tree names tables.
+        edits: what the statement's head needs for Spark (names in their full form).
+        body: index of the first token of the tree.
+        dialect: `icefield` or `duckdb`.
+        show: what a SHOW or DESCRIBE asks for.
+        explained: the statement an EXPLAIN is about.
+        must_exist: tables that have to exist before an engine is asked.
+        tail: rows of literals that follow the text, checked and written for Spark.
+        columns: those that an INSERT lists.
+        columns_end: where the last of them ends in the text.
+        texts: positions of the values, in an INSERT of VALUES, that are strings in some row.
+        kind_word: where TABLE is in a DROP or ALTER that means a view as well, first and last position.
+    """
+
+    source: SourceText
+    names: Names
+    kind: Kind
+    command: str
+    reads: tuple[TableName, ...] = ()
+    writes: tuple[TableName, ...] = ()
+    tree: exp.Expr | None = None
+    found: Found = field(default_factory=Found)
+    edits: Edits = field(default_factory=Edits)
+    body: int = 0
+    dialect: str = "icefield"
+    show: Show | None = None
+    explained: Statement | None = None
+    must_exist: tuple[TableName, ...] = ()
+    tail: str = ""
+    columns: tuple[str, ...] | None = None
+    columns_end: int = 0
+    texts: frozenset[int] = frozenset()
+    kind_word: tuple[int, int] | None = None
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes anything."""
+        return self.kind is Kind.WRITE

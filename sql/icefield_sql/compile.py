@@ -1,0 +1,128 @@
+"""The last step of the plan: which engine runs a statement, and its text for that engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from .analysis.model import Compiled, Engine, Kind, Table, View
+from .analysis.resolve import Resolved, meant
+from .analysis.scoping import TableRef
+from .analysis.statement import Statement
+from .analysis.timetravel import NotConstant, snapshot_of
+from .lang.errors import SqlError, UnresolvedName
+from .lang.names import TableName
+from .show.rows import to_rows
+from .targets.duckdb.errors import Untranslatable
+from .targets.duckdb.query import to_duckdb
+from .targets.spark.statement import to_spark
+
+Choice = Engine | Literal["auto", "duckdb", "spark"]
+
+
+def compile(  # noqa: A001 - the word for it
+    resolved: Resolved, engine: Choice = "auto", row_limit: int | None = None
+) -> Compiled:
+    """Return a statement written for the engine that runs it.
+
+    Args:
+        resolved: the statement with what the catalog has.
+        engine: `auto` for DuckDB where it reads the same as Spark, else Spark; or the one to use.
+        row_limit: how many rows are wanted at most; one more is asked for, which tells that there are more.
+
+    Raises:
+        UnresolvedName: it names something the catalog does not have.
+        SqlError: the engine asked for cannot run it.
+    """
+    statement = resolved.statement
+    if statement.kind is Kind.TRANSACTION:
+        return Compiled(Engine.DUCKDB, "", False)
+    if statement.show is not None:
+        return Compiled(Engine.DUCKDB, to_rows(resolved, statement.show), False)
+    if statement.explained is not None:
+        return _explain(resolved, statement.explained, engine)
+    check_names(statement, resolved)
+    if statement.kind is Kind.WRITE:
+        if engine == Engine.DUCKDB:
+            raise SqlError(
+                f"{statement.command} writes, and writes run on Spark; leave out engine, or set it to spark."
+            )
+        return Compiled(Engine.SPARK, to_spark(resolved, statement), True, tables_read(resolved), statement.writes)
+    return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
+
+
+def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, limit: int | None) -> Compiled:
+    warnings: tuple[str, ...] = ()
+    if statement.dialect == "duckdb":
+        engine = _only_duckdb(engine)
+    if engine != Engine.SPARK:
+        try:
+            return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, tables_read(resolved))
+        except Untranslatable as reason:
+            if engine == Engine.DUCKDB:
+                raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
+            warnings = (f"Runs on Spark: {reason}",)
+    return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, tables_read(resolved), warnings=warnings)
+
+
+def _only_duckdb(engine: Choice) -> Choice:
+    if engine == Engine.SPARK:
+        raise SqlError("A statement in DuckDB's dialect cannot run on Spark.")
+    return Engine.DUCKDB
+
+
+def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compiled:
+    inner = compile(replace(resolved, statement=explained), engine)
+    return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
+
+
+def check_names(statement: Statement, resolved: Resolved) -> None:
+    """Refuse a statement that names what is not there.
+
+    Raises:
+        UnresolvedName: it does.
+    """
+    for ref in statement.found.tables:
+        if meant(ref, resolved) not in resolved.objects:
+            raise _not_found(ref.name, statement)
+    for name in statement.must_exist:
+        if name not in resolved.objects:
+            raise _not_found(name, statement)
+        if isinstance(resolved.objects[name], View):
+            raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
+
+
+def _not_found(name: TableName, statement: Statement) -> UnresolvedName:
+    shown = name.qualified(statement.names.catalog)
+    return UnresolvedName("TABLE_OR_VIEW_NOT_FOUND", f"There is no table or view {shown}.")
+
+
+def tables_read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:
+    """Return the tables and views read, those inside views included, with the snapshot of each."""
+    statement = resolved.statement
+    seen: dict[tuple[TableName, int | None], None] = {}
+    pending = [statement]
+    done: set[TableName] = set()
+    while pending:
+        current = pending.pop(0)
+        for ref in current.found.tables:
+            if ref.written:
+                continue
+            name = meant(ref, resolved)
+            seen[(name, _snapshot(ref, resolved.objects.get(name), name))] = None
+            if name in resolved.views and name not in done:
+                done.add(name)
+                pending.append(resolved.views[name])
+    return tuple(seen)
+
+
+def _snapshot(ref: TableRef, found: Table | View | None, name: TableName) -> int | None:
+    if not isinstance(found, Table):
+        return None
+    version = ref.node.args.get("version")
+    if version is None:
+        return found.snapshot_id
+    try:
+        return snapshot_of(version, found, name)
+    except NotConstant:
+        return None

@@ -1,0 +1,1 @@
+"""The language itself: tokens, dialects, quotes, names, literals, types and functions."""

@@ -1,0 +1,210 @@
+"""From text to tokens and back: one statement's tokens, its parameters bound, and the text for Spark.
+
+Spark gets our tokens, written out again one by one, never the caller's own text: what Spark reads is then exactly what
+was checked here, whatever Spark would have made of the caller's quotes and comments.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from .dialects import tokenize
+from .errors import SqlError
+from .literals import Params, render
+from .quoting import quote, quote_string
+
+MAX_TOKENS = 2_000_000
+MAX_DEPTH = 100
+"""How deep parentheses may nest; what is deeper would overrun the parsers."""
+
+_OPEN = (TokenType.L_PAREN, TokenType.L_BRACKET)
+_CLOSE = (TokenType.R_PAREN, TokenType.R_BRACKET)
+_GLUED = (TokenType.DOT,)
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A statement's text with its tokens; positions in tokens are positions in the text."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+
+@dataclass
+class Edits:
+    """What is different in the text for Spark: spans replaced, and text inserted after positions.
+
+    Spans are (first, last) positions in the source's text, both inclusive, and begin and end with a token.
+    """
+
+    replaced: dict[int, tuple[int, str]] = field(default_factory=dict)
+    inserted: dict[int, str] = field(default_factory=dict)
+
+    def replace(self, start: int, end: int, text: str) -> None:
+        """Write `text` in place of the tokens from `start` to `end`."""
+        self.replaced[start] = (end, text)
+
+    def insert_after(self, end: int, text: str) -> None:
+        """Write `text` after the token that ends at `end`."""
+        self.inserted[end] = self.inserted.get(end, "") + text
+
+
+def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceText:
+    """Return the tokens of the one statement in a text, parameters bound and trailing semicolons dropped.
+
+    Raises:
+        SqlError: it is no text of one statement, or the parameters are not those it has.
+    """
+    if "\0" in text:
+        raise SqlError("The statement has a NUL character.")
+    tokens = _tokens(text, dialect)
+    if params is not None:
+        text = _bind(text, tokens, params, dialect)
+        tokens = _tokens(text, dialect)
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens.pop()
+    while tokens and tokens[0].token_type == TokenType.SEMICOLON:
+        tokens.pop(0)
+    if not tokens:
+        raise SqlError("The statement is empty.")
+    _check(tokens)
+    return SourceText(text, tuple(tokens))
+
+
+def write(
+    source: SourceText,
+    edits: Edits,
+    first: int = 0,
+    last: int | None = None,
+    spell: Callable[[Token, str], str] | None = None,
+) -> str:
+    """Return the text for an engine of the tokens `first` to `last` (exclusive) of a statement.
+
+    Args:
+        source: the statement.
+        edits: what is different.
+        first: index of a token.
+        last: index of a token; None for all that follow.
+        spell: writes a token of the statement's text as the engine reads it; as Spark does when absent.
+    """
+    spell = spell or spelled
+    out: list[str] = []
+    line = skip_to = -1
+    previous: Token | None = None
+    for token in source.tokens[first:last]:
+        if token.start <= skip_to:
+            if token.end in edits.inserted and token.end == skip_to:
+                out.append(edits.inserted[token.end])
+            continue
+        if previous is not None and not (token.token_type in _GLUED or previous.token_type in _GLUED):
+            out.append("\n" if token.line > line and line > 0 else " ")
+        if token.start in edits.replaced:
+            skip_to, text = edits.replaced[token.start]
+            out.append(text)
+            if token.end == skip_to and token.end in edits.inserted:
+                out.append(edits.inserted[token.end])
+        else:
+            out.append(spell(token, source.text))
+            skip_to = token.end
+            if token.end in edits.inserted:
+                out.append(edits.inserted[token.end])
+        previous, line = token, token.line
+    return "".join(out)
+
+
+def spelled(token: Token, text: str) -> str:
+    """Return a token as Spark reads it back."""
+    if token.token_type == TokenType.IDENTIFIER:
+        return quote(token.text)
+    if token.token_type in (TokenType.STRING, TokenType.RAW_STRING):
+        return quote_string(token.text)
+    return text[token.start : token.end + 1]
+
+
+def replace_spans(text: str, edits: Edits) -> str:
+    """Return a text with spans of it replaced, and nothing else changed."""
+    out, position = [], 0
+    for start, (end, new) in sorted(edits.replaced.items()):
+        out += [text[position:start], new]
+        position = end + 1
+    return "".join([*out, text[position:]])
+
+
+def _tokens(text: str, dialect: str) -> list[Token]:
+    try:
+        tokens = tokenize(text, dialect)
+    except TokenError as error:
+        raise SqlError(f"The statement cannot be read: {_sentence(str(error))}") from None
+    if len(tokens) > MAX_TOKENS:
+        raise SqlError(f"The statement has more than {MAX_TOKENS} words; load large data as files instead.")
+    return tokens
+
+
+def _sentence(message: str) -> str:
+    return message.splitlines()[0].rstrip(".") + "." if message else "it is not SQL."
+
+
+def _check(tokens: Sequence[Token]) -> None:
+    depth = 0
+    for token in tokens:
+        kind = token.token_type
+        if kind == TokenType.SEMICOLON:
+            raise SqlError("One statement at a time: this text has several, separated by semicolons.")
+        if kind == TokenType.PIPE_GT:
+            raise SqlError("The pipe syntax |> is not supported.")
+        if kind in _OPEN:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise SqlError(f"Parentheses nest deeper than {MAX_DEPTH}.")
+        elif kind in _CLOSE:
+            depth -= 1
+
+
+def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> str:
+    """Return the text with each parameter written as a literal.
+
+    Raises:
+        SqlError: there are more or fewer parameters than values, or a value has no literal.
+    """
+    named = isinstance(params, dict)
+    values = None if named or params is None else list(params)
+    used: set[str] = set()
+    out: list[str] = []
+    position, count = 0, 0
+    for before, token, after in zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False):
+        if token.token_type == TokenType.PLACEHOLDER:
+            if values is None:
+                raise SqlError("The statement has ? for a parameter, but the request gives parameters by name.")
+            if count >= len(values):
+                raise SqlError(f"The statement has more parameters than the {len(values)} values given.")
+            literal, count, end = render(values[count], dialect), count + 1, token.end
+        elif named and after and _names_parameter(before, token, after):
+            assert isinstance(params, dict)  # noqa: S101 - what `named` says
+            if after.text not in params:
+                raise SqlError(f"The parameter :{after.text} has no value.")
+            used.add(after.text)
+            literal, end = render(params[after.text], dialect), after.end
+        else:
+            continue
+        out += [text[position : token.start], literal]
+        position = end + 1
+    if values is not None and count != len(values):
+        raise SqlError(f"The statement has {count} parameters, but {len(values)} values are given.")
+    if named and (unused := set(params or ()) - used):
+        raise SqlError(f"The statement has no parameter :{min(unused)}.")
+    return "".join(itertools.chain(out, [text[position:]]))
+
+
+def _names_parameter(before: Token | None, token: Token, after: Token) -> bool:
+    """Return whether a colon begins a parameter, and is not part of `struct<a:int>` or of an array's slice."""
+    return (
+        token.token_type == TokenType.COLON
+        and after.start == token.end + 1
+        and after.text.isidentifier()
+        and (before is None or before.end + 1 != token.start or not (before.text[-1:].isalnum() or before.text in ")]"))
+    )

@@ -1,0 +1,1 @@
+"""A statement written for the engine that runs it."""

@@ -1,0 +1,1 @@
+"""Reads for DuckDB, in Spark's SQL or in DuckDB's own."""

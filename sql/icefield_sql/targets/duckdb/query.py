@@ -1,0 +1,158 @@
+"""A read for DuckDB: metadata files in place of names, views in place, Spark's semantics spelled out."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from icefield_sql.analysis.model import Table, View
+from icefield_sql.analysis.projections import hidden, implicit_name, only_source, unnamed
+from icefield_sql.analysis.resolve import MAX_VIEW_DEPTH, Resolved, is_metadata
+from icefield_sql.analysis.scoping import ColumnRef, Found, TableRef, find
+from icefield_sql.analysis.statement import Statement
+from icefield_sql.analysis.timetravel import NotConstant, snapshot_of
+from icefield_sql.lang.errors import SqlError, UnresolvedName
+from icefield_sql.lang.names import TableName
+from icefield_sql.lang.types import Type, parse_type
+from icefield_sql.targets.rewriting import can_limit
+
+from .errors import Untranslatable
+from .translation.queries import Translator
+from .translation.scopes import Columns, renamed
+
+
+def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = None) -> str:
+    """Return a query in DuckDB's SQL.
+
+    Raises:
+        Untranslatable: DuckDB would not answer it as Spark does.
+        UnresolvedName: a view or a snapshot cannot be found.
+    """
+    tree, _ = _Tables(resolved).expand(statement, ())
+    if row_limit is not None and can_limit(tree):
+        tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
+    return tree.sql(dialect="duckdb", comments=False, normalize_functions=False)
+
+
+class _Tables:
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+
+    def expand(self, statement: Statement, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
+        """Return a statement's tree with everything in it that DuckDB does not know replaced, and its columns."""
+        assert statement.tree is not None  # noqa: S101 - reads have one
+        tree, found = _copy(statement)
+        for column in found.columns:
+            _shorten(column)
+        _name_projections(tree)
+        columns: dict[int, Columns | None] = {}
+        for ref in found.tables:
+            scan, columns_of = self.scan(ref, views)
+            for key in ("joins", "sample", "pivots"):
+                scan.set(key, ref.node.args.get(key))
+            ref.node.replace(scan)
+            columns[id(scan)] = columns_of
+        if statement.dialect == "duckdb":
+            return tree, None
+        translator = Translator(columns)
+        tree = translator.statement(tree)
+        return tree, translator.columns
+
+    def scan(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
+        """Return the scan that replaces a table in FROM, and its columns (None: not known)."""
+        if is_metadata(ref, self.resolved):
+            raise Untranslatable(f"{ref.name} is a metadata table of Iceberg.")
+        found = self.resolved.objects[ref.name]
+        given = ref.node.args.get("alias")
+        alias = given.copy() if given is not None and given.this else None
+        alias = alias or exp.TableAlias(this=exp.to_identifier(ref.label or ref.name.name, quoted=True))
+        if isinstance(found, Table):
+            source, columns = _scan(ref, found), _columns(ref, found)
+        else:
+            query, columns = self._view(ref, views)
+            source = exp.Subquery(this=query)
+            columns = _declared(found, columns, alias)
+        source.set("alias", alias)
+        return source, columns
+
+    def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
+        if ref.name in views:
+            raise UnresolvedName("RECURSIVE_VIEW", f"The view {ref.name} reads itself.")
+        if len(views) >= MAX_VIEW_DEPTH:
+            raise UnresolvedName("VIEW_TOO_DEEP", f"Views nest deeper than {MAX_VIEW_DEPTH}.")
+        inner = self.resolved.views.get(ref.name)
+        if inner is None:
+            raise Untranslatable(f"the text of the view {ref.name} is not one that can be expanded.")
+        return self.expand(inner, (*views, ref.name))
+
+
+def _name_projections(tree: exp.Expr) -> None:
+    for select, node in list(unnamed(tree)):
+        name, label = implicit_name(node), only_source(select)
+        columns = hidden(select, node, name)
+        if columns and label is None:
+            continue
+        for column in columns:
+            column.set("table", exp.to_identifier(label, quoted=True))
+        alias = exp.Alias(alias=exp.to_identifier(name, quoted=True))
+        node.replace(alias)
+        alias.set("this", node)
+
+
+def _scan(ref: TableRef, table: Table) -> exp.Expr:
+    snapshot = table.snapshot_id
+    arguments: list[exp.Expr] = [exp.Literal.string(table.metadata_location)]
+    if version := ref.node.args.get("version"):
+        try:
+            snapshot = snapshot_of(version, table, ref.name)
+        except NotConstant:
+            raise Untranslatable("the snapshot asked for is not a literal.") from None
+        arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot or 0)))
+    return exp.Table(this=exp.Anonymous(this="iceberg_scan", expressions=arguments))
+
+
+def _columns(ref: TableRef, found: Table) -> Columns | None:
+    """Return the columns of what is read, or None when those of an older snapshot may be others."""
+    version = ref.node.args.get("version")
+    if version is not None:
+        wanted = snapshot_of(version, found, ref.name)
+        schemas = {snapshot.id: snapshot.schema_id for snapshot in found.snapshots}
+        if schemas.get(wanted or 0) != found.schema_id:
+            return None
+    return tuple((column.name, _type(column.type)) for column in found.columns) or None
+
+
+def _type(name: str) -> Type | None:
+    """Return a column's type; None for one that Spark SQL has no name for, such as Iceberg's `time`."""
+    try:
+        return parse_type(name)
+    except SqlError:
+        return None
+
+
+def _declared(view: View, columns: Columns | None, alias: exp.TableAlias) -> Columns | None:
+    """Return a view's columns; where it declares other names than its query has, the alias gives them."""
+    names = [column.name for column in view.columns]
+    if not names or alias.args.get("columns") or (columns and [name for name, _ in columns] == names):
+        return columns
+    alias.set("columns", [exp.to_identifier(name, quoted=True) for name in names])
+    return renamed(columns, names)
+
+
+def _copy(statement: Statement) -> tuple[exp.Expr, Found]:
+    """Return a copy of a statement's tree with what was found in it, found in the copy."""
+    assert statement.tree is not None  # noqa: S101
+    tree = statement.tree.copy()
+    return tree, find(tree, statement.names)
+
+
+def _shorten(column: ColumnRef) -> None:
+    """Make a column that names its table with its database name it by its label."""
+    label = exp.to_identifier(column.ref.label or column.ref.name.name, quoted=True)
+    if isinstance(column.node.this, exp.Star):
+        column.node.replace(exp.Column(this=column.node.this.copy(), table=label))
+        return
+    first, *fields = column.parts[column.length :]
+    short: exp.Expr = exp.Column(this=first.copy(), table=label)
+    for part in fields:
+        short = exp.Dot(this=short, expression=part.copy())
+    column.node.replace(short)

@@ -1,0 +1,76 @@
+"""A statement for Spark: its own tokens, with names in their full form and projections named."""
+
+from __future__ import annotations
+
+from icefield_sql.analysis.model import Column, Table, View
+from icefield_sql.analysis.resolve import Resolved, is_metadata
+from icefield_sql.analysis.scoping import TableRef
+from icefield_sql.analysis.statement import Statement
+from icefield_sql.lang.lexing import Edits, write
+from icefield_sql.lang.quoting import quote, quote_all
+from icefield_sql.targets.rewriting import can_limit, name_projections
+
+from .assignment import cast_assignments, selected
+
+
+def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = None) -> str:
+    """Return the statement in Spark SQL.
+
+    Args:
+        resolved: what the catalog has.
+        statement: the statement, or the one inside an EXPLAIN.
+        row_limit: how many rows are wanted at most, for a query.
+    """
+    edits = Edits(dict(statement.edits.replaced), dict(statement.edits.inserted))
+    for ref in statement.found.tables:
+        start, end = ref.span
+        edits.replace(start, end, quote_all((statement.names.catalog, *_parts(ref, resolved))))
+        is_relabelled = ref.label is not None and ref.label.lower() != ref.name.name.lower()
+        if ref.label and is_relabelled and not ref.node.args.get("version"):
+            edits.insert_after(end, f" AS {quote(ref.label)}")
+    for column in statement.found.columns:
+        start, end = column.span
+        edits.replace(start, end, quote(column.ref.label or column.ref.name.name))
+    if statement.tree is not None:
+        name_projections(statement.tree, edits)
+    target = resolved.objects.get(statement.writes[0]) if statement.writes else None
+    if statement.kind_word and isinstance(target, View):
+        edits.replace(*statement.kind_word, "VIEW")
+    if isinstance(target, Table):
+        cast_assignments(statement.tree, target, statement.source, edits)
+        missing, chosen = _missing_columns(target, statement), selected(statement, target)
+        if missing or chosen:
+            return _completed(statement, edits, missing, chosen)
+    text = write(statement.source, edits) + statement.tail
+    if row_limit is not None and can_limit(statement.tree):
+        text += f"\nLIMIT {row_limit}"
+    return text
+
+
+def _missing_columns(target: Table, statement: Statement) -> list[Column]:
+    """Return the columns that an INSERT leaves out; Spark has no data for those of an Iceberg table by itself."""
+    if statement.columns is None:
+        return []
+    given = {name.lower() for name in statement.columns}
+    known = {column.name.lower() for column in target.columns}
+    missing = [column for column in target.columns if column.name.lower() not in given]
+    return missing if given <= known and all(column.nullable for column in missing) else []
+
+
+def _completed(statement: Statement, edits: Edits, missing: list[Column], chosen: list[str] | None) -> str:
+    """Return an INSERT with what is chosen of its rows, and NULL for the columns that it leaves out."""
+    if missing:
+        edits.insert_after(statement.columns_end, "".join(f", {quote(column.name)}" for column in missing))
+    nulls = "".join(f", CAST(NULL AS {column.type})" for column in missing)
+    head = write(statement.source, edits, 0, statement.body)
+    body = write(statement.source, edits, statement.body)
+    return f"{head} SELECT {', '.join(chosen or ['*'])}{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
+
+
+def _parts(ref: TableRef, resolved: Resolved) -> tuple[str, ...]:
+    """Return the full name below the catalog; a metadata table's when the table itself does not exist."""
+    if is_metadata(ref, resolved):
+        base = ref.base
+        assert base is not None  # noqa: S101 - what is_metadata says
+        return (*base.namespace, base.name, ref.name.name.lower())
+    return (*ref.name.namespace, ref.name.name)

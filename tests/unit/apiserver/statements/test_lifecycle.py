@@ -1,0 +1,146 @@
+"""The lifecycle of a statement when something fails on its way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.exc import OperationalError
+
+from icefield_apiserver.features.statements import lifecycle, record
+from icefield_apiserver.features.statements.gateway import GatewayRefusalError
+from icefield_apiserver.features.statements.models import Statement
+from icefield_apiserver.features.statements.requests import ExecuteRequest, PlanRequest
+from icefield_crds.wire.gateway import EngineName
+
+from .in_process import PRINCIPAL, InProcess, in_process
+
+READ = "SELECT id FROM default.orders"
+WRITE = "INSERT INTO default.orders SELECT * FROM default.orders"
+LOST = ("ENGINE_LOST", "The engine was lost.")
+
+
+@pytest_asyncio.fixture
+async def services() -> AsyncIterator[InProcess]:
+    async with in_process() as services:
+        yield services
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "REFUSED_DELAY_SECONDS", 0.0)
+
+
+async def execute(services: InProcess, text: str) -> Statement:
+    statement, _ = await services.statements.execute(PRINCIPAL, ExecuteRequest(PlanRequest(text), "default"))
+    return statement
+
+
+async def test_a_refused_statement_is_sent_again(services: InProcess) -> None:
+    services.gateway.failures = [GatewayRefusalError("it is draining")] * 2
+    statement = await execute(services, WRITE)
+    assert (statement.status, statement.attempts, len(services.gateway.received)) == ("succeeded", 0, 3)
+
+
+async def test_a_lost_read_is_run_again(services: InProcess) -> None:
+    services.gateway.failures = [LOST]
+    statement = await execute(services, READ)
+    assert (statement.status, statement.attempts, len(services.gateway.received)) == ("succeeded", 1, 2)
+
+
+async def test_a_read_is_not_run_again_for_ever(services: InProcess) -> None:
+    services.gateway.failures = [LOST] * 9
+    statement = await execute(services, READ)
+    assert (statement.status, statement.error_code) == ("failed", "ENGINE_LOST")
+    assert len(services.gateway.received) == lifecycle.MAX_ATTEMPTS
+
+
+async def test_a_lost_write_is_never_sent_again(services: InProcess) -> None:
+    services.gateway.failures = [LOST]
+    services.statements._executor._deps.settings.settling_seconds = 0
+    statement = await execute(services, WRITE)
+    assert (statement.status, statement.error_code) == ("failed", "ENGINE_LOST")
+    assert statement.error_message == (
+        "The engine was lost; its tables show no change by it, and it was not run again."
+    )
+    assert len(services.gateway.received) == 1
+
+
+async def test_what_duckdb_cannot_answer_moves_to_spark(services: InProcess) -> None:
+    services.gateway.failures = [("BINDER_ERROR", "There is no such function.")]
+    statement = await execute(services, READ)
+    assert (statement.status, statement.engine) == ("succeeded", "spark")
+    assert [each.engine for each in services.gateway.received] == [EngineName.DUCKDB, EngineName.SPARK]
+
+
+async def test_a_failure_is_recorded(services: InProcess) -> None:
+    services.gateway.failures = [("CONVERSION_ERROR", "It is no number.")]
+    statement = await execute(services, READ)
+    assert (statement.status, statement.error_code, statement.error_message) == (
+        "failed",
+        "CONVERSION_ERROR",
+        "It is no number.",
+    )
+
+
+async def test_an_unknown_table(services: InProcess) -> None:
+    statement = await execute(services, "SELECT * FROM default.nothing")
+    assert (statement.status, statement.error_code) == ("failed", "TABLE_OR_VIEW_NOT_FOUND")
+    assert services.gateway.received == []
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+async def test_a_short_result_is_recorded_with_the_end(services: InProcess, is_old: bool) -> None:
+    """A gateway of an older version has stored it instead."""
+    services.gateway.is_old = is_old
+    statement = await execute(services, READ)
+    (sent,) = services.gateway.received
+    ended = services.records.ended[statement.id]
+    assert (sent.content_bytes, ended["status"], ended["result"]["key"]) == (
+        lifecycle.RECORDED_BYTES,
+        "succeeded",
+        sent.result_key,
+    )
+    assert ended["result_content"] == (None if is_old else services.gateway.inline)
+
+
+async def test_a_failed_statement_has_no_result(services: InProcess) -> None:
+    services.gateway.failures = [("CONVERSION_ERROR", "It is no number.")]
+    statement = await execute(services, READ)
+    ended = services.records.ended[statement.id]
+    assert (ended["result"], ended["result_content"], ended["expires_at"]) == (None, None, None)
+
+
+async def test_a_short_read_is_recorded_once(services: InProcess) -> None:
+    statement = await execute(services, READ)
+    ended = services.records.ended[statement.id]
+    assert services.records.writes[statement.id] == 1
+    assert (ended["query"], ended["person"], ended["status"]) == (READ, PRINCIPAL.person, "succeeded")
+
+
+async def test_a_long_read_is_recorded_before_its_end(services: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "LATE_SECONDS", 0.01)
+    services.gateway.seconds = 0.1
+    statement = await execute(services, READ)
+    assert services.records.writes[statement.id] == 2
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ExecuteRequest(PlanRequest(WRITE), "default"),
+        ExecuteRequest(PlanRequest(READ), "default", idempotency_key="k"),
+        ExecuteRequest(PlanRequest(READ), "default", wants_rows=False),
+    ],
+    ids=["a write", "with an idempotency key", "an id is the answer"],
+)
+async def test_what_is_recorded_before_it_runs(services: InProcess, request_: ExecuteRequest) -> None:
+    statement, _ = await services.statements.execute(PRINCIPAL, request_)
+    assert services.records.writes[statement.id] > 1
+
+
+async def test_a_read_that_cannot_be_recorded_is_not_answered(services: InProcess) -> None:
+    services.records.refusal = OperationalError("INSERT", {}, Exception("no connection"))
+    with pytest.raises(OperationalError):
+        await execute(services, READ)

@@ -1,0 +1,100 @@
+"""Errors of engines as codes and sentences, without secrets."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from icefield_engines.warehouse.duck.engine import describe_error as duckdb_problem
+from icefield_engines.warehouse.errors import Scrubber
+from icefield_engines.warehouse.spark.errors import describe_error as spark_problem
+from icefield_engines.warehouse.spark.errors import is_lost
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELECT 'x'::INT", "CONVERSION_ERROR"),
+        ("SELECT 9223372036854775807 + 1::BIGINT", "OUT_OF_RANGE"),
+        ("SELECT * FROM nope", "CATALOG_ERROR"),
+        ("SELECT nope FROM range(3)", "BINDER_ERROR"),
+        ("SELEC", "PARSER_ERROR"),
+        ("SELECT error('why: LINE 1')", "INVALID_INPUT_ERROR"),
+    ],
+)
+def test_duckdb_errors(sql: str, code: str) -> None:
+    with pytest.raises(duckdb.Error) as caught:
+        duckdb.connect().execute(sql).fetchall()
+    found, message = duckdb_problem(caught.value)
+    assert found == code
+    assert "LINE 1:" not in message
+
+
+def test_a_lack_of_memory_has_a_code_of_its_own() -> None:
+    connection = duckdb.connect(config={"memory_limit": "20MB", "max_temp_directory_size": "0KB"})
+    with pytest.raises(duckdb.Error) as caught:
+        connection.execute("SELECT list(range) FROM range(100000000)").fetchall()
+    code, message = duckdb_problem(caught.value)
+    assert code == "OUT_OF_MEMORY"
+    assert "Possible solutions" not in message
+
+
+class _SparkError(Exception):
+    """An error as pyspark's are, without the seconds that importing pyspark takes."""
+
+    def __init__(self, message: str, condition: str | None = None) -> None:
+        super().__init__(message)
+        self._message = message
+        self._condition = condition
+
+    def getCondition(self) -> str | None:  # noqa: N802 - pyspark's name
+        return self._condition
+
+
+@pytest.mark.parametrize(
+    ("message", "condition", "code", "sentence"),
+    [
+        (
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x` is unknown. SQLSTATE: 42P01; line 1 pos 14;\n'Project [*]\n+- x",
+            "TABLE_OR_VIEW_NOT_FOUND",
+            "TABLE_OR_VIEW_NOT_FOUND",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x` is unknown. SQLSTATE: 42P01; line 1 pos 14",
+        ),
+        (
+            "[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012\n== SQL (line 1, position 8) ==\nselect 1/0\n",
+            "DIVIDE_BY_ZERO",
+            "DIVIDE_BY_ZERO",
+            "[DIVIDE_BY_ZERO] Division by zero. SQLSTATE: 22012",
+        ),
+        (
+            "(org.apache.iceberg.exceptions.ValidationException) Cannot roll back to unknown snapshot id: 1",
+            None,
+            "VALIDATION",
+            "Cannot roll back to unknown snapshot id: 1",
+        ),
+        ("Job aborted: java.lang.OutOfMemoryError: Java heap space", None, "OUT_OF_MEMORY", None),
+    ],
+)
+def test_spark_errors(message: str, condition: str | None, code: str, sentence: str | None) -> None:
+    found, message_found = spark_problem(_SparkError(message, condition))
+    assert found == code
+    assert sentence is None or message_found == sentence
+
+
+@pytest.mark.parametrize(
+    ("message", "condition", "lost"),
+    [
+        ("status = StatusCode.UNAVAILABLE details = failed to connect to all addresses", None, True),
+        ("Stream removed (recvmsg:Connection reset by peer (104))", None, True),
+        ("session not found", "INVALID_HANDLE.SESSION_NOT_FOUND", True),
+        ("[DIVIDE_BY_ZERO] Division by zero.", "DIVIDE_BY_ZERO", False),
+        ("Cannot invoke RPC on closed channel!", None, True),
+    ],
+)
+def test_a_lost_spark_is_told_from_a_failed_statement(message: str, condition: str | None, lost: bool) -> None:
+    assert is_lost(_SparkError(message, condition)) is lost
+
+
+def test_secrets_are_taken_out() -> None:
+    scrub = Scrubber(["key-of-acme", "key-of-acme-and-more", "", "abc"])
+    assert scrub("for key-of-acme-and-more and key-of-acme: abc") == "for *** and ***: abc"

@@ -1,0 +1,103 @@
+"""A store never returns to an older version, and its indexes follow each change."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from icefield_kube.store import GroupIndex, Identity, OrderedGroups, VersionedStore
+
+
+class Thing(NamedTuple):
+    """An object with a group."""
+
+    uid: str
+    version: int
+    name: str = "a"
+    group: str = "g"
+
+
+def identity_of(thing: Thing) -> Identity:
+    return Identity(thing.uid, "n", thing.name, thing.version)
+
+
+class Site:
+    """A store with both kinds of index."""
+
+    def __init__(self, remembered_deletions: int = 10) -> None:
+        self.groups: GroupIndex[Thing] = GroupIndex(lambda thing: [thing.group])
+        self.ordered: OrderedGroups[Thing] = OrderedGroups(lambda thing: (thing.name,), lambda thing: [thing.group])
+        self.store = VersionedStore(identity_of, [self.groups, self.ordered], remembered_deletions)
+
+    def is_consistent(self) -> bool:
+        """Return whether the indexes have exactly what the store has."""
+        stored = self.store.all()
+        return all(
+            {thing.uid for thing in self.groups.of(group)}
+            == {key[-1] for key in self.ordered.keys(group)}
+            == {thing.uid for thing in stored if thing.group == group}
+            for group in {"g", "h", *(thing.group for thing in stored)}
+        )
+
+
+def test_a_newer_version_moves_between_groups() -> None:
+    site = Site()
+    assert site.store.put(Thing("u", 9))
+    assert site.store.put(Thing("u", 10, group="h"))
+    assert not site.store.put(Thing("u", 9))
+    assert [thing.version for thing in site.groups.of("h")] == [10]
+    assert list(site.groups.of("g")) == list(site.ordered.keys("g")) == []
+    assert [thing.uid for thing in site.groups.all()] == ["u"]
+
+
+def test_groups_are_in_order_and_continue_after_a_key() -> None:
+    site = Site()
+    for number, name in enumerate("cab"):
+        site.store.put(Thing(f"u{number}", 1, name))
+    keys = list(site.ordered.keys("g"))
+    assert [key[0] for key in keys] == ["a", "b", "c"]
+    assert list(site.ordered.keys("g", keys[0])) == keys[1:]
+    assert site.ordered.count("g") == 3
+
+
+def test_a_successor_replaces_an_object_of_the_same_name() -> None:
+    site = Site()
+    site.store.put(Thing("u1", 5))
+    assert not site.store.put(Thing("u0", 4))
+    assert site.store.put(Thing("u2", 6))
+    assert [thing.uid for thing in site.store.all()] == ["u2"]
+    assert not site.store.remove("u1")
+    assert site.store.get("n", "a") == Thing("u2", 6)
+
+
+def test_a_list_removes_what_it_does_not_have_unless_that_is_newer() -> None:
+    site = Site()
+    site.store.put(Thing("u1", 1, "a"))
+    site.store.put(Thing("u2", 7, "b"))
+    site.store.put(Thing("u3", 2, "c"))
+    assert site.store.retain({"u3"}, 5) == [Thing("u1", 1, "a")]
+    site.store.replace([Thing("u4", 8, "d")], 8)
+    assert [thing.uid for thing in site.store.all()] == ["u4"]
+
+
+def test_a_deleted_object_does_not_return_unless_deletions_are_not_remembered() -> None:
+    remembering, forgetting = Site(), Site(remembered_deletions=0)
+    for site in (remembering, forgetting):
+        site.store.put(Thing("u", 1))
+        assert site.store.remove("u")
+    assert not remembering.store.put(Thing("u", 2))
+    assert forgetting.store.put(Thing("u", 2))
+
+
+def test_indexes_agree_with_the_store_whatever_order_changes_arrive_in() -> None:
+    chance = random.Random(7)  # noqa: S311 - a test's own dice
+    site = Site()
+    for version in range(2000):
+        number = chance.randrange(40)
+        if chance.random() < 0.2:
+            site.store.remove(f"u{number}")
+        else:
+            thing = Thing(f"u{number}", chance.randrange(version + 1), f"n{chance.randrange(20)}", chance.choice("gh"))
+            site.store.put(thing)
+    assert len(site.store) > 0
+    assert site.is_consistent()

@@ -1,0 +1,125 @@
+"""The cached view: own writes count at once, nothing older undoes them, and a dead watch shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from icefield_operator.cluster_cache import ClusterCache, Kind
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    return _Clock()
+
+
+@pytest.fixture
+def cache(clock: _Clock) -> ClusterCache:
+    return ClusterCache(clock)
+
+
+def _run(version: int, uid: str = "u1", name: str = "r", command: str = "true") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "icefield-demo", "uid": uid, "resourceVersion": str(version)}
+    return {"kind": "Run", "metadata": metadata, "spec": {"command": command}}
+
+
+def _pod(version: int, owner: str, name: str = "p") -> dict[str, Any]:
+    reference = {"kind": "Run", "name": "r", "uid": owner}
+    metadata = {"name": name, "namespace": "icefield-demo", "uid": name, "resourceVersion": str(version)}
+    return {"kind": "Pod", "metadata": {**metadata, "ownerReferences": [reference]}, "spec": {}}
+
+
+def _command(cache: ClusterCache) -> str | None:
+    run = cache.run("icefield-demo", "r")
+    return run.spec.command if run else None
+
+
+def test_an_older_event_does_not_undo_our_own_write(cache: ClusterCache) -> None:
+    cache.observe(None, _run(1, command="old"))
+    cache.record(_run(5, command="written"))
+    assert not cache.observe("MODIFIED", _run(3, command="stale"))
+    assert _command(cache) == "written"
+    assert not cache.observe("MODIFIED", _run(5, command="written"))
+    assert cache.observe("MODIFIED", _run(6, command="newer"))
+    assert _command(cache) == "newer"
+
+
+def test_the_late_deletion_of_a_namesake_does_not_remove_the_new_one(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1, uid="u1"))
+    cache.observe("ADDED", _run(9, uid="u2", command="second"))
+    assert not cache.observe("DELETED", _run(8, uid="u1"))
+    assert _command(cache) == "second"
+    assert cache.observe("DELETED", _run(10, uid="u2"))
+    assert _command(cache) is None
+
+
+def test_a_list_removes_what_vanished_unseen_but_nothing_newer_than_itself(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1, name="r"))
+    cache.observe("ADDED", _run(7, name="fresh", uid="u7"))
+    cache.replace(Kind.RUN, [], "5")
+    assert [run.metadata.name for run in cache.runs()] == ["fresh"]
+
+
+def test_pods_are_found_by_the_uid_of_their_run(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _pod(1, "u1"))
+    cache.observe("ADDED", _pod(2, "u2", "q"))
+    assert [pod["metadata"]["name"] for pod in cache.pods_of("u1")] == ["p"]
+    cache.forget("Pod", "icefield-demo", "p", "other")
+    assert cache.pods_of("u1")
+    cache.forget("Pod", "icefield-demo", "p", "p")
+    assert cache.pods_of("u1") == []
+
+
+def test_a_quiet_watch_is_alive_as_long_as_lists_agree_with_it(cache: ClusterCache, clock: _Clock) -> None:
+    cache.observe(None, _run(1))
+    clock.now = 500
+    cache.replace(Kind.RUN, [_run(1)], "9")
+    clock.now = 510
+    assert cache.watch_age(Kind.RUN) == 10
+
+
+def test_a_watch_that_does_not_deliver_our_own_write_grows_old(cache: ClusterCache, clock: _Clock) -> None:
+    cache.observe(None, _run(1))
+    cache.record(_run(2))
+    clock.now = 300
+    cache.observe("ADDED", _run(3, name="other", uid="u9"))
+    cache.replace(Kind.RUN, [_run(2), _run(3, name="other", uid="u9")], "3")
+    assert cache.watch_age(Kind.RUN) == 300
+    cache.observe("MODIFIED", _run(2))
+    assert cache.watch_age(Kind.RUN) == 0
+
+
+def test_a_watch_that_does_not_deliver_what_a_list_shows_grows_old(cache: ClusterCache, clock: _Clock) -> None:
+    cache.replace(Kind.RUN, [], "1")
+    cache.replace(Kind.RUN, [_run(2)], "2")
+    clock.now = 60
+    cache.replace(Kind.RUN, [_run(2)], "2")
+    assert cache.watch_age(Kind.RUN) == 60
+    cache.observe("DELETED", _run(4))
+    assert cache.watch_age(Kind.RUN) == 0
+
+
+def test_an_object_that_is_not_as_its_definition_says_is_left_out(cache: ClusterCache) -> None:
+    cache.observe("ADDED", {**_run(1), "spec": {"command": 7, "tasks": "x"}})
+    assert cache.runs() == []
+    assert cache.run("icefield-demo", "r") is None
+
+
+def test_a_sandbox_that_a_run_claims_is_its_workspaces_no_more(cache: ClusterCache) -> None:
+    warm = _pod(1, "w1")
+    warm["metadata"]["ownerReferences"][0]["kind"] = "Workspace"
+    cache.observe("ADDED", warm)
+    assert [pod["metadata"]["name"] for pod in cache.pods_of("w1")] == ["p"]
+    cache.record(_pod(2, "u1"))
+    assert cache.pods_of("w1") == []
+    assert [pod["metadata"]["name"] for pod in cache.pods_of("u1")] == ["p"]
+    assert not cache.observe("MODIFIED", warm)
+    assert cache.pods_of("w1") == []
