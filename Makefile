@@ -17,7 +17,7 @@ demo: venv ## Create a cluster, install Icefield, and run a pipeline over real d
 	@$(BIN)/icefield demo
 
 test: lint ## Everything: lint, unit, api, integration, e2e, conformance, chaos
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: venv ## Lint, types and unit tests, beside each other: two minutes
 	@$(MAKE) --no-print-directory --jobs --output-sync=target $(LINTS) unit

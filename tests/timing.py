@@ -2,11 +2,14 @@
 
 The seconds are summed over the workers of the run, so they add up to more than the clock shows. A fixture of the
 session is started within the set-up of the first test that asks for it; those are listed by name as well. The CPU
-seconds are those of the workers and of the programs that they waited for.
+seconds are those of the workers and of the programs that they waited for. What a worker spends between tests is in no
+test's seconds, so its longest pause has a table of its own; and a worker that finishes nothing for half an hour prints
+where it is and ends, before CI's time does.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import time
 from collections import defaultdict
@@ -19,8 +22,11 @@ import pytest
 
 CPU = "cpu_seconds"
 FIXTURES = "session_fixtures"
+PHASES = ("setup", "call", "teardown")
 MIN_FILE_SECONDS = 5.0
 MIN_FIXTURE_SECONDS = 1.0
+STUCK_SECONDS = 1800
+"""Longer than any phase of a test takes, the wait for a cluster of which nothing is cached included."""
 
 
 @dataclass
@@ -49,6 +55,29 @@ class Cost:
         return Cost(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
 
 
+@dataclass
+class Shift:
+    """When a worker ran tests, as seconds since the epoch, and its longest pause.
+
+    Args:
+        first: the start of its first phase.
+        last: the end of its last phase so far.
+        pause: the most seconds that passed between one phase and the next.
+        before: the test that followed this pause.
+    """
+
+    first: float
+    last: float
+    pause: float = 0.0
+    before: str = ""
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Add one phase of one test."""
+        if report.start - self.last > self.pause:
+            self.pause, self.before = report.start - self.last, report.nodeid
+        self.last = max(self.last, report.stop)
+
+
 class TimeTable:
     """Collects the reports of a run, those of all workers, and prints the table."""
 
@@ -56,11 +85,16 @@ class TimeTable:
         """Start with nothing reported."""
         self._files: dict[str, Cost] = defaultdict(Cost)
         self._fixtures: dict[str, list[float]] = defaultdict(list)
+        self._shifts: dict[str, Shift] = {}
         self._start = time.monotonic()
+        self._start_of_day = time.time()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in one phase of one test."""
+        """Take in one phase of one test; the report of a worker that crashed has no phase."""
+        if report.when not in PHASES:
+            return
         self._files[report.nodeid.partition("::")[0]].add(report.when, report.duration, getattr(report, CPU, 0.0))
+        self._shifts.setdefault(getattr(report, "worker_id", "main"), Shift(report.start, report.start)).add(report)
         for fixture, seconds in getattr(report, FIXTURES, {}).items():
             self._fixtures[fixture].append(seconds)
 
@@ -72,7 +106,7 @@ class TimeTable:
         terminalreporter.write_line(
             f"{time.monotonic() - self._start:.0f} s by the clock; seconds summed over workers:"
         )
-        for line in tables(self._files, self._fixtures):
+        for line in (*tables(self._files, self._fixtures), "", *shift_table(self._shifts, self._start_of_day)):
             terminalreporter.write_line(line)
 
 
@@ -83,6 +117,9 @@ class Clock:
         """Start the clock."""
         self._fixtures: dict[str, float] = {}
         self._cpu = _cpu_seconds()
+        # Where the run prints, also while pytest captures a test's output.
+        self._stderr = os.dup(2)
+        self._watch()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
@@ -97,12 +134,20 @@ class Clock:
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach what was measured since the report before."""
         report = yield
+        self._watch()
         now = _cpu_seconds()
         setattr(report, CPU, now - self._cpu)
         setattr(report, FIXTURES, dict(self._fixtures))
         self._cpu = now
         self._fixtures.clear()
         return report
+
+    def pytest_unconfigure(self) -> None:
+        """Watch no longer: a worker that has no more tests waits for the others."""
+        faulthandler.cancel_dump_traceback_later()
+
+    def _watch(self) -> None:
+        faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True, file=self._stderr)
 
 
 def _cpu_seconds() -> float:
@@ -137,6 +182,15 @@ def tables(files: Mapping[str, Cost], fixtures: Mapping[str, Iterable[float]]) -
         yield from ("", "| session fixture | times | seconds |", "|---|--:|--:|")
         for name, seconds in sorted(slow.items(), key=lambda entry: -sum(entry[1])):
             yield f"| {name} | {len(seconds)} | {sum(seconds):.1f} |"
+
+
+def shift_table(shifts: Mapping[str, Shift], start: float) -> Iterator[str]:
+    """Lines of a Markdown table: when each worker ran tests, in seconds since the start of the run."""
+    yield "| worker | first test at s | last test at s | longest pause s | before |"
+    yield "|---|--:|--:|--:|---|"
+    for worker, shift in sorted(shifts.items()):
+        figures = " | ".join(f"{seconds:.0f}" for seconds in (shift.first - start, shift.last - start, shift.pause))
+        yield f"| {worker} | {figures} | {shift.before} |"
 
 
 def _table(head: str, costs: Mapping[str, Cost]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests import schedule, shared
-from tests.timing import Cost, tables
+from tests.timing import Cost, Shift, shift_table, tables
 
 STOPPED: list[str] = []
 
@@ -104,3 +104,14 @@ def test_the_time_table_sums_files_to_layers() -> None:
     assert "| unit | 2 | 2 | 12 | 0 | 14 | 5 |" in lines
     assert "| tests/unit/test_a.py | 1 | 1 | 6 | 0 | 7 | 2 |" in lines
     assert "| control_plane | 2 | 3.2 |" in lines
+
+
+def test_the_time_table_shows_what_workers_spend_between_tests() -> None:
+    shift = Shift(first=110.0, last=110.0)
+    for test, start, stop in (("a", 110.0, 112.0), ("b", 112.5, 120.0), ("c", 150.0, 151.0), ("d", 151.0, 152.0)):
+        shift.add(report(test, start, stop))
+    assert list(shift_table({"gw0": shift}, start=100.0))[-1] == "| gw0 | 10 | 52 | 30 | c |"
+
+
+def report(test: str, start: float, stop: float) -> pytest.TestReport:
+    return pytest.TestReport(test, ("", 0, ""), {}, "passed", None, "call", start=start, stop=stop)
