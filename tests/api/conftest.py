@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fastapi import FastAPI
 
 from icefield_apiserver.app import create_app
+from icefield_apiserver.core.arrow import decoding
 from icefield_apiserver.core.db.migrate import upgrade
 from icefield_apiserver.core.settings import ObjectStoreSettings, Settings
 from icefield_apiserver.identity import passwords
@@ -63,6 +64,12 @@ def run_token_key() -> RunTokenKey:
 def cheap_passwords() -> None:
     """Hash with the least argon2 that there is: these tests log in by the hundred."""
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_decoder_in_advance() -> None:
+    """Start a decoder process when a test first needs one: most decode nothing."""
+    decoding.STARTED_IN_ADVANCE = 0
 
 
 @pytest.fixture(scope="session")

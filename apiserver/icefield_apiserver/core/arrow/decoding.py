@@ -19,6 +19,7 @@ from .decoder import LENGTH, frame
 log = logging.getLogger(__name__)
 
 MAX_PROCESSES = 2
+STARTED_IN_ADVANCE = 1
 TIMEOUT_SECONDS = 60.0
 """Maximum duration of one stream."""
 MAX_JSON_BYTES = 16 * 1024 * 1024
@@ -46,7 +47,7 @@ class Decoded:
 
 
 class Decoders:
-    """A pool of decoder processes, each used for one stream after the other; one is started in advance."""
+    """A pool of decoder processes, each used for one stream after the other; some are started in advance."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(MAX_PROCESSES)
@@ -57,7 +58,7 @@ class Decoders:
     async def open(cls) -> AsyncIterator[Self]:
         """Open the pool for the duration of the context."""
         decoders = cls()
-        decoders._idle.append(await _start())
+        decoders._idle += [await _start() for _ in range(STARTED_IN_ADVANCE)]
         try:
             yield decoders
         finally:
