@@ -3,7 +3,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 # Tests start hundreds of Python processes; each would compile our own modules again.
 unexport PYTHONDONTWRITEBYTECODE
-WORKERS := 2
+WORKERS := 3
 LINTS := style types imports rendered locks
 .PHONY: help venv demo test check lint $(LINTS) unit format bench up down dev lock
 
