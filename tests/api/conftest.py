@@ -66,10 +66,10 @@ def cheap_passwords() -> None:
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_decoder_in_advance() -> None:
+@pytest.fixture(autouse=True)
+def no_decoder_in_advance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start a decoder process when a test first needs one: most decode nothing."""
-    decoding.STARTED_IN_ADVANCE = 0
+    monkeypatch.setattr(decoding, "STARTED_IN_ADVANCE", 0)
 
 
 @pytest.fixture(scope="session")

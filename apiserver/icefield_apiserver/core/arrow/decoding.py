@@ -149,6 +149,8 @@ async def _send(stdin: asyncio.StreamWriter, chunks: AsyncGenerator[bytes, None]
             if chunk:
                 stdin.write(frame(chunk))
                 await stdin.drain()
+                # Neither the source nor drain() waits while both are fast, and the response would not be noticed.
+                await asyncio.sleep(0)
 
 
 async def _answer(stdout: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
