@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,6 +17,23 @@ MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS = 20
 _MEDIA_TYPE = re.compile(rb"[\w.+-]+/[\w.+-]+(?:\s*;[ -~]*)?")
 FILE_FIELD = "file"
+FORM_BYTES = 1024 * 1024
+"""Longest that a form may be beyond its file."""
+
+
+def form_of(fields: Mapping[str, str], file: str) -> dict[str, Any]:
+    """Return what OpenAPI says of a route that takes such a form, for `openapi_extra`.
+
+    Args:
+        fields: the text fields' descriptions, by name.
+        file: the file's description.
+    """
+    properties: dict[str, dict[str, str]] = {
+        name: {"type": "string", "description": description} for name, description in fields.items()
+    }
+    properties[FILE_FIELD] = {"type": "string", "format": "binary", "description": file}
+    schema = {"type": "object", "required": [FILE_FIELD], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from icefield_apiserver.core.dependencies import CurrentSettings
 from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_apiserver.core.feature import provided
-from icefield_apiserver.core.forms import UploadForm
+from icefield_apiserver.core.forms import FORM_BYTES, UploadForm, form_of
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 from icefield_apiserver.identity.principal import Principal
 
@@ -35,33 +35,14 @@ CurrentSpark = Annotated[SparkService, Depends(provided(SparkService))]
 UPLOAD = "/api/v2/spark/artifacts"
 """The path with a streamed body, which may be larger than other bodies."""
 _FIELDS = ("name", "mainClass", "pyFiles")
-_FORM_BYTES = 1024 * 1024
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "name": {"type": "string", "description": "Its name; the file's name when absent."},
-                        "mainClass": {"type": "string", "description": "Main class of a jar."},
-                        "pyFiles": {
-                            "type": "string",
-                            "description": "Further Python files, as artifacts or s3://…, separated by commas.",
-                        },
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "The .py, .jar or .zip, last.",
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM = form_of(
+    {
+        "name": "Its name; the file's name when absent.",
+        "mainClass": "Main class of a jar.",
+        "pyFiles": "Further Python files, as artifacts or s3://…, separated by commas.",
+    },
+    file="The .py, .jar or .zip, last.",
+)
 
 Artifact = Annotated[str, Path(max_length=128, description="Name of an artifact, or id of a version.")]
 
@@ -92,7 +73,7 @@ async def upload_spark_artifact(
 ) -> ArtifactRead:
     """Store a program as the next version of its name. It is streamed to the object store."""
     longest = settings.max_artifact_bytes
-    if int(request.headers.get("content-length") or 0) > longest + _FORM_BYTES:
+    if int(request.headers.get("content-length") or 0) > longest + FORM_BYTES:
         raise BadRequest(f"The file is longer than {longest} bytes.")
     form = UploadForm(request.headers.get("content-type", ""), request.stream(), _FIELDS)
     await form.find_file()

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from icefield_apiserver.core.dependencies import CurrentSettings
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.feature import provided
-from icefield_apiserver.core.forms import UploadForm
+from icefield_apiserver.core.forms import FORM_BYTES, UploadForm, form_of
 from icefield_apiserver.core.pagination import CurrentOpenWindow, Page
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 
@@ -24,27 +24,9 @@ Volumes = Annotated[VolumeService, Depends(provided(VolumeService))]
 
 UPLOAD = r"/api/v1/databases/[^/]+/volumes/[^/]+/files"
 """Path whose request body is streamed, so that it may exceed the limit of other bodies."""
-_FORM_BYTES = 1024 * 1024
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "path": {
-                            "type": "string",
-                            "description": "Path of the file, or of its folder with a trailing slash; before the file.",
-                        },
-                        "file": {"type": "string", "format": "binary", "description": "The file."},
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM = form_of(
+    {"path": "Path of the file, or of its folder with a trailing slash; before the file."}, file="The file."
+)
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -127,7 +109,7 @@ async def upload_file(
 ) -> FileWritten:
     """Write a file, replacing an existing one. The body is streamed to the object store."""
     max_bytes = settings.max_upload_bytes
-    if int(request.headers.get("content-length") or 0) > max_bytes + _FORM_BYTES:
+    if int(request.headers.get("content-length") or 0) > max_bytes + FORM_BYTES:
         raise BadRequest(f"The file is longer than {max_bytes} bytes.")
     found = await volumes.get(principal, id, volume)
     form = UploadForm(request.headers.get("content-type", ""), request.stream())
