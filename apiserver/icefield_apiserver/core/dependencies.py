@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from .catalog.model import Namespace
 from .catalog.names import DEFAULT_SCHEMA, schema_namespace
@@ -30,3 +30,6 @@ CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentCluster = Annotated[Cluster, Depends(_cluster)]
 """For routes of a feature without rules of its own, which needs no service."""
 Place = Annotated[Namespace, Depends(_namespace)]
+IdempotencyKey = Annotated[
+    str | None, Header(max_length=255, description="A second request with the same key runs nothing again.")
+]

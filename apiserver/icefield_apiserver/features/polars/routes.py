@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 
+from icefield_apiserver.core.dependencies import IdempotencyKey
 from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.features.runs.service import has_result
@@ -33,9 +34,7 @@ async def run_polars(
     principal: Editor,
     body: PolarsRequest,
     polars: CurrentPolars,
-    idempotency_key: Annotated[
-        str | None, Header(max_length=255, description="A second request with the same key runs nothing again.")
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Run a query or a script over tables of the workspace, in a sandbox of its own, and wait for its end.
 

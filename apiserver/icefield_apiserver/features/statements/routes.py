@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from icefield_apiserver.core.db.pages import after_text, page_of_rows
+from icefield_apiserver.core.dependencies import IdempotencyKey
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page, decode_cursor, encode_cursor
@@ -41,9 +42,7 @@ async def execute_statement(
     principal: CurrentPrincipal,
     body: Execute,
     statements: CurrentStatements,
-    idempotency_key: Annotated[
-        str | None, Header(max_length=255, description="A second request with the same key runs nothing again.")
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Run one statement. What does not parse is 400; what fails while running is 200 with status failed.
 
