@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
-
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.errors import ApiError
@@ -19,6 +16,7 @@ from .ahead import RecentReads
 from .dispatch import Dispatcher
 from .execution import StatementError
 from .planning import Planner
+from .retrying import retried
 from .store import StatementRepository
 from .waking import Waker
 
@@ -51,12 +49,7 @@ async def retry_catalog(call: Callable[[], Awaitable[T]]) -> T:
         StatementError: the catalog is unavailable for too long, or refuses.
     """
     try:
-        try:
-            return await call()  # without tenacity, whose set-up costs as much as planning a cached statement
-        except ApiError as error:
-            if not _is_unavailable(error):
-                raise
-        return await _retry(call)
+        return await retried(call, _is_unavailable, first_delay=FIRST_DELAY_SECONDS, patience=CATALOG_RETRY_SECONDS)
     except ApiError as error:
         code = "CATALOG_UNAVAILABLE" if _is_unavailable(error) else "CATALOG_ERROR"
         raise StatementError(code, error.sentence) from error
@@ -64,17 +57,3 @@ async def retry_catalog(call: Callable[[], Awaitable[T]]) -> T:
 
 def _is_unavailable(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.status_code >= 500
-
-
-async def _retry(call: Callable[[], Awaitable[T]]) -> T:
-    async def attempt() -> T:
-        return await call()
-
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(_is_unavailable),
-        wait=wait_exponential(multiplier=0.5, max=5.0),
-        stop=stop_after_delay(CATALOG_RETRY_SECONDS),
-        reraise=True,
-    )
-    await asyncio.sleep(FIRST_DELAY_SECONDS)
-    return await retrying(attempt)

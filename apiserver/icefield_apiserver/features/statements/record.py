@@ -10,13 +10,6 @@ from typing import Any
 
 import sqlalchemy.exc
 from sqlalchemy.exc import InterfaceError, OperationalError
-from tenacity import (
-    AsyncRetrying,
-    before_sleep_log,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_exponential,
-)
 
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.features.lineage.service import lineage_of
@@ -25,6 +18,7 @@ from icefield_crds.wire.gateway import StatementState
 from .dependencies import ExecutionDependencies
 from .execution import Execution, StatementOutcome
 from .models import Statement
+from .retrying import retried
 
 log = logging.getLogger(__name__)
 
@@ -168,20 +162,17 @@ async def retry_database(call: Callable[[], Awaitable[bool]]) -> bool:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: it is unavailable for too long, or refuses.
     """
-    try:
-        return await call()  # without tenacity, whose set-up costs as much as planning a cached statement
-    except _UNAVAILABLE as error:
-        log.warning("the database is unavailable: %s", error)
 
     async def attempt() -> bool:
-        return await call()
+        try:
+            return await call()
+        except _UNAVAILABLE as error:
+            log.warning("the database is unavailable: %s", error)
+            raise
 
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(_UNAVAILABLE),
-        wait=wait_exponential(multiplier=0.2, max=5.0),
-        stop=stop_after_delay(DATABASE_RETRY_SECONDS),
-        before_sleep=before_sleep_log(log, logging.WARNING),
-        reraise=True,
+    return await retried(
+        attempt,
+        lambda error: isinstance(error, _UNAVAILABLE),
+        first_delay=FIRST_DELAY_SECONDS,
+        patience=DATABASE_RETRY_SECONDS,
     )
-    await asyncio.sleep(FIRST_DELAY_SECONDS)
-    return await retrying(attempt)
