@@ -87,7 +87,7 @@ class TimeTable:
         self._fixtures: dict[str, list[float]] = defaultdict(list)
         self._shifts: dict[str, Shift] = {}
         self._start = time.monotonic()
-        self._start_of_day = time.time()
+        self._start_time = time.time()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in one phase of one test; the report of a worker that crashed has no phase."""
@@ -106,7 +106,7 @@ class TimeTable:
         terminalreporter.write_line(
             f"{time.monotonic() - self._start:.0f} s by the clock; seconds summed over workers:"
         )
-        for line in (*tables(self._files, self._fixtures), "", *shift_table(self._shifts, self._start_of_day)):
+        for line in (*tables(self._files, self._fixtures), "", *shift_table(self._shifts, self._start_time)):
             terminalreporter.write_line(line)
 
 
