@@ -25,7 +25,8 @@ async def retried(
     Args:
         call: makes one attempt.
         is_unavailable: whether an error is worth a retry; any other is raised at once.
-        first_delay: seconds before the first retry; each further delay is twice as long, up to MAX_DELAY_SECONDS.
+        first_delay: seconds before the first and the second retry; each further delay is twice as long, up to
+            MAX_DELAY_SECONDS.
         patience: seconds after the first delay in which retries are started.
     """
     try:
