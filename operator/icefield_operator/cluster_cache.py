@@ -22,7 +22,8 @@ from icefield_kube.store import GroupIndex, Identity, VersionedStore
 
 log = logging.getLogger(__name__)
 
-WriteListener = Callable[[Manifest, Manifest | None], None]
+UnwatchedListener = Callable[[Manifest | None, Manifest | None], None]
+"""Called with what was known of an object, and with what is known now; None before its creation and after its end."""
 
 ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
 
@@ -86,11 +87,15 @@ class ClusterCache:
         }
         self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in WATCHED_KINDS}
         self._received_at: dict[str, float] = {}
-        self._written: list[WriteListener] = []
+        self._unwatched: list[UnwatchedListener] = []
 
-    def on_write(self, listener: WriteListener) -> None:
-        """Have `listener` called with each newer object that a write of ours returned, and what was known before."""
-        self._written.append(listener)
+    def on_unwatched_change(self, listener: UnwatchedListener) -> None:
+        """Have `listener` called with each change that the watch will not report as one, for it is known already.
+
+        Such are what a write of ours returned, and an object that an answer or a list shows to be gone. What else a
+        list shows is not told: a resync enqueues it all.
+        """
+        self._unwatched.append(listener)
 
     # Reading
 
@@ -167,8 +172,7 @@ class ClusterCache:
         known = self._stores[kind].get(*key_of(manifest))
         if self._stores[kind].put(Entry(manifest)):
             self._await(manifest)
-            for listener in self._written:
-                listener(manifest, known.manifest if known else None)
+            self._tell(known.manifest if known else None, manifest)
 
     def observe(self, event: str | None, manifest: Manifest) -> bool:
         """Store a watch event.
@@ -203,6 +207,7 @@ class ClusterCache:
                 self._await(manifest)
         for entry in store.retain(listed, int(version)):
             self._awaited[kind].pop(key_of(entry.manifest), None)
+            self._tell(entry.manifest, None)
         self._received_at[kind] = self._clock()
 
     def forget(self, kind: str, namespace: str | None, name: str, uid: str | None) -> None:
@@ -211,6 +216,7 @@ class ClusterCache:
             entry = self._stores[kind].get(namespace, name)
             if entry and uid in (None, entry.identity.uid):
                 self._remove(kind, (namespace or "", name), entry.identity.uid)
+                self._tell(entry.manifest, None)
 
     # Health of the watches
 
@@ -229,6 +235,10 @@ class ClusterCache:
         if removed:
             self._awaited[kind].pop(key, None)
         return removed
+
+    def _tell(self, old: Manifest | None, new: Manifest | None) -> None:
+        for listener in self._unwatched:
+            listener(old, new)
 
     def _await(self, manifest: Manifest) -> None:
         kind, key = manifest["kind"], key_of(manifest)

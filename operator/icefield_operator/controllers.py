@@ -10,13 +10,15 @@ A controller is registered once, at start:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from icefield_kube.client import Manifest
 
-from .cluster_cache import WATCHED_KINDS, ClusterCache, Kind, key_of
+from .cluster_cache import WATCHED_KINDS, ClusterCache, key_of
 from .queue import Key, Reconcile, WorkQueue
 
 Relation = Callable[[Manifest], Iterable[Key]]
@@ -27,6 +29,20 @@ Export = Callable[[ClusterCache], None]
 
 Service = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs until cancelled; that it ends or raises ends the operator."""
+
+ORDERS = ("generation", "annotations", "labels")
+"""Fields of metadata that others change to have something done; a status write of ours leaves them alone."""
+
+
+@dataclass
+class _Pass:
+    """A pass over a key; what it started may outlive it."""
+
+    key: Key
+    in_progress: bool = True
+
+
+_current: ContextVar[_Pass | None] = ContextVar("pass", default=None)
 
 
 class Controllers:
@@ -41,7 +57,7 @@ class Controllers:
         self._reconcilers: dict[str, Reconcile] = {}
         self._named_after: dict[str, str] = {}
         self._relations: dict[str, list[Relation]] = defaultdict(list)
-        cache.on_write(self._written)
+        cache.on_unwatched_change(self._enqueue_unwatched)
 
     def register(self, kind: str, reconcile: Reconcile, *, names_of: str | None = None) -> None:
         """Have `reconcile` called for every object of a kind that may have changed, deleted ones included.
@@ -83,7 +99,8 @@ class Controllers:
         """Store a watch event and enqueue whatever it concerns; one that changes nothing enqueues nothing."""
         if self.cache.observe(event, manifest):
             self.enqueue(Key(manifest["kind"], *key_of(manifest)))
-            self._enqueue_related(manifest)
+            for key in self._related(manifest):
+                self.enqueue(key)
 
     def enqueue_all(self) -> None:
         """Enqueue every cached object (the resync), a Workspace before what is in it."""
@@ -91,18 +108,34 @@ class Controllers:
             for namespace, name in self.cache.names(named_after):
                 self.queue.add(Key(kind, namespace, name))
 
-    def _written(self, manifest: Manifest, before: Manifest | None) -> None:
-        if before and before["metadata"].get("generation") != manifest["metadata"].get("generation"):
-            # Another client changed the spec meanwhile; the watch will deliver a version that the cache has already.
-            self.enqueue(Key(manifest["kind"], *key_of(manifest)))
-        # The pass that wrote it needs no other, and a pod is written by the pass over its Run.
-        if manifest["kind"] != Kind.POD:
-            self._enqueue_related(manifest)
-
-    def _enqueue_related(self, manifest: Manifest) -> None:
-        for relation in self._relations[manifest["kind"]]:
-            for key in relation(manifest):
+    def _enqueue_unwatched(self, old: Manifest | None, new: Manifest | None) -> None:
+        """Enqueue whatever a change concerns that no event will report, save the pass that made it: it knows."""
+        manifest = new or old or {}
+        changed = Key(manifest["kind"], *key_of(manifest))
+        current = _current.get()
+        informed = current.key if current and current.in_progress else None
+        # What others changed of the pass's own object meanwhile, the answer to its write may be the first to show.
+        if changed != informed or _has_new_orders(old, new):
+            self.enqueue(changed)
+        for key in self._related(manifest):
+            if key != informed:
                 self.enqueue(key)
 
+    def _related(self, manifest: Manifest) -> Iterator[Key]:
+        for relation in self._relations[manifest["kind"]]:
+            yield from relation(manifest)
+
     async def _reconcile(self, key: Key) -> timedelta | None:
-        return await self._reconcilers[key.kind](key)
+        current = _Pass(key)
+        token = _current.set(current)
+        try:
+            return await self._reconcilers[key.kind](key)
+        finally:
+            current.in_progress = False
+            _current.reset(token)
+
+
+def _has_new_orders(old: Manifest | None, new: Manifest | None) -> bool:
+    if old is None or new is None:
+        return False
+    return any(old["metadata"].get(field) != new["metadata"].get(field) for field in ORDERS)

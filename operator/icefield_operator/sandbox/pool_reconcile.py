@@ -13,7 +13,7 @@ from icefield_kube.client import Manifest
 from icefield_kube.errors import Conflict, Forbidden, KubernetesError, NotFound
 from icefield_operator import pod_status
 from icefield_operator.cluster import Cluster, together
-from icefield_operator.cluster_cache import Kind, key_of
+from icefield_operator.cluster_cache import Kind
 from icefield_operator.controllers import Controllers
 from icefield_operator.queue import Key
 
@@ -50,10 +50,9 @@ class SandboxPoolReconciler:
         self._unconfirmed: dict[str, set[str]] = {}
         """By workspace, names of sandboxes whose creation was not confirmed."""
 
-    def on_claimed(self, workspace: Workspace, pod: Manifest) -> None:
-        """Refill the pool after a claim, and have the log archiver observe the pod, which is a task pod now."""
+    def on_claimed(self, workspace: Workspace) -> None:
+        """Refill the pool after a claim: the pod is no longer the workspace's, so no event of it concerns the pool."""
         self._controllers.enqueue(key_of_pool(workspace.metadata.name))
-        self._controllers.enqueue(Key(Kind.POD, *key_of(pod)))
 
     def pause(self, workspace: Workspace) -> None:
         """Drain the pool for a while: a run exceeded the quota."""

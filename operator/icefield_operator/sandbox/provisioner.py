@@ -137,7 +137,7 @@ class SandboxProvisioner(PodProvisioner):
             return None
         claimed = await self._claims.claim(run, workspace, self._builder.template_hash())
         if claimed:
-            self._pools.on_claimed(workspace, claimed)
+            self._pools.on_claimed(workspace)
         return claimed
 
     def _note(self, run: Run, request: _SandboxRequest) -> None:

@@ -207,9 +207,9 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
             controllers, logs = Controllers(cache, settings.workers), NotedLogs()
             own_settings = settings.model_copy(update=changed)
             platform = Platform(own, controllers, own_settings, logs)
-            register_kinds(platform, ("run", "spark"))
+            register_kinds(platform, ("job", "run", "spark"))
             register_sandboxes(platform, address)
-            operator = Operator(settings, own, controllers)
+            operator = Operator(own_settings, own, controllers)
             task = asyncio.create_task(operator.run())
             try:
                 await eventually(lambda: asyncio.sleep(0, operator._ready.is_set() or task.done()))
