@@ -59,6 +59,15 @@ class Cluster:
         except NotFound:
             return None
 
+    async def pages(
+        self, kind: str, namespace: str | None = None, selector: str = ""
+    ) -> AsyncIterator[tuple[list[Manifest], str]]:
+        """Yield all objects of a kind page by page, each with the resourceVersion of the list; see `list`."""
+        async for page in pages(self._client, path_of(kind, namespace), label_selector=selector):
+            api_version = page["apiVersion"]
+            items = [{"apiVersion": api_version, "kind": kind, **item} for item in page.get("items") or []]
+            yield items, page["metadata"]["resourceVersion"]
+
     async def list(self, kind: str, namespace: str | None = None, selector: str = "") -> tuple[list[Manifest], str]:
         """Return all objects of a kind and the resourceVersion of the list.
 
@@ -69,9 +78,9 @@ class Cluster:
         """
         items: list[Manifest] = []
         version = ""
-        async for page in pages(self._client, path_of(kind, namespace), label_selector=selector):
-            version, api_version = page["metadata"]["resourceVersion"], page["apiVersion"]
-            items += [{"apiVersion": api_version, "kind": kind, **item} for item in page.get("items") or []]
+        async for page, version_of_page in self.pages(kind, namespace, selector):
+            items += page
+            version = version_of_page
         return items, version
 
     async def create(self, manifest: Manifest) -> Manifest:

@@ -7,20 +7,32 @@ ours, and each difference that a list shows, is a version that the watch must de
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Set
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
-from icefield_crds import KINDS, Flavor, Job, Resource, Run, RunPhase, Warehouse, Workspace
+from icefield_crds import Flavor, Job, Resource, Run, RunPhase, Warehouse, Workspace
 from icefield_crds.names import workspace_of
 from icefield_kube.client import Manifest
 from icefield_kube.store import GroupIndex, Identity, VersionedStore
 
-log = logging.getLogger(__name__)
+from .cache_entry import MODELS, Entry, RunRecord, key_of, version_of
+
+__all__ = [
+    "MODELS",
+    "WATCHED_KINDS",
+    "ClusterCache",
+    "Kind",
+    "Owner",
+    "RunRecord",
+    "UnwatchedListener",
+    "key_of",
+    "owners",
+    "pod_owner",
+    "version_of",
+]
 
 UnwatchedListener = Callable[[Manifest | None, Manifest | None], None]
 """Called with what was known of an object, and with what is known now; None before its creation and after its end."""
@@ -39,33 +51,8 @@ class Kind(StrEnum):
     POD = "Pod"
 
 
-MODELS: dict[str, type[Resource[Any, Any]]] = {model.KIND: model for model in KINDS}
 WATCHED_KINDS: tuple[str, ...] = (Kind.POD.value, *MODELS)
 """Pods, and every kind of the contract; a resync works on them in this order."""
-
-_ENDED = frozenset(phase.value for phase in RunPhase if phase.is_terminal)
-
-
-class Entry:
-    """One cached object; its model is validated on first use, once per version."""
-
-    __slots__ = ("_model", "_tried", "identity", "manifest")
-
-    def __init__(self, manifest: Manifest) -> None:
-        self.manifest = manifest
-        self.identity = Identity(manifest["metadata"]["uid"], *key_of(manifest), version_of(manifest))
-        self._model: Resource[Any, Any] | None = None
-        self._tried = False
-
-    @property
-    def model(self) -> Resource[Any, Any] | None:
-        if not self._tried:
-            self._tried = True
-            try:
-                self._model = MODELS[self.manifest["kind"]].model_validate(self.manifest)
-            except ValidationError as error:
-                log.error("%s %s/%s does not validate: %s", self.manifest["kind"], *key_of(self.manifest), error)
-        return self._model
 
 
 class ClusterCache:
@@ -77,7 +64,11 @@ class ClusterCache:
         self._by_namespace = {kind: GroupIndex(_namespace_of) for kind in WATCHED_KINDS}
         self._pods_by_owner = GroupIndex(_pod_owner_uids)
         self._unfinished = GroupIndex(_namespace_of_unfinished)
-        further: dict[str, list[GroupIndex[Entry]]] = {Kind.POD: [self._pods_by_owner], Kind.RUN: [self._unfinished]}
+        self._ended_by_job = GroupIndex(_job_of_ended)
+        further: dict[str, list[GroupIndex[Entry]]] = {
+            Kind.POD: [self._pods_by_owner],
+            Kind.RUN: [self._unfinished, self._ended_by_job],
+        }
         # Pods are selected by label: one that loses its labels and gets them again is not a new one.
         self._stores: dict[str, VersionedStore[Entry]] = {
             kind: VersionedStore(
@@ -128,9 +119,17 @@ class ClusterCache:
         """Return the Run of this name."""
         return self.resource(Run, namespace, name)
 
-    def runs(self, namespace: str | None = None) -> list[Run]:
-        """Return the Runs of a namespace, or all, by name."""
-        return self.resources(Run, namespace)
+    def run_records(self, namespace: str) -> list[RunRecord]:
+        """Return what is known at no cost of the Runs of a namespace, ended ones included."""
+        return _records(self._by_namespace[Kind.RUN].of(namespace))
+
+    def ended_runs_of_job(self, namespace: str, job: str) -> list[RunRecord]:
+        """Return the Runs that have ended and name this Job."""
+        return _records(self._ended_by_job.of(_job_group(namespace, job)))
+
+    def runs_by_phase(self) -> Counter[RunPhase]:
+        """Return how many Runs are in each phase."""
+        return Counter(record.phase for record in _records(self._stores[Kind.RUN].all()))
 
     def unfinished_runs(self, namespace: str | None = None) -> list[Run]:
         """Return the Runs of a namespace, or all, that have not ended; their number does not grow with history."""
@@ -154,13 +153,19 @@ class ClusterCache:
         """Return the pods that the Run, Warehouse or Workspace with this uid owns."""
         return [entry.manifest for entry in self._pods_by_owner.of(uid)]
 
-    def manifests(self, kind: str, namespace: str) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, as the API serves them: cheaper than their models."""
-        return [entry.manifest for entry in self._by_namespace[kind].of(namespace)]
-
     def names(self, kind: str) -> list[tuple[str, str]]:
         """Return (namespace, name) of every cached object of a kind; the namespace is "" for cluster-scoped kinds."""
         return self._stores[kind].names()
+
+    def names_to_resync(self, kind: str) -> list[tuple[str, str]]:
+        """Return (namespace, name) of every cached object of a kind that can still need a pass."""
+        if kind != Kind.RUN:
+            return self.names(kind)
+        return [
+            (entry.identity.namespace, entry.identity.name)
+            for entry in self._stores[kind].all()
+            if self._is_open(entry)
+        ]
 
     # Updating
 
@@ -199,16 +204,21 @@ class ClusterCache:
 
         Where it is newer than what the watch delivered, the watch must deliver that version from now on.
         """
-        listed = set()
-        store = self._stores[kind]
-        for manifest in manifests:
-            listed.add(manifest["metadata"]["uid"])
-            if store.put(Entry(manifest)) and kind in self._received_at:
-                self._await(manifest)
-        for entry in store.retain(listed, int(version)):
-            self._awaited[kind].pop(key_of(entry.manifest), None)
-            self._tell(entry.manifest, None)
-        self._received_at[kind] = self._clock()
+        self._retain(kind, self._put_listed(kind, manifests), version)
+
+    async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> None:
+        """Store a complete fresh list page by page, as `replace` does; no more than a page is in memory as it came.
+
+        Args:
+            kind: the kind listed.
+            pages: objects, and the resourceVersion of the list.
+        """
+        listed: set[str] = set()
+        version = ""
+        async for manifests, version_of_page in pages:
+            listed |= self._put_listed(kind, manifests)
+            version = version_of_page
+        self._retain(kind, listed, version)
 
     def forget(self, kind: str, namespace: str | None, name: str, uid: str | None) -> None:
         """Drop an object that the API has just reported as deleted."""
@@ -229,6 +239,24 @@ class ClusterCache:
         now = self._clock()
         oldest = min((since for _, since in self._awaited[kind].values()), default=None)
         return now - (self._received_at.get(kind, float("-inf")) if oldest is None else oldest)
+
+    def _put_listed(self, kind: str, manifests: Iterable[Manifest]) -> set[str]:
+        """Store objects of a list that is being received; return their uids."""
+        listed = set()
+        for manifest in manifests:
+            listed.add(manifest["metadata"]["uid"])
+            if self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
+                self._await(manifest)
+        return listed
+
+    def _retain(self, kind: str, listed: Set[str], version: str) -> None:
+        for entry in self._stores[kind].retain(listed, int(version)):
+            self._awaited[kind].pop((entry.identity.namespace, entry.identity.name), None)
+            self._tell(entry.manifest, None)
+        self._received_at[kind] = self._clock()
+
+    def _is_open(self, entry: Entry) -> bool:
+        return entry.run is None or not entry.run.is_settled or bool(self._pods_by_owner.of(entry.identity.uid))
 
     def _remove(self, kind: str, key: tuple[str, str], uid: str) -> bool:
         removed = self._stores[kind].remove(uid)
@@ -258,17 +286,6 @@ class ClusterCache:
         return [entry.model for entry in by_name if isinstance(entry.model, model)]
 
 
-def key_of(manifest: Manifest) -> tuple[str, str]:
-    """Return (namespace or "", name) of an object."""
-    metadata = manifest["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
-
-
-def version_of(manifest: Manifest) -> int:
-    """Return the resourceVersion as a number: within one kind, a later version is a greater one (KEP-5504)."""
-    return int(manifest["metadata"]["resourceVersion"])
-
-
 class Owner(NamedTuple):
     """Who owns a pod."""
 
@@ -293,6 +310,10 @@ def _identity_of(entry: Entry) -> Identity:
     return entry.identity
 
 
+def _records(entries: Iterable[Entry]) -> list[RunRecord]:
+    return [entry.run for entry in entries if entry.run]
+
+
 def _namespace_of(entry: Entry) -> tuple[str]:
     return (entry.identity.namespace,)
 
@@ -303,5 +324,13 @@ def _pod_owner_uids(entry: Entry) -> tuple[str, ...]:
 
 
 def _namespace_of_unfinished(entry: Entry) -> tuple[str, ...]:
-    phase = (entry.manifest.get("status") or {}).get("phase", RunPhase.PENDING)
-    return () if phase in _ENDED else (entry.identity.namespace,)
+    return (entry.identity.namespace,) if entry.run and not entry.run.phase.is_terminal else ()
+
+
+def _job_of_ended(entry: Entry) -> tuple[str, ...]:
+    run = entry.run
+    return (_job_group(run.namespace, run.job),) if run and run.job and run.phase.is_terminal else ()
+
+
+def _job_group(namespace: str, job: str) -> str:
+    return f"{namespace}/{job}"

@@ -103,9 +103,9 @@ class Controllers:
                 self.enqueue(key)
 
     def enqueue_all(self) -> None:
-        """Enqueue every cached object (the resync), a Workspace before what is in it."""
+        """Enqueue every cached object that can still change (the resync), a Workspace before what is in it."""
         for kind, named_after in sorted(self._named_after.items(), key=lambda pair: WATCHED_KINDS.index(pair[1])):
-            for namespace, name in self.cache.names(named_after):
+            for namespace, name in self.cache.names_to_resync(named_after):
                 self.queue.add(Key(kind, namespace, name))
 
     def _enqueue_unwatched(self, old: Manifest | None, new: Manifest | None) -> None:

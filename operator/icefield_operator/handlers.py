@@ -13,6 +13,7 @@ import kopf
 from icefield_crds.labels import POD_SELECTOR
 from icefield_crds.names import GROUP, VERSION
 from icefield_kube.client import Manifest
+from icefield_kube.watch import PAGE_SIZE
 
 from .cluster import Cluster
 from .cluster_cache import MODELS, Kind
@@ -68,5 +69,6 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.persistence.diffbase_storage = _NoMemory()
     settings.peering.standalone = True
     settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.chunk_size = PAGE_SIZE
     settings.watching.label_selectors["v1", "pods"] = POD_SELECTOR
     settings.networking.request_timeout = 30

@@ -119,6 +119,6 @@ class Operator:
     async def _sync(self) -> None:
         async def sync(kind: str) -> None:
             selector = POD_SELECTOR if kind == Kind.POD else ""
-            self._cache.replace(kind, *await self._cluster.list(kind, selector=selector))
+            await self._cache.replace_by_pages(kind, self._cluster.pages(kind, selector=selector))
 
         await together(*(sync(kind) for kind in WATCHED_KINDS))

@@ -6,7 +6,7 @@ Tests name their workspaces with `own_slug`, so that each worker's are known by 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, AsyncIterator
 
 from icefield_crds.names import workspace_of
 from icefield_kube.client import Manifest
@@ -36,9 +36,14 @@ class OwnCache(ClusterCache):
         self._received_at[manifest["kind"]] = self._clock()
         return False
 
-    def replace(self, kind: str, manifests: Iterable[Manifest], version: str) -> None:
+    async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> None:
         """Take in what a fresh list has of this worker's."""
-        super().replace(kind, filter(_concerns_us, manifests), version)
+        await super().replace_by_pages(kind, _own_part(pages))
+
+
+async def _own_part(pages: AsyncIterable[tuple[list[Manifest], str]]) -> AsyncIterator[tuple[list[Manifest], str]]:
+    async for manifests, version in pages:
+        yield list(filter(_concerns_us, manifests)), version
 
 
 def _concerns_us(manifest: Manifest) -> bool:

@@ -45,7 +45,8 @@ def of(
             generation=generation,
             now=now,
         ),
-        last_run=LastRun(name=newest.metadata.name, phase=newest.phase) if newest else None,
+        # The last run may be in the archive only, where no pass sees it.
+        last_run=LastRun(name=newest.metadata.name, phase=newest.phase) if newest else before.last_run,
         active_runs=len(facts.active),
         last_schedule_time=last_schedule,
         next_schedule_time=next_schedule,

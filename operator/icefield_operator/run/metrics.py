@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from icefield_crds import RunPhase
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.metrics import RUNS
@@ -11,6 +9,6 @@ from icefield_operator.metrics import RUNS
 
 def export_runs(cache: ClusterCache) -> None:
     """Set the number of runs by phase."""
-    phases = Counter(run.phase for run in cache.runs())
+    phases = cache.runs_by_phase()
     for phase in RunPhase:
         RUNS.labels(phase.value).set(phases[phase])

@@ -13,7 +13,7 @@ from icefield_kube.client import Manifest
 from icefield_kube.errors import Conflict, Forbidden, KubernetesError, NotFound
 from icefield_operator import pod_status
 from icefield_operator.cluster import Cluster, together
-from icefield_operator.cluster_cache import Kind
+from icefield_operator.cluster_cache import Kind, RunRecord
 from icefield_operator.controllers import Controllers
 from icefield_operator.queue import Key
 
@@ -88,7 +88,7 @@ class SandboxPoolReconciler:
         if size or not workspace.spec.sandboxes.warm_pool.size:
             return size, until
         # What is remembered is out of date, or nothing is.
-        uses = [use for run in self._cache.manifests(Kind.RUN, workspace.namespace) for use in _uses(run)]
+        uses = [use for run in self._cache.run_records(workspace.namespace) for use in _uses(run)]
         if uses:
             self._last_use[name] = max(uses)
         return pool_plan.wanted(workspace, self._last_use.get(name), now)
@@ -150,13 +150,10 @@ def _is_stable(pod: Manifest, now: datetime) -> bool:
     return ready.get("status") == "True" and since is not None and now - since > STABLE_AFTER
 
 
-def _uses(run: Manifest) -> Iterator[datetime]:
+def _uses(run: RunRecord) -> Iterator[datetime]:
     """Yield when a Polars workload was created and ended."""
-    if (run.get("spec") or {}).get("polars") is None:
-        return
-    for time in (run["metadata"].get("creationTimestamp"), (run.get("status") or {}).get("completionTime")):
-        if found := pod_status.time_of(time):
-            yield found
+    if run.is_polars:
+        yield from filter(None, (run.created, run.completed))
 
 
 def key_of_pool(workspace: str) -> Key:

@@ -6,11 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from icefield_crds import RunStatus
+from icefield_crds import Run, RunStatus
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.queue import Key
 from icefield_operator.run import run_pods
@@ -113,7 +114,7 @@ async def test_two_hundred_runs(place: Place, operator: RunningOperator) -> None
         return len(ended) == 200
 
     await eventually(all_ended, patience=120)
-    runs = operator.cache.runs
+    runs = partial(operator.cache.resources, Run)
 
     async def all_succeeded() -> bool:
         return Counter(run.phase.value for run in runs(place.namespace)) == {"success": 200}

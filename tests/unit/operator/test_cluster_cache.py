@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from icefield_crds import Run, RunPhase
 from icefield_operator.cluster_cache import ClusterCache, Kind
 
 
@@ -65,7 +66,7 @@ def test_a_list_removes_what_vanished_unseen_but_nothing_newer_than_itself(cache
     cache.observe("ADDED", _run(1, name="r"))
     cache.observe("ADDED", _run(7, name="fresh", uid="u7"))
     cache.replace(Kind.RUN, [], "5")
-    assert [run.metadata.name for run in cache.runs()] == ["fresh"]
+    assert [run.metadata.name for run in cache.resources(Run)] == ["fresh"]
 
 
 def test_pods_are_found_by_the_uid_of_their_run(cache: ClusterCache) -> None:
@@ -109,7 +110,7 @@ def test_a_watch_that_does_not_deliver_what_a_list_shows_grows_old(cache: Cluste
 
 def test_an_object_that_is_not_as_its_definition_says_is_left_out(cache: ClusterCache) -> None:
     cache.observe("ADDED", {**_run(1), "spec": {"command": 7, "tasks": "x"}})
-    assert cache.runs() == []
+    assert cache.resources(Run) == []
     assert cache.run("icefield-demo", "r") is None
 
 
@@ -123,3 +124,64 @@ def test_a_sandbox_that_a_run_claims_is_its_workspaces_no_more(cache: ClusterCac
     assert [pod["metadata"]["name"] for pod in cache.pods_of("u1")] == ["p"]
     assert not cache.observe("MODIFIED", warm)
     assert cache.pods_of("w1") == []
+
+
+def _ended(version: int, *, archived: bool, generation: int = 1, name: str = "r", uid: str = "u1") -> dict[str, Any]:
+    run = _run(version, uid, name)
+    attempt = {"attempt": 0, "podName": "p", "status": "success", "logsArchived": archived}
+    return {
+        **run,
+        "metadata": {**run["metadata"], "generation": generation, "managedFields": [{"manager": "kubectl"}]},
+        "spec": {"command": "true", "jobRef": {"name": "etl"}},
+        "status": {
+            "phase": "success",
+            "observedGeneration": 1,
+            "tasks": [{"key": "main", "status": "success", "attempts": [attempt]}],
+        },
+    }
+
+
+def test_no_managed_fields_are_kept(cache: ClusterCache) -> None:
+    pod = _pod(1, "u1")
+    cache.observe("ADDED", {**pod, "metadata": {**pod["metadata"], "managedFields": [{"manager": "kubelet"}]}})
+    cache.observe("ADDED", _ended(2, archived=True))
+    [kept] = cache.pods_of("u1")
+    assert kept == pod
+    run = cache.run("icefield-demo", "r")
+    assert run
+    assert run.status
+    assert run.status.tasks[0].attempts[0].logs_archived
+
+
+def test_the_model_of_an_ended_run_is_not_kept(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+    assert cache.run("icefield-demo", "r") is cache.run("icefield-demo", "r")
+    cache.observe("MODIFIED", _ended(2, archived=False))
+    assert cache.run("icefield-demo", "r") == cache.run("icefield-demo", "r")
+    assert cache.run("icefield-demo", "r") is not cache.run("icefield-demo", "r")
+
+
+def test_ended_runs_are_counted_and_found_by_job(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1, name="live", uid="u0"))
+    cache.observe("ADDED", _ended(2, archived=True))
+    assert cache.runs_by_phase() == {RunPhase.PENDING: 1, RunPhase.SUCCESS: 1}
+    assert [record.name for record in cache.ended_runs_of_job("icefield-demo", "etl")] == ["r"]
+    assert {record.name for record in cache.run_records("icefield-demo")} == {"live", "r"}
+
+
+@pytest.mark.parametrize(
+    ("run", "pods", "expected"),
+    [
+        pytest.param(_run(1), [], True, id="not-ended"),
+        pytest.param(_ended(1, archived=False), [], True, id="logs-not-archived"),
+        pytest.param(_ended(1, archived=True, generation=2), [], True, id="spec-not-observed"),
+        pytest.param(_ended(1, archived=True), [_pod(1, "u1")], True, id="has-pods"),
+        pytest.param(_ended(1, archived=True), [], False, id="settled"),
+    ],
+)
+def test_a_resync_leaves_out_runs_with_nothing_left_to_do(
+    cache: ClusterCache, run: dict[str, Any], pods: list[dict[str, Any]], expected: bool
+) -> None:
+    for manifest in (run, *pods):
+        cache.observe("ADDED", manifest)
+    assert cache.names_to_resync(Kind.RUN) == ([("icefield-demo", "r")] if expected else [])
