@@ -35,6 +35,7 @@ class Reason(StrEnum):
     TIMED_OUT = "TimedOut"
     QUOTA_EXCEEDED = "QuotaExceeded"
     WITHIN_QUOTA = "WithinQuota"
+    POD_REFUSED = "PodRefused"
 
     INVALID_SPEC = "InvalidSpec"
     DEPENDENCY_CYCLE = "DependencyCycle"

@@ -11,6 +11,9 @@ from .meta import Model
 MAX_TASKS = 100
 MAX_DEPENDENCIES = 25
 MAX_RETRIES = 20
+MAX_DISRUPTION_RETRIES = 20
+DEFAULT_DISRUPTION_RETRIES = 3
+MAX_ATTEMPTS = 1 + MAX_RETRIES + MAX_DISRUPTION_RETRIES
 MAX_FILES_BYTES = 900 * 1024
 """All inline files of a run together: they live in one ConfigMap, which Kubernetes limits to 1 MiB."""
 
@@ -106,6 +109,14 @@ class Task(Model):
         int | None,
         Field(description="How often a failed task is retried; the job's when absent.", ge=0, le=MAX_RETRIES),
     ] = None
+    max_disruption_retries: Annotated[
+        int | None,
+        Field(
+            description="How often a task is started again that the cluster ended; the job's when absent.",
+            ge=0,
+            le=MAX_DISRUPTION_RETRIES,
+        ),
+    ] = None
     timeout_seconds: Annotated[
         int | None, Field(description="Longest time one attempt may take, in seconds.", ge=1, le=31_536_000)
     ] = None
@@ -173,9 +184,23 @@ class Execution(Model):
         ),
     ] = {}
     timeout_seconds: Annotated[
-        int | None, Field(description="Longest time the whole run may take, in seconds.", ge=1, le=31_536_000)
+        int | None,
+        Field(
+            description="Longest time from the creation of a run to its end, in seconds, waiting included.",
+            ge=1,
+            le=31_536_000,
+        ),
     ] = None
     max_retries: Annotated[
         int | None,
         Field(description="How often a failed task is retried, where the task does not set it.", ge=0, le=MAX_RETRIES),
+    ] = None
+    max_disruption_retries: Annotated[
+        int | None,
+        Field(
+            description="How often a task is started again that the cluster ended (eviction, drain, lost node, deleted "
+            f"pod), where the task does not set it; {DEFAULT_DISRUPTION_RETRIES} when absent.",
+            ge=0,
+            le=MAX_DISRUPTION_RETRIES,
+        ),
     ] = None

@@ -63,9 +63,9 @@ def of_warm_sandbox(workspace: str) -> dict[str, str]:
     return {**of_workspace_child(workspace), COMPONENT: SANDBOX_COMPONENT, SANDBOX: LOCAL_SANDBOX}
 
 
-def of_sandbox(workspace: str, run: str, task_key: str, *, cloud: bool = False) -> dict[str, str]:
-    """Return the labels of the sandbox that has the workload of a run."""
-    return {**of_task_pod(workspace, run, task_key, 0), SANDBOX: CLOUD_SANDBOX if cloud else LOCAL_SANDBOX}
+def of_sandbox(workspace: str, run: str, task_key: str, attempt: int, *, cloud: bool = False) -> dict[str, str]:
+    """Return the labels of the sandbox that has the workload of a run, in this attempt (counted from 0)."""
+    return {**of_task_pod(workspace, run, task_key, attempt), SANDBOX: CLOUD_SANDBOX if cloud else LOCAL_SANDBOX}
 
 
 def of_application_executor(workspace: str, run: str) -> dict[str, str]:

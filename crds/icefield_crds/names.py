@@ -45,6 +45,7 @@ JOB_NAMESPACE_ANNOTATION = f"{GROUP}/job-namespace"
 JOB_NAME_ANNOTATION = f"{GROUP}/job-name"
 """On a Run without a Job: namespace and name of the job that its submitter counts it as."""
 RUN_TAGS_ANNOTATION = f"{GROUP}/run-tags"
+END_REQUESTED_ANNOTATION = f"{GROUP}/end-requested"
 """On a Run: tags, as a JSON list of {"key", "value", "source"}."""
 
 TASK_CONTAINER = "task"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from .execution import MAX_RETRIES, MAX_TASKS, Execution
+from .execution import MAX_ATTEMPTS, MAX_TASKS, Execution
 from .meta import Model, Resource, Status, Time
 from .polars import PolarsOutcome, PolarsWorkload
 from .spark import SparkApplication
@@ -133,7 +133,7 @@ class RunSpec(Execution):
 class AttemptStatus(Model):
     """One attempt of a task: one pod."""
 
-    attempt: Annotated[int, Field(description="Number of the attempt, from 0.", ge=0, le=MAX_RETRIES)]
+    attempt: Annotated[int, Field(description="Number of the attempt, from 0.", ge=0, le=MAX_ATTEMPTS - 1)]
     pod_name: Annotated[str, Field(description="Name of the pod.")]
     pod_uid: Annotated[str | None, Field(description="uid of the pod.")] = None
     status: Annotated[TaskPhase, Field(description="Status of the attempt.")]
@@ -141,6 +141,10 @@ class AttemptStatus(Model):
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     exit_code: Annotated[int | None, Field(description="Exit code of its process.")] = None
     error: Annotated[str | None, Field(description="Reason of its failure, or of its waiting.", max_length=4096)] = None
+    disrupted: Annotated[
+        bool,
+        Field(description="Whether the cluster ended it, which counts as a disruption and not as a failure."),
+    ] = False
     logs_archived: Annotated[bool, Field(description="Whether its log is complete in the object store.")] = False
 
 
@@ -151,7 +155,8 @@ class TaskStatus(Model):
     status: Annotated[
         TaskPhase, Field(description="pending, running, success, failed, cancelled or skipped (upstream failed).")
     ]
-    retry_count: Annotated[int, Field(description="How often it was retried.", ge=0)] = 0
+    retry_count: Annotated[int, Field(description="How often it was retried after a failure.", ge=0)] = 0
+    disruptions: Annotated[int, Field(description="How often the cluster ended an attempt of it.", ge=0)] = 0
     start_time: Annotated[Time | None, Field(description="When its first attempt started.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     exit_code: Annotated[int | None, Field(description="Exit code of the last attempt.")] = None
@@ -162,7 +167,7 @@ class TaskStatus(Model):
         list[AttemptStatus],
         Field(
             description="Its attempts, oldest first.",
-            max_length=MAX_RETRIES + 1,
+            max_length=MAX_ATTEMPTS,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["attempt"]},
         ),
     ] = []

@@ -138,7 +138,7 @@ class Reflector:
 
 
 async def pages(
-    client: KubeClient, path: str, *, label_selector: str = "", accept: str = JSON
+    client: KubeClient, path: str, *, label_selector: str = "", field_selector: str = "", accept: str = JSON
 ) -> AsyncIterator[Manifest]:
     """Yield the pages of a list: objects of a List kind, with up to `PAGE_SIZE` items that carry no kind of their own.
 
@@ -146,11 +146,14 @@ async def pages(
         client: asks for them.
         path: URL path of the collection.
         label_selector: only objects with these labels.
+        field_selector: only objects with these fields, of those that the kind lets select.
         accept: representation wanted.
     """
     query = {"limit": str(PAGE_SIZE)}
     if label_selector:
         query["labelSelector"] = label_selector
+    if field_selector:
+        query["fieldSelector"] = field_selector
     while True:
         page = await client.call("GET", path, query=query, accept=accept)
         yield page

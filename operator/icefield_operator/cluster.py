@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import aiohttp
 
-from icefield_crds import Resource, Status
-from icefield_crds.names import API_VERSION, FIELD_MANAGER
+from icefield_crds import Resource, Status, format_time
+from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION, FIELD_MANAGER
 from icefield_kube.client import APPLY_PATCH, MERGE_PATCH, Credentials, KubeClient, Manifest, delete_options
 from icefield_kube.errors import AlreadyExists, Conflict, NotFound
 from icefield_kube.paths import path_of
@@ -60,25 +61,29 @@ class Cluster:
             return None
 
     async def pages(
-        self, kind: str, namespace: str | None = None, selector: str = ""
+        self, kind: str, namespace: str | None = None, selector: str = "", field_selector: str = ""
     ) -> AsyncIterator[tuple[list[Manifest], str]]:
         """Yield all objects of a kind page by page, each with the resourceVersion of the list; see `list`."""
-        async for page in pages(self._client, path_of(kind, namespace), label_selector=selector):
+        path = path_of(kind, namespace)
+        async for page in pages(self._client, path, label_selector=selector, field_selector=field_selector):
             api_version = page["apiVersion"]
             items = [{"apiVersion": api_version, "kind": kind, **item} for item in page.get("items") or []]
             yield items, page["metadata"]["resourceVersion"]
 
-    async def list(self, kind: str, namespace: str | None = None, selector: str = "") -> tuple[list[Manifest], str]:
+    async def list(
+        self, kind: str, namespace: str | None = None, selector: str = "", field_selector: str = ""
+    ) -> tuple[list[Manifest], str]:
         """Return all objects of a kind and the resourceVersion of the list.
 
         Args:
             kind: such as `Pod`.
             namespace: only there; everywhere when None.
             selector: a label selector.
+            field_selector: a field selector, of those that the kind has.
         """
         items: list[Manifest] = []
         version = ""
-        async for page, version_of_page in self.pages(kind, namespace, selector):
+        async for page, version_of_page in self.pages(kind, namespace, selector, field_selector):
             items += page
             version = version_of_page
         return items, version
@@ -221,8 +226,9 @@ class Cluster:
             await self.delete(
                 "Pod", metadata["namespace"], metadata["name"], uid=metadata["uid"], resource_version=version
             )
-        elif spec.get("activeDeadlineSeconds") != 1:
-            await self._merge_patch(pod, {"spec": {"activeDeadlineSeconds": 1}})
+        elif END_REQUESTED_ANNOTATION not in (metadata.get("annotations") or {}):
+            requested = {"annotations": {END_REQUESTED_ANNOTATION: format_time(datetime.now(UTC))}}
+            await self._merge_patch(pod, {"metadata": requested, "spec": {"activeDeadlineSeconds": 1}})
 
     async def merge_patch(self, kind: str, namespace: str | None, name: str, patch: Manifest) -> Manifest:
         """Merge-patch an object, for the few fields that server-side apply cannot express (finalizers)."""
@@ -243,7 +249,7 @@ class Cluster:
                 manifest["kind"],
                 metadata.get("namespace"),
                 metadata["name"],
-                {"metadata": {"uid": metadata["uid"]}, **patch},
+                {**patch, "metadata": {**patch.get("metadata", {}), "uid": metadata["uid"]}},
             )
         except NotFound:
             self._cache.forget(manifest["kind"], metadata.get("namespace"), metadata["name"], metadata["uid"])

@@ -25,10 +25,27 @@ _PULL = frozenset({"ImagePullBackOff", "ErrImagePull", "ImageInspectError", "Reg
 _CONTAINER = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _PULL_NOISE = re.compile(r'^Back-off pulling image "[^"]*"(: (?=\S)|$)|ErrImagePull: |rpc error: code = \w+ desc = ')
 _LIMIT = 1000
+PREVENTING_EVENTS = frozenset(
+    {
+        "FailedMount",
+        "FailedAttachVolume",
+        "FailedMapVolume",
+        "FailedCreatePodSandBox",
+        "FailedPrepareDynamicResources",
+        "NetworkNotReady",
+        "FailedCreatePodContainer",
+        "FailedSync",
+    }
+)
+"""Reasons of events that say why a pod does not start: pkg/kubelet/events/event.go, pkg/controller/volume/events."""
 DEADLINE_EXCEEDED = "DeadlineExceeded"
+_TERMINATION_BY_KUBELET = "TerminationByKubelet"
+_NOT_EXECUTED = frozenset({"StartError", "ContainerCannotRun"})
+_ENDED_UNSEEN = frozenset({"Unknown", "ContainerStatusUnknown"})
+"""containerd's reason for a container that it finds without its process, and the kubelet's for one that is gone."""
 _OOM_KILLED = "OOMKilled"
 _EVICTED = "Evicted"
-_LOCAL_STORAGE = re.compile(r"emptydir|ephemeral.{0,8}storage", re.IGNORECASE)
+_LOCAL_STORAGE = re.compile(r"exceed(s|ed) (the limit|the total limit|its local ephemeral storage limit)")
 
 
 class _Waiting(NamedTuple):
@@ -37,15 +54,28 @@ class _Waiting(NamedTuple):
     message: str
 
 
-def give_up_time(pod: Manifest) -> datetime | None:
-    """Return when to stop waiting for a pod's containers to start; None while nothing is wrong with them."""
+def give_up_time(pod: Manifest, start_problem: str | None = None) -> datetime | None:
+    """Return when to stop waiting for a pod's containers to start; None while nothing is wrong with them.
+
+    Args:
+        pod: the pod.
+        start_problem: what its events say that keeps it from starting.
+    """
     waiting = _waiting(pod)
-    if waiting is None or pod.get("status", {}).get("phase") != "Pending":
+    if pod.get("status", {}).get("phase") != "Pending" or not (waiting or start_problem):
         return None
     since = time_of(condition(pod, "PodScheduled").get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
     if since is None:
         return None
-    return since if waiting.reason in _PERMANENT else since + START_TIMEOUT
+    return since if waiting and waiting.reason in _PERMANENT else since + START_TIMEOUT
+
+
+def waiting_since(pod: Manifest) -> datetime | None:
+    """Return since when a pod that a node has waits to be started, its status not telling why; None otherwise."""
+    scheduled = condition(pod, "PodScheduled")
+    if pod.get("status", {}).get("phase") != "Pending" or scheduled.get("status") != "True" or _waiting(pod):
+        return None
+    return time_of(scheduled.get("lastTransitionTime"))
 
 
 def describe_waiting(pod: Manifest) -> str | None:
@@ -104,6 +134,40 @@ def describe_preparation_failure(pod: Manifest) -> str | None:
     return None
 
 
+def was_disrupted(pod: Manifest, finish_time: datetime | None) -> bool:
+    """Return whether the cluster, and not the pod itself, brought about its end.
+
+    Every reason that the kubelet gives to a failed pod is one (it refused the pod, evicted it, shut down), except the
+    deadline and what exceeded its own limits.
+
+    Args:
+        pod: the pod, failed.
+        finish_time: when its container ended; None when that is not known.
+    """
+    status = pod.get("status", {})
+    if status.get("reason") == DEADLINE_EXCEEDED or exceeded_local_storage(pod):
+        return False
+    if status.get("reason"):
+        return True
+    found = disruption(pod)
+    since = time_of(found.get("lastTransitionTime"))
+    # The kubelet adds its own condition after the containers have ended; all others are added before.
+    is_later = finish_time is not None and since is not None and finish_time < since
+    return bool(found) and (found.get("reason") == _TERMINATION_BY_KUBELET or not is_later)
+
+
+def describe_start_failure(terminated: Manifest) -> str | None:
+    """Return why the process of a container could not be executed; None when it was, or was not tried."""
+    if terminated.get("reason") not in _NOT_EXECUTED:
+        return None
+    return truncate(f"the container cannot be started: {terminated.get('message') or terminated['reason']}")
+
+
+def lost_container(terminated: Manifest) -> bool:
+    """Return whether a container ended unseen: its node restarted, or its runtime lost it."""
+    return terminated.get("reason") in _ENDED_UNSEEN
+
+
 def disruption(pod: Manifest) -> dict[str, Any]:
     """Return the condition DisruptionTarget when it is true; empty otherwise."""
     found = condition(pod, "DisruptionTarget")
@@ -111,9 +175,13 @@ def disruption(pod: Manifest) -> dict[str, Any]:
 
 
 def exceeded_local_storage(pod: Manifest) -> bool:
-    """Return whether the kubelet evicted a pod for what itself wrote to its volumes and its local storage."""
+    """Return whether the kubelet evicted a pod that exceeded the limits of its volumes or its local storage.
+
+    An eviction from a node that is low on storage is none: the pod may have written little.
+    """
     status = pod.get("status", {})
-    return status.get("reason") == _EVICTED and bool(_LOCAL_STORAGE.search(status.get("message") or ""))
+    is_own = status.get("reason") == _EVICTED and not disruption(pod)
+    return is_own and bool(_LOCAL_STORAGE.search(status.get("message") or ""))
 
 
 def _memory_limit(pod: Manifest, container: str) -> str:

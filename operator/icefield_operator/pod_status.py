@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from icefield_kube.client import Manifest
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def phase_of(pod: Manifest) -> str:
@@ -35,6 +38,12 @@ def container_statuses(pod: Manifest) -> list[Manifest]:
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
+def started_at(state: Mapping[str, Any]) -> datetime | None:
+    """Return when a container started, from its `state`; None when its process never ran."""
+    return time_of((state.get("terminated") or state.get("running") or {}).get("startedAt"))
+
+
 def time_of(value: str | None) -> datetime | None:
-    """Parse a time of the Kubernetes API."""
-    return datetime.fromisoformat(value) if value else None
+    """Parse a time of the Kubernetes API; the start of 1970 stands for "never" (a container with a StartError)."""
+    time = datetime.fromisoformat(value) if value else None
+    return time if time is not None and time > _NEVER else None

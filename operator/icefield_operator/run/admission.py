@@ -23,6 +23,7 @@ class Admission(NamedTuple):
 
 NOT_REQUESTED = Admission(False, Reason.PENDING, "the run was never considered for admission")
 WITHIN_QUOTA = Admission(True, Reason.WITHIN_QUOTA, "the quota of the workspace allows it")
+TIMED_OUT = Admission(False, Reason.TIMED_OUT, "the run's timeout was over before it was admitted")
 CANCELLED = Admission(False, Reason.CANCELLED, "the run was cancelled before it was admitted")
 
 

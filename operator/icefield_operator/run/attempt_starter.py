@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import NamedTuple
 
-from icefield_crds import AttemptStatus, Reason, Run, Task, TaskPhase, names
-from icefield_kube.client import Manifest
-from icefield_kube.errors import Forbidden, Invalid, KubernetesError
+from icefield_crds import Task
+from icefield_kube.errors import KubernetesError
 from icefield_operator.cluster import Cluster, together
 
 from . import build
 from .provisioner import AttemptStart, PodProvisioners
+from .refusals import NOTHING_REJECTED, Rejections, rejections_of
 from .resolve import RunFacts
-from .validate import RunProblem
-
-
-class Rejections(NamedTuple):
-    """Attempts whose pod the API server rejected."""
-
-    permanent: dict[tuple[str, int], str]
-    temporary: str | None
-
-    def as_problem(self) -> RunProblem | None:
-        """Return what the run waits for."""
-        return RunProblem(Reason.PENDING, self.temporary, final=False) if self.temporary else None
-
-    def as_attempts(self, run: Run, now: datetime) -> list[tuple[str, AttemptStatus]]:
-        """Return (task key, attempt) of each that never got a pod."""
-        return [
-            (
-                key,
-                AttemptStatus(
-                    attempt=number,
-                    pod_name=names.pod_name(run.metadata.name, key, number),
-                    status=TaskPhase.FAILED,
-                    completion_time=now,
-                    error=error,
-                    logs_archived=True,
-                ),
-            )
-            for (key, number), error in self.permanent.items()
-        ]
 
 
 class AttemptStarter:
@@ -61,15 +31,18 @@ class AttemptStarter:
         """Create the pods of the attempts that start now, after their prerequisites."""
         execution, workspace = facts.execution, facts.workspace
         if not attempts or execution is None or workspace is None:
-            return Rejections({}, None)
-        await self._apply_prerequisites(facts, now)
+            return NOTHING_REJECTED
+        try:
+            await self._apply_prerequisites(facts, now)
+        except KubernetesError as error:
+            return rejections_of(attempts, [error] * len(attempts), "what the task's pod needs")
         provisioner = self._provisioners.of(facts.run)
         starts = [
             AttemptStart(facts, execution, workspace, task, attempt, build.deadline_seconds(task, deadline, now), now)
             for task, attempt in attempts
         ]
         answers = await asyncio.gather(*(provisioner.ensure_pod(start) for start in starts), return_exceptions=True)
-        return _sort_answers(attempts, answers)
+        return rejections_of(attempts, [answer if isinstance(answer, Exception) else None for answer in answers])
 
     async def delete_prerequisites(self, facts: RunFacts, now: datetime) -> None:
         """Delete the prerequisites of a run that has ended."""
@@ -90,16 +63,3 @@ class AttemptStarter:
         if prerequisites := self._provisioners.of(run).prerequisites(facts, now):
             await together(*(self._cluster.apply(manifest) for manifest in prerequisites))
             self._prepared.add(run.metadata.uid)
-
-
-def _sort_answers(attempts: list[tuple[Task, int]], answers: list[Manifest | BaseException]) -> Rejections:
-    permanent: dict[tuple[str, int], str] = {}
-    temporary = None
-    for (task, attempt), answer in zip(attempts, answers, strict=True):
-        if isinstance(answer, Invalid) or (isinstance(answer, KubernetesError) and answer.status == 400):
-            permanent[task.key, attempt] = f"Kubernetes refused the task's pod: {answer}"[:1000]
-        elif isinstance(answer, Forbidden):
-            temporary = f"task {task.key} may not start: {answer}"[:1000]
-        elif isinstance(answer, BaseException):
-            raise answer
-    return Rejections(permanent, temporary)

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 
 from icefield_crds import AttemptStatus, RunPhase, Task, TaskPhase
 from icefield_crds.dag import in_order
+from icefield_crds.execution import DEFAULT_DISRUPTION_RETRIES
 
 FIRST_RETRY_DELAY = timedelta(seconds=10)
 LAST_RETRY_DELAY = timedelta(seconds=300)
@@ -79,7 +81,7 @@ def decide(
 
 
 def retry_delay(failures: int) -> timedelta:
-    """Return how long to wait after this many failed attempts (at least 1): 10 s, 20 s, 40 s … up to 300 s."""
+    """Return how long to wait after so many failed or disrupted attempts (from 1): 10 s, 20 s, 40 s … up to 300 s."""
     doublings = min(failures - 1, 10)
     return min(FIRST_RETRY_DELAY * (1 << doublings), LAST_RETRY_DELAY)
 
@@ -92,9 +94,17 @@ def _phase_of(
             return TaskPhase.SKIPPED
         return TaskPhase.CANCELLED if stop else TaskPhase.PENDING
     last = tried[-1]
-    if last.status is TaskPhase.FAILED and not stop and len(tried) <= (task.max_retries or 0):
+    if last.status is TaskPhase.FAILED and not stop and _may_retry(task, tried):
         return TaskPhase.PENDING
     return last.status
+
+
+def _may_retry(task: Task, tried: Sequence[AttemptStatus]) -> bool:
+    disruptions = sum(attempt.disrupted for attempt in tried)
+    if tried[-1].disrupted:
+        limit = task.max_disruption_retries
+        return disruptions <= (DEFAULT_DISRUPTION_RETRIES if limit is None else limit)
+    return len(tried) - disruptions <= (task.max_retries or 0)
 
 
 def _next_start(task: Task, tried: Sequence[AttemptStatus], phases: Mapping[str, TaskPhase]) -> datetime | None:
@@ -105,7 +115,12 @@ def _next_start(task: Task, tried: Sequence[AttemptStatus], phases: Mapping[str,
     last = tried[-1]
     if last.status is not TaskPhase.FAILED:
         return None
-    return (last.completion_time or _EPOCH) + retry_delay(len(tried))
+    same_kind = sum(attempt.disrupted == last.disrupted for attempt in tried)
+    if last.disrupted and last.start_time is None:
+        # Nothing was lost: it starts elsewhere at once. A second time in a row the cluster is given time to recover.
+        in_a_row = len(list(takewhile(lambda attempt: attempt.disrupted and attempt.start_time is None, tried[::-1])))
+        same_kind = in_a_row - 1
+    return (last.completion_time or _EPOCH) + (retry_delay(same_kind) if same_kind else timedelta(0))
 
 
 def _run_phase(phases: Mapping[str, TaskPhase], attempts: Attempts, stop: Stop | None) -> RunPhase:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from icefield_crds import AttemptStatus, RunStatus, TaskPhase, labels
 from icefield_crds.names import TASK_CONTAINER
 from icefield_kube.client import Manifest
-from icefield_operator import pod_failures, pod_status
+from icefield_operator import lost_pods, pod_failures, pod_status
 
+from . import attempt_end
+from .attempt_end import AttemptEnd, ObservationContext
 from .dag import Stop
 
-
-@dataclass(frozen=True)
-class ObservationContext:
-    """What the pod itself does not show."""
-
-    stop: Stop | None
-    """Why the run is being ended, if it is."""
-    run_timeout: int | None
-    """The run's timeoutSeconds."""
-    task_timeout: int | None
-    """The task's timeoutSeconds."""
-    now: datetime
+COUNTS_AS_FAILURE = "the work may have begun, so this counts as a failure"
 
 
 @dataclass(frozen=True)
@@ -34,6 +25,9 @@ class PodObserver:
     """What the attempt waits for though its pod runs."""
     reads_termination_message: bool = False
     """Whether the program in the pod is ours and leaves its error as the container's termination message."""
+    restarts_begun_work: bool = True
+    """Whether work that had begun when the cluster ended it may be started again: False where what it wrote may
+    exist. Its end then counts as a failure."""
 
     def observe(self, pod: Manifest, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptStatus:
         """Return the status of the attempt that this pod runs.
@@ -43,15 +37,13 @@ class PodObserver:
             recorded: the attempt's last written status.
             context: what is known from elsewhere.
         """
-        state = _container_state(pod)
-        ran = state.get("terminated") or state.get("running") or {}
-        return self.observe_started(pod, pod_status.time_of(ran.get("startedAt")), recorded, context)
+        before = recorded.start_time if recorded else None
+        return self.observe_started(pod, before or pod_status.started_at(_container_state(pod)), recorded, context)
 
     def observe_started(
         self, pod: Manifest, start_time: datetime | None, recorded: AttemptStatus | None, context: ObservationContext
     ) -> AttemptStatus:
         """Return the status of an attempt whose work started at this time, which need not be its container's."""
-        state = _container_state(pod)
         attempt = AttemptStatus(
             attempt=attempt_of(pod)[1],
             pod_name=pod["metadata"]["name"],
@@ -60,47 +52,52 @@ class PodObserver:
             start_time=start_time,
             logs_archived=recorded.logs_archived if recorded else False,
         )
-        phase = pod.get("status", {}).get("phase", "Pending")
-        if phase == "Succeeded" or _surely_succeeded(pod, state):
-            return _ended(attempt, state, TaskPhase.SUCCESS, None, context)
-        if phase == "Failed":
-            outcome, error = self._failure(pod, state, recorded, context)
-            return _ended(attempt, state, outcome, error, context)
+        ended = attempt_end.end_of(pod, recorded, context, reads_termination_message=self.reads_termination_message)
+        if ended is not None:
+            return self._ended(attempt, pod, ended, context)
+        unresponsive = lost_pods.describe_unresponsive(pod, context.now)
         if attempt.start_time:
-            return attempt.model_copy(update={"status": TaskPhase.RUNNING, "error": self.waiting_message})
-        return attempt.model_copy(update={"error": pod_failures.describe_waiting(pod) or self.waiting_message})
+            error = unresponsive or _describe_restart(pod, recorded) or self.waiting_message
+            return attempt.model_copy(update={"status": TaskPhase.RUNNING, "error": error})
+        waits = pod_failures.describe_waiting(pod) or context.start_problems.get(pod["metadata"]["uid"])
+        return attempt.model_copy(update={"error": waits or unresponsive or self.waiting_message})
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
-        """Return the status of an attempt whose pod is gone, its end not observed."""
-        outcome, error = TaskPhase.FAILED, "the pod was deleted while the task was " + recorded.status.value
+        """Return the status of an attempt whose pod is gone, its end not observed: the cluster ended it."""
+        error = "the pod was deleted while the task was " + recorded.status.value
+        end = AttemptEnd(TaskPhase.FAILED, error, disrupted=True)
         if context.stop is Stop.CANCELLED:
-            outcome, error = TaskPhase.CANCELLED, ""
+            end = AttemptEnd(TaskPhase.CANCELLED)
         elif context.stop is Stop.TIMED_OUT:
-            error = _run_timeout(context) + (f"; until then: {recorded.error}" if recorded.error else "")
-        return recorded.model_copy(update={"status": outcome, "error": error or None, "completion_time": context.now})
+            until = f"; until then: {recorded.error}" if recorded.error else ""
+            end = AttemptEnd(TaskPhase.FAILED, attempt_end.run_timeout_message(context) + until)
+        return self._ended(recorded, None, end, context)
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what only this type of run reports."""
         return status
 
-    def _failure(
-        self, pod: Manifest, state: Manifest, recorded: AttemptStatus | None, context: ObservationContext
-    ) -> tuple[TaskPhase, str | None]:
-        terminated = state.get("terminated") or {}
-        if pod["status"].get("reason") == pod_failures.DEADLINE_EXCEEDED:
-            return _deadline(pod, bool(terminated.get("startedAt")), recorded, context)
-        if killed := pod_failures.describe_oom_kill(pod, TASK_CONTAINER, terminated, "the task"):
-            return TaskPhase.FAILED, killed
-        if context.stop is Stop.CANCELLED:
-            return TaskPhase.CANCELLED, None
-        if disrupted := pod_failures.describe_disruption(pod):
-            return TaskPhase.FAILED, disrupted
-        if terminated.get("startedAt"):
-            message = terminated.get("message") if self.reads_termination_message else None
-            own = pod_failures.truncate(message) if message else pod_failures.describe_exit(terminated, "the command")
-            return TaskPhase.FAILED, own
-        unprepared = pod_failures.describe_preparation_failure(pod)
-        return TaskPhase.FAILED, unprepared or "the pod ended before the task could start"
+    def may_have_begun(self, attempt: AttemptStatus, pod: Manifest | None) -> bool:
+        """Return whether the work of an attempt may have begun; `pod` is None when it is gone, its end not observed."""
+        return attempt.start_time is not None or pod is None
+
+    def _ended(
+        self, attempt: AttemptStatus, pod: Manifest | None, end: AttemptEnd, context: ObservationContext
+    ) -> AttemptStatus:
+        disrupted, error = end.disrupted, end.error
+        if disrupted and not self.restarts_begun_work and self.may_have_begun(attempt, pod):
+            disrupted, error = False, pod_failures.truncate(f"{error}; {COUNTS_AS_FAILURE}")
+        ran = attempt.start_time is not None
+        terminated = attempt_end.terminated_state(pod) if pod else {}
+        return attempt.model_copy(
+            update={
+                "status": end.status,
+                "completion_time": (pod_status.time_of(terminated.get("finishedAt")) if ran else None) or context.now,
+                "exit_code": terminated.get("exitCode") if ran else None,
+                "error": error,
+                "disrupted": disrupted,
+            }
+        )
 
 
 def attempt_of(pod: Manifest) -> tuple[str, int]:
@@ -113,50 +110,15 @@ def _container_state(pod: Manifest) -> Manifest:
     return pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}
 
 
-def _ended(
-    attempt: AttemptStatus, state: Manifest, outcome: TaskPhase, error: str | None, context: ObservationContext
-) -> AttemptStatus:
-    terminated = state.get("terminated") or {}
-    ran = attempt.start_time is not None
-    return attempt.model_copy(
-        update={
-            "status": outcome,
-            "completion_time": (pod_status.time_of(terminated.get("finishedAt")) if ran else None) or context.now,
-            "exit_code": terminated.get("exitCode") if ran else None,
-            "error": error,
-        }
-    )
-
-
-def _deadline(
-    pod: Manifest, started: bool, recorded: AttemptStatus | None, context: ObservationContext
-) -> tuple[TaskPhase, str | None]:
-    if context.stop is Stop.CANCELLED:
-        return TaskPhase.CANCELLED, None
-    if context.stop is Stop.TIMED_OUT:
-        return TaskPhase.FAILED, _run_timeout(context)
-    before = recorded.error if recorded else None
-    if not started:
-        return TaskPhase.FAILED, before or "the task could not be started within its timeout"
-    limit = pod["spec"].get("activeDeadlineSeconds")
-    if context.task_timeout is not None and limit == context.task_timeout:
-        return TaskPhase.FAILED, f"the task took longer than its timeout of {context.task_timeout} s"
-    if context.run_timeout is not None:
-        return TaskPhase.FAILED, _run_timeout(context)
-    return TaskPhase.FAILED, before or "the pod was ended by its deadline"
-
-
-def _run_timeout(context: ObservationContext) -> str:
-    return f"the run took longer than its timeout of {context.run_timeout} s"
-
-
-def _surely_succeeded(pod: Manifest, state: Manifest) -> bool:
-    """Return whether the process succeeded before any deadline: the pod's phase follows some moments later."""
-    terminated = state.get("terminated") or {}
-    if terminated.get("exitCode") != 0 or not terminated.get("startedAt"):
-        return False
-    limit, started = pod["spec"].get("activeDeadlineSeconds"), pod_status.time_of(pod["status"].get("startTime"))
-    if limit is None:
-        return True
-    finished = pod_status.time_of(terminated.get("finishedAt"))
-    return started is not None and finished is not None and finished < started + timedelta(seconds=limit)
+def _describe_restart(pod: Manifest, recorded: AttemptStatus | None) -> str | None:
+    """Return that the kubelet started a task once more: it knew nothing of it after its node had restarted."""
+    before = recorded.start_time if recorded else None
+    state = _container_state(pod)
+    if before is None or not state:
+        return None
+    started = pod_status.started_at(state)
+    if started is None and "waiting" in state:
+        return f"node {lost_pods.node_of(pod)} restarted while the task ran; the task begins again"
+    if started is None or started <= before:
+        return None
+    return f"node {lost_pods.node_of(pod)} restarted while the task ran; the task began again"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus
+from icefield_kube.errors import KubernetesError
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.controllers import Controllers
@@ -14,18 +16,16 @@ from icefield_operator.metrics import RUN_START_SECONDS
 from icefield_operator.queue import Key
 
 from . import dag, job_handover, resolve, status, validate
-from .admission import Admission, Admissions
-from .attempt_starter import AttemptStarter, Rejections
+from .admission import TIMED_OUT, Admission, Admissions
+from .attempt_starter import AttemptStarter
 from .dag import Stop
 from .log_archiving import record_archived_logs
 from .pods import PodObserver
 from .provisioner import PodProvisioners
+from .refusals import Backoff, Rejections, describe, refused_end
 from .resolve import RunFacts
 from .run_pods import RunPods
 from .validate import RunProblem
-
-REFUSED_AGAIN = timedelta(seconds=15)
-"""When to retry a pod that a quota or a policy of the namespace rejected."""
 
 
 class RunReconciler:
@@ -50,6 +50,7 @@ class RunReconciler:
         self._pods = RunPods(cluster, self._cache, logs)
         self._logs = logs
         self._admissions = Admissions(self._cache)
+        self._backoff = Backoff()
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Run; return when the next is due though nothing changes."""
@@ -67,18 +68,30 @@ class RunReconciler:
             if problem and problem.final:
                 await self._write(facts, status.failed(facts.run, facts.tasks, problem, now))
                 return None
-            if run.spec.desired_state is DesiredState.RUNNING:
+            deadline = status.run_deadline(run, now)
+            if _stop(run, deadline, now) is None:
                 admission = self._admit(facts, problem)
                 if not admission.admitted:
                     await self._write(facts, status.waiting(facts.run, facts.tasks, problem, admission, now))
-                    return None
+                    retry = self._retry(run, problem, now)
+                    return _until(now, deadline, retry)
         return await self._advance(facts, problem, now)
 
     async def _validate(self, facts: RunFacts) -> RunProblem | None:
         problem = validate.find_problem(facts)
         if problem is None and not self._admissions.holds(facts.run):
-            problem = await self._provisioners.of(facts.run).validate(facts)
+            try:
+                problem = await self._provisioners.of(facts.run).validate(facts)
+            except KubernetesError as error:
+                problem = RunProblem(Reason.POD_REFUSED, f"the run cannot start: {describe(error)}", final=False)
         return problem
+
+    def _retry(self, run: Run, problem: RunProblem | None, now: datetime) -> datetime | None:
+        """Return when to try again what Kubernetes refused of a run; None when it refused nothing."""
+        if problem is not None and problem.reason is Reason.POD_REFUSED:
+            return now + self._backoff.next_delay(run.metadata.uid)
+        self._backoff.reset(run.metadata.uid)
+        return None
 
     def _admit(self, facts: RunFacts, problem: RunProblem | None) -> Admission:
         if problem or facts.workspace is None:
@@ -91,24 +104,28 @@ class RunReconciler:
         deadline = status.run_deadline(run, now)
         stop = _stop(run, deadline, now)
         await self._pods.look_up_missing(run)
+        next_events = await self._pods.read_events(run, now)
+        not_deleted, next_check = await self._pods.delete_overdue(run, now)
         observer = self._observer(facts)
         decision, attempts = self._decide(facts, observer, stop, now)
         start = [] if problem else decision.start
         unstartable, next_give_up = self._pods.find_unstartable(run, now)
-        _, rejections = await together(
-            self._pods.end([*unstartable, *self._pods.of_attempts(run, decision.end)]),
+        lingering, next_lingering = self._pods.find_lingering(run, chain.from_iterable(attempts.values()), now)
+        not_ended, rejections = await together(
+            self._pods.end([*unstartable, *lingering, *self._pods.of_attempts(run, decision.end)]),
             self._starter.start(facts, start, deadline, now),
         )
         if start or decision.end or unstartable:
             observer = self._observer(facts)
             decision, attempts = self._decide(facts, observer, stop, now, rejections)
+        refusal = rejections.as_problem() or refused_end(not_ended or not_deleted)
         written = status.of(
             run,
             decision,
             attempts,
             stop=stop,
-            admission=self._admissions.current(run),
-            problem=problem or rejections.as_problem(),
+            admission=TIMED_OUT if self._is_too_late(run, stop) else self._admissions.current(run),
+            problem=problem or refusal,
             now=now,
         )
         await self._write(facts, observer.complete(written))
@@ -116,8 +133,11 @@ class RunReconciler:
             return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
         if stop is None:
             self._provisioners.of(run).on_status_written(facts, self._pods.of(run))
-        retry = now + REFUSED_AGAIN if rejections.temporary else None
-        return _until(now, decision.next_deadline, None if stop else deadline, next_give_up, retry)
+        times = [decision.next_deadline, next_events, next_check, next_give_up, next_lingering]
+        return _until(now, *times, None if stop else deadline, self._retry(run, refusal, now))
+
+    def _is_too_late(self, run: Run, stop: Stop | None) -> bool:
+        return stop is Stop.TIMED_OUT and not self._admissions.holds(run)
 
     def _observer(self, facts: RunFacts) -> PodObserver:
         return self._provisioners.of(facts.run).observer(facts, self._pods.of(facts.run))
@@ -131,7 +151,15 @@ class RunReconciler:
         rejections: Rejections | None = None,
     ) -> tuple[dag.Decision, dict[str, list[AttemptStatus]]]:
         run, tasks = facts.run, facts.tasks
-        attempts = status.attempts_of(run, tasks, self._pods.of(run), stop=stop, now=now, observer=observer)
+        attempts = status.attempts_of(
+            run,
+            tasks,
+            self._pods.of(run),
+            stop=stop,
+            now=now,
+            observer=observer,
+            start_problems=self._pods.start_problems(run),
+        )
         for key, rejected in rejections.as_attempts(run, now) if rejections else ():
             attempts[key].append(rejected)
         return dag.decide(tasks, attempts, now=now, stop=stop, settled=status.settled(run)), attempts
@@ -166,9 +194,10 @@ class RunReconciler:
     async def _clean_up(self, run: Run) -> timedelta | None:
         """Record which logs are archived, and delete the pods that are no longer needed."""
         self._provisioners.of(run).on_ended(run)
+        self._backoff.reset(run.metadata.uid)
         if run.status is None:
             return None
-        recorded = record_archived_logs(run.status, run.metadata.uid, self._logs.is_complete)
+        recorded = record_archived_logs(status.ended(run, run.status), run.metadata.uid, self._logs.is_complete)
         await self._cluster.write_status(run, recorded)
         return await self._pods.clean_up(run, recorded, datetime.now(UTC))
 

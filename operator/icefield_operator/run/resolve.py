@@ -51,9 +51,11 @@ def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
     """Return the DAG of an execution, with the defaults of its tasks filled in from the execution and the workspace."""
     if isinstance(execution, RunSpec) and execution.polars is not None:
         # Never retried: what it wrote may exist.
-        return [Task(key=SINGLE_COMMAND_KEY, command="polars", max_retries=0)]
+        limit = execution.max_disruption_retries
+        return [Task(key=SINGLE_COMMAND_KEY, command="polars", max_retries=0, max_disruption_retries=limit)]
     if isinstance(execution, RunSpec) and execution.spark is not None:
-        return [Task(key=SINGLE_COMMAND_KEY, command="spark", max_retries=execution.max_retries or 0)]
+        retries, limit = execution.max_retries or 0, execution.max_disruption_retries
+        return [Task(key=SINGLE_COMMAND_KEY, command="spark", max_retries=retries, max_disruption_retries=limit)]
     tasks = execution.tasks
     if tasks is None:
         tasks = [Task(key=SINGLE_COMMAND_KEY, command=execution.command or "")]
@@ -65,6 +67,9 @@ def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
                 "flavor": task.flavor or flavor,
                 "env": _merged(execution.env, task.env, lambda variable: variable.name),
                 "max_retries": (execution.max_retries or 0) if task.max_retries is None else task.max_retries,
+                "max_disruption_retries": execution.max_disruption_retries
+                if task.max_disruption_retries is None
+                else task.max_disruption_retries,
             }
         )
         for task in tasks
@@ -75,7 +80,7 @@ def snapshot(run: Run, job: Job) -> Execution:
     """Return what a Run that names only a Job executes: the Job as it is now, with the Run's own overrides."""
     own, of_job = run.spec, job.spec
     merged: dict[str, Any] = {name: getattr(of_job, name) for name in Execution.model_fields}
-    for name in ("image", "flavor", "timeout_seconds", "max_retries"):
+    for name in ("image", "flavor", "timeout_seconds", "max_retries", "max_disruption_retries"):
         if getattr(own, name) is not None:
             merged[name] = getattr(own, name)
     merged["env"] = _merged(of_job.env, own.env, lambda variable: variable.name)

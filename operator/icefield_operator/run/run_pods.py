@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import AttemptStatus, Run, RunStatus
 from icefield_kube.client import Manifest
-from icefield_operator import pod_failures
+from icefield_operator import lost_pods, pod_failures
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache, Kind
 from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.pod_status import has_ended
 
-from . import status
+from . import attempt_end, status
 from .log_archiving import attempts_without_log, logs_are_archived
+from .pod_events import PodEvents
+from .refusals import describe
 
 PODS_KEPT = timedelta(minutes=10)
 """How long the pods of a run are kept after its end (for `kubectl logs`), their logs being archived."""
 
 ENDED_AFTER = timedelta(minutes=1)
 """How long after its run a pod may keep running that was to end by itself."""
+
+OUTLIVES_TASK = timedelta(seconds=10)
+"""How long after its task a pod may keep running: what was injected beside the task may end by itself."""
 
 
 class RunPods:
@@ -31,6 +37,7 @@ class RunPods:
         self._cluster = cluster
         self._cache = cache
         self._logs = logs
+        self._events = PodEvents(cluster)
 
     def of(self, run: Run) -> list[Manifest]:
         """Return the pods of a run, from the cache."""
@@ -41,11 +48,42 @@ class RunPods:
         found = (self._cache.pod(run.metadata.namespace or "", attempt.pod_name) for attempt in attempts)
         return [pod for pod in found if pod is not None and "deletionTimestamp" not in pod["metadata"]]
 
+    async def read_events(self, run: Run, now: datetime) -> datetime | None:
+        """Read the events of the pods that wait to be started; return when to read them next."""
+        return await self._events.read(self.of(run), now)
+
+    def start_problems(self, run: Run) -> Mapping[str, str]:
+        """Return what keeps pods from starting by their events, by the pod's uid."""
+        return self._events.problems(self.of(run))
+
     def find_unstartable(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
         """Return the pods whose containers will never start, and when the next pod may be one of them."""
-        times = [(pod_failures.give_up_time(pod), pod) for pod in self.of(run)]
-        unstartable = [pod for time, pod in times if time is not None and time <= now]
-        return unstartable, min((time for time, _ in times if time is not None and time > now), default=None)
+        pods, problems = self.of(run), self.start_problems(run)
+        return _due([(pod_failures.give_up_time(pod, problems.get(pod["metadata"]["uid"])), pod) for pod in pods], now)
+
+    def find_lingering(
+        self, run: Run, attempts: Iterable[AttemptStatus], now: datetime
+    ) -> tuple[list[Manifest], datetime | None]:
+        """Return the pods that still run though their attempts have ended, and when the next may be one of them."""
+        ended = {attempt.pod_uid: attempt.completion_time for attempt in attempts if attempt.status.is_terminal}
+        times = [
+            (time + OUTLIVES_TASK, pod)
+            for pod in self.of(run)
+            if (time := ended.get(pod["metadata"]["uid"])) and not has_ended(pod) and not _is_deleted(pod)
+        ]
+        return _due(times, now)
+
+    async def delete_overdue(self, run: Run, now: datetime) -> tuple[str | None, datetime | None]:
+        """Delete the pods whose kubelet did not end them when it had to.
+
+        Returns:
+            What was refused, and when the state of a pod has to be looked at again though no event tells of it.
+        """
+        pods = self.of(run)
+        overdue, following = _due([(lost_pods.overdue_time(pod), pod) for pod in pods], now)
+        refusal = await self._each(self._cluster.delete_object, overdue)
+        times = [attempt_end.own_end_time(pod) or lost_pods.loss_time(pod) for pod in self.of(run)]
+        return refusal, min((time for time in (following, *times) if time is not None and time > now), default=None)
 
     async def look_up_missing(self, run: Run) -> None:
         """Read the pods from the API that should exist: a cache that is behind must not make a pod count as deleted."""
@@ -54,9 +92,9 @@ class RunPods:
             if found is not None and found["metadata"]["uid"] == attempt.pod_uid:
                 self._cache.record(found)
 
-    async def end(self, pods: Sequence[Manifest]) -> None:
-        """End pods; their logs stay readable."""
-        await together(*(self._cluster.end_pod(pod) for pod in pods))
+    async def end(self, pods: Sequence[Manifest]) -> str | None:
+        """End pods; their logs stay readable. Return what was refused."""
+        return await self._each(self._cluster.end_pod, pods)
 
     async def clean_up(self, run: Run, ended: RunStatus, now: datetime) -> timedelta | None:
         """Make one pass over the pods of a run that has ended; return when the next is due.
@@ -68,13 +106,34 @@ class RunPods:
         for attempt in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
             self._logs.observe_gone(attempt)
         end = ended.completion_time or now
-        running = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and not has_ended(pod)]
+        running = [pod for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
         if running and end + ENDED_AFTER <= now:
             await self.end(running)
-        if not pods or not logs_are_archived(ended):
-            return max(end + ENDED_AFTER - now, timedelta(0)) if running and end + ENDED_AFTER > now else None
-        until = end + PODS_KEPT
-        if until > now:
-            return until - now
-        await together(*(self._cluster.delete_object(pod) for pod in pods))
-        return None
+        _, next_check = await self.delete_overdue(run, now)
+        times = [end + ENDED_AFTER, next_check]
+        if pods and logs_are_archived(ended):
+            if end + PODS_KEPT <= now:
+                await together(*(self._cluster.delete_object(pod) for pod in pods if not _is_deleted(pod)))
+                self._events.forget(pods)
+                return None
+            times.append(end + PODS_KEPT)
+        return min((time - now for time in times if pods and time is not None and time > now), default=None)
+
+    async def _each(self, call: Callable[[Manifest], Awaitable[None]], pods: Sequence[Manifest]) -> str | None:
+        """Do something to each pod; return why it was refused for one, if it was."""
+        answers = await asyncio.gather(*(call(pod) for pod in pods), return_exceptions=True)
+        refused = [(pod, answer) for pod, answer in zip(pods, answers, strict=True) if isinstance(answer, Exception)]
+        if not refused:
+            return None
+        pod, error = refused[0]
+        return f"pod {pod['metadata']['name']} cannot be ended: {describe(error)}"
+
+
+def _is_deleted(pod: Manifest) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def _due(times: Sequence[tuple[datetime | None, Manifest]], now: datetime) -> tuple[list[Manifest], datetime | None]:
+    """Return the pods whose time has come, and the next time of another."""
+    due = [pod for time, pod in times if time is not None and time <= now]
+    return due, min((time for time, _ in times if time is not None and time > now), default=None)

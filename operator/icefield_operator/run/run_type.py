@@ -26,7 +26,7 @@ def run_type_of(run: Run) -> RunType:
 
 def timeout_seconds(run: Run) -> int | None:
     """Return how long a run may take, None without a limit."""
-    given = run.execution.timeout_seconds if run.execution else None
+    given = (run.execution or run.spec).timeout_seconds
     return DEFAULT_TIMEOUT_SECONDS if given is None and run_type_of(run) is RunType.POLARS else given
 
 

@@ -24,12 +24,16 @@ from icefield_kube.client import Manifest
 
 from . import pods
 from .admission import NOT_REQUESTED, Admission
+from .attempt_end import ObservationContext
 from .dag import Attempts, Decision, Stop
 from .run_type import RunType, run_type_of, timeout_message, timeout_seconds
 from .validate import RunProblem
 
 BACKSTOP = timedelta(seconds=30)
 """How much later than the sandbox itself the operator ends a workload that exceeds its timeout."""
+
+MAX_ERROR = 4096
+"""Longest error in the status of a Run."""
 
 Wanted = list[tuple[ConditionType, bool, Reason, str]]
 
@@ -45,12 +49,11 @@ def settled(run: Run) -> Mapping[str, TaskPhase]:
 
 
 def run_deadline(run: Run, now: datetime) -> datetime | None:
-    """Return when its timeout ends an admitted run: counted from its admission, which may be just now."""
+    """Return when its timeout ends a run: counted from its creation, whatever it waits for."""
     limit = timeout_seconds(run)
     if limit is None:
         return None
-    admitted = run.status.condition(ConditionType.ADMITTED) if run.status else None
-    since = admitted.last_transition_time if admitted and admitted.status == "True" else now
+    since = run.metadata.creation_timestamp or now
     # A sandbox ends its workload itself, with a better message: this is for one that does not.
     return since + timedelta(seconds=limit) + (BACKSTOP if run_type_of(run) is RunType.POLARS else timedelta(0))
 
@@ -63,17 +66,18 @@ def attempts_of(
     stop: Stop | None,
     now: datetime,
     observer: pods.PodObserver,
+    start_problems: Mapping[str, str] | None = None,
 ) -> dict[str, list[AttemptStatus]]:
     """Return the status of every attempt of every task, oldest first.
 
-    An attempt that was recorded, had not ended, and no longer has a pod counts as failed: the caller makes sure that
+    An attempt that was recorded, had not ended, and no longer has a pod counts as disrupted: the caller makes sure that
     `run_pods` misses none that exists.
     """
     seen: dict[tuple[str, int], Manifest] = {pods.attempt_of(pod): pod for pod in run_pods}
     written = recorded(run)
     result: dict[str, list[AttemptStatus]] = {}
     for task in tasks:
-        context = pods.ObservationContext(stop, timeout_seconds(run), task.timeout_seconds, now)
+        context = ObservationContext(stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {})
         before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
         result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context, observer) for n in numbers]
@@ -116,6 +120,8 @@ def of(
     tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
     started = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
     error = _error(decision.phase, tasks, stop, admission, problem, run)
+    if refusal := _refusal(tasks, problem):
+        admission = Admission(False, Reason.POD_REFUSED, refusal)
     wanted = _conditions(decision.phase, stop, admission, problem, error, tasks)
     ended = decision.phase.is_terminal
     return RunStatus(
@@ -146,10 +152,17 @@ def failed(run: Run, tasks: Sequence[Task], problem: RunProblem, now: datetime) 
     return of(run, decision, {}, stop=None, admission=NOT_REQUESTED, problem=problem, now=now)
 
 
+def ended(run: Run, status: RunStatus) -> RunStatus:
+    """Return the status of a run that has ended, about the present generation: its spec may be changed later."""
+    generation = run.metadata.generation
+    conditions = [condition.model_copy(update={"observed_generation": generation}) for condition in status.conditions]
+    return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
 def _attempt(
     before: AttemptStatus | None,
     pod: Manifest | None,
-    context: pods.ObservationContext,
+    context: ObservationContext,
     observer: pods.PodObserver,
 ) -> AttemptStatus:
     if before is not None and before.status.is_terminal:
@@ -166,7 +179,8 @@ def _task(key: str, phase: TaskPhase, tried: Sequence[AttemptStatus]) -> TaskSta
     return TaskStatus(
         key=key,
         status=phase,
-        retry_count=max(len(tried) - 1, 0),
+        retry_count=sum(not attempt.disrupted for attempt in tried[:-1]),
+        disruptions=sum(attempt.disrupted for attempt in tried),
         start_time=min(started, default=None),
         completion_time=last.completion_time if last and phase.is_terminal else None,
         exit_code=last.exit_code if last else None,
@@ -189,10 +203,10 @@ def _error(
 ) -> str | None:
     if phase in (RunPhase.SUCCESS, RunPhase.CANCELLED):
         return None
+    if stop is Stop.TIMED_OUT:
+        return _timeout_error(run, admission, problem)
     if problem:
         return problem.message
-    if stop is Stop.TIMED_OUT:
-        return timeout_message(run)
     if phase is RunPhase.PENDING and not admission.admitted:
         return admission.message
     culprit = next((t for t in tasks if t.status is TaskPhase.FAILED), None) if phase is RunPhase.FAILED else None
@@ -200,6 +214,27 @@ def _error(
     if culprit is None or culprit.error is None:
         return None
     return culprit.error if len(tasks) == 1 else f"task {culprit.key}: {culprit.error}"
+
+
+def _timeout_error(run: Run, admission: Admission, problem: RunProblem | None) -> str:
+    """Return that a run exceeded its timeout, and what it waited for if nothing of it had started."""
+    message, before = timeout_message(run), run.status
+    waited_for = before.error if before and before.start_time is None else None
+    if waited_for and waited_for.startswith(message):
+        return waited_for
+    if problem or not (waited_for or admission.admitted):
+        waited_for = problem.message if problem else admission.message
+    return f"{message}; until then: {waited_for}"[:MAX_ERROR] if waited_for else message
+
+
+def _refusal(tasks: Sequence[TaskStatus], problem: RunProblem | None) -> str | None:
+    """Return why Kubernetes refused the pods of a run that has had none; None when it did not."""
+    attempts = [attempt for task in tasks for attempt in task.attempts]
+    if any(attempt.pod_uid for attempt in attempts):
+        return None
+    if problem is not None:
+        return problem.message if problem.reason is Reason.POD_REFUSED else None
+    return next((attempt.error for attempt in attempts if attempt.error), None)
 
 
 def _conditions(
@@ -214,9 +249,10 @@ def _conditions(
     message = error or _describe(phase, tasks)
     good, ended = phase is RunPhase.SUCCESS, phase.is_terminal
     bad = ended and not good
-    admitted = Reason.WITHIN_QUOTA if admission.admitted else (problem.reason if problem else admission.reason)
+    # A problem that came later does not take the place of a run that was admitted.
+    why = admission if admission.admitted or problem is None else problem
     return [
-        (ConditionType.ADMITTED, admission.admitted, admitted, admission.message if not problem else problem.message),
+        (ConditionType.ADMITTED, admission.admitted, why.reason, why.message),
         (ConditionType.RECONCILING, not ended, reason, message),
         (ConditionType.READY, good, reason, message),
         (ConditionType.COMPLETE, good, reason, message),
@@ -230,10 +266,10 @@ def _reason(phase: RunPhase, stop: Stop | None, problem: RunProblem | None, admi
         return Reason.SUCCEEDED
     if phase is RunPhase.CANCELLED:
         return Reason.CANCELLED
-    if problem:
-        return problem.reason
     if stop is Stop.TIMED_OUT:
         return Reason.TIMED_OUT
+    if problem:
+        return problem.reason
     if phase is RunPhase.FAILED:
         return Reason.TASK_FAILED
     if not admission.admitted:

@@ -67,12 +67,14 @@ class SandboxBuilder:
         }
         return self._pod(metadata, DEFAULT_VCPUS, cloud=False)
 
-    def cold(self, run: Run, workload: PolarsWorkload, workspace: str) -> Manifest:
-        """Return the sandbox of one run."""
+    def cold(self, run: Run, workload: PolarsWorkload, workspace: str, attempt: int) -> Manifest:
+        """Return the sandbox of one attempt of a run."""
         metadata = {
-            "name": names.pod_name(run.metadata.name, SINGLE_COMMAND_KEY, 0),
+            "name": names.pod_name(run.metadata.name, SINGLE_COMMAND_KEY, attempt),
             "namespace": run.metadata.namespace,
-            "labels": labels.of_sandbox(workspace, run.metadata.name, SINGLE_COMMAND_KEY, cloud=workload.distributed),
+            "labels": labels.of_sandbox(
+                workspace, run.metadata.name, SINGLE_COMMAND_KEY, attempt, cloud=workload.distributed
+            ),
             "ownerReferences": [run.owner_reference.to_api()],
         }
         return self._pod(metadata, workload.vcpus, cloud=workload.distributed)
@@ -126,14 +128,14 @@ class SandboxBuilder:
         }
 
 
-def claim(pod: Manifest, run: Run, workspace: str) -> Manifest:
-    """Return the merge patch that assigns a warm sandbox to a run; it fails if the pod has changed meanwhile."""
+def claim(pod: Manifest, run: Run, workspace: str, attempt: int) -> Manifest:
+    """Return the merge patch that assigns a warm sandbox to an attempt of a run; it fails if the pod has changed."""
     metadata = pod["metadata"]
     return {
         "metadata": {
             "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"],
-            "labels": labels.of_sandbox(workspace, run.metadata.name, SINGLE_COMMAND_KEY),
+            "labels": labels.of_sandbox(workspace, run.metadata.name, SINGLE_COMMAND_KEY, attempt),
             "ownerReferences": [run.owner_reference.to_api()],
         }
     }

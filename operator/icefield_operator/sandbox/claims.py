@@ -38,11 +38,11 @@ class Claims:
         self._being_claimed: set[str] = set()
         """uids of the sandboxes that are being claimed."""
 
-    async def find(self, run: Run) -> Manifest | None:
-        """Return the sandbox that a run already has, from the API where a claim may have gone unnoticed."""
+    async def find(self, run: Run, attempt: int) -> Manifest | None:
+        """Return the sandbox that an attempt of a run already has, from the API where a claim may be unnoticed."""
         uid, key = run.metadata.uid, _key(run)
-        if known := self._cache.pods_of(uid):
-            return known[0]
+        if known := self._known(uid, attempt):
+            return known
         created = run.metadata.creation_timestamp
         is_older = (created is None or created <= self._started) and self._verified.get(key) != uid
         if self._unconfirmed.get(key) != uid and not is_older:
@@ -52,10 +52,10 @@ class Claims:
             self._cache.record(pod)
         self._unconfirmed.pop(key, None)
         self._verified[key] = uid
-        return next(iter(self._cache.pods_of(uid)), None)
+        return self._known(uid, attempt)
 
-    async def claim(self, run: Run, workspace: Workspace, template: str) -> Manifest | None:
-        """Claim a warm sandbox for a run and return it; None when none is available.
+    async def claim(self, run: Run, attempt: int, workspace: Workspace, template: str) -> Manifest | None:
+        """Claim a warm sandbox for an attempt of a run and return it; None when none is available.
 
         Raises:
             KubernetesError: whether it was claimed is unknown; `find` finds out.
@@ -64,13 +64,13 @@ class Claims:
             uid = pod["metadata"]["uid"]
             self._being_claimed.add(uid)
             try:
-                if claimed := await self._try(pod, run, workspace, template):
+                if claimed := await self._try(pod, run, attempt, workspace, template):
                     return claimed
             finally:
                 self._being_claimed.discard(uid)
         return None
 
-    async def _try(self, pod: Manifest, run: Run, workspace: Workspace, template: str) -> Manifest | None:
+    async def _try(self, pod: Manifest, run: Run, attempt: int, workspace: Workspace, template: str) -> Manifest | None:
         """Claim one sandbox; retry once if it changed meanwhile and is still available."""
         name, key = pod["metadata"]["name"], _key(run)
         for newest in (pod, None):
@@ -78,7 +78,7 @@ class Claims:
             if found is None:
                 break
             self._unconfirmed[key] = run.metadata.uid
-            patch = build.claim(found, run, workspace.metadata.name)
+            patch = build.claim(found, run, workspace.metadata.name, attempt)
             try:
                 claimed = await self._cluster.merge_patch(Kind.POD, workspace.namespace, name, patch)
             except (Conflict, NotFound, Invalid) as error:
@@ -90,6 +90,10 @@ class Claims:
                 self._unconfirmed.pop(key, None)
                 return claimed
         return None
+
+    def _known(self, uid: str, attempt: int) -> Manifest | None:
+        found = self._cache.pods_of(uid)
+        return next((pod for pod in found if pod["metadata"]["labels"][labels.ATTEMPT] == str(attempt)), None)
 
     async def _reread(self, pod: Manifest, workspace: Workspace, template: str) -> Manifest | None:
         found = await self._cluster.get(Kind.POD, workspace.namespace, pod["metadata"]["name"])

@@ -124,9 +124,16 @@ class WorkloadDispatcher:
                 await self._opened.close()
 
     def dispatch(self, assignment: Assignment) -> None:
-        """Send a run's workload to its sandbox, which has an address, and await the outcome; once per run."""
+        """Send a run's workload to its sandbox, which has an address, and await the outcome; once per sandbox.
+
+        A run gets another sandbox only when its workload had not begun in the one before.
+        """
         metadata = assignment.run.metadata
-        if metadata.uid not in self._assigned:
+        known, task = self._assigned.get(metadata.uid, (None, None))
+        if known is not None and task is not None and known.pod["metadata"]["uid"] != assignment.pod["metadata"]["uid"]:
+            task.cancel()
+            known = None
+        if known is None:
             self._assigned[metadata.uid] = assignment, asyncio.create_task(self._serve(assignment))
             self._uids[metadata.namespace or "", metadata.name] = metadata.uid
 
@@ -175,8 +182,9 @@ class WorkloadDispatcher:
             await asyncio.sleep(AFTER_MISTAKE)
             self._notify(run)
         finally:
-            self._assigned.pop(run.metadata.uid, None)
-            self._uids.pop((run.metadata.namespace or "", run.metadata.name), None)
+            if self.of(run) is assignment:
+                self._assigned.pop(run.metadata.uid, None)
+                self._uids.pop((run.metadata.namespace or "", run.metadata.name), None)
 
     async def _send(self, assignment: Assignment, client: SandboxClient) -> None:
         """Send the workload, as soon as the sandbox answers."""

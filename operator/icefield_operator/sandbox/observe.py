@@ -12,7 +12,8 @@ from icefield_crds.polars import Saved, StoredResult
 from icefield_crds.wire.outcome import FailureKind, WorkloadOutcome, WorkloadState
 from icefield_kube.client import Manifest
 from icefield_operator import pod_failures, pod_status
-from icefield_operator.run.pods import ObservationContext, PodObserver
+from icefield_operator.run.attempt_end import ObservationContext
+from icefield_operator.run.pods import PodObserver
 
 MAX_ERROR = 4096
 """Longest error in the status of a Run."""
@@ -40,25 +41,35 @@ class SandboxObserver(PodObserver):
     """Reads the attempt off the sandbox's report: a workload starts when it is dispatched, not with its container."""
 
     reads_termination_message: bool = True
+    restarts_begun_work: bool = False
+    may_be_dispatched: bool = True
+    """Whether the workload may have been sent to a sandbox."""
     report: WorkloadReport = field(default_factory=WorkloadReport)
 
     def observe(self, pod: Manifest, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptStatus:
         """Return the status of the attempt: the sandbox's report counts before its pod's phase."""
         start_time = (recorded.start_time if recorded else None) or self.report.start_time
         attempt = self.observe_started(pod, start_time, recorded, context)
-        return self._ended(attempt, self.report.phase, context.now) if self.report.phase else attempt
+        return self._reported(attempt, self.report.phase, context.now) if self.report.phase else attempt
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
         """Return the status of an attempt whose pod is gone: a report that came before counts."""
         if self.report.phase:
-            return self._ended(recorded, self.report.phase, context.now)
+            return self._reported(recorded, self.report.phase, context.now)
         return super().observe_missing(recorded, context)
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what the workload produced."""
         return status.model_copy(update={"polars": self.report.polars}) if self.report.polars else status
 
-    def _ended(self, attempt: AttemptStatus, phase: TaskPhase, now: datetime) -> AttemptStatus:
+    def may_have_begun(self, attempt: AttemptStatus, pod: Manifest | None) -> bool:
+        """Return whether the sandbox may have had the workload."""
+        if attempt.start_time is not None or not self.may_be_dispatched:
+            return attempt.start_time is not None
+        state = pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} if pod else {}
+        return pod is None or pod_status.started_at(state) is not None
+
+    def _reported(self, attempt: AttemptStatus, phase: TaskPhase, now: datetime) -> AttemptStatus:
         return attempt.model_copy(
             update={
                 "status": phase,
@@ -66,6 +77,7 @@ class SandboxObserver(PodObserver):
                 "completion_time": now,
                 "exit_code": self.report.exit_code,
                 "error": self.report.error,
+                "disrupted": False,
             }
         )
 
@@ -118,7 +130,7 @@ def outcome_of_pod(pod: Manifest) -> WorkloadOutcome | None:
 
 def _ended_by_itself(pod: Manifest, terminated: Manifest) -> bool:
     status = pod.get("status", {})
-    is_over = status.get("phase") == "Failed" and terminated.get("startedAt") is not None
+    is_over = status.get("phase") == "Failed" and pod_status.started_at({"terminated": terminated}) is not None
     was_interrupted = pod_failures.describe_disruption(pod) is not None
     return is_over and not was_interrupted and terminated.get("exitCode") != _SIGTERM_EXIT_CODE
 

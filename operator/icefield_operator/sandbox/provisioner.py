@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from icefield_kube.errors import Forbidden
 from icefield_operator.cluster import Cluster
 from icefield_operator.metrics import SANDBOX_STARTS
 from icefield_operator.pod_status import has_ended
+from icefield_operator.run.pods import attempt_of
 from icefield_operator.run.provisioner import AttemptStart, PodProvisioner
 from icefield_operator.run.resolve import RunFacts
 from icefield_operator.run.validate import RunProblem
@@ -58,6 +60,9 @@ class SandboxProvisioner(PodProvisioner):
         self._pools = pools
         self._dispatcher = dispatcher
         self._requests: dict[tuple[str, str], _SandboxRequest] = {}
+        self._started = datetime.now(UTC)
+        self._dispatched: set[str] = set()
+        """uids of the runs whose workload this process has dispatched."""
 
     async def validate(self, facts: RunFacts) -> RunProblem | None:
         """Return what keeps a workload from running in this workspace."""
@@ -73,16 +78,16 @@ class SandboxProvisioner(PodProvisioner):
         return None
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
-        """Return the run's sandbox: the one that it has, a warm one, or a new one."""
+        """Return the sandbox of an attempt: the one that it has, a warm one, or a new one."""
         run, workspace, spec = start.facts.run, start.workspace, start.facts.run.spec.polars
         assert spec is not None, "called only for Polars workloads"  # noqa: S101
-        if held := await self._claims.find(run):
+        if held := await self._claims.find(run, start.attempt):
             return held
         since = monotonic()
-        if claimed := await self._claim(run, spec, workspace):
+        if claimed := await self._claim(start, spec):
             self._note(run, _SandboxRequest("warm", since))
             return claimed
-        manifest = self._builder.cold(run, spec, workspace.metadata.name)
+        manifest = self._builder.cold(run, spec, workspace.metadata.name, start.attempt)
         try:
             made = await self._cluster.create_or_adopt(manifest)
         except Forbidden:
@@ -94,15 +99,18 @@ class SandboxProvisioner(PodProvisioner):
 
     def observer(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> SandboxObserver:
         """Return what reads the attempt off the sandbox's outcome, or off what its pod shows."""
-        run = facts.run
+        run, pod = facts.run, _newest(run_pods)
         assignment = self._dispatcher.of(run)
+        if assignment and pod and assignment.pod["metadata"]["uid"] != pod["metadata"]["uid"]:
+            assignment = None
         start_time = assignment.start_time if assignment else None
         outcome = assignment.outcome if assignment else None
-        if outcome is None and run_pods:
-            outcome = outcome_of_pod(run_pods[0])
+        if outcome is None and pod:
+            outcome = outcome_of_pod(pod)
         if outcome is None:
             message = assignment.waiting_message if assignment else None
-            return SandboxObserver(message, report=WorkloadReport(start_time=start_time))
+            report = WorkloadReport(start_time=start_time)
+            return SandboxObserver(message, report=report, may_be_dispatched=self._may_be_dispatched(run))
         slug = names.workspace_of(run.metadata.namespace or "") or ""
         result_key = object_store.run_result_key(slug, run.metadata.uid)
         return SandboxObserver(report=report_of(outcome, start_time, result_key))
@@ -110,10 +118,11 @@ class SandboxProvisioner(PodProvisioner):
     def on_status_written(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> None:
         """Dispatch the workload to its sandbox as soon as that has an address."""
         run, spec, workspace = facts.run, facts.run.spec.polars, facts.workspace
-        if spec is None or workspace is None or not run_pods:
+        pod = _newest(run_pods)
+        if spec is None or workspace is None or pod is None:
             return
-        pod = run_pods[0]
-        if pod.get("status", {}).get("podIP") and not has_ended(pod):
+        if pod.get("status", {}).get("podIP") and not has_ended(pod) and "deletionTimestamp" not in pod["metadata"]:
+            self._dispatched.add(run.metadata.uid)
             request = self._requests.get((run.metadata.namespace or "", run.metadata.name))
             sandbox, since = request or ("", None)
             self._dispatcher.dispatch(Assignment(run, spec, workspace, pod, sandbox, since))
@@ -121,6 +130,7 @@ class SandboxProvisioner(PodProvisioner):
     def on_ended(self, run: Run) -> None:
         """Let the sandbox end."""
         self._dispatcher.release(run)
+        self._dispatched.discard(run.metadata.uid)
         self._forget(run.metadata.namespace or "", run.metadata.name)
 
     def on_deleted(self, namespace: str, name: str) -> None:
@@ -132,10 +142,16 @@ class SandboxProvisioner(PodProvisioner):
         self._claims.forget(namespace, name)
         self._requests.pop((namespace, name), None)
 
-    async def _claim(self, run: Run, spec: PolarsWorkload, workspace: Workspace) -> Manifest | None:
+    def _may_be_dispatched(self, run: Run) -> bool:
+        """Return whether a run's workload may have been sent, by this process or by one before."""
+        created = run.metadata.creation_timestamp
+        return run.metadata.uid in self._dispatched or created is None or created <= self._started
+
+    async def _claim(self, start: AttemptStart, spec: PolarsWorkload) -> Manifest | None:
+        run, workspace = start.facts.run, start.workspace
         if spec.vcpus != DEFAULT_VCPUS or spec.distributed:
             return None
-        claimed = await self._claims.claim(run, workspace, self._builder.template_hash())
+        claimed = await self._claims.claim(run, start.attempt, workspace, self._builder.template_hash())
         if claimed:
             self._pools.on_claimed(workspace)
         return claimed
@@ -148,3 +164,8 @@ class SandboxProvisioner(PodProvisioner):
         held = await read_secret(self._cluster, workspace.namespace, names.POLARS_CLOUD_SECRET)
         keys = None if held is None else [key for key, value in held.items() if value.strip()]
         return polars_cloud_problem(workspace.namespace, keys)
+
+
+def _newest(run_pods: Sequence[Manifest]) -> Manifest | None:
+    """Return the sandbox of the newest attempt."""
+    return max(run_pods, key=lambda pod: attempt_of(pod)[1], default=None)

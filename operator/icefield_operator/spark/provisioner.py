@@ -86,7 +86,7 @@ class SparkProvisioner(PodProvisioner):
         states = (pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} for pod in run_pods)
         is_running = any(state.get("running") for state in states)
         message = self._executors.waiting_message(metadata.namespace or "", metadata.name) if is_running else None
-        return PodObserver(message, reads_termination_message=True)
+        return PodObserver(message, reads_termination_message=True, restarts_begun_work=False)
 
     def on_ended(self, run: Run) -> None:
         """Enqueue the clean-up of its executors."""

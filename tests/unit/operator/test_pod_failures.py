@@ -81,7 +81,9 @@ def test_an_init_container_that_failed(terminated: dict[str, Any] | None, expect
     [
         ("Evicted", 'Usage of EmptyDir volume "tmp" exceeds the limit "8Gi".', True),
         ("Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 9Gi.", True),
+        ("Evicted", 'Container a exceeded its local ephemeral storage limit "1Gi". ', True),
         ("Evicted", "The node was low on resource: memory.", False),
+        ("Evicted", "The node was low on resource: ephemeral-storage. Container a was using 1Gi, request is 0.", False),
         ("DeadlineExceeded", "EmptyDir", False),
     ],
 )

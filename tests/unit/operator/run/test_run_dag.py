@@ -18,7 +18,13 @@ CASES = yaml.safe_load((Path(__file__).parent / "dag_cases.yaml").read_text())
 
 def _tasks(spec: dict[str, Any]) -> list[Task]:
     return [
-        Task(key=key, command="true", depends_on=task.get("after", []), max_retries=task.get("retries", 0))
+        Task(
+            key=key,
+            command="true",
+            depends_on=task.get("after", []),
+            max_retries=task.get("retries", 0),
+            max_disruption_retries=task.get("disruptions"),
+        )
         for key, task in spec.items()
     ]
 
@@ -27,7 +33,14 @@ def _attempts(case: dict[str, Any]) -> dict[str, list[AttemptStatus]]:
     ended = NOW - timedelta(seconds=case.get("ended", 0))
     return {
         key: [
-            AttemptStatus(attempt=n, pod_name=f"{key}-{n}", status=phase, completion_time=ended)
+            AttemptStatus(
+                attempt=n,
+                pod_name=f"{key}-{n}",
+                status="failed" if phase in ("disrupted", "unstarted") else phase,
+                start_time=None if phase in ("pending", "unstarted") else ended,
+                completion_time=ended,
+                disrupted=phase in ("disrupted", "unstarted"),
+            )
             for n, phase in enumerate(phases)
         ]
         for key, phases in case.get("attempts", {}).items()

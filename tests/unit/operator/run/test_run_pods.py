@@ -10,14 +10,16 @@ import pytest
 from icefield_crds import AttemptStatus, TaskPhase, labels
 from icefield_operator import pod_failures
 from icefield_operator.run import pods
+from icefield_operator.run.attempt_end import ObservationContext
 from icefield_operator.run.dag import Stop
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OBSERVER = pods.PodObserver()
+NEVER = "1970-01-01T00:00:00Z"
 STARTED, ENDED = "2026-01-01T11:00:00Z", "2026-01-01T11:00:09Z"
 
 
-def _pod(status: dict[str, Any], deadline: int | None = None) -> dict[str, Any]:
+def _pod(status: dict[str, Any], deadline: int | None = None, **metadata: Any) -> dict[str, Any]:
     container = {"name": "task", "image": "acme/tool:1", "resources": {"limits": {"memory": "512Mi"}}}
     return {
         "metadata": {
@@ -25,8 +27,14 @@ def _pod(status: dict[str, Any], deadline: int | None = None) -> dict[str, Any]:
             "uid": "u",
             "creationTimestamp": "2026-01-01T11:58:00Z",
             "labels": labels.of_task_pod("demo", "run", "main", 0),
+            **metadata,
         },
-        "spec": {"containers": [container], **({"activeDeadlineSeconds": deadline} if deadline else {})},
+        "spec": {
+            "containers": [container],
+            "nodeName": "n1",
+            "terminationGracePeriodSeconds": 10,
+            **({"activeDeadlineSeconds": deadline} if deadline else {}),
+        },
         "status": status,
     }
 
@@ -40,6 +48,14 @@ def _ended(phase: str, code: int, **more: Any) -> dict[str, Any]:
 def _waiting(reason: str, message: str = "") -> dict[str, Any]:
     state = {"waiting": {"reason": reason, "message": message}}
     return {"phase": "Pending", "containerStatuses": [{"name": "task", "state": state}]}
+
+
+def _running_still(code: int, *, seconds: float, **terminated: Any) -> dict[str, Any]:
+    """A pod that something beside the task keeps running, so many seconds after the task has ended."""
+    finished = NOW - timedelta(seconds=seconds)
+    state = {"finishedAt": finished.isoformat(), "startedAt": (finished - timedelta(seconds=9)).isoformat()}
+    started = (finished - timedelta(seconds=9)).isoformat()
+    return _ended("Running", code, terminated={**state, **terminated}) | {"startTime": started}
 
 
 NEVER_RAN = {"terminated": {"startedAt": None, "finishedAt": None, "reason": "ContainerStatusUnknown"}}
@@ -68,8 +84,32 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
     ),
     ("succeeded", _ended("Succeeded", 0), {}, "success", None),
     ("process ended, phase behind", _ended("Running", 0), {}, "success", None),
-    ("process failed, phase behind", _ended("Running", 3), {}, "running", None),
-    ("ended by the deadline, phase behind", _ended("Running", 0), {"deadline": 9}, "running", None),
+    ("process failed a moment ago, phase behind", _running_still(3, seconds=1), {}, "running", None),
+    ("killed a moment ago, phase behind", _running_still(143, seconds=9), {}, "running", None),
+    ("ended by the deadline, phase behind", _running_still(0, seconds=1), {"deadline": 9}, "running", None),
+    ("failed beside a sidecar", _running_still(3, seconds=4), {}, "failed", "the command failed with exit code 3"),
+    (
+        "killed beside a sidecar",
+        _running_still(137, seconds=14),
+        {},
+        "failed",
+        "the command failed with exit code 137 (killed by SIGKILL)",
+    ),
+    (
+        "out of memory beside a sidecar",
+        _running_still(137, seconds=0, reason="OOMKilled"),
+        {},
+        "failed",
+        "the task ran out of memory (limit 512Mi)",
+    ),
+    (
+        "ended by the deadline beside a sidecar",
+        _running_still(143, seconds=14),
+        {"deadline": 9, "task_timeout": 9},
+        "failed",
+        "the task took longer than its timeout of 9 s",
+    ),
+    ("succeeded, the sidecar failed", _ended("Failed", 0), {}, "success", None),
     ("exit code", _ended("Failed", 3), {}, "failed", "the command failed with exit code 3"),
     ("signal", _ended("Failed", 137), {}, "failed", "the command failed with exit code 137 (killed by SIGKILL)"),
     (
@@ -123,18 +163,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         PULL,
     ),
     (
-        "evicted",
-        _ended("Failed", 137, reason="Evicted", message="The node was low on resource: memory."),
+        "cannot be executed",
+        _ended("Failed", 128, terminated={"startedAt": NEVER, "reason": "StartError", "message": "no sh"}),
         {},
         "failed",
-        "the pod was ended by the cluster (Evicted): The node was low on resource: memory.",
-    ),
-    (
-        "drained",
-        _ended("Failed", 143, conditions=[{"type": "DisruptionTarget", "status": "True", "message": "taint manager"}]),
-        {},
-        "failed",
-        "the pod was ended by the cluster: taint manager",
+        "the container cannot be started: no sh",
     ),
     (
         "pull backs off",
@@ -172,8 +205,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
 ]
 
 
-def _context(given: dict[str, Any]) -> pods.ObservationContext:
-    return pods.ObservationContext(given.get("stop"), given.get("run_timeout"), given.get("task_timeout"), NOW)
+def _context(given: dict[str, Any]) -> ObservationContext:
+    return ObservationContext(given.get("stop"), given.get("run_timeout"), given.get("task_timeout"), NOW)
 
 
 @pytest.mark.parametrize(("status", "given", "phase", "error"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
@@ -223,3 +256,4 @@ def test_a_pod_that_vanished(stop: Stop | None, phase: str, error: str | None) -
     before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING)
     attempt = OBSERVER.observe_missing(before, _context({"stop": stop, "run_timeout": 60}))
     assert (attempt.status.value, attempt.error, attempt.completion_time) == (phase, error, NOW)
+    assert attempt.disrupted is (stop is None)

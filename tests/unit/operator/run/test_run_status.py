@@ -21,7 +21,13 @@ TASKS = [Task(key="a", command="true"), Task(key="b", command="true", depends_on
 
 
 def _run(before: RunStatus | None = None, **spec: Any) -> Run:
-    metadata = {"name": "r", "namespace": "icefield-demo", "uid": "u", "generation": 2}
+    metadata = {
+        "name": "r",
+        "namespace": "icefield-demo",
+        "uid": "u",
+        "generation": 2,
+        "creationTimestamp": "2026-01-01T12:00:00Z",
+    }
     tasks = [task.to_api() for task in TASKS]
     run = Run.model_validate({"metadata": metadata, "spec": {"tasks": tasks, **spec}})
     return run.model_copy(update={"status": before})
@@ -44,6 +50,7 @@ def _of(attempts: dict[str, list[AttemptStatus]], run: Run | None = None, **give
     )
 
 
+TOO_LONG = "the run took longer than its timeout of 60 s"
 BAD = _attempt("failed", error="the command failed with exit code 1", completion_time=NOW)
 GOOD = _attempt("success", completion_time=NOW)
 
@@ -133,12 +140,65 @@ def test_an_attempt_that_ran_when_last_seen_is_missed() -> None:
     assert attempts["a"][0].error == "the pod was deleted while the task was running"
 
 
-def test_the_timeout_counts_from_the_admission() -> None:
-    run = _run(timeoutSeconds=60)
-    assert status.run_deadline(run, NOW) == NOW + timedelta(seconds=60)
+def test_the_timeout_counts_from_the_creation() -> None:
+    later = NOW + timedelta(hours=1)
+    assert status.run_deadline(_run(timeoutSeconds=60), later) == NOW + timedelta(seconds=60)
     admitted = _run(_of({"a": [_attempt("running")]}), timeoutSeconds=60)
-    assert status.run_deadline(admitted, NOW + timedelta(hours=1)) == NOW + timedelta(seconds=60)
+    assert status.run_deadline(admitted, later) == NOW + timedelta(seconds=60)
+    without_job = _run(tasks=None, jobRef={"name": "nowhere"}, timeoutSeconds=60)
+    assert status.run_deadline(without_job, later) == NOW + timedelta(seconds=60)
     assert status.run_deadline(_run(), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "waited_for"),
+    [
+        ({"admission": FULL}, FULL.message),
+        ({"problem": RunProblem(Reason.POD_REFUSED, "a webhook failed", False)}, "a webhook failed"),
+        ({"run": _run(RunStatus(error="no room"), timeoutSeconds=60)}, "no room"),
+        ({"run": _run(RunStatus(error=f"{TOO_LONG}; until then: no room"), timeoutSeconds=60)}, "no room"),
+    ],
+)
+def test_a_run_that_timed_out_while_it_waited_says_what_it_waited_for(given: dict[str, Any], waited_for: str) -> None:
+    found = _of({}, **{"run": _run(timeoutSeconds=60), **given, "stop": dag.Stop.TIMED_OUT})
+    assert (found.phase.value, found.error) == ("failed", f"{TOO_LONG}; until then: {waited_for}")
+    assert found.condition(ConditionType.FAILED).reason == Reason.TIMED_OUT  # type: ignore[union-attr]
+
+
+REFUSED = RunProblem(Reason.POD_REFUSED, "task a cannot start: a webhook failed", False)
+NEVER_MADE = AttemptStatus(attempt=0, pod_name="p", status="failed", error="Kubernetes refused the task's pod: bad")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "problem", "expected"),
+    [
+        ({}, REFUSED, ("False", Reason.POD_REFUSED, REFUSED.message)),
+        ({"a": [NEVER_MADE]}, None, ("False", Reason.POD_REFUSED, NEVER_MADE.error)),
+        ({"a": [_attempt("running")]}, REFUSED, ("True", Reason.WITHIN_QUOTA, "ok")),
+        ({"a": [_attempt("running")]}, None, ("True", Reason.WITHIN_QUOTA, "ok")),
+    ],
+)
+def test_a_run_whose_pods_are_refused_is_not_admitted(
+    attempts: dict[str, list[AttemptStatus]], problem: RunProblem | None, expected: tuple[str, Reason, str]
+) -> None:
+    found = _of(attempts, problem=problem).condition(ConditionType.ADMITTED)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == expected
+
+
+def test_failures_and_disruptions_are_counted_apart() -> None:
+    lost = BAD.model_copy(update={"disrupted": True})
+    found = _of({"a": [BAD, lost, BAD, lost]}).tasks[0]
+    assert (found.retry_count, found.disruptions) == (2, 2)
+
+
+def test_the_status_of_an_ended_run_follows_its_generation() -> None:
+    written = _of({"a": [GOOD], "b": [GOOD]})
+    later = _run(written)
+    later = later.model_copy(update={"metadata": later.metadata.model_copy(update={"generation": 3})})
+    found = status.ended(later, written)
+    assert {found.observed_generation, *(condition.observed_generation for condition in found.conditions)} == {3}
+    assert found.condition(ConditionType.COMPLETE).last_transition_time == NOW  # type: ignore[union-attr]
 
 
 def test_archived_logs_are_noted_once_an_attempt_ended() -> None:

@@ -16,7 +16,7 @@ def _pod(number: int, marks: dict[str, str], phase: str = "Running", ready: str 
 
 
 def test_sandboxes_by_state() -> None:
-    cache, warm, claimed = ClusterCache(), labels.of_warm_sandbox("demo"), labels.of_sandbox("demo", "r", "main")
+    cache, warm, claimed = ClusterCache(), labels.of_warm_sandbox("demo"), labels.of_sandbox("demo", "r", "main", 0)
     pods = [
         _pod(1, warm),
         _pod(2, warm, ready="False"),

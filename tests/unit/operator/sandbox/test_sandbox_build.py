@@ -40,7 +40,7 @@ def _run(**polars: Any) -> Run:
 def _cold(**polars: Any) -> dict[str, Any]:
     run = _run(**polars)
     assert run.spec.polars is not None
-    return BUILDER.cold(run, run.spec.polars, "demo")
+    return BUILDER.cold(run, run.spec.polars, "demo", 0)
 
 
 CASES: dict[str, Callable[[], Any]] = {
@@ -48,7 +48,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "cold": lambda: _cold(vcpus=8),
     "cloud": lambda: _cold(distributed=True),
     "network-policies": lambda: network.policies(WORKSPACE, SERVERS),
-    "claim": lambda: build.claim({"metadata": {"uid": "u", "resourceVersion": "7"}}, _run(), "demo"),
+    "claim": lambda: build.claim({"metadata": {"uid": "u", "resourceVersion": "7"}}, _run(), "demo", 0),
 }
 
 
