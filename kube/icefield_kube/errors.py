@@ -15,6 +15,8 @@ _RETRYABLE_STATUSES = frozenset({408, 409, 410, 425, 429})
 _MAX_MESSAGE_LENGTH = 500
 _VALUE = re.compile(r'^(?:Invalid|Unsupported|Duplicate|Forbidden|Required)(?: value)?: (?:"(?:[^"\\]|\\.)*"|[^:"]*): ')
 _CANNOT = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)"')
+_TOO_LARGE = re.compile(r"request is too large|trying to send message larger than max|entity too large", re.IGNORECASE)
+"""etcd's answer beyond 1.5 MiB, its client's beyond 2 MiB (both as status 500), the API server's own beyond 3 MiB."""
 _UNCHECKED = "some validation rules were not checked"
 
 
@@ -48,7 +50,12 @@ class KubernetesError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed later without a change by anybody."""
-        return self.status in _RETRYABLE_STATUSES or self.status >= 500
+        return not self.is_too_large and (self.status in _RETRYABLE_STATUSES or self.status >= 500)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the object is larger than the cluster can store."""
+        return self.status == 413 or bool(_TOO_LARGE.search(self.message))
 
     @staticmethod
     def of(status: int, body: str | bytes | None, headers: Mapping[str, str] | None = None) -> KubernetesError:
@@ -121,6 +128,8 @@ def _class_of(status: int, reason: str) -> type[KubernetesError]:
 
 def rest_answer(error: KubernetesError) -> tuple[int, str]:
     """Return the HTTP status and the sentence with which a REST call reports an error of Kubernetes."""
+    if error.is_too_large:
+        return 400, "This is larger than the cluster can store (about 1.5 MB); put large values into the object store."
     if error.status in (400, 422):
         return 400, _invalid(error)
     if error.status == 403:

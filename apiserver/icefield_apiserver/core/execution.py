@@ -10,7 +10,14 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from icefield_apiserver.core.errors import BadRequest, validation_sentence
 from icefield_crds import EnvVar, Execution, RunPhase, Task
-from icefield_crds.execution import MAX_RETRIES, MAX_TASKS, Command, TaskKey
+from icefield_crds.execution import (
+    DEFAULT_DISRUPTION_RETRIES,
+    MAX_DISRUPTION_RETRIES,
+    MAX_RETRIES,
+    MAX_TASKS,
+    Command,
+    TaskKey,
+)
 
 T = TypeVar("T")
 
@@ -19,6 +26,7 @@ EmptyAsAbsent = BeforeValidator(lambda value: None if value == "" else value)
 
 SECONDS_OF_A_YEAR = 365 * 24 * 3600
 Retries = Annotated[int | None, Field(ge=0, le=MAX_RETRIES)]
+DisruptionRetries = Annotated[int | None, Field(ge=0, le=MAX_DISRUPTION_RETRIES)]
 Seconds = Annotated[int | None, Field(ge=1, le=SECONDS_OF_A_YEAR)]
 OptionalText = Annotated[str | None, EmptyAsAbsent]
 OptionalCommand = Annotated[Command | None, EmptyAsAbsent]
@@ -41,7 +49,7 @@ class EnvReference(BaseModel):
 EnvVars = dict[str, str | bool | int | float | EnvReference]
 Params = dict[str, Any]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
-_SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "timeout_seconds")
+_SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "max_disruption_retries", "timeout_seconds")
 
 
 class TaskWrite(BaseModel):
@@ -54,6 +62,9 @@ class TaskWrite(BaseModel):
     flavor: OptionalText = Field(default=None, description="Flavor; the job's when absent.")
     env_vars: EnvVars | None = Field(default=None, description="Environment variables; they override the job's.")
     max_retries: Retries = Field(default=None, description="How often it is retried when it fails.")
+    max_disruption_retries: DisruptionRetries = Field(
+        default=None, description="How often it is started again when the cluster ended it; the job's when absent."
+    )
     timeout_seconds: Seconds = Field(default=None, description="Timeout of one attempt.")
 
     def to_spec(self) -> dict[str, Any]:
@@ -75,6 +86,9 @@ class TaskRead(BaseModel):
     flavor: str | None = Field(description="Flavor; the job's when null.")
     env_vars: EnvVars = Field(description="Environment variables.")
     max_retries: int | None = Field(description="How often it is retried; the job's when null.")
+    max_disruption_retries: int | None = Field(
+        description="How often it is started again when the cluster ended it; the job's when null."
+    )
     timeout_seconds: int | None = Field(description="Timeout of one attempt.")
 
     @classmethod
@@ -100,6 +114,11 @@ class ExecutionWrite(BaseModel):
     )
     timeout_seconds: Seconds = Field(default=None, description="Timeout of a whole run.")
     max_retries: Retries = Field(default=None, description="How often a failed task is retried by default.")
+    max_disruption_retries: DisruptionRetries = Field(
+        default=None,
+        description="How often a task is started again by default when the cluster ended it (eviction, drain, lost "
+        f"node, deleted pod); {DEFAULT_DISRUPTION_RETRIES} when absent.",
+    )
 
     def execution_fields(self, *, only_given: bool = False) -> dict[str, Any]:
         """Return the fields of an Execution except command and tasks.
@@ -115,6 +134,7 @@ class ExecutionWrite(BaseModel):
             "params": ("params", to_params(self.params)),
             "timeout_seconds": ("timeout_seconds", self.timeout_seconds),
             "max_retries": ("max_retries", self.max_retries),
+            "max_disruption_retries": ("max_disruption_retries", self.max_disruption_retries),
         }
         given = self.model_fields_set
         return {name: value for name, (field, value) in fields.items() if not only_given or field in given}
@@ -142,6 +162,10 @@ class ExecutionRead(BaseModel):
     params: dict[str, str] = Field(description="Parameters.")
     timeout_seconds: int | None = Field(description="Timeout of a whole run.")
     max_retries: int | None = Field(description="How often a failed task is retried by default.")
+    max_disruption_retries: int | None = Field(
+        description="How often a task is started again by default when the cluster ended it; "
+        f"{DEFAULT_DISRUPTION_RETRIES} when null."
+    )
 
 
 def execution_of(spec: Execution) -> dict[str, Any]:
@@ -155,6 +179,7 @@ def execution_of(spec: Execution) -> dict[str, Any]:
         "params": spec.params,
         "timeout_seconds": spec.timeout_seconds,
         "max_retries": spec.max_retries,
+        "max_disruption_retries": spec.max_disruption_retries,
     }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Any
 
 from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
+from icefield_crds.environment import parameter_variables
 from icefield_crds.names import TASK_CONTAINER
 from icefield_kube.client import Manifest
 from icefield_operator import pod_spec
@@ -23,7 +22,6 @@ OUTLIVE_CHILDREN = "trap 'exit 143' TERM; "
 """A shell that dies of SIGTERM ends the container and its children at once. One with a trap waits for its child first,
 which also gets the signal (tini -g) and does not inherit the trap."""
 
-_NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9_]")
 _RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _TINI_RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
 
@@ -159,8 +157,7 @@ def _values(values: dict[str, str]) -> list[Manifest]:
 
 def parameters(params: dict[str, str]) -> list[Manifest]:
     """Return a run's parameters as variables: each by its name, and all of them as JSON."""
-    variables = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
-    return _values(variables | {"ICEFIELD_PARAMS": json.dumps(params, sort_keys=True)})
+    return _values(parameter_variables(params))
 
 
 def user_variable(variable: EnvVar) -> Manifest:

@@ -60,9 +60,15 @@ class RunReconciler:
             return None
         if run.phase.is_terminal:
             return await self._clean_up(run)
-        run = await job_handover.take_snapshot(run, self._cluster, self._cache)
-        facts = resolve.facts(run, self._cache)
         now = datetime.now(UTC)
+        try:
+            run = await job_handover.take_snapshot(run, self._cluster, self._cache)
+        except KubernetesError as error:
+            if not error.is_too_large:
+                raise
+            await self._write(resolve.facts(run, self._cache), status.failed(run, [], validate.TOO_LARGE_JOB, now))
+            return None
+        facts = resolve.facts(run, self._cache)
         problem = await self._validate(facts)
         if not self._admissions.holds(run):
             if problem and problem.final:

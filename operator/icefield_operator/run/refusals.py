@@ -18,7 +18,6 @@ FIRST_DELAY = timedelta(seconds=2)
 LAST_DELAY = timedelta(seconds=60)
 
 _MAX_LENGTH = 1000
-_NEVER_ACCEPTED = frozenset({400, 413, 422})
 
 
 class Rejections(NamedTuple):
@@ -108,4 +107,6 @@ class Backoff:
 
 
 def _is_permanent(error: Exception) -> bool:
-    return isinstance(error, Invalid) or (isinstance(error, KubernetesError) and error.status in _NEVER_ACCEPTED)
+    if not isinstance(error, KubernetesError):
+        return False
+    return isinstance(error, Invalid) or error.is_too_large or error.status == 400

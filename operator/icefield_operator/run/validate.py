@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from icefield_crds import Execution, Reason
 from icefield_crds.dag import cycle, unknown_dependency
+from icefield_crds.environment import environment_problem
 from icefield_crds.execution import MAX_FILES_BYTES
 from icefield_operator.problem import describe_missing_workspace
 
@@ -20,6 +21,11 @@ class RunProblem(NamedTuple):
     message: str
     final: bool
     """Whether it can never pass: what a run executes is fixed, but a Job or a Flavor may still be created."""
+
+
+TOO_LARGE_JOB = RunProblem(
+    Reason.INVALID_SPEC, "the job is larger than the cluster can store in a run; put large values elsewhere", final=True
+)
 
 
 def find_problem(facts: RunFacts) -> RunProblem | None:
@@ -49,6 +55,8 @@ def _find_invalid(facts: RunFacts, execution: Execution) -> RunProblem | None:
     if size > MAX_FILES_BYTES:
         message = f"the inline files have {size} bytes together; at most {MAX_FILES_BYTES} fit"
         return RunProblem(Reason.INVALID_SPEC, message, final=True)
+    if too_large := environment_problem(execution):
+        return RunProblem(Reason.INVALID_SPEC, too_large, final=True)
     for task in facts.tasks if run_type_of(facts.run) is RunType.COMMAND else ():
         if task.flavor not in facts.flavors:
             return RunProblem(Reason.FLAVOR_NOT_FOUND, f"flavor {task.flavor} of task {task.key} does not exist", False)

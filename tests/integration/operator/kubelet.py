@@ -61,6 +61,39 @@ class Kubelet:
         state = {"waiting": {"reason": reason, "message": message}}
         await self._write(namespace, name, {"phase": "Pending", **_status(state)})
 
+    async def refuse(self, namespace: str, name: str, reason: str) -> None:
+        """Refuse a pod that was scheduled."""
+        await self.bind(namespace, name)
+        await self._write(namespace, name, {"phase": "Failed", "reason": reason, "message": "Pod was rejected"})
+
+    async def prepare(self, namespace: str, name: str) -> None:
+        """Begin to start a pod, its volumes and its network first."""
+        await self.wait(namespace, name, "ContainerCreating", "")
+
+    async def warn(self, pod: Manifest, reason: str, message: str) -> None:
+        """Report an event of a pod."""
+        metadata = pod["metadata"]
+        event = {
+            "metadata": {"generateName": "e-", "namespace": metadata["namespace"]},
+            "involvedObject": {"kind": "Pod", "uid": metadata["uid"], **_named(metadata)},
+            "reason": reason,
+            "message": message,
+            "type": "Warning",
+            "lastTimestamp": _now(),
+        }
+        await self._cluster._request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=event)
+
+    async def finish_beside_sidecar(self, namespace: str, name: str, exit_code: int) -> None:
+        """Let the task of a pod end while something beside it keeps the pod running."""
+        await self.bind(namespace, name)
+        ended = {"exitCode": exit_code, "reason": "Error", "startedAt": _now(), "finishedAt": _now()}
+        await self._write(namespace, name, {"phase": "Running", **_status({"terminated": ended})})
+
+    async def stop_responding(self, namespace: str, name: str) -> None:
+        """Mark a pod as the control plane does when its node does not respond."""
+        conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+        await self._write(namespace, name, {"conditions": conditions})
+
     async def enforce_deadline(self, namespace: str, name: str, *, ran: bool = True) -> None:
         """End a pod whose activeDeadlineSeconds are over."""
         ended: dict[str, Any] = {"exitCode": 143, "reason": "Error", "startedAt": _now(), "finishedAt": _now()}
@@ -71,6 +104,10 @@ class Kubelet:
 
     async def _write(self, namespace: str, name: str, status: Manifest) -> None:
         await self._cluster.merge_patch("Pod", namespace, f"{name}/status", {"status": status})
+
+
+def _named(metadata: Manifest) -> dict[str, str]:
+    return {"name": metadata["name"], "namespace": metadata["namespace"]}
 
 
 def _status(state: Manifest) -> Manifest:

@@ -159,8 +159,8 @@ async def test_an_image_that_cannot_be_pulled_fails_after_a_while_and_says_so_at
     assert run.status.error == expected
 
 
-async def test_a_pod_deleted_by_somebody_is_a_failed_attempt(place: Place) -> None:
-    await place.create("Run", {"command": "sleep 99", "maxRetries": 1}, "gone")
+async def test_a_pod_deleted_by_somebody_is_a_disruption_and_no_failure(place: Place) -> None:
+    await place.create("Run", {"command": "sleep 99"}, "gone")
     name = await place.started("gone")
     await place.phase("gone", "running")
     await place.cluster._request(
@@ -170,6 +170,7 @@ async def test_a_pod_deleted_by_somebody_is_a_failed_attempt(place: Place) -> No
     run = await place.phase("gone", "success")
     (task,) = run.status.tasks
     assert task.attempts[0].error == "the pod was deleted while the task was running"
+    assert (task.retry_count, task.disruptions) == (0, 1)
 
 
 async def test_a_pod_that_kubernetes_refuses_fails_its_task(place: Place) -> None:

@@ -70,6 +70,7 @@ CANNOT = (
     'jobs.icefield.dev is forbidden: User "icefield:demo:viewer" cannot create resource "jobs" in API group '
     '"icefield.dev" in the namespace "icefield-demo"'
 )
+TOO_LARGE = "This is larger than the cluster can store (about 1.5 MB); put large values into the object store."
 CANNOT_IMPERSONATE = (
     'users "icefield:new:admin" is forbidden: User "system:serviceaccount:icefield-system:icefield-apiserver" '
     'cannot impersonate resource "users" in API group "" at the cluster scope'
@@ -94,6 +95,9 @@ CANNOT_IMPERSONATE = (
             (409, "The job named x was changed by someone else in the meantime; try again."),
         ),
         (400, {"message": "the body is odd"}, (400, "The body is odd.")),
+        (500, {"message": "etcdserver: request is too large"}, (400, TOO_LARGE)),
+        (500, {"message": "rpc error: trying to send message larger than max (2 vs. 1)"}, (400, TOO_LARGE)),
+        (413, {"message": "Request entity too large: limit is 3145728"}, (400, TOO_LARGE)),
         (500, {"message": "etcd"}, (503, "The cluster did not answer as it should; try again shortly.")),
         (429, {}, (503, "The cluster did not answer as it should; try again shortly.")),
         (503, {}, (503, "The cluster did not answer as it should; try again shortly.")),

@@ -118,6 +118,7 @@ class AttemptRead(BaseModel):
     finished_at: datetime | None = Field(description="When it ended.")
     exit_code: int | None = Field(description="Exit code of its process.")
     error: str | None = Field(description="Why it failed, or what it is waiting for.")
+    disrupted: bool = Field(description="Whether the cluster ended it, which counts as a disruption, not a failure.")
 
 
 class TaskRunRead(BaseModel):
@@ -125,7 +126,8 @@ class TaskRunRead(BaseModel):
 
     key: str = Field(description="Key of the task.")
     status: TaskPhase = Field(description="pending, running, success, failed, cancelled or skipped.")
-    retry_count: int = Field(description="How often it was retried.")
+    retry_count: int = Field(description="How often it was retried after a failure.")
+    disruptions: int = Field(description="How often the cluster ended an attempt of it.")
     depends_on: list[str] = Field(description="Keys of the tasks it waits for.")
     started_at: datetime | None = Field(description="When its first attempt started.")
     finished_at: datetime | None = Field(description="When it ended.")
@@ -237,6 +239,7 @@ def _task(task: Task, status: TaskStatus | None) -> TaskRunRead:
         key=task.key,
         status=status.status,
         retry_count=status.retry_count,
+        disruptions=status.disruptions,
         depends_on=task.depends_on,
         started_at=status.start_time,
         finished_at=status.completion_time,
@@ -251,6 +254,7 @@ def _task(task: Task, status: TaskStatus | None) -> TaskRunRead:
                 finished_at=attempt.completion_time,
                 exit_code=attempt.exit_code,
                 error=attempt.error,
+                disrupted=attempt.disrupted,
             )
             for attempt in status.attempts
         ],

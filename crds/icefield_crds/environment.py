@@ -1,0 +1,78 @@
+"""Pure: the variables that a run's parameters become, and how much the environment of a process may hold.
+
+Linux gives a process one string of at most 128 KiB for each argument and variable (MAX_ARG_STRLEN, 32 pages), its name
+and the final NUL included, and a quarter of its stack, by default 2 MiB, for all of them (execve(2), "Limits on size of
+arguments and environment"). What exceeds it, no container runtime can start.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+from .execution import EnvVar, Execution
+
+PARAMETERS_VARIABLE = "ICEFIELD_PARAMS"
+MAX_STRING_BYTES = 128 * 1024 - 1
+"""One argument, or one variable as `NAME=value`, without its NUL."""
+MAX_TOTAL_BYTES = 1024 * 1024
+"""The command and all variables of a task that its author gives: the platform's own, and those of Secrets, come on top,
+and Kubernetes stores no pod of more than about 1.5 MiB."""
+
+_RESERVED_FOR_COMMAND = 1024
+"""What the platform puts before a command."""
+_NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9_]")
+
+
+def parameter_variables(params: dict[str, str]) -> dict[str, str]:
+    """Return a run's parameters as variables: each by its name, and all of them as JSON."""
+    variables = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
+    return variables | {PARAMETERS_VARIABLE: json.dumps(params, sort_keys=True)}
+
+
+def environment_problem(execution: Execution) -> str | None:
+    """Return what of an execution is too large for the environment of a process, in words; None when nothing is."""
+    variables = parameter_variables(execution.params)
+    for name, value in variables.items():
+        if _size(name, value) > MAX_STRING_BYTES:
+            what = "the parameters are as JSON" if name == PARAMETERS_VARIABLE else f"the parameter of {name} is"
+            return f"{what} longer than {_KIB} KiB, the most that a process can be given; put large values into a file"
+    shared = sum(_size(name, value) for name, value in variables.items())
+    return _problem_of("", execution.command, execution.env, shared) or next(
+        (
+            problem
+            for task in execution.tasks or ()
+            if (problem := _problem_of(f" of task {task.key}", task.command, [*execution.env, *task.env], shared))
+        ),
+        None,
+    )
+
+
+def _problem_of(of_task: str, command: str | None, env: Iterable[EnvVar], shared: int) -> str | None:
+    length = len((command or "").encode())
+    if length + _RESERVED_FOR_COMMAND > MAX_STRING_BYTES:
+        return (
+            f"the command{of_task} is longer than {_KIB} KiB, the most that a process can be given; put it into a file"
+        )
+    values = {variable.name: variable.value or "" for variable in env}
+    for name, value in values.items():
+        if _size(name, value) > MAX_STRING_BYTES:
+            return (
+                f"the variable {name}{of_task} is longer than {_KIB} KiB, the most that a process can be given; "
+                "put large values into a file"
+            )
+    total = length + shared + sum(_size(name, value) for name, value in values.items())
+    if total > MAX_TOTAL_BYTES:
+        return (
+            f"the command, variables and parameters{of_task} have {total} bytes together, more than the "
+            f"{MAX_TOTAL_BYTES} that are allowed; put large values into files or the object store"
+        )
+    return None
+
+
+def _size(name: str, value: str) -> int:
+    return len(f"{name}={value}".encode())
+
+
+_KIB = (MAX_STRING_BYTES + 1) // 1024

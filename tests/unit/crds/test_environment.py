@@ -1,0 +1,64 @@
+"""What is too large for the environment of a process, at the limits of Linux."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from icefield_crds import Execution
+from icefield_crds.environment import MAX_STRING_BYTES, environment_problem, parameter_variables
+
+LONG = 32768
+
+
+@pytest.mark.parametrize(
+    ("execution", "problem"),
+    [
+        ({"command": "true"}, None),
+        ({"command": "true", "params": {"a": "x" * LONG, "b": "x" * LONG, "c": "x" * LONG}}, None),
+        ({"command": "true", "params": {f"p{n}": "x" * 30000 for n in range(5)}}, "the parameters are as JSON longer"),
+        ({"command": "true", "params": {"a": "\u20ac" * 20000}}, None),
+        ({"command": "true", "params": {"a": "\u20ac" * 25000}}, "the parameters are as JSON longer"),
+        ({"command": "true", "params": {"a": "\U0001f600" * LONG}}, "the parameter of PARAM_A is longer"),
+        ({"command": "\U0001f600" * LONG}, "the command is longer than 128 KiB"),
+        (
+            {"command": "true", "env": [{"name": "A", "value": "\U0001f600" * LONG}]},
+            "the variable A is longer than 128 KiB",
+        ),
+        (
+            {"command": "true", "env": [{"name": f"V{n}", "value": "x" * 30000} for n in range(60)]},
+            "the command, variables and parameters have 1800",
+        ),
+        (
+            {
+                "tasks": [{"key": "t", "command": "true", "env": [{"name": "A", "value": "x" * 30000}]}],
+                "env": [{"name": f"V{n}", "value": "x" * 30000} for n in range(34)],
+            },
+            "the command, variables and parameters of task t have",
+        ),
+        ({"tasks": [{"key": "t", "command": "\U0001f600" * LONG}]}, "the command of task t is longer"),
+        (
+            {
+                "tasks": [{"key": "t", "command": "true", "env": [{"name": "V0", "value": ""}]}],
+                "env": [{"name": f"V{n}", "value": "x" * 30000} for n in range(34)],
+            },
+            None,
+        ),
+    ],
+)
+def test_what_is_too_large(execution: dict[str, Any], problem: str | None) -> None:
+    found = environment_problem(Execution.model_validate(execution))
+    assert found is None if problem is None else (found or "").startswith(problem)
+
+
+def test_linux_takes_the_longest_variable_and_no_longer_one() -> None:
+    value = "x" * (MAX_STRING_BYTES - len("PARAM_A="))
+    subprocess.run(["/bin/true"], env={"PARAM_A": value}, check=True)
+    with pytest.raises(OSError, match="Argument list too long"):
+        subprocess.run(["/bin/true"], env={"PARAM_A": value + "x"}, check=True)
+
+
+def test_parameters_become_variables() -> None:
+    assert parameter_variables({"run-day": "1"}) == {"PARAM_RUN_DAY": "1", "ICEFIELD_PARAMS": '{"run-day": "1"}'}
