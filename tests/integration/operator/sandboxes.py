@@ -207,7 +207,7 @@ class Node:
         if "deletionTimestamp" in pod["metadata"]:
             await self.vanish(name)
             self._pods.remove(pod["metadata"]["uid"])
-        elif sandbox is None and self.starts:
+        elif sandbox is None and self.starts and pod["status"].get("phase") != "Failed":
             await self._start(pod)
         elif sandbox and name not in self._over and pod["spec"].get("activeDeadlineSeconds") == 1:
             await self.finish(name, await sandbox.terminate(), message=sandbox.message, pod_reason="DeadlineExceeded")

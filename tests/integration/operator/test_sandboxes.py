@@ -9,6 +9,7 @@ import pytest
 
 from icefield_crds import Reason, labels
 from icefield_crds.names import pod_name
+from icefield_operator.run.pods import COUNTS_AS_FAILURE
 from tests.eventually import eventually
 
 from .conftest import STORE_KEYS, Place
@@ -186,8 +187,22 @@ async def test_a_sandbox_that_is_deleted_fails_its_run_once(place: Place, node: 
     await sandbox.close()
     await node.vanish(sandbox.pod)
     run = await place.phase("gone", "failed")
-    assert run.status.error == "the pod was deleted while the task was running"
+    assert run.status.error == f"the pod was deleted while the task was running; {COUNTS_AS_FAILURE}"
     assert len(run.status.tasks[0].attempts) == 1
+
+
+async def test_a_workload_that_had_not_begun_gets_another_sandbox_at_once(place: Place, node: Node) -> None:
+    node.starts = False
+    await resize(place, 0)
+    uid = await submit(place, "full")
+    await place.kubelet.refuse(place.namespace, (await place.pod("full"))["metadata"]["name"], "OutOfcpu")
+    second = (await place.pod("full", attempt=1))["metadata"]["name"]
+    node.starts = True
+    sandbox = await with_workload(node, uid)
+    assert (sandbox.pod, sandbox.started) == (second, 1)
+    sandbox.end()
+    (task,) = (await place.phase("full", "success")).status.tasks
+    assert (task.retry_count, task.disruptions, len(task.attempts)) == (0, 1, 2)
 
 
 async def test_cancelling_ends_the_sandbox(place: Place, node: Node) -> None:
