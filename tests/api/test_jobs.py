@@ -29,6 +29,7 @@ PIPELINE: dict[str, Any] = {
             "command": "python tx.py",
             "depends_on": ["ingest"],
             "max_retries": 2,
+            "max_disruption_retries": 5,
             "timeout_seconds": 1800,
         },
     ],
@@ -60,6 +61,7 @@ async def test_the_references_pipeline(client: httpx.AsyncClient) -> None:
     assert [task["key"] for task in job["tasks"]] == ["ingest", "transform"]
     assert job["tasks"][1]["depends_on"] == ["ingest"]
     assert (job["tasks"][1]["max_retries"], job["tasks"][1]["timeout_seconds"]) == (2, 1800)
+    assert (job["max_disruption_retries"], job["tasks"][1]["max_disruption_retries"]) == (None, 5)
 
     answer = await client.post(f"/jobs/{job['id']}/run")
     assert answer.status_code == 201
@@ -153,6 +155,22 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "env_vars"),
     ({"name": "x", "command": "x", "files": {"../up": "1"}}, "files[0].path"),
     ({"name": "x", "tasks": [{"key": "a b", "command": "x"}]}, "tasks[0].key"),
+    (
+        {"name": "x", "command": "x", "params": {f"p{n}": "x" * 30000 for n in range(5)}},
+        "The parameters are as JSON longer than 128 KiB",
+    ),
+    (
+        {"name": "x", "command": "x", "env_vars": {f"V{n}": "x" * 30000 for n in range(60)}},
+        "The command, variables and parameters have 1800",
+    ),
+    *(
+        (
+            {"name": "x", "tasks": [{"key": f"t{n}", "command": "x" * 30000} for n in range(tasks)]},
+            "This is larger than the cluster can store",
+        )
+        # Beyond what etcd, its client, and the API server take.
+        for tasks in (55, 75, 100)
+    ),
 ]
 
 

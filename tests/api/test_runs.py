@@ -56,10 +56,12 @@ async def test_a_run_as_the_operator_reports_it(app: FastAPI, client: httpx.Asyn
             "startTime": started,
             "exitCode": 3,
             "error": "exit code 3",
+            "disrupted": True,
         },
         {"attempt": 1, "podName": "p-1", "status": "running", "startTime": done},
     ]
     ingest = {"key": "ingest", "status": "running", "retryCount": 1, "startTime": started, "attempts": attempts}
+    ingest["disruptions"] = 1
     await end(app, client, slug, run_id, phase="running", startTime=started, tasks=[ingest])
     run = (await client.get(f"/runs/{run_id}")).json()
     assert (run["status"], run["started_at"], run["finished_at"]) == ("running", started, None)
@@ -69,6 +71,7 @@ async def test_a_run_as_the_operator_reports_it(app: FastAPI, client: httpx.Asyn
         ("transform", "pending", 0),
     ]
     assert [(a["attempt"], a["exit_code"]) for a in tasks[0]["attempts"]] == [(0, 3), (1, None)]
+    assert (tasks[0]["disruptions"], [a["disrupted"] for a in tasks[0]["attempts"]]) == (1, [True, False])
     assert (await client.get(f"/runs/{run_id}/tasks/transform")).json()["depends_on"] == ["ingest"]
     assert (await client.get(f"/runs/{run_id}/tasks/nope")).status_code == 404
 

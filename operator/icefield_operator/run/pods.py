@@ -57,7 +57,7 @@ class PodObserver:
             return self._ended(attempt, pod, ended, context)
         unresponsive = lost_pods.describe_unresponsive(pod, context.now)
         if attempt.start_time:
-            error = unresponsive or _describe_restart(pod, recorded) or self.waiting_message
+            error = unresponsive or self.describe_restart(pod, recorded) or self.waiting_message
             return attempt.model_copy(update={"status": TaskPhase.RUNNING, "error": error})
         waits = pod_failures.describe_waiting(pod) or context.start_problems.get(pod["metadata"]["uid"])
         return attempt.model_copy(update={"error": waits or unresponsive or self.waiting_message})
@@ -76,6 +76,18 @@ class PodObserver:
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what only this type of run reports."""
         return status
+
+    def describe_restart(self, pod: Manifest, recorded: AttemptStatus | None) -> str | None:
+        """Return that the kubelet started the work once more: it knew nothing of it after its node had restarted."""
+        before, state = recorded.start_time if recorded else None, _container_state(pod)
+        if before is None or not state:
+            return None
+        started, node = pod_status.started_at(state), lost_pods.node_of(pod)
+        if started is None and "waiting" in state:
+            return f"node {node} restarted while the task ran; the task begins again"
+        return (
+            f"node {node} restarted while the task ran; the task began again" if started and started > before else None
+        )
 
     def may_have_begun(self, attempt: AttemptStatus, pod: Manifest | None) -> bool:
         """Return whether the work of an attempt may have begun; `pod` is None when it is gone, its end not observed."""
@@ -108,17 +120,3 @@ def attempt_of(pod: Manifest) -> tuple[str, int]:
 
 def _container_state(pod: Manifest) -> Manifest:
     return pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}
-
-
-def _describe_restart(pod: Manifest, recorded: AttemptStatus | None) -> str | None:
-    """Return that the kubelet started a task once more: it knew nothing of it after its node had restarted."""
-    before = recorded.start_time if recorded else None
-    state = _container_state(pod)
-    if before is None or not state:
-        return None
-    started = pod_status.started_at(state)
-    if started is None and "waiting" in state:
-        return f"node {lost_pods.node_of(pod)} restarted while the task ran; the task begins again"
-    if started is None or started <= before:
-        return None
-    return f"node {lost_pods.node_of(pod)} restarted while the task ran; the task began again"

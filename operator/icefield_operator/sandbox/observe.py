@@ -11,8 +11,8 @@ from icefield_crds.names import TASK_CONTAINER
 from icefield_crds.polars import Saved, StoredResult
 from icefield_crds.wire.outcome import FailureKind, WorkloadOutcome, WorkloadState
 from icefield_kube.client import Manifest
-from icefield_operator import pod_failures, pod_status
-from icefield_operator.run.attempt_end import ObservationContext
+from icefield_operator import lost_pods, pod_failures, pod_status
+from icefield_operator.run.attempt_end import AttemptEnd, ObservationContext
 from icefield_operator.run.pods import PodObserver
 
 MAX_ERROR = 4096
@@ -50,7 +50,12 @@ class SandboxObserver(PodObserver):
         """Return the status of the attempt: the sandbox's report counts before its pod's phase."""
         start_time = (recorded.start_time if recorded else None) or self.report.start_time
         attempt = self.observe_started(pod, start_time, recorded, context)
-        return self._reported(attempt, self.report.phase, context.now) if self.report.phase else attempt
+        if self.report.phase:
+            return self._reported(attempt, self.report.phase, context.now)
+        if restarted := self.describe_restart(pod, recorded):
+            # The one that runs now was never sent the workload.
+            return self._ended(attempt, None, AttemptEnd(TaskPhase.FAILED, restarted), context)
+        return attempt
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
         """Return the status of an attempt whose pod is gone: a report that came before counts."""
@@ -61,6 +66,14 @@ class SandboxObserver(PodObserver):
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what the workload produced."""
         return status.model_copy(update={"polars": self.report.polars}) if self.report.polars else status
+
+    def describe_restart(self, pod: Manifest, recorded: AttemptStatus | None) -> str | None:
+        """Return that the sandbox was started once more, without the workload, after its node had restarted."""
+        # Its start is told by the node's clock, that of the workload by ours: they cannot be compared.
+        restarts = pod_status.container_status(pod, TASK_CONTAINER).get("restartCount", 0)
+        if recorded is None or recorded.start_time is None or not restarts or pod_status.has_ended(pod):
+            return None
+        return f"node {lost_pods.node_of(pod)} restarted while the workload ran"
 
     def may_have_begun(self, attempt: AttemptStatus, pod: Manifest | None) -> bool:
         """Return whether the sandbox may have had the workload."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from icefield_crds import labels
 from icefield_crds.names import workspace_of
 from icefield_kube.client import Manifest
-from icefield_operator import pod_failures, pod_status
+from icefield_operator import lost_pods, pod_failures, pod_status
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.controllers import Controllers
@@ -63,11 +63,12 @@ class ExecutorReconciler:
             return None
         mine = labels.of_application_executor(workspace_of(key.namespace) or "", key.name)
         found, _ = await self._cluster.list(Kind.POD, key.namespace, selector_of(mine))
-        await together(*(self._cluster.delete_object(pod) for pod in found if is_orphaned(pod, drivers)))
-        if all(map(has_ended, drivers)):
+        now = datetime.now(UTC)
+        await together(*(self._cluster.delete_object(pod) for pod in found if is_orphaned(pod, drivers, now)))
+        if all(_is_over(driver, now) for driver in drivers):
             self._waits.pop(key, None)
             return None
-        self._record(key, describe_waiting(found, datetime.now(UTC)))
+        self._record(key, describe_waiting(found, now))
         wanted = run.spec.spark.executors if run.spec.spark else 0
         all_running = sum(phase_of(pod) == "Running" for pod in found) >= wanted
         return POLL_RUNNING if all_running else POLL_WAITING
@@ -94,11 +95,18 @@ def describe_waiting(executors: Sequence[Manifest], now: datetime) -> str | None
     return f"{len(pending)} of {len(executors)} executors: {pod_failures.describe_waiting(pending[0])}"
 
 
-def is_orphaned(executor: Manifest, drivers: Sequence[Manifest]) -> bool:
-    """Return whether an executor exists whose driver has ended."""
+def is_orphaned(executor: Manifest, drivers: Sequence[Manifest], now: datetime) -> bool:
+    """Return whether an executor exists whose driver has ended, or was lost with its node."""
     owners = {reference["uid"] for reference in executor["metadata"].get("ownerReferences") or []}
     own = [driver for driver in drivers if driver["metadata"]["uid"] in owners]
-    return "deletionTimestamp" not in executor["metadata"] and bool(own) and all(map(has_ended, own))
+    return (
+        "deletionTimestamp" not in executor["metadata"] and bool(own) and all(_is_over(driver, now) for driver in own)
+    )
+
+
+def _is_over(driver: Manifest, now: datetime) -> bool:
+    loss = lost_pods.loss_time(driver)
+    return has_ended(driver) or (loss is not None and loss <= now)
 
 
 def selector_of(wanted: dict[str, str]) -> str:

@@ -155,6 +155,22 @@ def test_a_workload_that_had_not_begun_is_started_again(
     assert (attempt.status, attempt.disrupted) == (TaskPhase.FAILED, disrupted)
 
 
+@pytest.mark.parametrize(
+    ("restarts", "started", "expected"),
+    [
+        (0, 5, (TaskPhase.RUNNING, None)),
+        (1, 5, (TaskPhase.FAILED, "node n1 restarted while the workload ran")),
+    ],
+)
+def test_a_sandbox_that_its_node_started_again_has_lost_its_workload(
+    restarts: int, started: int, expected: tuple[TaskPhase, str | None]
+) -> None:
+    before = AttemptStatus(attempt=0, pod_name="p", status="running", start_time=NOW - timedelta(seconds=9))
+    container = {"name": "task", "state": {"running": {"startedAt": _ago(started)}}, "restartCount": restarts}
+    attempt = SandboxObserver().observe(_pod("Running", containerStatuses=[container]), before, _context())
+    assert (attempt.status, attempt.error, attempt.disrupted) == (*expected, False)
+
+
 LOSSES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
     ("runs", _pod("Running", RUNNING), {}, "running", None),
     ("marked not ready", _pod("Running", RUNNING, conditions=MARKED), {}, "running", UNKNOWN),

@@ -27,7 +27,12 @@ def _executor(seconds_old: int = 25, *, phase: str = "Pending", driver: str = "d
 
 
 def _driver(phase: str, uid: str = "d") -> dict[str, Any]:
-    return {"metadata": {"uid": uid}, "status": {"phase": phase}}
+    return {"metadata": {"uid": uid}, "spec": {"nodeName": "n1"}, "status": {"phase": phase}}
+
+
+def _deleted(deletion_timestamp: str) -> dict[str, Any]:
+    driver = _driver("Running")
+    return driver | {"metadata": driver["metadata"] | {"deletionTimestamp": deletion_timestamp}}
 
 
 def test_executors_without_room_say_so_after_a_while() -> None:
@@ -52,16 +57,19 @@ def test_an_image_that_cannot_be_pulled_is_told() -> None:
         ([_driver("Running")], False),
         ([_driver("Failed")], True),
         ([_driver("Succeeded")], True),
+        # Its node does not respond.
+        ([_deleted("2026-03-01T10:00:01Z")], False),
+        ([_deleted("2026-03-01T09:59:59Z")], True),
         # A second attempt goes on; what is left of the first one goes.
         ([_driver("Failed"), _driver("Running", "another")], True),
         ([_driver("Failed", "another")], False),
     ],
 )
 def test_executors_go_with_their_own_driver(drivers: list[dict[str, Any]], left: bool) -> None:
-    assert is_orphaned(_executor(), drivers) is left
+    assert is_orphaned(_executor(), drivers, NOW) is left
 
 
 def test_one_that_leaves_is_left_alone() -> None:
     leaving = _executor()
     leaving["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"
-    assert not is_orphaned(leaving, [_driver("Failed")])
+    assert not is_orphaned(leaving, [_driver("Failed")], NOW)
