@@ -1,26 +1,32 @@
 """Calls to the Kubernetes API: JSON in and out, each with a timeout, a refusal as a KubernetesError.
 
-Objects are addressed by path through the official client's `ApiClient`: its typed classes can neither send
-impersonation headers per call nor stream a watch as lines, and turning a Pod into them and back costs more than the
-request.
+Objects are addressed by path: the official client's typed classes can neither send impersonation headers per call nor
+stream a watch as lines, and turning a Pod into them and back costs more than the request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+from prometheus_client import Counter
+from yarl import URL
 
 from .errors import KubernetesError, Unreachable
+from .paths import resource_of
 
 Manifest = dict[str, Any]
 """An object as the Kubernetes API serves it."""
@@ -31,6 +37,14 @@ APPLY_PATCH = "application/apply-patch+yaml"
 CALL_TIMEOUT_SECONDS = 10.0
 MAX_CONNECTIONS = 512
 """Of calls; streams have no limit of their own."""
+KEEP_ALIVE_SECONDS = 60.0
+"""Less than the 90 s after which kube-apiserver closes an idle connection."""
+READ_BUFFER_BYTES = 2**21
+"""An event of a watch is one line, and may have as many bytes as the largest object."""
+
+REQUESTS = Counter(
+    "icefield_kubernetes_requests_total", "Requests sent to the Kubernetes API.", ["method", "resource"]
+)
 
 
 class Credentials(NamedTuple):
@@ -48,19 +62,21 @@ class Credentials(NamedTuple):
 class KubeClient:
     """Connections to a cluster under one identity: a pool for calls and another for streams.
 
+    The official client loads credentials and TLS; requests are sent without it. It copies each header and parameter, reads
+    .netrc and the proxies of the environment for each request, and writes JSON with the standard library.
+
     Args:
         configuration: where the cluster is, and with which credentials.
         timeout_seconds: how long one call may take, connecting included.
     """
 
     def __init__(self, configuration: Configuration, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> None:
+        self._configuration = configuration
         self._timeout_seconds = timeout_seconds
-        self._calls = ApiClient(configuration)
-        streaming = Configuration.__new__(Configuration)
-        streaming.__dict__.update(configuration.__dict__)
-        streaming.connection_pool_maxsize = 0
+        trust = RESTClientObject(configuration).ssl_context
+        self._calls = _session(configuration, trust, MAX_CONNECTIONS)
         # A stream holds its connection for minutes; sharing the pool, followers would starve the calls.
-        self._streams = ApiClient(streaming)
+        self._streams = _session(configuration, trust, 0)
 
     @classmethod
     async def connect(cls, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> Self:
@@ -74,21 +90,17 @@ class KubeClient:
             await config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=path, client_configuration=configuration, persist_config=False
             )
-        configuration.connection_pool_maxsize = MAX_CONNECTIONS
         return cls(configuration, timeout_seconds)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._calls.close()  # type: ignore[no-untyped-call]
-        await self._streams.close()  # type: ignore[no-untyped-call]
+        await self._calls.close()
+        await self._streams.close()
 
     async def credentials(self) -> Credentials:
         """Return what another client needs to log in with the same identity; a rotated token is read each time."""
-        configuration = self._calls.configuration
-        header = configuration.get_api_key_with_prefix("BearerToken")
-        if inspect.isawaitable(header):
-            header = await header
-        scheme, _, token = (header or "").rpartition(" ")
+        configuration = self._configuration
+        scheme, _, token = (await self._authorization()).rpartition(" ")
         return Credentials(
             server=configuration.host,
             ca_path=configuration.ssl_ca_cert,
@@ -134,7 +146,7 @@ class KubeClient:
             raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from error
         if response.status >= 300:
             raise KubernetesError.of(response.status, raw, response.headers)
-        answer: Manifest = json.loads(raw)
+        answer: Manifest = orjson.loads(raw)
         return answer
 
     @asynccontextmanager
@@ -167,7 +179,7 @@ class KubeClient:
 
     async def _send(
         self,
-        api: ApiClient,
+        session: aiohttp.ClientSession,
         method: str,
         path: str,
         query: Mapping[str, str] | None,
@@ -175,18 +187,42 @@ class KubeClient:
         body: Mapping[str, Any] | None,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        verb, url, sent, _, _ = await api.param_serialize(
+        REQUESTS.labels(method, resource_of(path)).inc()
+        if authorization := await self._authorization():
+            headers["Authorization"] = authorization
+        url = self._configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        return await session.request(
             method,
-            path,
-            query_params=list(query.items()) if query else [],
-            header_params=headers,
-            auth_settings=["BearerToken"],
+            URL(url, encoded=True),
+            headers=headers,
+            data=None if body is None else orjson.dumps(body),
+            timeout=limits,
+            allow_redirects=False,
+            server_hostname=self._configuration.tls_server_name,
+            proxy_headers=self._configuration.proxy_headers,
         )
-        # The body is JSON already: param_serialize would copy it first.
-        rest: Any = api.rest_client
-        answer = await rest.request(verb, url, headers=sent, body=body, _request_timeout=limits)
-        response: aiohttp.ClientResponse = answer.response
-        return response
+
+    async def _authorization(self) -> str:
+        """Return the header of this name; a rotated token is read again."""
+        header = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return (await header if inspect.isawaitable(header) else header) or ""
+
+
+def _session(configuration: Configuration, trust: ssl.SSLContext, max_connections: int) -> aiohttp.ClientSession:
+    """Return a pool of connections; 0 for as many as are wanted."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=max_connections, ssl=trust, keepalive_timeout=KEEP_ALIVE_SECONDS),
+        proxy=_proxy_of(configuration),
+        read_bufsize=READ_BUFFER_BYTES,
+    )
+
+
+def _proxy_of(configuration: Configuration) -> str | None:
+    """Return the URL of the proxy that leads to the cluster, if one does: the kubeconfig's, or the environment's."""
+    server = urlsplit(configuration.host)
+    if configuration.proxy or proxy_bypass(server.hostname or ""):
+        return configuration.proxy or None
+    return getproxies().get(server.scheme)
 
 
 def delete_options(*, uid: str | None = None, resource_version: str | None = None) -> Manifest:

@@ -50,3 +50,16 @@ def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:
     if name:
         parts.append(quote(name, safe=""))
     return "/".join(parts)
+
+
+def resource_of(path: str) -> str:
+    """Return the plural of the kind that a URL path is about, with the subresource, such as `pods/log`; a metric's label.
+
+    Args:
+        path: of `path_of`, with or without a subresource behind it.
+    """
+    parts = path.split("/")
+    rest = parts[3:] if path.startswith("/api/") else parts[4:]
+    if rest[:1] == ["namespaces"] and len(rest) > 2:
+        rest = rest[2:]
+    return "/".join(rest[0::2][:2]) if rest else "other"

@@ -7,13 +7,13 @@ does not; and how long ago the last event or list was received is there for read
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import aiohttp
+import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from .client import JSON, KubeClient, Manifest
@@ -48,13 +48,24 @@ class Reflector:
         client: lists and watches.
         path: URL path of the collection.
         receiver: where objects are delivered.
+        label_selector: only objects with these labels.
+        version: resourceVersion of a list that the receiver has already; None to begin with a list.
     """
 
-    def __init__(self, client: KubeClient, path: str, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        path: str,
+        receiver: Receiver,
+        *,
+        label_selector: str = "",
+        version: str | None = None,
+    ) -> None:
         self._client = client
         self._path = path
         self._receiver = receiver
-        self._version: str | None = None
+        self._label_selector = label_selector
+        self._version = version
         self._received_at = time.monotonic()
         self._synced = asyncio.Event()
 
@@ -105,7 +116,7 @@ class Reflector:
     async def _list(self) -> str:
         items: list[Manifest] = []
         version = ""
-        async for page in pages(self._client, self._path):
+        async for page in pages(self._client, self._path, label_selector=self._label_selector):
             version = page["metadata"]["resourceVersion"]  # equal on every page of one list
             items += page["items"] or ()
         self._receiver.replace(items, int(version))
@@ -120,16 +131,18 @@ class Reflector:
             "resourceVersion": version,
             "timeoutSeconds": str(WATCH_SECONDS),
         }
+        if self._label_selector:
+            query["labelSelector"] = self._label_selector
         async with self._client.stream(self._path, query, idle_seconds=SILENCE_SECONDS) as lines:
             self._received_at = time.monotonic()
             async for line in lines:
-                self._deliver(json.loads(line))
+                self._deliver(orjson.loads(line))
                 self._received_at = time.monotonic()
 
     def _deliver(self, event: dict[str, Any]) -> None:
         kind, item = event["type"], event["object"]
         if kind == "ERROR":
-            raise KubernetesError.of(item.get("code") or 500, json.dumps(item))
+            raise KubernetesError.of(item.get("code") or 500, orjson.dumps(item))
         self._version = item["metadata"]["resourceVersion"]
         if kind == "DELETED":
             self._receiver.remove(item["metadata"]["uid"])

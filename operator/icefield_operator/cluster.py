@@ -19,7 +19,7 @@ from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION, FIELD_MAN
 from icefield_kube.client import APPLY_PATCH, MERGE_PATCH, Credentials, KubeClient, Manifest, delete_options
 from icefield_kube.errors import AlreadyExists, Conflict, NotFound
 from icefield_kube.paths import path_of
-from icefield_kube.watch import pages
+from icefield_kube.watch import Receiver, Reflector, pages
 
 from .cluster_cache import ClusterCache
 
@@ -52,6 +52,19 @@ class Cluster:
     async def credentials(self) -> Credentials:
         """Return what another client needs to log in with the same identity; a rotated token is read each time."""
         return await self._client.credentials()
+
+    def reflector(self, kind: str, receiver: Receiver, *, selector: str, version: str) -> Reflector:
+        """Return what keeps a receiver up to date with the objects of a kind, from a list on that it has already.
+
+        Args:
+            kind: such as `Pod`.
+            receiver: where changes are delivered.
+            selector: a label selector.
+            version: resourceVersion of the list.
+        """
+        return Reflector(
+            self._client, path_of(kind, None), receiver, label_selector=selector, version=version
+        )
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Return an object as it is now, not as cached; None when there is none."""

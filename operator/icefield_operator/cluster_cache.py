@@ -2,7 +2,7 @@
 
 kopf delivers watch events but does not report a watch that died, and after a lost connection it lists again without
 reporting what was deleted meanwhile. So the snapshot is also compared with a fresh list now and then; and each write of
-ours, and each difference that a list shows, is a version that the watch must deliver soon, or it counts as dead.
+ours, and each difference that such a list shows, is a version that the watch must deliver soon, or it counts as dead.
 """
 
 from __future__ import annotations
@@ -153,6 +153,11 @@ class ClusterCache:
         """Return the pods that the Run, Warehouse or Workspace with this uid owns."""
         return [entry.manifest for entry in self._pods_by_owner.of(uid)]
 
+    def manifest(self, kind: str, uid: str) -> Manifest | None:
+        """Return the object of a kind with this metadata.uid, as the API serves it."""
+        entry = self._stores[kind].by_uid(uid)
+        return entry.manifest if entry else None
+
     def names(self, kind: str) -> list[tuple[str, str]]:
         """Return (namespace, name) of every cached object of a kind; the namespace is "" for cluster-scoped kinds."""
         return self._stores[kind].names()
@@ -206,8 +211,10 @@ class ClusterCache:
         """
         self._retain(kind, self._put_listed(kind, manifests), version)
 
-    async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> None:
+    async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> str:
         """Store a complete fresh list page by page, as `replace` does; no more than a page is in memory as it came.
+
+        Returns the resourceVersion of the list.
 
         Args:
             kind: the kind listed.
@@ -219,6 +226,19 @@ class ClusterCache:
             listed |= self._put_listed(kind, manifests)
             version = version_of_page
         self._retain(kind, listed, version)
+        return version
+
+    def start_over(self, kind: str, manifests: Iterable[Manifest], version: str) -> list[Manifest]:
+        """Store the complete list of a kind that its watch continues from; return what changed or is gone."""
+        listed, changed = set(), []
+        for manifest in manifests:
+            listed.add(manifest["metadata"]["uid"])
+            if self._stores[kind].put(Entry(manifest)):
+                changed.append(manifest)
+        changed += [entry.manifest for entry in self._stores[kind].retain(listed, int(version))]
+        self._awaited[kind].clear()
+        self._received_at[kind] = self._clock()
+        return changed
 
     def forget(self, kind: str, namespace: str | None, name: str, uid: str | None) -> None:
         """Drop an object that the API has just reported as deleted."""

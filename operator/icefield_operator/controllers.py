@@ -98,9 +98,12 @@ class Controllers:
     def handle(self, event: str | None, manifest: Manifest) -> None:
         """Store a watch event and enqueue whatever it concerns; one that changes nothing enqueues nothing."""
         if self.cache.observe(event, manifest):
-            self.enqueue(Key(manifest["kind"], *key_of(manifest)))
-            for key in self._related(manifest):
-                self.enqueue(key)
+            self._enqueue_changed(manifest)
+
+    def handle_list(self, kind: str, manifests: Iterable[Manifest], version: str) -> None:
+        """Store the list that a watch of a kind starts over with, and enqueue what each difference concerns."""
+        for manifest in self.cache.start_over(kind, manifests, version):
+            self._enqueue_changed(manifest)
 
     def enqueue_all(self) -> None:
         """Enqueue every cached object that can still change (the resync), a Workspace before what is in it."""
@@ -120,6 +123,11 @@ class Controllers:
         for key in self._related(manifest):
             if key != informed:
                 self.enqueue(key)
+
+    def _enqueue_changed(self, manifest: Manifest) -> None:
+        self.enqueue(Key(manifest["kind"], *key_of(manifest)))
+        for key in self._related(manifest):
+            self.enqueue(key)
 
     def _related(self, manifest: Manifest) -> Iterator[Key]:
         for relation in self._relations[manifest["kind"]]:

@@ -15,7 +15,7 @@ from icefield_kube.errors import KubernetesError
 from .cluster import Cluster, together
 from .cluster_cache import WATCHED_KINDS, Kind
 from .controllers import Controllers
-from .handlers import registry_for
+from .handlers import reflectors_for, registry_for
 from .health import Health
 from .settings import Settings
 
@@ -39,6 +39,8 @@ class Operator:
         self._cache = controllers.cache
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
+        self._versions: dict[str, str] = {}
+        """Of the newest list of each kind."""
 
     async def run(self) -> None:
         """Run until SIGTERM, SIGINT or `stop`; raise when a part fails.
@@ -70,6 +72,7 @@ class Operator:
         self._stop.set()
 
     async def _watch(self) -> None:
+        reflectors = reflectors_for(self._controllers, self._cluster, self._versions)
         # Not kopf.operator(): when it ends, it cancels every task of the loop that was started after it, ours too.
         tasks = await kopf.spawn_tasks(
             registry=registry_for(self._controllers, self._cluster),
@@ -78,6 +81,7 @@ class Operator:
             stop_flag=self._stop,
             ready_flag=self._ready,
         )
+        tasks = [*tasks, *(asyncio.create_task(reflector.run()) for reflector in reflectors)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -119,6 +123,7 @@ class Operator:
     async def _sync(self) -> None:
         async def sync(kind: str) -> None:
             selector = POD_SELECTOR if kind == Kind.POD else ""
-            await self._cache.replace_by_pages(kind, self._cluster.pages(kind, selector=selector))
+            pages = self._cluster.pages(kind, selector=selector)
+            self._versions[kind] = await self._cache.replace_by_pages(kind, pages)
 
         await together(*(sync(kind) for kind in WATCHED_KINDS))

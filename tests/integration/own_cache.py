@@ -45,6 +45,10 @@ async def _own_part(pages: AsyncIterable[tuple[list[Manifest], str]]) -> AsyncIt
     async for manifests, version in pages:
         yield list(filter(_concerns_us, manifests)), version
 
+    def start_over(self, kind: str, manifests: Iterable[Manifest], version: str) -> list[Manifest]:
+        """Take in what the list has of this worker's that a watch starts over with."""
+        return super().start_over(kind, filter(_concerns_us, manifests), version)
+
 
 def _concerns_us(manifest: Manifest) -> bool:
     kind, metadata = manifest["kind"], manifest["metadata"]

@@ -13,7 +13,7 @@ from icefield_cluster.commands import run
 from icefield_cluster.paths import cache_dir, locked
 
 from .toolchain import find_go
-from .versions import MODULES, Module
+from .versions import KWOK, MODULES, Module
 
 TEMPLATES = Path(__file__).parent / "go"
 # The linker strips debugging information, so the compiler does not make it: that takes a sixth of its time.
@@ -123,12 +123,12 @@ def _environment(go: Path) -> dict[str, str]:
 
 
 def find(name: str) -> Path:
-    """The path of a program of the cluster.
+    """The path of a program.
 
     Raises:
         KeyError: no module has such a program.
     """
-    for module in MODULES:
+    for module in (*MODULES, KWOK):
         if name in module.programs:
             return folder_of(module) / name
     raise KeyError(name)

@@ -57,7 +57,11 @@ ETCD = Module("etcd", "v3.6.16", "go.etcd.io/etcd/server/v3", ("etcd",))
 COREDNS = Module("coredns", "v1.12.4", ".", ("coredns",))
 VERSITYGW = Module("versitygw", "v1.8.0", "github.com/versity/versitygw/cmd/versitygw", ("versitygw",))
 
+# Simulates nodes for benchmarks/scale; no part of a cluster.
+KWOK = Module("kwok", "v0.8.0", "sigs.k8s.io/kwok/cmd/kwok", ("kwok",))
+
 MODULES = (KUBERNETES, ETCD, COREDNS, VERSITYGW)
+"""Of a cluster."""
 
 GO_AT_LEAST = (1, 26)
 """The newest `go` line of the modules above (etcd's), so that no further toolchain has to be fetched."""

@@ -16,7 +16,7 @@ from icefield_cluster.commands import Argument
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.paths import CHECKOUT
 from icefield_cluster.programs import binaries, toolchain
-from icefield_cluster.programs.versions import GO_AT_LEAST, KUBERNETES, MODULES
+from icefield_cluster.programs.versions import GO_AT_LEAST, KUBERNETES, KWOK, MODULES
 from icefield_cluster.standalone import cgroups, containerd, controlplane, coredns, kubelet, pki
 from icefield_cluster.standalone.layout import ControlPlaneLayout
 from icefield_cluster.standalone.network import ClusterNetwork
@@ -98,7 +98,7 @@ def test_a_control_plane_on_the_loopback_device_advertises_another_address(tmp_p
 
 
 def test_every_module_has_checksums_and_needs_no_newer_go() -> None:
-    for module in MODULES:
+    for module in (*MODULES, KWOK):
         folder = binaries.TEMPLATES / module.name
         text = (folder / "go.mod").read_text()
         go = next(line.split()[1] for line in text.splitlines() if line.startswith("go "))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_kube.paths import path_of
+from icefield_kube.paths import path_of, resource_of
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,18 @@ from icefield_kube.paths import path_of
 )
 def test_path(kind: str, namespace: str | None, name: str | None, path: str) -> None:
     assert path_of(kind, namespace, name) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [
+        ("/api/v1/pods", "pods"),
+        ("/api/v1/namespaces/n", "namespaces"),
+        ("/api/v1/namespaces/n/pods/p/log", "pods/log"),
+        ("/apis/icefield.dev/v1alpha1/namespaces/n/runs/r/status", "runs/status"),
+        ("/apis/icefield.dev/v1alpha1/workspaces/w", "workspaces"),
+        ("/version", "other"),
+    ],
+)
+def test_a_path_is_counted_under_its_resource(path: str, resource: str) -> None:
+    assert resource_of(path) == resource

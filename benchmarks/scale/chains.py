@@ -1,0 +1,215 @@
+"""Chains of two pods: by a bare script, and as runs of a job through REST."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from icefield_crds.names import GROUP, VERSION
+from icefield_kube.client import KubeClient, Manifest
+
+from .site import NAMESPACE, Program, Site
+
+CLIENTS = 24
+PROBE_SECONDS = 0.1
+ENDED = ("success", "failed", "cancelled")
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+RUNS = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/runs"
+MINUTES = 30
+
+
+@dataclass
+class Burst:
+    """What was measured while a number of runs lived."""
+
+    count: int
+    seconds: float = 0.0
+    operator_cpu: float = 0.0
+    apiserver_cpu: float = 0.0
+    calls: dict[str, float] = field(default_factory=dict)
+    posts: list[float] = field(default_factory=list)
+    reads: list[float] = field(default_factory=list)
+    lists: list[float] = field(default_factory=list)
+
+
+async def chain_bare(kubernetes: KubeClient, count: int, spec: Manifest) -> float:
+    """Return the seconds a script takes that creates the first pod of each chain, and the second once it has succeeded.
+
+    Args:
+        kubernetes: with a connection pool.
+        count: how many chains.
+        spec: of every pod.
+    """
+    batch = f"bare-{secrets.token_hex(4)}"
+    slots, pending = asyncio.Semaphore(CLIENTS), count
+    succeeded: set[str] = set()
+
+    async def create(name: str) -> None:
+        async with slots:
+            metadata = {"name": name, "labels": {"benchmark": batch}}
+            await kubernetes.call("POST", PODS, body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+    started = time.monotonic()
+    async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group:
+        async with _watch(kubernetes, PODS, f"benchmark={batch}") as pods:
+            for number in range(count):
+                group.create_task(create(f"{batch}-{number}-0"))
+            async for pod in pods:
+                name = pod["metadata"]["name"]
+                if pod["status"].get("phase") != "Succeeded" or name in succeeded:
+                    continue
+                succeeded.add(name)
+                if name.endswith("-0"):
+                    group.create_task(create(f"{name[:-2]}-1"))
+                elif not (pending := pending - 1):
+                    break
+    return time.monotonic() - started
+
+
+async def chain_through_icefield(site: Site, kubernetes: KubeClient, count: int, job: str) -> Burst:
+    """Submit that many runs of a job at once, wait for their end, and return what was measured.
+
+    Args:
+        site: the installation.
+        kubernetes: watches the runs.
+        count: how many.
+        job: id of the job.
+    """
+    burst, ids = Burst(count), list[str]()
+    before = _Usage(site)
+    started = time.monotonic()
+    async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group:
+        ended = group.create_task(_wait_for_ends(kubernetes, count))
+        probes = [group.create_task(_probe(site, ids, burst.reads)), group.create_task(_probe_list(site, ids, burst.lists))]
+        numbers = iter(range(count))
+        for _ in range(CLIENTS):
+            group.create_task(_submit(site, job, numbers, ids, burst.posts))
+        await ended
+        burst.seconds = time.monotonic() - started
+        for probe in probes:
+            probe.cancel()
+    before.subtract_from(_Usage(site), burst)
+    return burst
+
+
+class _Usage:
+    """CPU time and calls of our processes."""
+
+    def __init__(self, site: Site) -> None:
+        self._programs = (site.operator, site.apiserver)
+        self._cpu = [program.cpu_seconds() for program in self._programs]
+        self._calls = [program.calls() for program in self._programs]
+
+    def subtract_from(self, later: _Usage, burst: Burst) -> None:
+        """Write the difference to a later usage into a burst."""
+        burst.operator_cpu, burst.apiserver_cpu = (now - then for then, now in zip(self._cpu, later._cpu, strict=True))
+        for then, now in zip(self._calls, later._calls, strict=True):
+            for name, value in now.items():
+                burst.calls[name] = burst.calls.get(name, 0.0) + value - then.get(name, 0.0)
+
+
+async def _submit(site: Site, job: str, numbers: Iterator[int], ids: list[str], took: list[float]) -> None:
+    async with site.rest() as rest:
+        for _ in numbers:
+            sent = time.perf_counter()
+            answer = (await rest.post(f"/jobs/{job}/run")).raise_for_status()
+            took.append(time.perf_counter() - sent)
+            ids.append(answer.json()["run_id"])
+
+
+async def _probe(site: Site, ids: list[str], took: list[float]) -> None:
+    async with site.rest() as rest:
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            if ids:
+                await _timed(rest, f"/runs/{random.choice(ids)}", took)  # noqa: S311
+
+
+async def _probe_list(site: Site, ids: list[str], took: list[float]) -> None:
+    async with site.rest() as rest:
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            if ids:
+                await _timed(rest, "/runs?limit=50", took)
+
+
+async def _timed(rest: httpx.AsyncClient, path: str, took: list[float]) -> None:
+    sent = time.perf_counter()
+    (await rest.get(path)).raise_for_status()
+    took.append(time.perf_counter() - sent)
+
+
+async def _wait_for_ends(kubernetes: KubeClient, count: int) -> None:
+    ended: set[str] = set()
+    async with _watch(kubernetes, RUNS, "") as runs:
+        async for run in runs:
+            phase = run.get("status", {}).get("phase")
+            if phase in ENDED:
+                assert phase == "success", run["status"]
+                ended.add(run["metadata"]["name"])
+                if len(ended) == count:
+                    return
+
+
+@asynccontextmanager
+async def _watch(kubernetes: KubeClient, path: str, selector: str) -> AsyncIterator[AsyncIterator[Manifest]]:
+    """Yield the objects of a collection as they change, from now on."""
+    version = (await kubernetes.call("GET", path, query={"limit": "1"}))["metadata"]["resourceVersion"]
+    query = {"watch": "true", "resourceVersion": version, "labelSelector": selector}
+    async with kubernetes.stream(path, query, idle_seconds=300) as lines:
+
+        async def objects() -> AsyncIterator[Manifest]:
+            async for line in lines:
+                yield json.loads(line)["object"]
+
+        yield objects()
+
+
+async def make_job(site: Site, tasks: list[dict[str, Any]]) -> str:
+    """Create a job and return its id."""
+    async with site.rest() as rest:
+        answer = await rest.post("/jobs", json={"name": f"bench-{secrets.token_hex(4)}", "tasks": tasks})
+        return str(answer.raise_for_status().json()["id"])
+
+
+async def clear(kubernetes: KubeClient) -> None:
+    """Delete every run and pod, and wait until they are gone."""
+    for path in (RUNS, PODS):
+        await kubernetes.call("DELETE", path, query={"gracePeriodSeconds": "0"})
+    async with asyncio.timeout(MINUTES * 60):
+        for path in (RUNS, PODS):
+            while (await kubernetes.call("GET", path, query={"limit": "1"}))["items"]:
+                with suppress(TimeoutError):
+                    await asyncio.sleep(1)
+
+
+async def memory_of_live_runs(site: Site, kubernetes: KubeClient, count: int, job: str) -> float:
+    """Return the operator's memory, in bytes, of one of that many runs whose tasks run and do not end."""
+    before = site.operator.resident_bytes()
+    numbers = iter(range(count))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CLIENTS):
+            group.create_task(_submit(site, job, numbers, [], []))
+    async with asyncio.timeout(MINUTES * 60):
+        while await _running(kubernetes) < count:
+            await asyncio.sleep(1)
+    return (site.operator.resident_bytes() - before) / count
+
+
+async def _running(kubernetes: KubeClient) -> int:
+    found = (await kubernetes.call("GET", RUNS))["items"]
+    return sum(run.get("status", {}).get("phase") == "running" for run in found)
+
+
+def program_memory(program: Program) -> str:
+    """Return a process's memory in words."""
+    return f"{program.resident_bytes() / 1e6:.0f} MB"
