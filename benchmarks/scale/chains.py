@@ -7,21 +7,23 @@ import json
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from tests.eventually import eventually
 
 from icefield_crds.names import GROUP, VERSION
 from icefield_kube.client import KubeClient, Manifest
 
-from .site import NAMESPACE, Program, Site
+from .site import NAMESPACE, Site
 
 CLIENTS = 24
 PROBE_SECONDS = 0.1
-ENDED = ("success", "failed", "cancelled")
+ENDED = ("success",)
+RUNNING = ("running",)
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 RUNS = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/runs"
 MINUTES = 30
@@ -56,22 +58,24 @@ async def chain_bare(kubernetes: KubeClient, count: int, spec: Manifest) -> floa
     async def create(name: str) -> None:
         async with slots:
             metadata = {"name": name, "labels": {"benchmark": batch}}
-            await kubernetes.call("POST", PODS, body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+            await kubernetes.call(
+                "POST", PODS, body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+            )
 
     started = time.monotonic()
-    async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group:
-        async with _watch(kubernetes, PODS, f"benchmark={batch}") as pods:
-            for number in range(count):
-                group.create_task(create(f"{batch}-{number}-0"))
-            async for pod in pods:
-                name = pod["metadata"]["name"]
-                if pod["status"].get("phase") != "Succeeded" or name in succeeded:
-                    continue
-                succeeded.add(name)
-                if name.endswith("-0"):
-                    group.create_task(create(f"{name[:-2]}-1"))
-                elif not (pending := pending - 1):
-                    break
+    watch = _watch(kubernetes, PODS, f"benchmark={batch}")
+    async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group, watch as pods:
+        for number in range(count):
+            group.create_task(create(f"{batch}-{number}-0"))
+        async for pod in pods:
+            name = pod["metadata"]["name"]
+            if pod["status"].get("phase") != "Succeeded" or name in succeeded:
+                continue
+            succeeded.add(name)
+            if name.endswith("-0"):
+                group.create_task(create(f"{name[:-2]}-1"))
+            elif not (pending := pending - 1):
+                break
     return time.monotonic() - started
 
 
@@ -88,8 +92,11 @@ async def chain_through_icefield(site: Site, kubernetes: KubeClient, count: int,
     before = _Usage(site)
     started = time.monotonic()
     async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group:
-        ended = group.create_task(_wait_for_ends(kubernetes, count))
-        probes = [group.create_task(_probe(site, ids, burst.reads)), group.create_task(_probe_list(site, ids, burst.lists))]
+        ended = group.create_task(_wait_for_phase(kubernetes, count, ENDED))
+        probes = [
+            group.create_task(_probe(site, ids, burst.reads)),
+            group.create_task(_probe_list(site, ids, burst.lists)),
+        ]
         numbers = iter(range(count))
         for _ in range(CLIENTS):
             group.create_task(_submit(site, job, numbers, ids, burst.posts))
@@ -148,15 +155,16 @@ async def _timed(rest: httpx.AsyncClient, path: str, took: list[float]) -> None:
     took.append(time.perf_counter() - sent)
 
 
-async def _wait_for_ends(kubernetes: KubeClient, count: int) -> None:
-    ended: set[str] = set()
+async def _wait_for_phase(kubernetes: KubeClient, count: int, phases: Collection[str]) -> None:
+    """Return once that many runs have had one of these phases."""
+    reached: set[str] = set()
     async with _watch(kubernetes, RUNS, "") as runs:
         async for run in runs:
             phase = run.get("status", {}).get("phase")
-            if phase in ENDED:
-                assert phase == "success", run["status"]
-                ended.add(run["metadata"]["name"])
-                if len(ended) == count:
+            assert phase != "failed", run["status"]
+            if phase in phases:
+                reached.add(run["metadata"]["name"])
+                if len(reached) == count:
                     return
 
 
@@ -183,33 +191,22 @@ async def make_job(site: Site, tasks: list[dict[str, Any]]) -> str:
 
 async def clear(kubernetes: KubeClient) -> None:
     """Delete every run and pod, and wait until they are gone."""
+
+    async def are_gone() -> bool:
+        pages = [await kubernetes.call("GET", path, query={"limit": "1"}) for path in (RUNS, PODS)]
+        return not any(page["items"] for page in pages)
+
     for path in (RUNS, PODS):
         await kubernetes.call("DELETE", path, query={"gracePeriodSeconds": "0"})
-    async with asyncio.timeout(MINUTES * 60):
-        for path in (RUNS, PODS):
-            while (await kubernetes.call("GET", path, query={"limit": "1"}))["items"]:
-                with suppress(TimeoutError):
-                    await asyncio.sleep(1)
+    await eventually(are_gone, patience=MINUTES * 60)
 
 
 async def memory_of_live_runs(site: Site, kubernetes: KubeClient, count: int, job: str) -> float:
     """Return the operator's memory, in bytes, of one of that many runs whose tasks run and do not end."""
     before = site.operator.resident_bytes()
     numbers = iter(range(count))
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group:
+        group.create_task(_wait_for_phase(kubernetes, count, RUNNING))
         for _ in range(CLIENTS):
             group.create_task(_submit(site, job, numbers, [], []))
-    async with asyncio.timeout(MINUTES * 60):
-        while await _running(kubernetes) < count:
-            await asyncio.sleep(1)
     return (site.operator.resident_bytes() - before) / count
-
-
-async def _running(kubernetes: KubeClient) -> int:
-    found = (await kubernetes.call("GET", RUNS))["items"]
-    return sum(run.get("status", {}).get("phase") == "running" for run in found)
-
-
-def program_memory(program: Program) -> str:
-    """Return a process's memory in words."""
-    return f"{program.resident_bytes() / 1e6:.0f} MB"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.kubernetes_client import KubernetesClient
 
 from icefield_cluster import processes
 from icefield_cluster.commands import Argument
 from icefield_cluster.programs import binaries
 from icefield_cluster.programs.versions import KWOK
-from tests.kubernetes_client import KubernetesClient
 
 ANNOTATION = {"kwok.x-k8s.io/node": "fake"}
 ADDRESS = "127.0.0.1"
@@ -96,7 +96,11 @@ def are_ready(client: KubernetesClient) -> bool:
 
 
 def _stages() -> list[dict[str, Any]]:
-    node = {"key": '.status.conditions.[] | select( .type == "Ready" ) | .status', "operator": "NotIn", "values": ["True"]}
+    node = {
+        "key": '.status.conditions.[] | select( .type == "Ready" ) | .status',
+        "operator": "NotIn",
+        "values": ["True"],
+    }
     never = {"key": ".spec.restartPolicy", "operator": "In", "values": ["Never"]}
     alive = {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}
     unstarted = {"key": ".status.podIP", "operator": "DoesNotExist"}

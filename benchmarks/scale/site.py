@@ -16,16 +16,16 @@ import certifi
 import httpx
 import psutil
 import yaml
+from tests.controlplane import REPOSITORY, ControlPlane, start_control_plane
+from tests.kubernetes_client import WORKSPACES, KubernetesClient
+from tests.object_store import REGION, RunningObjectStore, start_object_store
+from tests.postgres import start_postgres
 
 from icefield_cluster import processes
 from icefield_cluster.commands import Argument
 from icefield_cluster.install.api import Api
 from icefield_cluster.programs import binaries
 from icefield_crds.names import API_VERSION, namespace_of
-from tests.controlplane import REPOSITORY, ControlPlane, start_control_plane
-from tests.kubernetes_client import WORKSPACES, KubernetesClient
-from tests.object_store import REGION, RunningObjectStore, start_object_store
-from tests.postgres import start_postgres
 
 from . import fake_nodes
 

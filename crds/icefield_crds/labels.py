@@ -13,6 +13,8 @@ COMPONENT = "app.kubernetes.io/component"
 WORKSPACE = f"{GROUP}/workspace"
 JOB = f"{GROUP}/job"
 RUN = f"{GROUP}/run"
+RUN_UID = f"{GROUP}/run-uid"
+"""metadata.uid of the Run, on what is deleted for many runs at once: a name may be given again."""
 TASK = f"{GROUP}/task"
 ATTEMPT = f"{GROUP}/attempt"
 WAREHOUSE = f"{GROUP}/warehouse"
@@ -36,6 +38,11 @@ def of_workspace_child(workspace: str) -> dict[str, str]:
 def of_run_child(workspace: str, run: str) -> dict[str, str]:
     """Return the labels of what a Run owns besides its pods."""
     return {**of_workspace_child(workspace), RUN: run}
+
+
+def of_run_prerequisite(workspace: str, run: str, uid: str) -> dict[str, str]:
+    """Return the labels of what a Run needs before its first pod, until its end."""
+    return {**of_run_child(workspace, run), RUN_UID: uid}
 
 
 def of_task_pod(workspace: str, run: str, task_key: str, attempt: int) -> dict[str, str]:

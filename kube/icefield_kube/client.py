@@ -42,9 +42,7 @@ KEEP_ALIVE_SECONDS = 60.0
 READ_BUFFER_BYTES = 2**21
 """An event of a watch is one line, and may have as many bytes as the largest object."""
 
-REQUESTS = Counter(
-    "icefield_kubernetes_requests_total", "Requests sent to the Kubernetes API.", ["method", "resource"]
-)
+REQUESTS = Counter("icefield_kubernetes_requests_total", "Requests sent to the Kubernetes API.", ["method", "resource"])
 
 
 class Credentials(NamedTuple):
@@ -62,8 +60,8 @@ class Credentials(NamedTuple):
 class KubeClient:
     """Connections to a cluster under one identity: a pool for calls and another for streams.
 
-    The official client loads credentials and TLS; requests are sent without it. It copies each header and parameter, reads
-    .netrc and the proxies of the environment for each request, and writes JSON with the standard library.
+    The official client loads credentials and TLS; requests are sent without it. For each request it copies headers and
+    parameters, reads .netrc and the proxies of the environment, and writes JSON with the standard library.
 
     Args:
         configuration: where the cluster is, and with which credentials.

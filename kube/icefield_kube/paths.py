@@ -53,7 +53,7 @@ def path_of(kind: str, namespace: str | None, name: str | None = None) -> str:
 
 
 def resource_of(path: str) -> str:
-    """Return the plural of the kind that a URL path is about, with the subresource, such as `pods/log`; a metric's label.
+    """Return the plural of the kind that a URL path is about, and its subresource, such as `pods/log`.
 
     Args:
         path: of `path_of`, with or without a subresource behind it.

@@ -26,6 +26,9 @@ from .cluster_cache import ClusterCache
 REQUEST_TIMEOUT = 15.0
 """Seconds that one request may take, connecting included."""
 
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The representation of a list without spec and status."""
+
 _FIELD_MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
@@ -62,9 +65,7 @@ class Cluster:
             selector: a label selector.
             version: resourceVersion of the list.
         """
-        return Reflector(
-            self._client, path_of(kind, None), receiver, label_selector=selector, version=version
-        )
+        return Reflector(self._client, path_of(kind, None), receiver, label_selector=selector, version=version)
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Return an object as it is now, not as cached; None when there is none."""
@@ -100,6 +101,12 @@ class Cluster:
             items += page
             version = version_of_page
         return items, version
+
+    async def metadata_of(self, kind: str, selector: str) -> AsyncIterator[Manifest]:
+        """Yield every object of a kind that a label selector matches, with nothing but its metadata."""
+        async for page in pages(self._client, path_of(kind, None), label_selector=selector, accept=METADATA_ONLY):
+            for item in page.get("items") or []:
+                yield item
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object.
@@ -177,6 +184,12 @@ class Cluster:
         """Delete this very object; that it is gone already is fine."""
         metadata = manifest["metadata"]
         await self.delete(manifest["kind"], metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
+
+    async def delete_collection(self, kind: str, namespace: str, selector: str) -> None:
+        """Delete the objects of a kind in a namespace that a label selector matches; there may be none."""
+        await self._request(
+            "DELETE", path_of(kind, namespace), query={"labelSelector": selector}, body=delete_options()
+        )
 
     async def write_status(self, resource: Resource[Any, Any], status: Status) -> bool:
         """Write the status of a custom resource; return whether it differed from the present one.

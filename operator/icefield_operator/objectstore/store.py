@@ -1,25 +1,42 @@
-"""The few S3 calls that the operator makes, each with a timeout and with errors a condition can show."""
+"""The few S3 calls that the operator makes, each with a timeout and with errors a condition can show.
+
+Two clients make them: botocore's, which can do everything, and for reading and writing objects obstore (Rust's
+object_store). Logs are archived in thousands of small objects, and a call through botocore takes 3 ms of CPU time, one
+through obstore 0.3 ms.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from functools import cache
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import obstore
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import BotoCoreError, ClientError
+from obstore import exceptions
+from obstore.store import S3Store
 
 from .config import ObjectStoreConfig, ObjectStoreError
+
+if TYPE_CHECKING:
+    from obstore import PutMode
+    from obstore.store import ClientConfig
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 CALL_TIMEOUT = 90
 MAX_CONNECTIONS = 32
+MAX_RETRIES = 2
 DELETE_BATCH = 1000
+CA_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchBucketPolicy"})
 
 
@@ -33,6 +50,7 @@ class ObjectStore:
     def __init__(self, config: ObjectStoreConfig, client: Any) -> None:
         """Wrap an open S3 client; use `ObjectStore.open`."""
         self._client = client
+        self._objects = _objects_of(config)
         self.config = config
 
     @classmethod
@@ -84,40 +102,42 @@ class ObjectStore:
             AlreadyExistsError: `new`, and there is one.
             ObjectStoreError: the store is unavailable or refuses.
         """
-        await self._call("put_object", Key=key, Body=body, **({"IfNoneMatch": "*"} if new else {}))
+        with _translate_object_errors("put"):
+            async with asyncio.timeout(CALL_TIMEOUT):
+                mode: PutMode = "create" if new else "overwrite"
+                await obstore.put_async(self._objects, key, body, mode=mode, use_multipart=False)
 
     async def get(self, key: str) -> bytes | None:
         """Return the content of an object, or None when there is no such object."""
         try:
-            async with asyncio.timeout(CALL_TIMEOUT):
-                answer = await self._call("get_object", Key=key)
-                with _translate_errors("get_object"):
-                    async with answer["Body"] as stream:
-                        content: bytes = await stream.read()
-                        return content
+            with _translate_object_errors("get"):
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    answer = await obstore.get_async(self._objects, key)
+                    return bytes(await answer.bytes_async())
         except _MissingError:
             return None
-        except TimeoutError as error:
-            raise ObjectStoreError(f"the object store did not answer get_object within {CALL_TIMEOUT} s") from error
 
     async def exists(self, key: str) -> bool:
         """Return whether there is an object at this key."""
         try:
-            await self._call("head_object", Key=key)
+            with _translate_object_errors("head"):
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    await obstore.head_async(self._objects, key)
         except _MissingError:
             return False
         return True
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """Yield the keys that begin with the prefix, in order, a page at a time."""
-        token: dict[str, str] = {}
+        """Yield the keys below a prefix that ends with a slash, in order, a page at a time."""
+        pages = obstore.list(self._objects, prefix, chunk_size=DELETE_BATCH)
         while True:
-            page = await self._call("list_objects_v2", Prefix=prefix, MaxKeys=DELETE_BATCH, **token)
-            for item in page.get("Contents", []):
-                yield item["Key"]
-            if not page.get("IsTruncated"):
+            with _translate_object_errors("list"):
+                async with asyncio.timeout(CALL_TIMEOUT):
+                    page = await anext(pages, None)
+            if page is None:
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            for item in page:
+                yield item["path"]
 
     async def delete_some(self, prefix: str) -> int:
         """Delete at most a thousand objects below the prefix and return how many; 0 means none is left.
@@ -159,6 +179,48 @@ class ObjectStore:
 
 class _MissingError(ObjectStoreError):
     """What was asked for is not there."""
+
+
+def _objects_of(config: ObjectStoreConfig) -> S3Store:
+    """Return the client of objects; it connects with the first call."""
+    bundle = next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), None)
+    options: ClientConfig = {
+        "allow_http": True,
+        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),
+        "timeout": timedelta(seconds=READ_TIMEOUT),
+    }
+    if bundle:
+        options["root_certificate"] = Path(bundle).read_bytes()
+    return S3Store(
+        config.bucket,
+        endpoint=config.endpoint,
+        region=config.region,
+        access_key_id=config.credentials.access_key_id,
+        secret_access_key=config.credentials.secret_access_key,
+        virtual_hosted_style_request=False,
+        client_options=options,
+        retry_config={"max_retries": MAX_RETRIES, "retry_timeout": timedelta(seconds=CALL_TIMEOUT)},
+    )
+
+
+@contextmanager
+def _translate_object_errors(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _MissingError(f"{operation}: there is no such object") from error
+    except exceptions.AlreadyExistsError as error:
+        raise AlreadyExistsError(f"{operation}: there is an object of this key") from error
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        raise ObjectStoreError(f"the object store refused {operation}: {_first_line(error)}") from error
+    except exceptions.BaseError as error:
+        raise ObjectStoreError(f"the object store is not reachable, or failed: {_first_line(error)}") from error
+    except TimeoutError as error:
+        raise ObjectStoreError(f"the object store did not answer {operation} within {CALL_TIMEOUT} s") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 @cache

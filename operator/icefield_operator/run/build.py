@@ -51,7 +51,7 @@ class RunPodContext:
 
 def token_secret(run: Run, workspace: str, token: str) -> Manifest:
     """Return the Secret that holds the run's own token."""
-    metadata = metadata_of(run, workspace, names.run_token_secret(run.metadata.name))
+    metadata = prerequisite_metadata(run, workspace, names.run_token_secret(run.metadata.name))
     data = {TOKEN_KEY: base64.b64encode(token.encode()).decode()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
 
@@ -60,7 +60,7 @@ def files_config_map(run: Run, workspace: str, execution: Execution) -> Manifest
     """Return the ConfigMap with the run's inline files, or None when it has none."""
     if not execution.files:
         return None
-    metadata = metadata_of(run, workspace, names.run_files_config_map(run.metadata.name))
+    metadata = prerequisite_metadata(run, workspace, names.run_files_config_map(run.metadata.name))
     data = {_file_key(number): file.content for number, file in enumerate(execution.files)}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
@@ -229,6 +229,13 @@ def metadata_of(run: Run, workspace: str, name: str) -> Manifest:
         "labels": labels.of_run_child(workspace, run.metadata.name),
         "ownerReferences": [run.owner_reference.to_api()],
     }
+
+
+def prerequisite_metadata(run: Run, workspace: str, name: str) -> Manifest:
+    """Return the metadata of an object of this name that the run needs before its first pod, until its end."""
+    metadata = run.metadata
+    marks = labels.of_run_prerequisite(workspace, metadata.name, metadata.uid)
+    return {**metadata_of(run, workspace, name), "labels": marks}
 
 
 def _file_key(number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -19,6 +18,7 @@ from . import dag, job_handover, resolve, status, validate
 from .admission import TIMED_OUT, Admission, Admissions
 from .attempt_starter import AttemptStarter
 from .dag import Stop
+from .leftovers import Leftovers
 from .log_archiving import record_archived_logs
 from .pods import PodObserver
 from .provisioner import PodProvisioners
@@ -46,7 +46,9 @@ class RunReconciler:
         self._controllers = controllers
         self._cache = controllers.cache
         self._provisioners = provisioners
-        self._starter = AttemptStarter(cluster, provisioners)
+        leftovers = Leftovers(cluster, self._cache)
+        controllers.serve(leftovers.run)
+        self._starter = AttemptStarter(cluster, provisioners, leftovers)
         self._pods = RunPods(cluster, self._cache, logs)
         self._logs = logs
         self._admissions = Admissions(self._cache)
@@ -174,10 +176,9 @@ class RunReconciler:
         """Write the status; then admit other runs when this one no longer occupies its place."""
         run = facts.run
         first_start = written.start_time if run.status is None or run.status.start_time is None else None
-        calls: list[Awaitable[object]] = [self._cluster.write_status(run, written)]
+        await self._cluster.write_status(run, written)
         if written.phase.is_terminal:
-            calls.append(self._starter.delete_prerequisites(facts, datetime.now(UTC)))
-        await together(*calls)
+            self._starter.discard(run)
         if first_start and run.metadata.creation_timestamp:
             RUN_START_SECONDS.observe(max((first_start - run.metadata.creation_timestamp).total_seconds(), 0))
         if written.phase.is_terminal or not self._admissions.holds(run):
@@ -185,6 +186,7 @@ class RunReconciler:
         await job_handover.set_owner(facts, self._cluster)
 
     def _forget(self, namespace: str, name: str) -> None:
+        self._starter.forget(namespace, name)
         for provisioner in self._provisioners:
             provisioner.on_deleted(namespace, name)
         self._admit_next(namespace, name, ended=True)

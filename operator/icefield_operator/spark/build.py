@@ -51,7 +51,7 @@ def config_map(context: ApplicationContext) -> Manifest:
     data = {APPLICATION_FILE: application_file(context.application)}
     if context.application.executors:
         data[EXECUTOR_TEMPLATE] = yaml.safe_dump(_executor(context), sort_keys=False)
-    metadata = run_build.metadata_of(run, workspace, names.spark_executor_config_map(run.metadata.name))
+    metadata = run_build.prerequisite_metadata(run, workspace, names.spark_executor_config_map(run.metadata.name))
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
@@ -72,7 +72,7 @@ def network_policy(context: ApplicationContext) -> Manifest | None:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": run_build.metadata_of(
+        "metadata": run_build.prerequisite_metadata(
             run, context.of_run.workspace, names.spark_executor_config_map(run.metadata.name)
         ),
         "spec": {"podSelector": own, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": own}]}]},
