@@ -178,6 +178,10 @@ class GroupIndex(Generic[T]):
         """Return the objects of a group; the store must not change while they are iterated."""
         return self._groups.get(group, {}).values()
 
+    def count(self) -> int:
+        """Return how many objects the groups have together."""
+        return sum(len(members) for members in self._groups.values())
+
     def all(self) -> Iterator[T]:
         """Yield the objects of every group."""
         return (item for members in self._groups.values() for item in members.values())

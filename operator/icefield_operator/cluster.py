@@ -200,8 +200,7 @@ class Cluster:
             Conflict: the resource was changed meanwhile.
             NotFound: it is gone.
         """
-        wanted = status.to_api()
-        present = resource.status.to_api() if resource.status else {}
+        wanted, present = status.to_api(), self._status_of(resource)
         if wanted == present:
             return False
         gone = {key: None for key in present if key not in wanted}
@@ -222,6 +221,14 @@ class Cluster:
             raise
         self._record(written)
         return True
+
+    def _status_of(self, resource: Resource[Any, Any]) -> Manifest:
+        """Return the status that this version of a resource has in Kubernetes; its model may have a newer one."""
+        metadata = resource.metadata
+        known = self._cache.manifest(resource.KIND, metadata.uid)
+        if known and known["metadata"]["resourceVersion"] == metadata.resource_version:
+            return known.get("status") or {}
+        return resource.status.to_api() if resource.status else {}
 
     async def apply_owner(self, resource: Resource[Any, Any], owner: Resource[Any, Any]) -> Manifest:
         """Make `owner` the controller of a resource that others created; nothing else of it is changed."""

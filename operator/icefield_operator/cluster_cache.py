@@ -136,6 +136,10 @@ class ClusterCache:
         found = self._unfinished.of(namespace) if namespace is not None else self._unfinished.all()
         return [entry.model for entry in found if isinstance(entry.model, Run)]
 
+    def count_unfinished_runs(self) -> int:
+        """Return how many Runs have not ended."""
+        return self._unfinished.count()
+
     def warehouse(self, namespace: str, name: str) -> Warehouse | None:
         """Return the Warehouse of this name."""
         return self.resource(Warehouse, namespace, name)

@@ -14,7 +14,7 @@ from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.metrics import RUN_START_SECONDS
 from icefield_operator.queue import Key
 
-from . import dag, job_handover, resolve, status, validate
+from . import dag, job_handover, resolve, status, unwritten, validate
 from .admission import TIMED_OUT, Admission, Admissions
 from .attempt_starter import AttemptStarter
 from .dag import Stop
@@ -25,7 +25,12 @@ from .provisioner import PodProvisioners
 from .refusals import Backoff, Rejections, describe, refused_end
 from .resolve import RunFacts
 from .run_pods import RunPods
+from .run_type import RunType, run_type_of
+from .unwritten import Background, Unwritten
 from .validate import RunProblem
+
+LOG_MARKS_A_SECOND = 2.0
+"""How many ended runs a second get their logs marked as archived, which is looked at when their pods are deleted."""
 
 
 class RunReconciler:
@@ -53,6 +58,8 @@ class RunReconciler:
         self._logs = logs
         self._admissions = Admissions(self._cache)
         self._backoff = Backoff()
+        self._unwritten = Unwritten()
+        self._marks = Background(LOG_MARKS_A_SECOND)
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Run; return when the next is due though nothing changes."""
@@ -68,9 +75,11 @@ class RunReconciler:
         except KubernetesError as error:
             if not error.is_too_large:
                 raise
-            await self._write(resolve.facts(run, self._cache), status.failed(run, [], validate.TOO_LARGE_JOB, now))
+            facts = resolve.facts(run, run.status, self._cache)
+            await self._write(facts, status.failed(run, [], validate.TOO_LARGE_JOB, now))
             return None
-        facts = resolve.facts(run, self._cache)
+        facts = resolve.facts(self._unwritten.on(run), run.status, self._cache)
+        run = facts.run
         problem = await self._validate(facts)
         if not self._admissions.holds(run):
             if problem and problem.final:
@@ -80,9 +89,9 @@ class RunReconciler:
             if _stop(run, deadline, now) is None:
                 admission = self._admit(facts, problem)
                 if not admission.admitted:
-                    await self._write(facts, status.waiting(facts.run, facts.tasks, problem, admission, now))
-                    retry = self._retry(run, problem, now)
-                    return _until(now, deadline, retry)
+                    written = status.waiting(facts.run, facts.tasks, problem, admission, now)
+                    due = await self._write(facts, written)
+                    return _until(now, due, deadline, self._retry(run, problem, now))
         return await self._advance(facts, problem, now)
 
     async def _validate(self, facts: RunFacts) -> RunProblem | None:
@@ -136,12 +145,12 @@ class RunReconciler:
             problem=problem or refusal,
             now=now,
         )
-        await self._write(facts, observer.complete(written))
+        due = await self._write(facts, observer.complete(written))
         if written.phase.is_terminal:
             return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
         if stop is None:
             self._provisioners.of(run).on_status_written(facts, self._pods.of(run))
-        times = [decision.next_deadline, next_events, next_check, next_give_up, next_lingering]
+        times = [due, decision.next_deadline, next_events, next_check, next_give_up, next_lingering]
         return _until(now, *times, None if stop else deadline, self._retry(run, refusal, now))
 
     def _is_too_late(self, run: Run, stop: Stop | None) -> bool:
@@ -172,11 +181,16 @@ class RunReconciler:
             attempts[key].append(rejected)
         return dag.decide(tasks, attempts, now=now, stop=stop, settled=status.settled(run)), attempts
 
-    async def _write(self, facts: RunFacts, written: RunStatus) -> None:
-        """Write the status; then admit other runs when this one no longer occupies its place."""
+    async def _write(self, facts: RunFacts, written: RunStatus) -> datetime | None:
+        """Write the status, or return when to; then admit other runs when this one no longer occupies its place."""
         run = facts.run
+        due = self._due(facts, written, datetime.now(UTC))
         first_start = written.start_time if run.status is None or run.status.start_time is None else None
-        await self._cluster.write_status(run, written)
+        if due:
+            self._unwritten.keep(run, written, due)
+        else:
+            await self._cluster.write_status(run, written)
+            self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
         if written.phase.is_terminal:
             self._starter.discard(run)
         if first_start and run.metadata.creation_timestamp:
@@ -184,9 +198,20 @@ class RunReconciler:
         if written.phase.is_terminal or not self._admissions.holds(run):
             self._admit_next(run.metadata.namespace or "", run.metadata.name, ended=written.phase.is_terminal)
         await job_handover.set_owner(facts, self._cluster)
+        return due
+
+    def _due(self, facts: RunFacts, newest: RunStatus, now: datetime) -> datetime | None:
+        """Return when to write the newest status of a run; None for now, and when nothing has changed."""
+        if newest == facts.written or run_type_of(facts.run) is not RunType.COMMAND:
+            return None
+        wait = unwritten.delay(facts.written, newest, self._cache.count_unfinished_runs())
+        due = min(self._unwritten.due(facts.run) or now + wait, now + wait)
+        return due if due > now else None
 
     def _forget(self, namespace: str, name: str) -> None:
         self._starter.forget(namespace, name)
+        self._unwritten.forget(namespace, name)
+        self._marks.forget(namespace, name)
         for provisioner in self._provisioners:
             provisioner.on_deleted(namespace, name)
         self._admit_next(namespace, name, ended=True)
@@ -205,9 +230,21 @@ class RunReconciler:
         self._backoff.reset(run.metadata.uid)
         if run.status is None:
             return None
+        now = datetime.now(UTC)
         recorded = record_archived_logs(status.ended(run, run.status), run.metadata.uid, self._logs.is_complete)
-        await self._cluster.write_status(run, recorded)
-        return await self._pods.clean_up(run, recorded, datetime.now(UTC))
+        due = self._marked_at(run, recorded, now)
+        if due is None:
+            await self._cluster.write_status(run, recorded)
+            self._marks.forget(run.metadata.namespace or "", run.metadata.name)
+        return _earliest(_until(now, due), await self._pods.clean_up(run, recorded, now))
+
+    def _marked_at(self, run: Run, recorded: RunStatus, now: datetime) -> datetime | None:
+        """Return when to write that logs of an ended run are archived; None for now, and when nothing has changed."""
+        before = run.status
+        if recorded == before or (before and recorded.observed_generation != before.observed_generation):
+            return None
+        due = self._marks.due(run, now, self._pods.kept_until(recorded, now))
+        return due if due > now else None
 
 
 def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
@@ -216,5 +253,9 @@ def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
     return Stop.TIMED_OUT if deadline is not None and deadline <= now else None
 
 
+def _earliest(*delays: timedelta | None) -> timedelta | None:
+    return min((delay for delay in delays if delay is not None), default=None)
+
+
 def _until(now: datetime, *times: datetime | None) -> timedelta | None:
-    return min((max(time - now, timedelta(0)) for time in times if time is not None), default=None)
+    return _earliest(*(max(time - now, timedelta(0)) for time in times if time is not None))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from icefield_crds import Execution, Flavor, Job, Run, RunSpec, Task, Workspace
+from icefield_crds import Execution, Flavor, Job, Run, RunSpec, RunStatus, Task, Workspace
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.workspace import DEFAULT_FLAVOR
 from icefield_operator.cluster_cache import ClusterCache
@@ -28,10 +28,12 @@ class RunFacts:
     """The DAG with every default filled in: the image (None: the runtime image), flavor, env, retries and timeout."""
     flavors: Mapping[str, Flavor]
     """The Flavors that the tasks name, as far as they exist; workloads and applications name none."""
+    written: RunStatus | None = None
+    """The Run's status in Kubernetes; that of `run` may be newer (unwritten.py)."""
 
 
-def facts(run: Run, cache: ClusterCache) -> RunFacts:
-    """Return a Run with the resources that it refers to."""
+def facts(run: Run, written: RunStatus | None, cache: ClusterCache) -> RunFacts:
+    """Return a Run with the resources that it refers to, and its status as it is written."""
     namespace = run.metadata.namespace or ""
     workspace = cache.workspace_of_namespace(namespace)
     execution = run.execution
@@ -44,6 +46,7 @@ def facts(run: Run, cache: ClusterCache) -> RunFacts:
         execution=execution,
         tasks=tasks,
         flavors={name: flavor for name, flavor in found if flavor},
+        written=written,
     )
 
 

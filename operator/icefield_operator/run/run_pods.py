@@ -96,6 +96,10 @@ class RunPods:
         """End pods; their logs stay readable. Return what was refused."""
         return await self._each(self._cluster.end_pod, pods)
 
+    def kept_until(self, ended: RunStatus, now: datetime) -> datetime:
+        """Return until when the pods of a run are kept that has ended."""
+        return (ended.completion_time or now) + PODS_KEPT
+
     async def clean_up(self, run: Run, ended: RunStatus, now: datetime) -> timedelta | None:
         """Make one pass over the pods of a run that has ended; return when the next is due.
 
@@ -105,18 +109,18 @@ class RunPods:
         pods = self.of(run)
         for attempt in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
             self._logs.observe_gone(attempt)
-        end = ended.completion_time or now
+        end, until = ended.completion_time or now, self.kept_until(ended, now)
         running = [pod for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
         if running and end + ENDED_AFTER <= now:
             await self.end(running)
         _, next_check = await self.delete_overdue(run, now)
         times = [end + ENDED_AFTER, next_check]
         if pods and logs_are_archived(ended):
-            if end + PODS_KEPT <= now:
+            if until <= now:
                 await together(*(self._cluster.delete_object(pod) for pod in pods if not _is_deleted(pod)))
                 self._events.forget(pods)
                 return None
-            times.append(end + PODS_KEPT)
+            times.append(until)
         return min((time - now for time in times if pods and time is not None and time > now), default=None)
 
     async def _each(self, call: Callable[[Manifest], Awaitable[None]], pods: Sequence[Manifest]) -> str | None:
