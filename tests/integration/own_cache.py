@@ -6,7 +6,7 @@ Tests name their workspaces with `own_slug`, so that each worker's are known by 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
 from icefield_crds.names import workspace_of
 from icefield_kube.client import Manifest
