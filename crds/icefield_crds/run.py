@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from .conditions import ConditionType, Reason
 from .execution import MAX_ATTEMPTS, MAX_TASKS, Execution
 from .meta import Model, Resource, Status, Time
 from .polars import PolarsOutcome, PolarsWorkload
@@ -196,6 +197,12 @@ class RunStatus(Status):
         Field(description="What runs, copied from the job once when spec names only a job."),
     ] = None
     polars: Annotated[PolarsOutcome | None, Field(description="What a Polars workload produced.")] = None
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether the run counts against the quota of its workspace: admitted, also while its pods are refused."""
+        admitted = self.condition(ConditionType.ADMITTED)
+        return admitted is not None and (admitted.status == "True" or admitted.reason == Reason.POD_REFUSED)
 
 
 class Run(Resource[RunSpec, RunStatus]):

@@ -57,7 +57,7 @@ class Admissions:
         if run.phase.is_terminal:
             return False
         uid = run.metadata.uid
-        recorded = run.status is not None and run.status.is_true(ConditionType.ADMITTED)
+        recorded = run.status is not None and run.status.holds_place
         is_admitted = self._admitted.get((run.metadata.namespace or "", run.metadata.name)) == uid
         return recorded or is_admitted or bool(self._cache.pods_of(uid))
 

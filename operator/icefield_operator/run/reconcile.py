@@ -100,12 +100,12 @@ class RunReconciler:
             try:
                 problem = await self._provisioners.of(facts.run).validate(facts)
             except KubernetesError as error:
-                problem = RunProblem(Reason.POD_REFUSED, f"the run cannot start: {describe(error)}", final=False)
+                problem = RunProblem(Reason.PENDING, f"the run cannot start: {describe(error)}", final=False)
         return problem
 
     def _retry(self, run: Run, problem: RunProblem | None, now: datetime) -> datetime | None:
         """Return when to try again what Kubernetes refused of a run; None when it refused nothing."""
-        if problem is not None and problem.reason is Reason.POD_REFUSED:
+        if problem is not None and problem.reason in (Reason.POD_REFUSED, Reason.PENDING):
             return now + self._backoff.next_delay(run.metadata.uid)
         self._backoff.reset(run.metadata.uid)
         return None

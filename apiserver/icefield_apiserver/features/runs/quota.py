@@ -104,9 +104,9 @@ class RunQuota:
 
 
 def _is_admitted(run: Run) -> bool:
-    return run.status is not None and run.status.is_true(ConditionType.ADMITTED)
+    return run.status is not None and run.status.holds_place
 
 
 def _waits(run: Run) -> bool:
     admitted = run.status.condition(ConditionType.ADMITTED) if run.status else None
-    return admitted is not None and admitted.status == "False"
+    return admitted is not None and not _is_admitted(run)

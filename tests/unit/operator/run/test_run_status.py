@@ -186,6 +186,15 @@ def test_a_run_whose_pods_are_refused_is_not_admitted(
     assert (found.status, found.reason, found.message) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, True), ({"problem": REFUSED}, True), ({"admission": FULL}, False)],
+)
+def test_a_run_whose_pods_are_refused_keeps_its_place(given: dict[str, Any], expected: bool) -> None:
+    assert _of({}, **given).holds_place is expected
+    assert RunStatus().holds_place is False
+
+
 def test_failures_and_disruptions_are_counted_apart() -> None:
     lost = BAD.model_copy(update={"disrupted": True})
     found = _of({"a": [BAD, lost, BAD, lost]}).tasks[0]
