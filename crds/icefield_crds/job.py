@@ -12,7 +12,7 @@ from .meta import Model, Resource, Status, Time
 
 
 class ConcurrencyPolicy(StrEnum):
-    """What a schedule does when the run before is still going, as in a CronJob."""
+    """What a schedule does when an earlier run has not ended, as in a CronJob; what is replaced is cancelled."""
 
     ALLOW = "Allow"
     FORBID = "Forbid"
@@ -43,7 +43,10 @@ class JobSpec(Execution):
     suspend: Annotated[bool, Field(description="Whether the schedule is suspended.")] = False
     concurrency_policy: Annotated[
         ConcurrencyPolicy,
-        Field(description="Allow, Forbid or Replace a scheduled run while an earlier one is not finished."),
+        Field(
+            description="While an earlier run has not ended, a scheduled one is started all the same (Allow), left out "
+            "(Forbid), or started once the earlier one, which is cancelled, has ended (Replace)."
+        ),
     ] = ConcurrencyPolicy.ALLOW
 
 
@@ -54,6 +57,14 @@ class LastRun(Model):
     phase: Annotated[str, Field(description="Its status.")]
 
 
+class SkippedSchedule(Model):
+    """A time of the schedule that started no run."""
+
+    time: Annotated[Time, Field(description="The time; of several that were missed one after the other, the last.")]
+    reason: Annotated[str, Field(description="Machine-readable reason in CamelCase.", max_length=64)]
+    message: Annotated[str, Field(description="Reason in one sentence.", max_length=1024)]
+
+
 class JobStatus(Status):
     """Observed state of the job."""
 
@@ -62,6 +73,12 @@ class JobStatus(Status):
     last_schedule_time: Annotated[
         Time | None, Field(description="The last time for which the schedule started a run.")
     ] = None
+    last_skipped_schedule: Annotated[
+        SkippedSchedule | None, Field(description="The last time of the schedule that started no run.")
+    ] = None
+    skipped_schedules: Annotated[
+        int, Field(description="How many times of the schedule started no run, all in all.", ge=0)
+    ] = 0
     next_schedule_time: Annotated[Time | None, Field(description="When the schedule starts the next run.")] = None
 
 

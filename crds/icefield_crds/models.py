@@ -3,7 +3,7 @@
 from .conditions import ConditionType, Reason
 from .execution import EnvVar, EnvVarSource, Execution, File, KeySelector, Task
 from .flavor import Flavor, FlavorSpec
-from .job import ConcurrencyPolicy, Job, JobSpec, JobStatus, LastRun
+from .job import ConcurrencyPolicy, Job, JobSpec, JobStatus, LastRun, SkippedSchedule
 from .meta import AnyResource, Condition, ObjectMeta, OwnerReference, Resource, Status, format_time, merge_conditions
 from .polars import PolarsOutcome, PolarsTable, PolarsWorkload, SaveMode
 from .run import (
@@ -72,6 +72,7 @@ __all__ = [
     "RunStatus",
     "Sandboxes",
     "SaveMode",
+    "SkippedSchedule",
     "SparkApplication",
     "SparkExecutors",
     "SparkPod",

@@ -133,6 +133,11 @@ def scheduled_run(job: str, minute: int) -> str:
     return _child(job, str(minute))
 
 
+def skipped_schedule_event(job_uid: str, minute: int) -> str:
+    """Return the name of the Event that a Job's schedule started no run at a minute since the epoch."""
+    return f"skipped-schedule.{job_uid}.{minute}"
+
+
 def _child(owner: str, suffix: str) -> str:
     name = f"{owner}-{suffix}"
     if len(name) <= MAX_NAME_LENGTH:

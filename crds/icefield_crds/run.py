@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -11,8 +12,12 @@ from pydantic.config import JsonDict
 from .conditions import ConditionType, Reason
 from .execution import MAX_ATTEMPTS, MAX_TASKS, Execution
 from .meta import Model, Resource, Status, Time
+from .names import GROUP
 from .polars import PolarsOutcome, PolarsWorkload
 from .spark import SparkApplication
+
+REPLACED_BY_ANNOTATION = f"{GROUP}/replaced-by"
+"""On a Run that a schedule replaces: the name of the Run that it starts instead. It cancels, as desiredState does."""
 
 
 class DesiredState(StrEnum):
@@ -202,7 +207,7 @@ class RunStatus(Status):
     def holds_place(self) -> bool:
         """Whether the run counts against the quota of its workspace: admitted, also while its pods are refused."""
         admitted = self.condition(ConditionType.ADMITTED)
-        return admitted is not None and (admitted.status == "True" or admitted.reason == Reason.POD_REFUSED)
+        return admitted is not None and is_place_held(admitted.status, admitted.reason)
 
 
 class Run(Resource[RunSpec, RunStatus]):
@@ -226,6 +231,16 @@ class Run(Resource[RunSpec, RunStatus]):
     )
 
     @property
+    def replaced_by(self) -> str | None:
+        """Name of the Run that its job's schedule starts instead of this one; None when there is none."""
+        return self.metadata.annotations.get(REPLACED_BY_ANNOTATION)
+
+    @property
+    def cancellation_requested(self) -> bool:
+        """Whether the run is to be cancelled, or was."""
+        return is_cancellation_requested(self.spec.desired_state, self.metadata.annotations)
+
+    @property
     def phase(self) -> RunPhase:
         """Status of the run; pending before the operator first reconciled it."""
         return self.status.phase if self.status else RunPhase.PENDING
@@ -236,3 +251,18 @@ class Run(Resource[RunSpec, RunStatus]):
         if self.spec.job_ref is None or self.spec.command is not None or self.spec.tasks is not None:
             return self.spec
         return self.status.snapshot if self.status else None
+
+
+def is_place_held(status: str, reason: str) -> bool:
+    """Return whether a run with this condition Admitted counts against the quota of its workspace."""
+    return status == "True" or reason == Reason.POD_REFUSED
+
+
+def is_cancellation_requested(desired_state: str | None, annotations: Mapping[str, str]) -> bool:
+    """Return whether a run is to be cancelled: its owner wants that, or a schedule replaces it.
+
+    Args:
+        desired_state: its spec's; None when absent.
+        annotations: its metadata's.
+    """
+    return desired_state == DesiredState.CANCELLED or REPLACED_BY_ANNOTATION in annotations

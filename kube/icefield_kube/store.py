@@ -7,7 +7,7 @@ client-go's informers keep theirs: each change of an object updates them.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -54,7 +54,7 @@ class VersionedStore(Generic[T]):
         remembered_deletions: int = REMEMBERED_DELETIONS,
     ) -> None:
         self._identity_of = identity_of
-        self._indexes = indexes
+        self._indexes = list(indexes)
         self._remembered_deletions = remembered_deletions
         self._by_uid: dict[str, tuple[Identity, T]] = {}
         self._uids: dict[tuple[str, str], str] = {}
@@ -62,6 +62,12 @@ class VersionedStore(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._by_uid)
+
+    def add_index(self, index: Index[T]) -> None:
+        """Update one more index with each change, after those before it; it learns of what is stored at once."""
+        for uid, (_, item) in self._by_uid.items():
+            index.update(uid, None, item)
+        self._indexes.append(index)
 
     def get(self, namespace: str | None, name: str) -> T | None:
         """Return the object of this name, or None."""
@@ -202,17 +208,14 @@ class OrderedGroups(Generic[T]):
 
     def update(self, uid: str, old: T | None, new: T | None) -> None:
         """Follow one change of the store."""
-        if old is not None:
-            key = (*self._key_of(old), uid)
-            for group in set(self._groups_of(old)):
-                keys = self._groups[group]
-                del keys[bisect_left(keys, key)]
-                if not keys:
-                    del self._groups[group]
-        if new is not None:
-            key = (*self._key_of(new), uid)
-            for group in set(self._groups_of(new)):
-                insort(self._groups.setdefault(group, []), key)
+        before, after = self._places_of(uid, old), self._places_of(uid, new)
+        for group, key in before - after:
+            keys = self._groups[group]
+            del keys[bisect_left(keys, key)]
+            if not keys:
+                del self._groups[group]
+        for group, key in after - before:
+            insort(self._groups.setdefault(group, []), key)
 
     def keys(self, group: str, after: SortKey | None = None) -> Iterator[SortKey]:
         """Yield the keys of a group in order, those after a key only; the store must not change meanwhile."""
@@ -223,3 +226,41 @@ class OrderedGroups(Generic[T]):
     def count(self, group: str) -> int:
         """Return how many objects a group has."""
         return len(self._groups.get(group, ()))
+
+    def count_before(self, group: str, key: SortKey) -> int:
+        """Return how many objects of a group come before a key."""
+        return bisect_left(self._groups.get(group, ()), key)
+
+    def last(self, group: str) -> SortKey | None:
+        """Return the last key of a group; None when it has no object."""
+        keys = self._groups.get(group)
+        return keys[-1] if keys else None
+
+    def _places_of(self, uid: str, item: T | None) -> set[tuple[str, SortKey]]:
+        if item is None or not (groups := set(self._groups_of(item))):
+            return set()
+        key = (*self._key_of(item), uid)
+        return {(group, key) for group in groups}
+
+
+class GroupCounts(Generic[T]):
+    """How many objects each group has.
+
+    Args:
+        groups_of: the groups of an object.
+    """
+
+    def __init__(self, groups_of: Callable[[T], Iterable[str]]) -> None:
+        self._groups_of = groups_of
+        self._counts: Counter[str] = Counter()
+
+    def update(self, uid: str, old: T | None, new: T | None) -> None:
+        """Follow one change of the store."""
+        if old is not None:
+            self._counts.subtract(set(self._groups_of(old)))
+        if new is not None:
+            self._counts.update(set(self._groups_of(new)))
+
+    def count(self, group: str) -> int:
+        """Return how many objects a group has."""
+        return self._counts[group]

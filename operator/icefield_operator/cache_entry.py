@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 MODELS: dict[str, type[Resource[Any, Any]]] = {model.KIND: model for model in KINDS}
 
 _FASTEST = 1
+_NOT_YET = datetime.max.replace(tzinfo=UTC)
 
 
 class RunRecord(NamedTuple):
@@ -44,6 +45,16 @@ class RunRecord(NamedTuple):
     is_settled: bool
     """Whether no pass has anything left to do, once its pods are gone: it has ended, the status is about its newest
     spec, and the logs of all attempts are archived."""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it has not ended."""
+        return not self.phase.is_terminal
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What orders runs by their creation, which has whole seconds: the name decides between equals."""
+        return self.created or _NOT_YET, self.name
 
 
 class Entry:

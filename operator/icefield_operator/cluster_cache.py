@@ -8,15 +8,15 @@ ours, and each difference that such a list shows, is a version that the watch mu
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Set
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from icefield_crds import Flavor, Job, Resource, Run, RunPhase, Warehouse, Workspace
+from icefield_crds import Flavor, Job, Resource, Run, Warehouse, Workspace
 from icefield_crds.names import workspace_of
+from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_kube.client import Manifest
-from icefield_kube.store import GroupIndex, Identity, VersionedStore
+from icefield_kube.store import GroupIndex, Identity, Index, VersionedStore
 
 from .cache_entry import MODELS, Entry, RunRecord, key_of, version_of
 
@@ -24,6 +24,7 @@ __all__ = [
     "MODELS",
     "WATCHED_KINDS",
     "ClusterCache",
+    "Entry",
     "Kind",
     "Owner",
     "RunRecord",
@@ -64,10 +65,10 @@ class ClusterCache:
         self._by_namespace = {kind: GroupIndex(_namespace_of) for kind in WATCHED_KINDS}
         self._pods_by_owner = GroupIndex(_pod_owner_uids)
         self._unfinished = GroupIndex(_namespace_of_unfinished)
-        self._ended_by_job = GroupIndex(_job_of_ended)
+        self._replaced = GroupIndex(_replacement)
         further: dict[str, list[GroupIndex[Entry]]] = {
             Kind.POD: [self._pods_by_owner],
-            Kind.RUN: [self._unfinished, self._ended_by_job],
+            Kind.RUN: [self._unfinished, self._replaced],
         }
         # Pods are selected by label: one that loses its labels and gets them again is not a new one.
         self._stores: dict[str, VersionedStore[Entry]] = {
@@ -87,6 +88,10 @@ class ClusterCache:
         list shows is not told: a resync enqueues it all.
         """
         self._unwatched.append(listener)
+
+    def add_index(self, kind: str, index: Index[Entry]) -> None:
+        """Have an index of a feature's own follow the objects of a kind; a Pod is `pods_of` its owner by then."""
+        self._stores[kind].add_index(index)
 
     # Reading
 
@@ -119,18 +124,6 @@ class ClusterCache:
         """Return the Run of this name."""
         return self.resource(Run, namespace, name)
 
-    def run_records(self, namespace: str) -> list[RunRecord]:
-        """Return what is known at no cost of the Runs of a namespace, ended ones included."""
-        return _records(self._by_namespace[Kind.RUN].of(namespace))
-
-    def ended_runs_of_job(self, namespace: str, job: str) -> list[RunRecord]:
-        """Return the Runs that have ended and name this Job."""
-        return _records(self._ended_by_job.of(_job_group(namespace, job)))
-
-    def runs_by_phase(self) -> Counter[RunPhase]:
-        """Return how many Runs are in each phase."""
-        return Counter(record.phase for record in _records(self._stores[Kind.RUN].all()))
-
     def unfinished_runs(self, namespace: str | None = None) -> list[Run]:
         """Return the Runs of a namespace, or all, that have not ended; their number does not grow with history."""
         found = self._unfinished.of(namespace) if namespace is not None else self._unfinished.all()
@@ -139,6 +132,10 @@ class ClusterCache:
     def count_unfinished_runs(self) -> int:
         """Return how many Runs have not ended."""
         return self._unfinished.count()
+
+    def unfinished_replaced_by(self, namespace: str, name: str) -> list[str]:
+        """Return the names of the Runs that this one replaces and that have not ended."""
+        return [entry.identity.name for entry in self._replaced.of(f"{namespace}/{name}")]
 
     def warehouse(self, namespace: str, name: str) -> Warehouse | None:
         """Return the Warehouse of this name."""
@@ -334,10 +331,6 @@ def _identity_of(entry: Entry) -> Identity:
     return entry.identity
 
 
-def _records(entries: Iterable[Entry]) -> list[RunRecord]:
-    return [entry.run for entry in entries if entry.run]
-
-
 def _namespace_of(entry: Entry) -> tuple[str]:
     return (entry.identity.namespace,)
 
@@ -348,13 +341,11 @@ def _pod_owner_uids(entry: Entry) -> tuple[str, ...]:
 
 
 def _namespace_of_unfinished(entry: Entry) -> tuple[str, ...]:
-    return (entry.identity.namespace,) if entry.run and not entry.run.phase.is_terminal else ()
+    return (entry.identity.namespace,) if entry.run and entry.run.is_unfinished else ()
 
 
-def _job_of_ended(entry: Entry) -> tuple[str, ...]:
-    run = entry.run
-    return (_job_group(run.namespace, run.job),) if run and run.job and run.phase.is_terminal else ()
-
-
-def _job_group(namespace: str, job: str) -> str:
-    return f"{namespace}/{job}"
+def _replacement(entry: Entry) -> tuple[str, ...]:
+    if not entry.run or not entry.run.is_unfinished:
+        return ()
+    by = (entry.manifest["metadata"].get("annotations") or {}).get(REPLACED_BY_ANNOTATION)
+    return (f"{entry.identity.namespace}/{by}",) if by else ()

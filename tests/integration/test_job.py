@@ -188,19 +188,41 @@ async def test_a_run_that_an_operator_started_before_it_died_is_not_started_agai
     assert [run.metadata.uid for run in await place.runs()] == [made["metadata"]["uid"]]
 
 
-@pytest.mark.parametrize(("policy", "started"), [("Allow", 2), ("Forbid", 1), ("Replace", 1)])
-async def test_the_concurrency_policy(place: Place, tmp_path: Path, policy: str, started: int) -> None:
+@pytest.mark.parametrize("policy", ["Allow", "Forbid", "Replace"])
+async def test_the_concurrency_policy(place: Place, tmp_path: Path, policy: str) -> None:
     promised = this_minute()
     hourly = f"{promised.minute} * * * *"
     job = await place.create(command="true", schedule=hourly, concurrencyPolicy=policy, promised=promised)
     earlier = build.scheduled_run(job, "demo", promised - timedelta(hours=1))
+    before, now = earlier["metadata"]["name"], scheduled_run("etl", minute_of(promised))
     await place.cluster.create(earlier)
     async with running_operator(tmp_path):
-        await place.until(lambda status: status.next_schedule_time == promised + timedelta(hours=1))
-    names = {run.metadata.name for run in await place.runs()}
-    now, before = scheduled_run("etl", minute_of(promised)), earlier["metadata"]["name"]
-    assert names == {"Allow": {before, now}, "Forbid": {before}, "Replace": {now}}[policy]
-    assert len(names) == started
+        observed = await place.until(lambda status: status.next_schedule_time == promised + timedelta(hours=1))
+    runs = {run.metadata.name: run for run in await place.runs()}
+    assert set(runs) == ({before} if policy == "Forbid" else {before, now})
+    assert runs[before].replaced_by == (now if policy == "Replace" else None)
+    assert runs[before].spec.desired_state == "running"
+    assert observed.skipped_schedules == (1 if policy == "Forbid" else 0)
+
+
+async def test_what_was_left_out_is_told_once_though_a_pass_is_repeated(place: Place, tmp_path: Path) -> None:
+    promised = this_minute()
+    hourly = f"{promised.minute} * * * *"
+    job = await place.create(command="true", schedule=hourly, concurrencyPolicy="Forbid", promised=promised)
+    await place.cluster.create(build.scheduled_run(job, "demo", promised - timedelta(hours=1)))
+    message = f"run etl-{minute_of(promised) - 60} has not ended, and the job's concurrencyPolicy is Forbid"
+    for _ in range(2):
+        async with running_operator(tmp_path):
+            observed = await place.until(lambda status: status.next_schedule_time == promised + timedelta(hours=1))
+        assert observed.last_skipped_schedule
+        assert observed.last_skipped_schedule.time == promised
+        assert observed.last_skipped_schedule.message.endswith(message)
+        assert observed.last_schedule_time is None
+        # The process ended between the Event and the status.
+        await place.cluster.write_status(await place.job(), JobStatus(next_schedule_time=promised))
+    [event] = (await place.cluster.list("Event", place.namespace))[0]
+    assert event["involvedObject"]["uid"] == job.metadata.uid
+    assert (event["reason"], event["message"].endswith(message)) == ("RunAlreadyActive", True)
 
 
 async def test_nothing_is_started_for_the_past(place: Place, tmp_path: Path) -> None:
@@ -211,12 +233,17 @@ async def test_nothing_is_started_for_the_past(place: Place, tmp_path: Path) -> 
     # The schedule was edited: it no longer names what was promised.
     await place.create("edited", command="true", schedule=daily, promised=now - timedelta(minutes=1))
     await place.create("resting", **EVERY_MINUTE, promised=now, suspend=True)
+    observed: dict[str, JobStatus] = {}
     async with running_operator(tmp_path):
         tomorrow = long_ago + timedelta(days=1)
         for name in ("missed", "edited"):
-            await place.until(lambda status: status.next_schedule_time == tomorrow, name)
+            observed[name] = await place.until(lambda status: status.next_schedule_time == tomorrow, name)
         await place.until(lambda status: status.conditions and status.next_schedule_time is None, "resting")
     assert await place.runs() == []
+    missed = observed["missed"].last_skipped_schedule
+    assert missed
+    assert (missed.time, missed.reason, "more than 1 h passed" in missed.message) == (long_ago, "MissSchedule", True)
+    assert observed["edited"].last_skipped_schedule is None
 
 
 async def test_a_schedule_runs_when_its_time_comes(place: Place, tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from icefield_crds import ConditionType, Run
+from icefield_crds import ConditionType, Job, Run
 from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
 from icefield_kube.errors import Conflict, Forbidden
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
+from icefield_operator.job.build import skipped_event
+from icefield_operator.job.due import name_taken
 from icefield_operator.run_token import RunTokenSigner
 from icefield_operator.sandbox.build import SandboxBuilder, SandboxImages, claim
 from icefield_operator.sandbox.tokens import SandboxTokens
@@ -68,6 +71,7 @@ async def test_the_operators_own_rights_are_enough(
         assert f"icefield:{site.slug}:editor" in role["rules"][0]["resourceNames"]
         await _has_a_warehouse(site)
         await _has_a_sandbox(site, operator)
+        await _reports_events_of_the_workspace_only(site, operator)
         await store.put(f"workspaces/{site.slug}/left", b"")
         await site.delete()
         assert [key async for key in store.keys("workspaces/")] == []
@@ -94,6 +98,20 @@ async def _has_a_sandbox(site: Site, operator: Cluster) -> None:
         await operator.merge_patch("Pod", site.namespace, "sandbox-1", {"spec": {"containers": containers}})
     policies, _ = await site.cluster.list("NetworkPolicy", site.namespace)
     assert {"icefield-sandbox", "icefield-sandbox-cloud"} <= {policy["metadata"]["name"] for policy in policies}
+
+
+async def _reports_events_of_the_workspace_only(site: Site, operator: Cluster) -> None:
+    """Report what a schedule left out, and try the same elsewhere."""
+    metadata = {"name": "etl", "namespace": site.namespace}
+    spec = {"command": "true", "schedule": "@hourly"}
+    made = {"apiVersion": API_VERSION, "kind": "Job", "metadata": metadata, "spec": spec}
+    job = Job.model_validate(await site.cluster.create(made))
+    now = datetime.now(UTC)
+    event = skipped_event(job, name_taken(now, "etl-1").schedule, now)
+    await operator.create(event)
+    elsewhere = {**event, "metadata": {**event["metadata"], "namespace": "default"}}
+    with pytest.raises(Forbidden, match="only in namespaces of workspaces"):
+        await operator.create(elsewhere | {"involvedObject": {**event["involvedObject"], "namespace": "default"}})
 
 
 async def _has_a_warehouse(site: Site) -> None:

@@ -1,10 +1,10 @@
-"""Pure: from a Job to the Run that its schedule starts."""
+"""Pure: from a Job to the Run that its schedule starts, or to the Event that it starts none."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from icefield_crds import Execution, Job, JobReference, RunSpec, labels, names
+from icefield_crds import Execution, Job, JobReference, RunSpec, SkippedSchedule, format_time, labels, names
 from icefield_kube.client import Manifest
 
 from .schedule import minute_of
@@ -32,4 +32,40 @@ def scheduled_run(job: Job, workspace: str, moment: datetime) -> Manifest:
             "ownerReferences": [job.owner_reference.to_api()],
         },
         "spec": spec.to_api(),
+    }
+
+
+def skipped_event(job: Job, skipped: SkippedSchedule, now: datetime) -> Manifest:
+    """Return the Event that times of a job's schedule started no run.
+
+    Args:
+        job: whose schedule.
+        skipped: the times; the same give the same name.
+        now: the present.
+    """
+    metadata, seen = job.metadata, format_time(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": names.skipped_schedule_event(metadata.uid, minute_of(skipped.time)),
+            "namespace": metadata.namespace,
+        },
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": job.KIND,
+            "namespace": metadata.namespace,
+            "name": metadata.name,
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version,
+        },
+        "type": "Warning",
+        "reason": skipped.reason,
+        "message": skipped.message,
+        "source": {"component": names.FIELD_MANAGER},
+        "reportingComponent": names.FIELD_MANAGER,
+        "reportingInstance": names.FIELD_MANAGER,
+        "firstTimestamp": seen,
+        "lastTimestamp": seen,
+        "count": 1,
     }

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from icefield_crds import ConcurrencyPolicy, JobStatus, Run
+from icefield_crds import ConcurrencyPolicy, Job, JobStatus, Run
 from icefield_crds.names import scheduled_run
-from icefield_kube.errors import Conflict
+from icefield_crds.run import REPLACED_BY_ANNOTATION
+from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache, Kind
 from icefield_operator.queue import Key
 
 from . import build, resolve, status, validate
-from .resolve import JobFacts
-from .schedule import STARTING_DEADLINE, Schedule, minute_of
+from .due import Skip, due, forbidden, name_taken
+from .resolve import JobFacts, JobRuns
+from .schedule import Schedule, minute_of
 
 log = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """What a pass did about a schedule."""
+
+    started: datetime | None = None
+    """The time for which a run exists now."""
+    skipped: Sequence[Skip] = ()
+    """The times that started none, oldest first."""
 
 
 class JobReconciler:
@@ -26,77 +39,86 @@ class JobReconciler:
         """Initialize; it acts on this cluster as its snapshot shows it."""
         self._cluster = cluster
         self._cache = cache
+        self._runs = JobRuns(cache)
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Job; return when the next is due though nothing changes."""
         job = self._cache.job(key.namespace, key.name)
         if job is None or job.metadata.deletion_timestamp:
             return None
-        facts = resolve.facts(job, self._cache)
+        facts = resolve.facts(job, self._cache, self._runs)
         problem = validate.find_problem(facts)
-        before = job.status or JobStatus()
         now = datetime.now(UTC)
-        last, upcoming = before.last_schedule_time, None
+        outcome, upcoming = Outcome(), None
         if problem is None and job.spec.schedule and not job.spec.suspend:
             schedule = Schedule.parse(job.spec.schedule, job.spec.time_zone)
-            if (due := self._due(facts, schedule, now)) and await self._start(facts, due):
-                last = due
+            outcome = await self._follow(facts, schedule, now)
             upcoming = schedule.after(now)
-            facts = resolve.facts(job, self._cache)
-        written = status.of(facts, problem, last_schedule=last, next_schedule=upcoming, now=now)
+            facts = resolve.facts(job, self._cache, self._runs)
+        before = job.status or JobStatus()
+        written = status.of(
+            facts,
+            problem,
+            last_schedule=outcome.started or before.last_schedule_time,
+            next_schedule=upcoming,
+            skipped=outcome.skipped,
+            now=now,
+        )
+        await together(*(self._report(job, skip, now) for skip in outcome.skipped))
         await self._cluster.write_status(job, written)
         return max(upcoming - datetime.now(UTC), timedelta(0)) if upcoming else None
 
-    def _due(self, facts: JobFacts, schedule: Schedule, now: datetime) -> datetime | None:
-        """Return the time of the schedule for which a run is to be started now.
+    async def _follow(self, facts: JobFacts, schedule: Schedule, now: datetime) -> Outcome:
+        """Do what the schedule requires now."""
+        required = due(facts.job, schedule, now)
+        missed = [required.missed] if required.missed else []
+        if required.start is None:
+            return Outcome(None, missed)
+        if skip := await self._start(facts, required.start):
+            return Outcome(None, [*missed, skip])
+        return Outcome(required.start, missed)
 
-        A time is due that was promised (status.nextScheduleTime) and that the schedule still names. So neither an
-        edited schedule nor the end of a suspension starts runs for the past.
-        """
-        job = facts.job
-        created = job.metadata.creation_timestamp or now
-        promised = job.status.next_schedule_time if job.status else schedule.after(created)
-        if promised is None or promised > now or not schedule.names(promised):
-            return None
-        latest = schedule.latest(now) or promised
-        if now - latest > STARTING_DEADLINE:
-            log.warning(
-                "Job %s/%s missed its schedule at %s by more than %s",
-                job.metadata.namespace,
-                job.metadata.name,
-                latest,
-                STARTING_DEADLINE,
-            )
-            return None
-        return latest
-
-    async def _start(self, facts: JobFacts, moment: datetime) -> bool:
-        """Start the run for one time of the schedule, as the concurrency policy wants; return whether it exists."""
+    async def _start(self, facts: JobFacts, moment: datetime) -> Skip | None:
+        """Start the run for one time of the schedule, as the concurrency policy wants; return why it is left out."""
         job, workspace = facts.job, facts.workspace
+        assert workspace, "without a workspace a job has a problem"  # noqa: S101
         namespace, name = job.metadata.namespace or "", scheduled_run(job.metadata.name, minute_of(moment))
-        if workspace is None:
-            return False
-        if self._cache.run(namespace, name):
-            return True
-        earlier = [run for run in facts.active if run.metadata.name != name]
-        if earlier and job.spec.concurrency_policy is ConcurrencyPolicy.FORBID:
-            log.info(
-                "Job %s/%s: %s still runs, so %s is left out",
-                namespace,
-                job.metadata.name,
-                earlier[0].metadata.name,
-                moment,
-            )
-            return False
-        if job.spec.concurrency_policy is ConcurrencyPolicy.REPLACE:
-            await together(*(self._delete(run) for run in earlier))
+        if present := self._cache.run(namespace, name):
+            return None if _is_of(present, job) else name_taken(moment, name)
+        policy = job.spec.concurrency_policy
+        earlier = [] if policy is ConcurrencyPolicy.ALLOW else self._runs.active(job)
+        if earlier and policy is ConcurrencyPolicy.FORBID:
+            return forbidden(moment, earlier)
+        # First: the new run must know from its first pass on whose end it waits for.
+        await together(*(self._replace(run, name) for run in earlier))
         try:
             await self._cluster.create_or_adopt(build.scheduled_run(job, workspace.metadata.name, moment))
-        except Conflict as error:
-            log.warning("Job %s/%s: %s is left out: %s", namespace, job.metadata.name, moment, error)
-            return False
-        return True
+        except Conflict:
+            return name_taken(moment, name)
+        return None
 
-    async def _delete(self, run: Run) -> None:
+    async def _replace(self, run: Run, by: str) -> None:
+        """Have a run cancelled, and the run that replaces it wait for its end."""
         metadata = run.metadata
-        await self._cluster.delete(Kind.RUN, metadata.namespace, metadata.name, uid=metadata.uid)
+        if run.replaced_by == by:
+            return
+        patch = {"metadata": {"uid": metadata.uid, "annotations": {REPLACED_BY_ANNOTATION: by}}}
+        try:
+            await self._cluster.merge_patch(Kind.RUN, metadata.namespace, metadata.name, patch)
+        except NotFound:
+            self._cache.forget(Kind.RUN, metadata.namespace, metadata.name, metadata.uid)
+
+    async def _report(self, job: Job, skip: Skip, now: datetime) -> None:
+        """Report times that started no run; a pass that is repeated reports them once."""
+        log.warning("Job %s/%s %s", job.metadata.namespace, job.metadata.name, skip.schedule.message)
+        try:
+            await self._cluster.create(build.skipped_event(job, skip.schedule, now))
+        except AlreadyExists:
+            return
+        except KubernetesError as error:
+            # The status has it too: that must not wait for an Event.
+            log.warning("Cannot report it as an Event: %s", error)
+
+
+def _is_of(run: Run, job: Job) -> bool:
+    return any(owner.uid == job.metadata.uid for owner in run.metadata.owner_references)

@@ -2,55 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from icefield_crds import Job, Run, Workspace
-from icefield_operator.cluster_cache import ClusterCache
-
-_LATEST = datetime.max.replace(tzinfo=UTC)
+from icefield_kube.store import OrderedGroups
+from icefield_operator.cluster_cache import ClusterCache, Entry, Kind, RunRecord
 
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A Job, its Workspace and its Runs."""
+    """A Job, its Workspace, and how its Runs stand."""
 
     job: Job
     workspace: Workspace | None
-    runs: Sequence[Run]
-    """Its runs that have not ended, and the newest that has; oldest first."""
-
-    @property
-    def active(self) -> list[Run]:
-        """Its runs that have not ended and are not being deleted."""
-        return [run for run in self.runs if not run.phase.is_terminal and not run.metadata.deletion_timestamp]
+    newest_run: Run | None = None
+    active_runs: int = 0
+    """How many of its runs have not ended and are not being deleted."""
 
 
-def facts(job: Job, cache: ClusterCache) -> JobFacts:
-    """Return a Job with its Workspace and its Runs."""
-    namespace = job.metadata.namespace or ""
-    runs = [run for run in cache.unfinished_runs(namespace) if _belongs(run, job)]
-    if (ended := _newest_ended(job, cache)) is not None:
-        runs.append(ended)
-    return JobFacts(job, cache.workspace_of_namespace(namespace), sorted(runs, key=_age))
+class JobRuns:
+    """The Runs of each Job, in the order of their creation, kept with each change of the snapshot."""
+
+    def __init__(self, cache: ClusterCache) -> None:
+        """Follow this snapshot."""
+        self._cache = cache
+        self._all: OrderedGroups[Entry] = OrderedGroups(_order_of, _groups_of)
+        self._active: OrderedGroups[Entry] = OrderedGroups(_order_of, _groups_of_active)
+        for index in (self._all, self._active):
+            cache.add_index(Kind.RUN, index)
+
+    def newest(self, job: Job) -> Run | None:
+        """Return the newest run of a job, or None."""
+        last = max((key for group in _groups_for(job) if (key := self._all.last(group))), default=None)
+        return self._cache.run(job.metadata.namespace or "", last[1]) if last else None
+
+    def count_active(self, job: Job) -> int:
+        """Return how many runs of a job have not ended and are not being deleted."""
+        return sum(self._active.count(group) for group in _groups_for(job))
+
+    def active(self, job: Job) -> list[Run]:
+        """Return the runs of a job that have not ended and are not being deleted, oldest first."""
+        keys = sorted(key for group in _groups_for(job) for key in self._active.keys(group))
+        found = (self._cache.run(job.metadata.namespace or "", name) for _, name, _ in keys)
+        return [run for run in found if run]
 
 
-def _newest_ended(job: Job, cache: ClusterCache) -> Run | None:
-    namespace, name = job.metadata.namespace or "", job.metadata.name
-    ended = [run for run in cache.ended_runs_of_job(namespace, name) if run.controller in (None, job.metadata.uid)]
-    newest = max(ended, key=lambda run: (run.created or _LATEST, run.name), default=None)
-    return cache.run(namespace, newest.name) if newest else None
+def facts(job: Job, cache: ClusterCache, runs: JobRuns) -> JobFacts:
+    """Return a Job with its Workspace and how its Runs stand."""
+    workspace = cache.workspace_of_namespace(job.metadata.namespace or "")
+    return JobFacts(job, workspace, runs.newest(job), runs.count_active(job))
 
 
-def _age(run: Run) -> tuple[datetime, str]:
-    # Creation has whole seconds: the name decides between equals.
-    return run.metadata.creation_timestamp or _LATEST, run.metadata.name
+def _order_of(run: Entry) -> tuple[datetime, str]:
+    return _record(run).order
 
 
-def _belongs(run: Run, job: Job) -> bool:
-    if run.spec.job_ref is None or run.spec.job_ref.name != job.metadata.name:
-        return False
-    owner = next((owner for owner in run.metadata.owner_references if owner.controller), None)
-    # A run of an earlier job of the same name does not belong to this one.
-    return owner is None or owner.uid == job.metadata.uid
+def _groups_of_active(run: Entry) -> Iterator[str]:
+    if _record(run).is_unfinished and "deletionTimestamp" not in run.manifest["metadata"]:
+        yield from _groups_of(run)
+
+
+def _groups_of(run: Entry) -> Iterator[str]:
+    """Yield the job of a run, with its controller's uid: a run of an earlier job of the same name is not this one's."""
+    record = _record(run)
+    if record.job:
+        yield f"{record.namespace}/{record.job}/{record.controller or _NOBODY}"
+
+
+def _record(run: Entry) -> RunRecord:
+    assert run.run, "an index of Runs"  # noqa: S101
+    return run.run
+
+
+def _groups_for(job: Job) -> tuple[str, str]:
+    """Return the groups of a job's runs: its own, and those that nobody owns (yet)."""
+    prefix = f"{job.metadata.namespace}/{job.metadata.name}"
+    return f"{prefix}/{job.metadata.uid}", f"{prefix}/{_NOBODY}"
+
+
+_NOBODY = ""

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-
-STARTING_DEADLINE = timedelta(hours=1)
-"""How late a scheduled run may still be started: an outage in the night must not cost the nightly run, but one from
-yesterday has no use."""
 
 _FIELDS = 5
 _MACROS = {
@@ -77,9 +74,17 @@ class Schedule:
     def latest(self, now: datetime) -> datetime | None:
         """Return the last time up to now, in UTC; None when there was none in the last fifty years."""
         # Backwards from the next minute: what falls into this one counts as now.
-        moment = now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+        return self.before(now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1))
+
+    def before(self, moment: datetime) -> datetime | None:
+        """Return the last time before a moment (a whole minute), in UTC; None when there was none in fifty years."""
         found = next(CronSim(self.expression, moment.astimezone(self.zone), reverse=True), None)
         return found.astimezone(UTC) if found else None
+
+    def count(self, first: datetime, last: datetime, limit: int) -> int:
+        """Return how many times there are from one of the schedule's times to another, at most `limit`."""
+        later = CronSim(self.expression, first.astimezone(self.zone))
+        return 1 + sum(1 for _ in islice(takewhile(lambda moment: moment <= last, later), limit - 1))
 
 
 def minute_of(moment: datetime) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from icefield_crds import ConditionType, JobStatus, LastRun, Reason, merge_conditions
 from icefield_operator.problem import Problem
 
+from .due import Skip
 from .resolve import JobFacts
 
 
@@ -16,6 +18,7 @@ def of(
     *,
     last_schedule: datetime | None,
     next_schedule: datetime | None,
+    skipped: Sequence[Skip] = (),
     now: datetime,
 ) -> JobStatus:
     """Return the status of a Job.
@@ -25,6 +28,7 @@ def of(
         problem: what is wrong with it, if anything.
         last_schedule: the last time for which its schedule started a run.
         next_schedule: the next time for which it will start one.
+        skipped: the times that started none, as found since its status was last written, oldest first.
         now: the transition time of what changes.
     """
     job = facts.job
@@ -32,7 +36,7 @@ def of(
     generation = job.metadata.generation
     reason = problem.reason if problem else Reason.AS_WANTED
     message = problem.message if problem else "the job can run"
-    newest = facts.runs[-1] if facts.runs else None
+    newest = facts.newest_run
     return JobStatus(
         observed_generation=generation,
         conditions=merge_conditions(
@@ -47,7 +51,9 @@ def of(
         ),
         # The last run may be in the archive only, where no pass sees it.
         last_run=LastRun(name=newest.metadata.name, phase=newest.phase) if newest else before.last_run,
-        active_runs=len(facts.active),
+        active_runs=facts.active_runs,
         last_schedule_time=last_schedule,
+        last_skipped_schedule=skipped[-1].schedule if skipped else before.last_skipped_schedule,
+        skipped_schedules=before.skipped_schedules + sum(skip.times for skip in skipped),
         next_schedule_time=next_schedule,
     )

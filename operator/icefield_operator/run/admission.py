@@ -2,15 +2,24 @@
 
 An admission is one synchronous step, so two runs never get the same place. A place is taken from the moment of the
 admission, though the status that records it is written a little later; and a run that has pods always has a place.
+
+Who has a place and who waits is kept with each change of the snapshot, so a pass over one run costs no more where
+thousands wait.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
-from icefield_crds import ConditionType, DesiredState, Reason, Run, Workspace
-from icefield_operator.cluster_cache import ClusterCache
+from icefield_crds import ConditionType, Reason, Run, Workspace
+from icefield_crds.run import is_cancellation_requested, is_place_held
+from icefield_kube.client import Manifest
+from icefield_kube.store import GroupCounts, OrderedGroups
+from icefield_operator.cluster_cache import ClusterCache, Entry, Kind, RunRecord, owners
+from icefield_operator.queue import Key
 
 
 class Admission(NamedTuple):
@@ -27,24 +36,67 @@ TIMED_OUT = Admission(False, Reason.TIMED_OUT, "the run's timeout was over befor
 CANCELLED = Admission(False, Reason.CANCELLED, "the run was cancelled before it was admitted")
 
 
+class Candidate(NamedTuple):
+    """How an unfinished run stands."""
+
+    namespace: str
+    order: tuple[datetime, str]
+    """Its place in the line, by creation and name."""
+    holds: bool
+    """Whether it has a place."""
+    waits: bool
+    """Whether it stands in line for one."""
+
+
+def stand(record: RunRecord, manifest: Manifest, *, is_admitted: bool, has_pods: bool) -> Candidate:
+    """Return how an unfinished run stands.
+
+    Args:
+        record: the run.
+        manifest: the same, as the API serves it.
+        is_admitted: whether it was admitted, though its status need not say so yet.
+        has_pods: whether it has pods.
+    """
+    answer = _recorded_admission(manifest)
+    is_leaving = bool(manifest["metadata"].get("deletionTimestamp"))
+    is_recorded = bool(answer) and is_place_held(answer["status"], answer["reason"])
+    holds = has_pods or is_recorded or (is_admitted and not is_leaving)
+    could_start = not answer or answer.get("reason") == Reason.QUOTA_EXCEEDED
+    is_cancelled = is_cancellation_requested(
+        manifest["spec"].get("desiredState"), manifest["metadata"].get("annotations") or {}
+    )
+    waits = could_start and not (holds or is_leaving or is_cancelled)
+    return Candidate(record.namespace, record.order, holds, waits)
+
+
 class Admissions:
     """Admits the runs of every workspace."""
 
     def __init__(self, cache: ClusterCache) -> None:
-        """Decide by this snapshot."""
+        """Decide by this snapshot, and follow it."""
         self._cache = cache
-        self._admitted: dict[tuple[str, str], str] = {}
+        self._unfinished: dict[str, tuple[RunRecord, Manifest]] = {}
+        self._admitted: set[str] = set()
+        """uids of the runs that were admitted since this process started."""
+        self._candidates: dict[str, Candidate] = {}
+        self._places: GroupCounts[Candidate] = GroupCounts(lambda run: (run.namespace,) if run.holds else ())
+        self._line: OrderedGroups[Candidate] = OrderedGroups(
+            lambda run: run.order, lambda run: (run.namespace,) if run.waits else ()
+        )
+        cache.add_index(Kind.RUN, _Follower(self._follow_run))
+        cache.add_index(Kind.POD, _Follower(self._follow_pod))
 
     def admit(self, run: Run, workspace: Workspace) -> Admission:
         """Admit a run if there is a place and no earlier run waits; call it only for runs that could start."""
         limit = workspace.spec.quotas.max_running_runs
         if self.holds(run):
             return WITHIN_QUOTA
-        runs = self._cache.unfinished_runs(run.metadata.namespace or "")
-        current = sum(self.holds(other) for other in runs)
-        earlier = sum(_order(other) < _order(run) and self._waits(other) for other in runs)
-        if current + earlier < limit:
-            self._admitted[run.metadata.namespace or "", run.metadata.name] = run.metadata.uid
+        namespace, uid = run.metadata.namespace or "", run.metadata.uid
+        candidate = self._candidates.get(uid)
+        current = self._places.count(namespace)
+        if candidate and current + self._line.count_before(namespace, (*candidate.order, uid)) < limit:
+            self._admitted.add(uid)
+            self._reconsider(uid)
             return WITHIN_QUOTA
         return Admission(False, Reason.QUOTA_EXCEEDED, f"max_running_runs={limit}, current={current}")
 
@@ -54,34 +106,53 @@ class Admissions:
 
     def holds(self, run: Run) -> bool:
         """Return whether a run has a place."""
-        if run.phase.is_terminal:
-            return False
-        uid = run.metadata.uid
-        recorded = run.status is not None and run.status.holds_place
-        is_admitted = self._admitted.get((run.metadata.namespace or "", run.metadata.name)) == uid
-        return recorded or is_admitted or bool(self._cache.pods_of(uid))
+        candidate = self._candidates.get(run.metadata.uid)
+        return candidate is not None and candidate.holds
 
-    def release(self, namespace: str, name: str) -> None:
-        """Free the place of a run that ended or was deleted."""
-        self._admitted.pop((namespace, name), None)
-
-    def next_in_line(self, namespace: str) -> list[Run]:
+    def next_in_line(self, namespace: str) -> list[Key]:
         """Return the waiting runs that there are places for, in their order."""
         workspace = self._cache.workspace_of_namespace(namespace)
         if workspace is None:
             return []
-        runs = self._cache.unfinished_runs(namespace)
-        room = workspace.spec.quotas.max_running_runs - sum(self.holds(run) for run in runs)
-        return sorted((run for run in runs if self._waits(run)), key=_order)[: max(room, 0)]
+        room = workspace.spec.quotas.max_running_runs - self._places.count(namespace)
+        return [Key(Kind.RUN, namespace, name) for _, name, _ in islice(self._line.keys(namespace), max(room, 0))]
 
-    def _waits(self, run: Run) -> bool:
-        if run.phase.is_terminal or run.metadata.deletion_timestamp or self.holds(run):
-            return False
-        if run.spec.desired_state is DesiredState.CANCELLED:
-            return False
-        answer = run.status.condition(ConditionType.ADMITTED) if run.status else None
-        return answer is None or answer.reason == Reason.QUOTA_EXCEEDED
+    def _follow_run(self, uid: str, _: Entry | None, run: Entry | None) -> None:
+        if run is not None and run.run and run.run.is_unfinished:
+            self._unfinished[uid] = run.run, run.manifest
+        else:
+            self._unfinished.pop(uid, None)
+            self._admitted.discard(uid)
+        self._reconsider(uid)
+
+    def _follow_pod(self, _: str, old: Entry | None, new: Entry | None) -> None:
+        for pod in (old, new):
+            for _, uid in owners(pod.manifest, Kind.RUN) if pod else ():
+                candidate = self._candidates.get(uid)
+                if candidate and candidate.holds != bool(self._cache.pods_of(uid)):
+                    self._reconsider(uid)
+
+    def _reconsider(self, uid: str) -> None:
+        before, run = self._candidates.pop(uid, None), self._unfinished.get(uid)
+        now = None
+        if run is not None:
+            has_pods = bool(self._cache.pods_of(uid))
+            now = self._candidates[uid] = stand(*run, is_admitted=uid in self._admitted, has_pods=has_pods)
+        if now != before:
+            self._places.update(uid, before, now)
+            self._line.update(uid, before, now)
 
 
-def _order(run: Run) -> tuple[datetime, str]:
-    return run.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), run.metadata.name
+class _Follower:
+    """An index that calls a function."""
+
+    def __init__(self, follow: Callable[[str, Entry | None, Entry | None], None]) -> None:
+        self._follow = follow
+
+    def update(self, uid: str, old: Entry | None, new: Entry | None) -> None:
+        self._follow(uid, old, new)
+
+
+def _recorded_admission(run: Manifest) -> Manifest:
+    conditions = (run.get("status") or {}).get("conditions") or ()
+    return next((found for found in conditions if found["type"] == ConditionType.ADMITTED), {})

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from icefield_crds import AttemptStatus, DesiredState, Reason, Run, RunStatus
+from icefield_crds import AttemptStatus, Reason, Run, RunStatus
 from icefield_kube.errors import KubernetesError
 from icefield_operator.cluster import Cluster, together
-from icefield_operator.cluster_cache import Kind
 from icefield_operator.controllers import Controllers
 from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.metrics import RUN_START_SECONDS
@@ -196,7 +195,7 @@ class RunReconciler:
         if first_start and run.metadata.creation_timestamp:
             RUN_START_SECONDS.observe(max((first_start - run.metadata.creation_timestamp).total_seconds(), 0))
         if written.phase.is_terminal or not self._admissions.holds(run):
-            self._admit_next(run.metadata.namespace or "", run.metadata.name, ended=written.phase.is_terminal)
+            self._admit_next(run.metadata.namespace or "", run.metadata.name)
         await job_handover.set_owner(facts, self._cluster)
         return due
 
@@ -214,15 +213,13 @@ class RunReconciler:
         self._marks.forget(namespace, name)
         for provisioner in self._provisioners:
             provisioner.on_deleted(namespace, name)
-        self._admit_next(namespace, name, ended=True)
+        self._admit_next(namespace, name)
 
-    def _admit_next(self, namespace: str, name: str, *, ended: bool) -> None:
+    def _admit_next(self, namespace: str, name: str) -> None:
         """Enqueue the next runs after one that ended, was deleted, or cannot start for now."""
-        if ended:
-            self._admissions.release(namespace, name)
-        for run in self._admissions.next_in_line(namespace):
-            if run.metadata.name != name:
-                self._controllers.enqueue(Key(Kind.RUN, namespace, run.metadata.name))
+        for key in self._admissions.next_in_line(namespace):
+            if key.name != name:
+                self._controllers.enqueue(key)
 
     async def _clean_up(self, run: Run) -> timedelta | None:
         """Record which logs are archived, and delete the pods that are no longer needed."""
@@ -248,7 +245,7 @@ class RunReconciler:
 
 
 def _stop(run: Run, deadline: datetime | None, now: datetime) -> Stop | None:
-    if run.spec.desired_state is DesiredState.CANCELLED:
+    if run.cancellation_requested:
         return Stop.CANCELLED
     return Stop.TIMED_OUT if deadline is not None and deadline <= now else None
 

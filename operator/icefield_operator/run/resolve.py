@@ -30,6 +30,8 @@ class RunFacts:
     """The Flavors that the tasks name, as far as they exist; workloads and applications name none."""
     written: RunStatus | None = None
     """The Run's status in Kubernetes; that of `run` may be newer (unwritten.py)."""
+    replaces: str | None = None
+    """A run that this one replaces and that has not ended."""
 
 
 def facts(run: Run, written: RunStatus | None, cache: ClusterCache) -> RunFacts:
@@ -47,6 +49,7 @@ def facts(run: Run, written: RunStatus | None, cache: ClusterCache) -> RunFacts:
         tasks=tasks,
         flavors={name: flavor for name, flavor in found if flavor},
         written=written,
+        replaces=min(cache.unfinished_replaced_by(namespace, run.metadata.name), default=None),
     )
 
 

@@ -122,7 +122,7 @@ def of(
     error = _error(decision.phase, tasks, stop, admission, problem, run)
     if refusal := _refusal(tasks, problem):
         admission = Admission(False, Reason.POD_REFUSED, refusal)
-    wanted = _conditions(decision.phase, stop, admission, problem, error, tasks)
+    wanted = _conditions(decision.phase, stop, admission, problem, error, tasks, run)
     ended = decision.phase.is_terminal
     return RunStatus(
         observed_generation=run.metadata.generation,
@@ -201,7 +201,9 @@ def _error(
     problem: RunProblem | None,
     run: Run,
 ) -> str | None:
-    if phase in (RunPhase.SUCCESS, RunPhase.CANCELLED):
+    if phase is RunPhase.CANCELLED:
+        return f"replaced by run {run.replaced_by}" if run.replaced_by else None
+    if phase is RunPhase.SUCCESS:
         return None
     if stop is Stop.TIMED_OUT:
         return _timeout_error(run, admission, problem)
@@ -244,8 +246,9 @@ def _conditions(
     problem: RunProblem | None,
     error: str | None,
     tasks: Sequence[TaskStatus],
+    run: Run,
 ) -> Wanted:
-    reason = _reason(phase, stop, problem, admission)
+    reason = _reason(phase, stop, problem, admission, run)
     message = error or _describe(phase, tasks)
     good, ended = phase is RunPhase.SUCCESS, phase.is_terminal
     bad = ended and not good
@@ -261,11 +264,11 @@ def _conditions(
     ]
 
 
-def _reason(phase: RunPhase, stop: Stop | None, problem: RunProblem | None, admission: Admission) -> Reason:
+def _reason(phase: RunPhase, stop: Stop | None, problem: RunProblem | None, admission: Admission, run: Run) -> Reason:
     if phase is RunPhase.SUCCESS:
         return Reason.SUCCEEDED
     if phase is RunPhase.CANCELLED:
-        return Reason.CANCELLED
+        return Reason.REPLACED if run.replaced_by else Reason.CANCELLED
     if stop is Stop.TIMED_OUT:
         return Reason.TIMED_OUT
     if problem:

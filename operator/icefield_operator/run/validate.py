@@ -30,7 +30,8 @@ TOO_LARGE_JOB = RunProblem(
 
 def find_problem(facts: RunFacts) -> RunProblem | None:
     """Return the first thing that is wrong, or None."""
-    return _find_missing(facts) or (_find_invalid(facts, facts.execution) if facts.execution else None)
+    invalid = _find_invalid(facts, facts.execution) if facts.execution else None
+    return _find_missing(facts) or invalid or _find_replaced(facts)
 
 
 def _find_missing(facts: RunFacts) -> RunProblem | None:
@@ -41,6 +42,12 @@ def _find_missing(facts: RunFacts) -> RunProblem | None:
     if facts.execution is None and facts.job is None and facts.run.spec.job_ref:
         return RunProblem(Reason.JOB_NOT_FOUND, f"job {facts.run.spec.job_ref.name} does not exist", final=False)
     return None
+
+
+def _find_replaced(facts: RunFacts) -> RunProblem | None:
+    if facts.replaces is None:
+        return None
+    return RunProblem(Reason.REPLACING, f"waits until run {facts.replaces}, which it replaces, has ended", final=False)
 
 
 def _find_invalid(facts: RunFacts, execution: Execution) -> RunProblem | None:

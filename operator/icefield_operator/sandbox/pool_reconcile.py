@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from icefield_crds import Workspace, names
 from icefield_kube.client import Manifest
 from icefield_kube.errors import Conflict, Forbidden, KubernetesError, NotFound
+from icefield_kube.store import OrderedGroups
 from icefield_operator import pod_status
 from icefield_operator.cluster import Cluster, together
-from icefield_operator.cluster_cache import Kind, RunRecord
+from icefield_operator.cluster_cache import Entry, Kind
 from icefield_operator.controllers import Controllers
 from icefield_operator.queue import Key
 
@@ -30,6 +30,7 @@ PAUSE = timedelta(minutes=1)
 """For how long a pool is drained for a run that the namespace has no quota for."""
 MAX_CREATED_PER_PASS = 10
 """How many sandboxes one pass creates."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
 STABLE_AFTER = timedelta(minutes=1)
 """A sandbox that was ready for so long resets the back-off."""
 
@@ -43,6 +44,8 @@ class SandboxPoolReconciler:
         self._controllers = controllers
         self._cache = controllers.cache
         self._builder = builder
+        self._uses: OrderedGroups[Entry] = OrderedGroups(_last_use, _namespace_of_workload)
+        self._cache.add_index(Kind.RUN, self._uses)
         self._last_use: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold: dict[str, datetime] = {}
@@ -88,9 +91,8 @@ class SandboxPoolReconciler:
         if size or not workspace.spec.sandboxes.warm_pool.size:
             return size, until
         # What is remembered is out of date, or nothing is.
-        uses = [use for run in self._cache.run_records(workspace.namespace) for use in _uses(run)]
-        if uses:
-            self._last_use[name] = max(uses)
+        if latest := self._uses.last(workspace.namespace):
+            self._last_use[name] = latest[0]
         return pool_plan.wanted(workspace, self._last_use.get(name), now)
 
     def _record_failures(self, name: str, pods: list[Manifest], plan: pool_plan.Plan, now: datetime) -> None:
@@ -150,10 +152,14 @@ def _is_stable(pod: Manifest, now: datetime) -> bool:
     return ready.get("status") == "True" and since is not None and now - since > STABLE_AFTER
 
 
-def _uses(run: RunRecord) -> Iterator[datetime]:
-    """Yield when a Polars workload was created and ended."""
-    if run.is_polars:
-        yield from filter(None, (run.created, run.completed))
+def _last_use(run: Entry) -> tuple[datetime]:
+    """Return when a Polars workload ended, or else was created."""
+    record = run.run
+    return ((record and (record.completed or record.created)) or _NEVER,)
+
+
+def _namespace_of_workload(run: Entry) -> tuple[str, ...]:
+    return (run.identity.namespace,) if run.run and run.run.is_polars else ()
 
 
 def key_of_pool(workspace: str) -> Key:

@@ -11,8 +11,9 @@ import asyncio
 
 from icefield_crds import Run, Warehouse, Workspace, labels
 from icefield_kube.client import Manifest
+from icefield_kube.store import GroupCounts
 from icefield_operator.cluster import Cluster, together
-from icefield_operator.cluster_cache import ClusterCache
+from icefield_operator.cluster_cache import ClusterCache, Entry, Kind
 
 WAREHOUSES = "icefield-spark"
 """The account of warehouses."""
@@ -32,6 +33,8 @@ class DriverRbac:
         # One at a time, each computed when it is its turn: a slow older answer must not undo a newer one.
         self._lock = asyncio.Lock()
         self._applied: dict[str, dict[str, bool]] = {}
+        self._applications: GroupCounts[Entry] = GroupCounts(_namespace_of_application)
+        cache.add_index(Kind.RUN, self._applications)
 
     async def sync(self, namespace: str) -> None:
         """Apply or delete the RBAC of a namespace, as its warehouses and Spark applications require."""
@@ -41,7 +44,7 @@ class DriverRbac:
                 return
             wanted = {
                 WAREHOUSES: any(map(_wants_executors, self._cache.warehouses(namespace))),
-                APPLICATIONS: any(map(has_executors, self._cache.unfinished_runs(namespace))),
+                APPLICATIONS: self._applications.count(namespace) > 0,
             }
             applied = self._applied.setdefault(namespace, {})
             for account, is_wanted in wanted.items():
@@ -65,6 +68,13 @@ class DriverRbac:
 def has_executors(run: Run) -> bool:
     """Return whether a run is a Spark application with executors in pods of their own."""
     return run.spec.spark is not None and run.spec.spark.executors > 0
+
+
+def _namespace_of_application(run: Entry) -> tuple[str, ...]:
+    """Return the namespace of an unfinished application with executors."""
+    if not run.run or not run.run.is_unfinished:
+        return ()
+    return (run.identity.namespace,) if (run.manifest["spec"].get("spark") or {}).get("executors") else ()
 
 
 def _wants_executors(warehouse: Warehouse) -> bool:

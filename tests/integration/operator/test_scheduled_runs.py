@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from icefield_crds import Job, JobStatus
+from icefield_crds import ConditionType, Job, Reason
 from icefield_crds.names import scheduled_run
+from icefield_kube.errors import Conflict
 from icefield_operator import lifecycle
 from icefield_operator.job.schedule import minute_of
+from tests.eventually import eventually
 
 from .conftest import Place
 
@@ -26,19 +29,70 @@ def _without_resyncs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "FIRST_RESYNC", NEVER)
 
 
-async def _job_that_is_due(place: Place, name: str, **spec: Any) -> tuple[Job, datetime]:
-    """Create a Job whose schedule names the present minute, for which an operator before has announced a run."""
-    moment = datetime.now(UTC).replace(second=0, microsecond=0)
-    hourly = {"command": "true", "schedule": f"{moment.minute} * * * *"}
-    job = Job.model_validate(await place.create("Job", hourly | spec, name))
-    observed = JobStatus(next_schedule_time=moment, observed_generation=job.metadata.generation)
-    await place.cluster.write_status(job, observed)
-    return job, moment
-
-
-async def test_a_run_that_a_schedule_made_starts_without_a_resync(place: Place, operators: Callable[..., Any]) -> None:
-    _, moment = await _job_that_is_due(place, "etl")
+@pytest.fixture
+async def without_resyncs(operators: Callable[..., Any]) -> AsyncIterator[None]:
+    """An operator in which nothing happens that its watches and its own writes do not bring about."""
     async with operators(resync_seconds=NEVER):
-        run = scheduled_run("etl", minute_of(moment))
-        await place.finished(run)
-        await place.phase(run, "success")
+        yield
+
+
+async def _create_hourly(place: Place, **spec: Any) -> datetime:
+    """Create a Job whose schedule names the present minute; return that."""
+    moment = datetime.now(UTC).replace(second=0, microsecond=0)
+    await place.create("Job", {"command": "true", "schedule": f"{moment.minute} * * * *"} | spec, "etl")
+    return moment
+
+
+async def _promise(place: Place, moment: datetime) -> None:
+    """Let the Job's schedule be due, as if a pass before had promised a run for this time."""
+
+    async def is_written() -> bool:
+        job = Job.model_validate(await place.cluster.get("Job", place.namespace, "etl"))
+        if job.status is None:
+            return False
+        with suppress(Conflict):
+            return await place.cluster.write_status(job, job.status.model_copy(update={"next_schedule_time": moment}))
+        return False
+
+    await eventually(is_written)
+
+
+@pytest.mark.usefixtures("without_resyncs")
+async def test_a_run_that_a_schedule_made_starts_without_a_resync(place: Place) -> None:
+    moment = await _create_hourly(place)
+    await _promise(place, moment)
+    run = scheduled_run("etl", minute_of(moment))
+    await place.finished(run)
+    await place.phase(run, "success")
+
+
+@pytest.mark.usefixtures("without_resyncs")
+async def test_a_run_that_is_replaced_is_cancelled_and_its_successor_waits_for_its_end(place: Place) -> None:
+    moment = await _create_hourly(place, concurrencyPolicy="Replace")
+    await place.create("Run", {"jobRef": {"name": "etl"}}, "earlier")
+    pod = await place.started("earlier")
+    await place.phase("earlier", "running")
+    await _promise(place, moment)
+
+    later = scheduled_run("etl", minute_of(moment))
+    await eventually(lambda: place.cluster.get("Run", place.namespace, later))
+    waiting = "waits until run earlier, which it replaces, has ended"
+    await place.until(later, lambda run: run.status and run.status.error == waiting)
+    assert await place.pods() == [pod]
+    await eventually(lambda: _is_being_ended(place, pod))
+    await place.kubelet.enforce_deadline(place.namespace, pod)
+    earlier = await place.phase("earlier", "cancelled")
+    assert earlier.status
+    assert earlier.status.error == f"replaced by run {later}"
+    ready = earlier.status.condition(ConditionType.READY)
+    assert ready
+    assert ready.reason == Reason.REPLACED
+    assert earlier.spec.desired_state == "running"
+    assert pod in await place.pods(), "its log can still be read"
+    await place.finished(later)
+    await place.phase(later, "success")
+
+
+async def _is_being_ended(place: Place, pod: str) -> bool:
+    found = await place.cluster.get("Pod", place.namespace, pod)
+    return found is not None and found["spec"].get("activeDeadlineSeconds") == 1

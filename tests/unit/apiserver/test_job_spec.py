@@ -8,11 +8,11 @@ import pytest
 
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution_checks import problem_of_execution, problem_of_tasks
-from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate
+from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate, job_of
 from icefield_apiserver.features.jobs.spec import JobChange, changed, merge_patch, new_job
 from icefield_apiserver.features.jobs.validate import problem_of_job
 from icefield_apiserver.features.runs.spec import run_of_job
-from icefield_crds import File, Job, JobSpec, ObjectMeta, RunSpec, Task
+from icefield_crds import File, Job, JobSpec, JobStatus, ObjectMeta, RunSpec, Task
 
 DAG = [{"key": "a", "command": "x"}, {"key": "b", "command": "x", "depends_on": ["a"]}]
 
@@ -130,3 +130,19 @@ def test_problems_of_a_job() -> None:
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
     assert "longer than 921600 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
+
+
+def test_a_job_shows_what_its_schedule_left_out() -> None:
+    metadata = {"name": "etl", "namespace": "icefield-demo", "uid": "u"}
+    job = Job.model_validate({"metadata": metadata, "spec": {"command": "true", "schedule": "@hourly"}})
+    assert (job_of(job, None).last_skipped, job_of(job, None).skipped_count) == (None, 0)
+    skipped = {"time": "2026-03-01T10:00:00Z", "reason": "RunAlreadyActive", "message": "left out"}
+    status = JobStatus.model_validate({"lastSkippedSchedule": skipped, "skippedSchedules": 3})
+    shown = job_of(job.model_copy(update={"status": status}), None)
+    assert shown.skipped_count == 3
+    assert shown.last_skipped
+    assert shown.last_skipped.model_dump(mode="json") == {
+        "at": "2026-03-01T10:00:00Z",
+        "reason": "RunAlreadyActive",
+        "message": "left out",
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from icefield_kube.store import GroupIndex, Identity, OrderedGroups, VersionedStore
+from icefield_kube.store import GroupCounts, GroupIndex, Identity, OrderedGroups, VersionedStore
 
 
 class Thing(NamedTuple):
@@ -22,12 +22,14 @@ def identity_of(thing: Thing) -> Identity:
 
 
 class Site:
-    """A store with both kinds of index."""
+    """A store with every kind of index."""
 
     def __init__(self, remembered_deletions: int = 10) -> None:
         self.groups: GroupIndex[Thing] = GroupIndex(lambda thing: [thing.group])
         self.ordered: OrderedGroups[Thing] = OrderedGroups(lambda thing: (thing.name,), lambda thing: [thing.group])
+        self.counts: GroupCounts[Thing] = GroupCounts(lambda thing: [thing.group])
         self.store = VersionedStore(identity_of, [self.groups, self.ordered], remembered_deletions)
+        self.store.add_index(self.counts)
 
     def is_consistent(self) -> bool:
         """Return whether the indexes have exactly what the store has."""
@@ -36,6 +38,7 @@ class Site:
             {thing.uid for thing in self.groups.of(group)}
             == {key[-1] for key in self.ordered.keys(group)}
             == {thing.uid for thing in stored if thing.group == group}
+            and self.counts.count(group) == self.ordered.count(group) == len(self.groups.of(group))
             for group in {"g", "h", *(thing.group for thing in stored)}
         )
 
@@ -58,6 +61,19 @@ def test_groups_are_in_order_and_continue_after_a_key() -> None:
     assert [key[0] for key in keys] == ["a", "b", "c"]
     assert list(site.ordered.keys("g", keys[0])) == keys[1:]
     assert site.ordered.count("g") == 3
+    assert site.ordered.last("g") == keys[2]
+    assert site.ordered.last("h") is None
+    assert [site.ordered.count_before("g", key) for key in (*keys, ("bb", "u9"), ("d", ""))] == [0, 1, 2, 2, 3]
+
+
+def test_an_index_that_is_added_later_has_what_is_stored() -> None:
+    site = Site()
+    site.store.put(Thing("u1", 1, "a"))
+    site.store.put(Thing("u2", 2, "b"))
+    later: GroupIndex[Thing] = GroupIndex(lambda thing: [thing.group])
+    site.store.add_index(later)
+    site.store.remove("u1")
+    assert [thing.uid for thing in later.of("g")] == ["u2"]
 
 
 def test_a_successor_replaces_an_object_of_the_same_name() -> None:

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from icefield_crds import Run, RunPhase
+from icefield_crds.run import REPLACED_BY_ANNOTATION
+from icefield_kube.store import GroupCounts
 from icefield_operator.cluster_cache import ClusterCache, Kind
+from icefield_operator.run.metrics import phases_of
 
 
 class _Clock:
@@ -161,12 +164,19 @@ def test_the_model_of_an_ended_run_is_not_kept(cache: ClusterCache) -> None:
     assert cache.run("icefield-demo", "r") is not cache.run("icefield-demo", "r")
 
 
-def test_ended_runs_are_counted_and_found_by_job(cache: ClusterCache) -> None:
-    cache.observe("ADDED", _run(1, name="live", uid="u0"))
+def test_runs_are_counted_by_phase_and_found_by_what_replaces_them(cache: ClusterCache) -> None:
+    phases = GroupCounts(phases_of)
+    cache.add_index(Kind.RUN, phases)
+    replaced = _run(1, name="live", uid="u0")
+    replaced["metadata"]["annotations"] = {REPLACED_BY_ANNOTATION: "next"}
+    cache.observe("ADDED", replaced)
     cache.observe("ADDED", _ended(2, archived=True))
-    assert cache.runs_by_phase() == {RunPhase.PENDING: 1, RunPhase.SUCCESS: 1}
-    assert [record.name for record in cache.ended_runs_of_job("icefield-demo", "etl")] == ["r"]
-    assert {record.name for record in cache.run_records("icefield-demo")} == {"live", "r"}
+    assert [phases.count(phase) for phase in (RunPhase.PENDING, RunPhase.SUCCESS, RunPhase.FAILED)] == [1, 1, 0]
+    assert cache.unfinished_replaced_by("icefield-demo", "next") == ["live"]
+    replaced["metadata"] = {**replaced["metadata"], "resourceVersion": "3"}
+    cache.observe("MODIFIED", {**replaced, "status": {"phase": "cancelled"}})
+    assert [phases.count(phase) for phase in (RunPhase.PENDING, RunPhase.SUCCESS, RunPhase.CANCELLED)] == [0, 1, 1]
+    assert cache.unfinished_replaced_by("icefield-demo", "next") == []
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ class LastRun(BaseModel):
     created_at: datetime | None = Field(description="When it was created.")
 
 
+class SkippedRun(BaseModel):
+    """A time of a job's schedule that started no run."""
+
+    at: datetime = Field(description="The time; of several that were missed one after the other, the last.")
+    reason: str = Field(description="RunAlreadyActive, MissSchedule or NameTaken.")
+    message: str = Field(description="Why no run was started.")
+
+
 class JobSummary(ExecutionRead):
     """A job in a list; without its files, which may be large."""
 
@@ -107,6 +115,8 @@ class JobSummary(ExecutionRead):
     created_at: datetime | None = Field(description="When it was created.")
     next_run_at: datetime | None = Field(description="When the schedule starts the next run.")
     last_run: LastRun | None = Field(description="The newest run.")
+    last_skipped: SkippedRun | None = Field(description="The last time of the schedule that started no run.")
+    skipped_count: int = Field(description="How many times of the schedule started no run, all in all.")
     error: str | None = Field(description="Why the job cannot run.")
 
 
@@ -133,6 +143,7 @@ def job_of(job: Job, last_run: Run | None) -> JobRead:
 
 def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
     stalled = job.status.condition(ConditionType.STALLED) if job.status else None
+    skipped = job.status.last_skipped_schedule if job.status else None
     return {
         **execution_of(job.spec),
         "id": job.public_id,
@@ -145,6 +156,8 @@ def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
         "created_at": job.metadata.creation_timestamp,
         "next_run_at": job.status.next_schedule_time if job.status else None,
         "last_run": last_run and _last(last_run),
+        "last_skipped": skipped and SkippedRun(at=skipped.time, reason=skipped.reason, message=skipped.message),
+        "skipped_count": job.status.skipped_schedules if job.status else 0,
         "error": stalled.message if stalled and stalled.status == "True" else None,
     }
 

@@ -81,7 +81,7 @@ class RunRead(BaseModel):
     job_name: str | None = Field(description="Name of its job.")
     status: RunPhase = Field(description="pending, running, success, failed or cancelled.")
     params: dict[str, str] = Field(description="Parameters it was started with.")
-    error: str | None = Field(description="Why it failed, or what it is waiting for.")
+    error: str | None = Field(description="Why it failed or was replaced, or what it is waiting for.")
     created_at: datetime | None = Field(description="When it was created.")
     started_at: datetime | None = Field(description="When its first task started.")
     finished_at: datetime | None = Field(description="When it ended.")

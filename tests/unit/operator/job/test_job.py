@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from icefield_crds import ConditionType, Job, Reason, Run, RunSpec, Workspace
+from icefield_crds import ConditionType, Job, JobStatus, Reason, Run, RunSpec, SkippedSchedule, Workspace
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.job import build, resolve, status, validate
-from icefield_operator.job.resolve import JobFacts
+from icefield_operator.job.due import Skip, forbidden, name_taken
+from icefield_operator.job.resolve import JobFacts, JobRuns
 from icefield_operator.problem import Problem
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -56,12 +57,12 @@ def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "et
     ],
 )
 def test_what_is_wrong(spec: dict[str, Any], workspace: Workspace | None, reason: Reason | None) -> None:
-    problem = validate.find_problem(JobFacts(job(**spec), workspace, []))
+    problem = validate.find_problem(JobFacts(job(**spec), workspace))
     assert (problem.reason if problem else None) is reason
 
 
 def test_a_cycle_is_named() -> None:
-    problem = validate.find_problem(JobFacts(job(tasks=CYCLE), WORKSPACE, []))
+    problem = validate.find_problem(JobFacts(job(tasks=CYCLE), WORKSPACE))
     assert problem
     assert "a -> b -> a" in problem.message
 
@@ -100,21 +101,34 @@ def test_a_long_name_stays_a_name() -> None:
 
 def test_runs_of_a_job_are_its_own() -> None:
     cache = ClusterCache()
+    runs = JobRuns(cache)
+    leaving = run_manifest("leaving", "running", created=1)
+    leaving["metadata"]["deletionTimestamp"] = "2026-03-01T11:00:00Z"
     for manifest in (
         run_manifest("second", "running", created=2, owner="uid-etl"),
+        run_manifest("third", "pending", created=3),
         run_manifest("first", "success", created=1),
-        run_manifest("of-an-earlier-etl", "running", owner="uid-before"),
-        run_manifest("other", "running", job_name="report"),
+        leaving,
+        run_manifest("of-an-earlier-etl", "running", created=9, owner="uid-before"),
+        run_manifest("other", "running", created=9, job_name="report"),
     ):
         cache.record(manifest)
-    facts = resolve.facts(job(command="true"), cache)
-    assert [run.metadata.name for run in facts.runs] == ["first", "second"]
-    assert [run.metadata.name for run in facts.active] == ["second"]
+    facts = resolve.facts(job(command="true"), cache, runs)
+    assert facts.newest_run
+    assert (facts.newest_run.metadata.name, facts.active_runs) == ("third", 2)
+    assert [run.metadata.name for run in runs.active(job(command="true"))] == ["second", "third"]
+    cache.forget("Run", "icefield-demo", "third", None)
+    ended = run_manifest("second", "success", created=2, owner="uid-etl")
+    ended["metadata"]["resourceVersion"] = "2"
+    cache.observe("MODIFIED", ended)
+    facts = resolve.facts(job(command="true"), cache, runs)
+    assert facts.newest_run
+    assert (facts.newest_run.metadata.name, facts.newest_run.phase, facts.active_runs) == ("second", "success", 0)
 
 
 def test_the_status_tells_of_runs_and_problems() -> None:
-    runs = [Run.model_validate(run_manifest("one", "success")), Run.model_validate(run_manifest("two", "running"))]
-    facts = JobFacts(job(command="true"), WORKSPACE, runs)
+    newest = Run.model_validate(run_manifest("two", "running"))
+    facts = JobFacts(job(command="true"), WORKSPACE, newest, 1)
     written = status.of(facts, None, last_schedule=None, next_schedule=NOW, now=NOW)
     assert written.last_run
     assert (written.last_run.name, written.last_run.phase, written.active_runs) == ("two", "running", 1)
@@ -124,3 +138,39 @@ def test_the_status_tells_of_runs_and_problems() -> None:
     assert written.is_true(ConditionType.STALLED)
     assert not written.is_true(ConditionType.READY)
     assert written.to_api()["observedGeneration"] == 2
+
+
+def test_the_status_keeps_and_counts_what_the_schedule_left_out() -> None:
+    template = job(command="true", schedule="@hourly")
+
+    def after(before: JobStatus | None, *skipped: Skip) -> JobStatus:
+        facts = JobFacts(template.model_copy(update={"status": before}), WORKSPACE)
+        return status.of(facts, None, last_schedule=None, next_schedule=NOW, skipped=skipped, now=NOW)
+
+    earlier = [Run.model_validate(run_manifest(name, "running")) for name in ("one", "two")]
+    missed = Skip(SkippedSchedule(time=NOW, reason=Reason.MISS_SCHEDULE, message="missed 4 times"), 4)
+    first = after(None, missed, forbidden(NOW, earlier[:1]))
+    assert first.skipped_schedules == 5
+    assert first.to_api()["lastSkippedSchedule"] == {
+        "time": "2026-03-01T10:00:00Z",
+        "reason": "RunAlreadyActive",
+        "message": "left out 2026-03-01T10:00:00Z: run one has not ended, and the job's concurrencyPolicy is Forbid",
+    }
+    assert after(first) == first
+    second = after(first, forbidden(NOW, earlier))
+    assert second.skipped_schedules == 6
+    assert second.last_skipped_schedule
+    assert "run one and 1 more have not ended" in second.last_skipped_schedule.message
+
+
+def test_the_same_skipped_time_gives_the_same_event() -> None:
+    template = job(command="true", schedule="@hourly")
+    skipped = name_taken(NOW, "etl-1").schedule
+    event = build.skipped_event(template, skipped, NOW)
+    again = build.skipped_event(template, skipped, NOW + timedelta(minutes=3))
+    assert event["metadata"] == again["metadata"]
+    assert event["metadata"]["namespace"] == event["involvedObject"]["namespace"] == "icefield-demo"
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["uid"]) == ("Job", "uid-etl")
+    assert (event["type"], event["reason"]) == ("Warning", "NameTaken")
+    other = build.skipped_event(template, name_taken(NOW + timedelta(minutes=1), "etl-2").schedule, NOW)
+    assert other["metadata"]["name"] != event["metadata"]["name"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task
+from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_operator.run import dag, status
 from icefield_operator.run.admission import Admission
 from icefield_operator.run.log_archiving import record_archived_logs
@@ -20,13 +21,14 @@ FULL = Admission(False, Reason.QUOTA_EXCEEDED, "max_running_runs=1, current=1")
 TASKS = [Task(key="a", command="true"), Task(key="b", command="true", depends_on=["a"])]
 
 
-def _run(before: RunStatus | None = None, **spec: Any) -> Run:
+def _run(before: RunStatus | None = None, annotations: dict[str, str] | None = None, **spec: Any) -> Run:
     metadata = {
         "name": "r",
         "namespace": "icefield-demo",
         "uid": "u",
         "generation": 2,
         "creationTimestamp": "2026-01-01T12:00:00Z",
+        "annotations": annotations or {},
     }
     tasks = [task.to_api() for task in TASKS]
     run = Run.model_validate({"metadata": metadata, "spec": {"tasks": tasks, **spec}})
@@ -51,6 +53,7 @@ def _of(attempts: dict[str, list[AttemptStatus]], run: Run | None = None, **give
 
 
 TOO_LONG = "the run took longer than its timeout of 60 s"
+REPLACING = RunProblem(Reason.REPLACING, "waits until run etl-6, which it replaces, has ended", False)
 BAD = _attempt("failed", error="the command failed with exit code 1", completion_time=NOW)
 GOOD = _attempt("success", completion_time=NOW)
 
@@ -69,6 +72,22 @@ CASES: list[tuple[str, dict[str, list[AttemptStatus]], dict[str, Any], str, Reas
     ("failed", {"a": [BAD]}, {}, "failed", Reason.TASK_FAILED, "task a: the command failed with exit code 1"),
     ("succeeded", {"a": [GOOD], "b": [GOOD]}, {}, "success", Reason.SUCCEEDED, None),
     ("cancelled", {}, {"stop": dag.Stop.CANCELLED}, "cancelled", Reason.CANCELLED, None),
+    (
+        "replaced by its schedule",
+        {},
+        {"stop": dag.Stop.CANCELLED, "run": _run(annotations={REPLACED_BY_ANNOTATION: "etl-7"})},
+        "cancelled",
+        Reason.REPLACED,
+        "replaced by run etl-7",
+    ),
+    (
+        "waits for the end of what it replaces",
+        {},
+        {"admission": Admission(False, Reason.REPLACING, ""), "problem": REPLACING},
+        "pending",
+        Reason.REPLACING,
+        "waits until run etl-6, which it replaces, has ended",
+    ),
     (
         "timed out",
         {"a": [BAD]},
