@@ -27,6 +27,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "ResourceQuota": Endpoint("/api/v1", "resourcequotas", True),
     "LimitRange": Endpoint("/api/v1", "limitranges", True),
     "Event": Endpoint("/api/v1", "events", True),
+    "Lease": Endpoint("/apis/coordination.k8s.io/v1", "leases", True),
     "NetworkPolicy": Endpoint("/apis/networking.k8s.io/v1", "networkpolicies", True),
     "RoleBinding": Endpoint("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
     "ClusterRole": Endpoint("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),

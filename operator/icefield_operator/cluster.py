@@ -7,7 +7,7 @@ something older than the operator's own write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -17,7 +17,7 @@ import aiohttp
 from icefield_crds import Resource, Status, format_time
 from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION, FIELD_MANAGER
 from icefield_kube.client import APPLY_PATCH, MERGE_PATCH, Credentials, KubeClient, Manifest, delete_options
-from icefield_kube.errors import AlreadyExists, Conflict, NotFound
+from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_kube.paths import path_of
 from icefield_kube.watch import Receiver, Reflector, pages
 
@@ -32,6 +32,13 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 _FIELD_MANAGER = {"fieldManager": FIELD_MANAGER}
 
 
+class NotLeading(KubernetesError):  # noqa: N818 - named as the errors of the API are
+    """This operator must not write any more: another one may act already."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "this operator does not lead any more")
+
+
 class Cluster:
     """Typed calls to the Kubernetes API; own writes enter the cache.
 
@@ -42,11 +49,16 @@ class Cluster:
         """Wrap a connected client; `cache` receives every object that a write returns."""
         self._client = client
         self._cache = cache
+        self._may_write: Callable[[], bool] = lambda: True
 
     @classmethod
     async def connect(cls, cache: ClusterCache) -> Self:
         """Return a Cluster for the pod's service account, or outside a cluster for KUBECONFIG."""
         return cls(await KubeClient.connect(REQUEST_TIMEOUT), cache)
+
+    def write_only_while(self, is_leading: Callable[[], bool]) -> None:
+        """Have every write raise NotLeading unless `is_leading()` holds just before it is sent."""
+        self._may_write = is_leading
 
     async def close(self) -> None:
         """Close the connections."""
@@ -320,6 +332,8 @@ class Cluster:
         return manifest
 
     async def _request(self, method: str, path: str, **how: Any) -> Manifest:
+        if method != "GET" and not self._may_write():
+            raise NotLeading
         return await self._client.call(method, path, **how)
 
 

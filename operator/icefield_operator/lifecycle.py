@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 
 import kopf
@@ -17,6 +18,7 @@ from .cluster_cache import WATCHED_KINDS, Kind
 from .controllers import Controllers
 from .handlers import reflectors_for, registry_for
 from .health import Health
+from .leader_election import Election, Unopposed
 from .settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,11 @@ RETRY_SECONDS = 2.0
 class Operator:
     """Runs the watches, the queue, the probes and the resync around a set of controllers."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, controllers: Controllers) -> None:
+    def __init__(
+        self, settings: Settings, cluster: Cluster, controllers: Controllers, election: Election | None = None
+    ) -> None:
         """Build the operator; nothing runs yet."""
+        self._election = election or Unopposed()
         self._settings = settings
         self._cluster = cluster
         self._controllers = controllers
@@ -43,19 +48,37 @@ class Operator:
         """Of the newest list of each kind."""
 
     async def run(self) -> None:
-        """Run until SIGTERM, SIGINT or `stop`; raise when a part fails.
-
-        A pass in progress is abandoned: every step reads from the cluster what earlier ones did.
-        """
-        health = Health(self._controllers, self._settings.watch_age_limit_seconds, self._ready.is_set)
-        parts = [asyncio.create_task(health.serve(self._settings.health_port), name="health")]
+        """Stand for election and act when elected, until SIGTERM, SIGINT or `stop`; raise when a part fails."""
+        health = Health(self._controllers, self._settings.watch_age_limit_seconds, self._is_ready)
+        parts = [
+            asyncio.create_task(health.serve(self._settings.health_port), name="health"),
+            asyncio.create_task(self._election.run(self._act, self._stop), name="election"),
+        ]
         try:
-            if not await self._first_sync():
-                return
-            self._controllers.enqueue_all()
-            watches = asyncio.create_task(self._watch(), name="watches")
-            works = [self._controllers.queue.run(), self._resync(), *(serve() for serve in self._controllers.services)]
-            parts += [asyncio.create_task(work) for work in works]
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()
+        finally:
+            await _end(parts)
+
+    def _is_ready(self) -> bool:
+        # A rolling update waits until the new operator is ready, and that waits for the old one's end.
+        return self._ready.is_set() or self._election.is_standing_by
+
+    async def _act(self) -> None:
+        """Do everything that changes something, from the first list to the stop.
+
+        A pass in progress is abandoned: every step reads from the cluster what earlier ones did. Nothing is read before
+        this process leads: only a list that begins then is sure to show all that the leader before did.
+        """
+        if not await self._first_sync():
+            return
+        self._controllers.enqueue_all()
+        watches = asyncio.create_task(self._watch(), name="watches")
+        works = [self._controllers.queue.run(), self._resync(), *(serve() for serve in self._controllers.services)]
+        parts = [asyncio.create_task(work) for work in works]
+        try:
             await asyncio.wait([watches, *parts], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             await watches
@@ -63,9 +86,7 @@ class Operator:
                 if part.done():
                     part.result()
         finally:
-            for part in parts:
-                part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            await _end([watches, *parts])
 
     def stop(self) -> None:
         """Have `run` return soon."""
@@ -127,3 +148,10 @@ class Operator:
             self._versions[kind] = await self._cache.replace_by_pages(kind, pages)
 
         await together(*(sync(kind) for kind in WATCHED_KINDS))
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 QUEUE_DEPTH = Gauge("icefield_operator_queue_depth", "Keys waiting for a worker.")
 RECONCILE_SECONDS = Histogram("icefield_operator_reconcile_seconds", "Duration of one reconcile.", ["kind"])
 RECONCILE_ERRORS = Counter("icefield_operator_reconcile_errors_total", "Reconciles that failed.", ["kind", "error"])
+LEADER = Gauge("icefield_operator_leader", "1 while this process leads, 0 while it stands by.")
 WATCH_AGE = Gauge(
     "icefield_operator_watch_age_seconds", "Seconds since the watch of a kind proved to be alive.", ["kind"]
 )

@@ -96,3 +96,9 @@ class Settings(BaseSettings):
     """For how long a watch may give no sign of life before liveness fails; more than two resyncs."""
     health_port: int = Field(default=8080, ge=0, le=65535)
     log_level: str = "INFO"
+    pod_name: str = ""
+    """The pod that this process runs in; empty outside of one."""
+    lease_name: str = "icefield-operator-leader"
+    """The Lease in icefield-system whose holder acts; other operators stand by."""
+    lease_seconds: float = Field(default=10.0, ge=1)
+    """How long another operator waits for one that has ended without a word."""

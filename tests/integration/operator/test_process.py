@@ -1,4 +1,4 @@
-"""The operator as the image starts it: its probes, its metrics, and its end."""
+"""The operator as the image starts it: its probes, its metrics, its end, and its succession."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from icefield_crds.names import SYSTEM_NAMESPACE, pod_name
+from icefield_operator.cluster import Cluster
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.eventually import eventually
 from tests.object_store import REGION, RunningObjectStore
@@ -22,23 +26,47 @@ from .conftest import Place
 
 pytestmark = pytest.mark.integration
 
+LEASE_SECONDS = 3
+
+
+@dataclass
+class Process:
+    """A `python -m icefield_operator`, and a client of its port."""
+
+    child: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+    name: str
+
+    async def is_ready(self) -> bool:
+        assert self.child.returncode is None
+        try:
+            return (await self.client.get("/readyz")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def metric(self, name: str) -> float:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", (await self.client.get("/metrics")).text, re.M)
+        assert found
+        return float(found[1])
+
+
+Start = Callable[[str], Awaitable[Process]]
+
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
     """A control plane of its own: a whole operator reconciles everything on it."""
     with running_control_plane() as plane:
         plane.apply_crds()
+        plane.kubectl("create", "namespace", SYSTEM_NAMESPACE)
         yield plane
 
 
 @pytest.fixture
-async def process(
+async def start(
     control_plane: ControlPlane, object_store: RunningObjectStore, private_key: Path, place: Place
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
-    """A ready `python -m icefield_operator`, and a client of its port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+) -> AsyncIterator[Start]:
+    """A starter of operators: `await start("a")` returns one that is ready."""
     env = {
         **os.environ,
         "KUBECONFIG": str(control_plane.kubeconfig),
@@ -48,7 +76,7 @@ async def process(
         "ICEFIELD_POLARS_IMAGE": "localhost/icefield/polars:test",
         "ICEFIELD_POLARS_CLOUD_IMAGE": "localhost/icefield/polars-cloud:test",
         "ICEFIELD_RUN_TOKEN_PRIVATE_KEY_FILE": str(private_key),
-        "ICEFIELD_HEALTH_PORT": str(port),
+        "ICEFIELD_LEASE_SECONDS": str(LEASE_SECONDS),
         "ICEFIELD_OBJECT_STORE_PROVIDER": "static",
         "ICEFIELD_OBJECT_STORE_ENDPOINT": object_store.url,
         "ICEFIELD_OBJECT_STORE_REGION": REGION,
@@ -56,38 +84,74 @@ async def process(
         "ICEFIELD_OBJECT_STORE_ACCESS_KEY_ID": object_store.access_key_id,
         "ICEFIELD_OBJECT_STORE_SECRET_ACCESS_KEY": object_store.secret_access_key,
     }
-    started = await asyncio.create_subprocess_exec(sys.executable, "-m", "icefield_operator", env=env)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
 
-        async def is_ready() -> bool:
-            assert started.returncode is None
-            try:
-                return (await client.get("/readyz")).is_success
-            except httpx.TransportError:
-                return False
+    @asynccontextmanager
+    async def running(name: str) -> AsyncIterator[Process]:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        own = {"ICEFIELD_HEALTH_PORT": str(port), "ICEFIELD_POD_NAME": name}
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "icefield_operator", env=env | own)
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+                process = Process(child, client, name)
+                await eventually(process.is_ready)
+                yield process
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
 
-        await eventually(is_ready)
-        yield started, client
-    if started.returncode is None:
-        started.kill()
-        await started.wait()
+    async with AsyncExitStack() as stack:
+        yield lambda name: stack.enter_async_context(running(name))
 
 
-async def test_it_answers_probes_works_and_ends_when_asked(
-    process: tuple[asyncio.subprocess.Process, httpx.AsyncClient], place: Place
-) -> None:
-    started, client = process
-    assert (await client.get("/livez")).text == "ok"
+async def _leader(cluster: Cluster) -> str:
+    lease = await cluster.get("Lease", SYSTEM_NAMESPACE, "icefield-operator-leader")
+    return str(lease["spec"]["holderIdentity"]) if lease else ""
+
+
+async def test_it_answers_probes_works_and_ends_when_asked(start: Start, place: Place) -> None:
+    process = await start("only")
+    assert (await process.client.get("/livez")).text == "ok"
     await place.create("Run", {"command": "true"}, "watched")
     await place.finished("watched")
     await place.phase("watched", "success")
 
-    metrics = (await client.get("/metrics")).text
-    assert re.search(r'^icefield_runs\{phase="success"\} [1-9]', metrics, re.M)
-    assert re.search(r'^icefield_operator_reconcile_seconds_count\{kind="Run"\} [1-9]', metrics, re.M)
+    assert await process.metric('icefield_runs{phase="success"}') >= 1
+    assert await process.metric('icefield_operator_reconcile_seconds_count{kind="Run"}') >= 1
+    assert await process.metric("icefield_operator_leader") == 1
+    metrics = (await process.client.get("/metrics")).text
     assert re.search(r'^icefield_operator_watch_age_seconds\{kind="Pod"\} ', metrics, re.M)
     assert "icefield_run_start_seconds_count" in metrics
     assert "icefield_operator_queue_depth" in metrics
 
-    started.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(started.wait(), 10) == 0
+    process.child.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.child.wait(), 10) == 0
+    assert await _leader(place.cluster) == ""
+
+
+async def test_a_standby_takes_over_from_a_killed_a_stopped_and_a_frozen_leader(start: Start, place: Place) -> None:
+    """Each run's one pod is made by whoever leads, and no successor makes another."""
+    leader = await start("one")
+    for successor_name, end in (("two", signal.SIGKILL), ("three", signal.SIGTERM), ("four", signal.SIGSTOP)):
+        successor = await start(successor_name)
+        assert await _leader(place.cluster) == leader.name
+        assert await successor.metric("icefield_operator_leader") == 0
+        run = f"begun-by-{leader.name}"
+        await place.create("Run", {"command": "true"}, run)
+        await place.pod(run)
+        leader.child.send_signal(end)
+        await place.create("Run", {"command": "true"}, f"left-by-{leader.name}")
+        await place.pod(f"left-by-{leader.name}")
+        assert await _leader(place.cluster) == successor.name
+        if end is signal.SIGSTOP:
+            # It still believes that it leads, until it looks at the clock.
+            leader.child.send_signal(signal.SIGCONT)
+        assert await asyncio.wait_for(leader.child.wait(), 10) in (0, 1, -signal.SIGKILL)
+        leader = successor
+    runs = [f"{how}-by-{name}" for how in ("begun", "left") for name in ("one", "two", "three")]
+    assert await place.pods() == sorted(pod_name(run, "main", 0) for run in runs)
+    for run in runs:
+        await place.finished(run)
+        await place.phase(run, "success")

@@ -1,5 +1,6 @@
 """What the overlays promise: images that are known, no Secrets, production's two API servers, two node ports."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, Manifest, conta
 from tests.unit.manifests.rendering import render as rendered
 
 from icefield_crds import labels
+from icefield_operator.settings import Settings
 
 OURS = re.compile(r"^(localhost|registry\.example\.com)/icefield/(?P<name>[a-z-]+):[\w.-]+$")
 PINNED = re.compile(r"^[\w.-]+\.[a-z]+/[\w./-]+:(?!latest)[\w.-]+(@sha256:[0-9a-f]{64})?$")
@@ -75,17 +77,27 @@ def test_production_brings_nothing_that_its_owner_has() -> None:
 
 def test_production_survives_a_drained_node() -> None:
     replicas = {d["metadata"]["name"]: d["spec"]["replicas"] for d in of_kind("production", "Deployment")}
-    assert replicas == {"icefield-apiserver": 2, "icefield-catalog": 2, "icefield-operator": 1}
+    assert replicas == {"icefield-apiserver": 2, "icefield-catalog": 2, "icefield-operator": 2}
     budgets = of_kind("production", "PodDisruptionBudget")
-    assert {budget["metadata"]["name"] for budget in budgets} == {"icefield-apiserver", "icefield-catalog"}
+    assert {budget["metadata"]["name"] for budget in budgets} == set(replicas)
     assert all(budget["spec"]["maxUnavailable"] == 1 for budget in budgets)
 
 
-def test_a_second_operator_never_runs_beside_the_first() -> None:
+def test_a_rolling_update_of_the_operator_starts_the_next_before_it_ends_the_last() -> None:
     for overlay in OVERLAYS:
         operator = _named(of_kind(overlay, "Deployment"), "icefield-operator")
-        assert operator["spec"]["replicas"] == 1
-        assert operator["spec"]["strategy"] == {"type": "Recreate"}
+        assert operator["spec"]["strategy"] == {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+        }
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_lease_that_the_operator_may_keep_is_its_own(overlay: str) -> None:
+    assert [role for role in of_kind(overlay, "ClusterRole") if "leases" in json.dumps(role)] == []
+    (rule,) = _named(of_kind(overlay, "Role"), "icefield-operator")["rules"]
+    assert rule["resourceNames"] == [Settings.model_fields["lease_name"].default]
+    assert sorted(rule["verbs"]) == ["create", "get", "update"]
 
 
 @pytest.mark.parametrize("overlay", ["standalone", "kind"])
