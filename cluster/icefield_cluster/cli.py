@@ -127,16 +127,16 @@ def _forget(directory: Path, *, existed: bool) -> None:
 
 @app.command()
 def status(name: Name = "icefield", state_dir: StateDir = None) -> None:
-    """Show the status of a cluster; fails when a part of it does not run."""
+    """Show the status of a cluster; fails when a part of it does not run or is missing."""
     with reporting():
         state = lifecycle.require(_directory(name, state_dir), name)
         table = Table("part", "where", "status", title=f"{state.name} ({state.provider})", title_justify="left")
-        rows = lifecycle.health(state)
-        for part, where, healthy in rows:
-            table.add_row(part, where, "[green]running[/]" if healthy else "[red]not running[/]")
+        parts = lifecycle.health(state)
+        for part in parts:
+            table.add_row(part.name, part.detail, f"[{'green' if part.is_well else 'red'}]{part.status}[/]")
         console.print(table)
-        if not all(healthy for _, _, healthy in rows):
-            raise ClusterError("a part of the cluster is not running", fix=f"run `{program()} up --name {name}`")
+        if unwell := ", ".join(part.name for part in parts if not part.is_well):
+            raise ClusterError(f"not as it should be: {unwell}", fix=f"run `{program()} up --name {name}`")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from icefield_cluster.errors import ClusterError
 from icefield_cluster.install.api import Api
 from icefield_cluster.install.installer import WORKSPACE
 from icefield_cluster.invocation import program
+from icefield_cluster.parts import Part
 from icefield_cluster.paths import locked
 from icefield_cluster.progress import Steps
 from icefield_cluster.providers import existing
@@ -80,16 +81,16 @@ def require(directory: Path, name: str) -> ClusterState:
     return state
 
 
-def health(state: ClusterState) -> list[tuple[str, str, bool]]:
-    """The parts of a cluster: name, detail, whether it is running."""
-    rows = [
-        (process.name, f"pid {process.pid}", process.alive)
+def health(state: ClusterState) -> list[Part]:
+    """The parts of a cluster."""
+    parts = [
+        Part.running(process.name, f"pid {process.pid}", process.alive)
         for process in sorted(state.processes.values(), key=lambda process: process.name)
     ]
     if state.api_url:
         ready = state.ca_bundle.exists() and Api(state.api_url, state.ca_bundle).is_ready()
-        rows.append(("Icefield API", state.api_url, ready))
-    return rows
+        parts.append(Part.running("Icefield API", state.api_url, ready))
+    return parts + providers.BY_NAME[state.provider].parts(state)
 
 
 def environment(state: ClusterState) -> dict[str, str]:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
@@ -67,6 +68,7 @@ def spawn(
     log: Path,
     env: Mapping[str, str] | None = None,
     configuration: str = "",
+    reader: Sequence[Argument] | None = None,
 ) -> Process:
     """Start a program in a session of its own, its output appended to a log.
 
@@ -76,6 +78,8 @@ def spawn(
         log: file for stdout and stderr.
         env: variables added to ours.
         configuration: text of its configuration file, for the fingerprint.
+        reader: command line of a program that gets stdout and stderr as its input and writes the log, for as long as
+            there is any.
 
     Raises:
         ClusterError: it could not be started.
@@ -83,8 +87,8 @@ def spawn(
     words = tuple(str(word) for word in argv)
     digest = fingerprint(argv, configuration)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as sink:
-        try:
+    try:
+        with _sink(log, reader) as sink:
             child = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -94,9 +98,26 @@ def spawn(
                 cwd="/",
                 env={**os.environ, **(env or {})},
             )
-        except OSError as error:
-            raise ClusterError(f"{name} could not be started: {error.strerror}", log=log) from error
+    except OSError as error:
+        raise ClusterError(f"{name} could not be started: {error.strerror}", log=log) from error
     return Process(name, child.pid, start_ticks(child.pid) or 0, words, digest)
+
+
+def _sink(log: Path, reader: Sequence[Argument] | None) -> IO[bytes]:
+    """Open a log for appending, or the input of a reader that writes it and ends with its input."""
+    if reader is None:
+        return log.open("ab")
+    started = subprocess.Popen(
+        [str(word) for word in reader],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    if started.stdin is None:
+        raise OSError("a pipe was asked for")
+    return started.stdin
 
 
 def stop(processes: Iterable[Process], *, grace: float = 10.0) -> None:

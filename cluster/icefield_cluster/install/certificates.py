@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=3650)
+RENEW_BEFORE = datetime.timedelta(days=90)
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -57,11 +58,11 @@ def issue(hosts: Iterable[str]) -> ServerCertificate:
     return ServerCertificate(_pem(ca), _pem(certificate), _private_pem(key))
 
 
-def covers(certificate_pem: str, hosts: Iterable[str]) -> bool:
-    """Whether a certificate includes all of these hosts and is valid for another 30 days."""
+def covers(certificate_pem: str, hosts: Iterable[str], now: datetime.datetime | None = None) -> bool:
+    """Whether a certificate includes all of these hosts and is not to be renewed yet."""
     certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
+    soon = (now or datetime.datetime.now(datetime.UTC)) + RENEW_BEFORE
     return certificate.not_valid_after_utc > soon and all(_general_name(host) in names for host in hosts)
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.parts import Part
 from icefield_cluster.progress import Steps
 from icefield_cluster.providers import existing, kind, standalone
 from icefield_cluster.state import ClusterState
@@ -25,6 +26,9 @@ class Provider(Protocol):
 
     def enter(self, state: ClusterState) -> tuple[str, ...]:
         """Command prefix to start a program of this machine in the cluster's network; empty where impossible."""
+
+    def parts(self, state: ClusterState) -> list[Part]:
+        """What has to be there besides the programs."""
 
     def down(self, state: ClusterState, steps: Steps) -> None:
         """Undo what `up` did; raises ClusterError."""

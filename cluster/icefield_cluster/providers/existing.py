@@ -13,6 +13,7 @@ from icefield_cluster.install.generated import NAMESPACE
 from icefield_cluster.install.installer import Installer, Target
 from icefield_cluster.install.kubectl import Kubectl
 from icefield_cluster.install.node import node_address
+from icefield_cluster.parts import Part
 from icefield_cluster.progress import Steps
 from icefield_cluster.providers import docker
 from icefield_cluster.state import ClusterState, write_private
@@ -73,6 +74,11 @@ def up(state: ClusterState, steps: Steps) -> None:
             step.note(name)
             run(["docker", "push", catalogue[name].reference(tag, registry)], log=step.log, timeout=900)
     Installer(state, steps, Target(kubectl(state), address, "kind", registry=registry)).install(tags)
+
+
+def parts(_: ClusterState) -> list[Part]:
+    """Nothing: what it has besides its nodes is not ours."""
+    return []
 
 
 def down(state: ClusterState, steps: Steps) -> None:

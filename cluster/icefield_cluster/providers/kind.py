@@ -14,6 +14,7 @@ from icefield_cluster.errors import ClusterError
 from icefield_cluster.images import REGISTRY
 from icefield_cluster.install.installer import API_NODE_PORT, OBJECT_STORE_NODE_PORT, Installer, Target
 from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.parts import Part
 from icefield_cluster.paths import CHECKOUT
 from icefield_cluster.progress import Steps
 from icefield_cluster.providers import docker
@@ -70,6 +71,11 @@ def up(state: ClusterState, steps: Steps) -> None:
     api_port, store_port = _ports(state)
     target = Target(kubectl(state), "127.0.0.1", "kind", api_port=api_port, object_store_port=store_port)
     Installer(state, steps, target).install(tags)
+
+
+def parts(_: ClusterState) -> list[Part]:
+    """Nothing: what it has besides its nodes is not ours."""
+    return []
 
 
 def down(state: ClusterState, steps: Steps) -> None:

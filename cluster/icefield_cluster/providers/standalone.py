@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from icefield_cluster.install.installer import Installer, Target
 from icefield_cluster.install.kubectl import Kubectl
+from icefield_cluster.parts import Part
 from icefield_cluster.programs import binaries
 from icefield_cluster.progress import Steps
 from icefield_cluster.standalone import cluster, coredns
@@ -38,6 +39,11 @@ def up(state: ClusterState, steps: Steps) -> None:
         Installer(state, steps, target).install(tags)
 
     cluster.StandaloneCluster(state, steps).up(install)
+
+
+def parts(state: ClusterState) -> list[Part]:
+    """Its images and its certificates."""
+    return cluster.parts(state)
 
 
 def down(state: ClusterState, steps: Steps) -> None:

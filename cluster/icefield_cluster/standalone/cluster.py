@@ -12,6 +12,7 @@ from pathlib import Path
 from icefield_cluster import images
 from icefield_cluster.commands import CommandError, output
 from icefield_cluster.errors import ClusterError
+from icefield_cluster.parts import Part
 from icefield_cluster.paths import locked
 from icefield_cluster.processes import kill_children, wait_until
 from icefield_cluster.programs import binaries
@@ -26,6 +27,7 @@ from icefield_cluster.standalone import (
     etcd,
     host,
     kubelet,
+    logs,
     network,
     packages,
     pki,
@@ -93,6 +95,7 @@ class StandaloneCluster:
             pool.shutdown()
 
     def _up(self, install: Callable[[dict[str, str]], None]) -> None:
+        logs.bound(self.state.logs)
         authorities_are_missing = packages.AUTHORITIES in packages.missing()
         installed = self._pool.submit(self._install_packages)
         if authorities_are_missing:
@@ -176,16 +179,23 @@ class StandaloneCluster:
 
     def _start_control_plane(self, node: NodeLayout) -> None:
         layout, state = node.control_plane, self.state
-        with self.steps.step("Certificates"):
+        with self.steps.step("Certificates") as step:
             pki.ensure(layout)
+            step.note(f"valid until {pki.valid_until(layout):%Y-%m-%d}")
             shutil.copy2(layout.admin_kubeconfig, state.kubeconfig)
         with self.steps.step("Control plane", state.logs / "kube-apiserver.log") as step:
-            services.ensure(state, node, "etcd", etcd.command(layout))
-            apiserver = services.ensure(state, node, "kube-apiserver", controlplane.apiserver(layout))
+            keys = pki.digest(layout)
+            services.ensure(state, node, "etcd", etcd.command(layout), configuration=keys)
+            apiserver = services.ensure(
+                state, node, "kube-apiserver", controlplane.apiserver(layout), configuration=keys
+            )
             wait_until("kube-apiserver", [apiserver], lambda: controlplane.is_ready(layout), timeout=120, log=step.log)
             controlplane.bind_roles(layout)
-            services.ensure(state, node, "kube-controller-manager", controlplane.controller_manager(layout))
-            services.ensure(state, node, "kube-scheduler", controlplane.scheduler(layout))
+            for name, argv in (
+                ("kube-controller-manager", controlplane.controller_manager(layout)),
+                ("kube-scheduler", controlplane.scheduler(layout)),
+            ):
+                services.ensure(state, node, name, argv, configuration=keys)
             step.note(layout.url)
 
     def _start_containerd(self, node: NodeLayout, pause: str, archives: Mapping[str, Path]) -> None:
@@ -219,8 +229,9 @@ class StandaloneCluster:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o711)
                 os.chown(folder, VOLUME_OWNER, VOLUME_OWNER)
                 folder.chmod(0o700)
-            kubelet_text, proxy_text = kubelet.write(node)
-            names = coredns.write(node)
+            keys = pki.digest(node.control_plane)
+            kubelet_text, proxy_text = (text + keys for text in kubelet.write(node))
+            names = coredns.write(node) + keys
             running = services.ensure(state, node, "kubelet", kubelet.kubelet(node), configuration=kubelet_text)
             services.ensure(state, node, "coredns", coredns.command(node), configuration=names)
             self._kubectl("apply", "--server-side", "-f", "-", stdin=coredns.service(node))
@@ -256,12 +267,33 @@ class StandaloneCluster:
 
     def _import(self, node: NodeLayout, image: images.Image, tag: str) -> None:
         reference = image.reference(tag)
-        present = output([*containerd.ctr(node.cri_socket), "images", "list", "--quiet"], timeout=60).split()
-        if reference not in present:
-            log = self.state.logs / f"import-{image.name}.log"
+        log = self.state.logs / f"import-{image.name}.log"
+        if reference not in containerd.images(node.cri_socket):
             containerd.import_image(node.cri_socket, containerd.snapshotter(node), buildah.archive(image, tag), log)
+        containerd.pin(node.cri_socket, reference, log)
         self.state.images[image.name] = tag
         self.state.save()
+
+
+def parts(state: ClusterState) -> list[Part]:
+    """Its images, which the node cannot pull, and its certificates."""
+    node = NodeLayout(state.directory, ClusterNetwork(cluster_id(state.name, state.directory), state.number or 0))
+    catalogue = images.load()
+    wanted = {catalogue[name].reference(tag) for name, tag in state.images.items() if name in catalogue}
+    try:
+        missing = sorted(wanted - containerd.images(node.cri_socket))
+    except CommandError:
+        missing = sorted(wanted)
+    found = Part("images", ", ".join(missing) or f"{len(wanted)} in the node", not missing, _word(missing, "missing"))
+    if not pki.exist(node.control_plane):
+        return [found]
+    end = pki.valid_until(node.control_plane)
+    is_due = pki.is_due(node.control_plane)
+    return [found, Part("certificates", f"until {end:%Y-%m-%d}", not is_due, _word(is_due, "to be renewed"))]
+
+
+def _word(is_bad: object, word: str) -> str:
+    return word if is_bad else "present"
 
 
 def down(state: ClusterState, steps: Steps) -> None:

@@ -121,6 +121,26 @@ def ctr(socket: Path) -> list[Argument]:
     return ["ctr", "--address", socket, "--namespace", "k8s.io"]
 
 
+def images(socket: Path) -> set[str]:
+    """The names of all images.
+
+    Raises:
+        CommandError: containerd does not answer.
+    """
+    return set(output([*ctr(socket), "images", "list", "--quiet"], timeout=60).split())
+
+
+def pin(socket: Path, reference: str, log: Path) -> None:
+    """Have the kubelet keep an image that nothing uses.
+
+    containerd tells the kubelet from 1.6.25 and 1.7.10 on; before, only the kubelet's configuration keeps images.
+
+    Raises:
+        CommandError: there is no such image.
+    """
+    run([*ctr(socket), "images", "label", reference, "io.cri-containerd.pinned=pinned"], log=log, timeout=60)
+
+
 def import_image(socket: Path, snapshotter: str, archive: Path, log: Path) -> None:
     """Import an image from an archive, and unpack it.
 

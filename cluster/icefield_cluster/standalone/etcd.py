@@ -33,6 +33,8 @@ def command(layout: ControlPlaneLayout) -> list[Argument]:
         "--auto-compaction-mode=periodic",
         "--auto-compaction-retention=10m",
         "--quota-backend-bytes=2147483648",
+        # Compaction leaves free pages, which are used again and given back to the disk only here.
+        "--bootstrap-defrag-threshold-megabytes=256",
         "--log-level=warn",
         "--watch-progress-notify-interval=5s",
     ]

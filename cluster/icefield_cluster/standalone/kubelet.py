@@ -36,13 +36,10 @@ def kubelet_config(node: NodeLayout) -> str:
         "containerRuntimeEndpoint": f"unix://{node.cri_socket}",
         "failSwapOn": False,
         "healthzBindAddress": "127.0.0.1",
-        # A developer's disk is often nearly full, and imported images cannot be pulled again.
-        "evictionHard": {
-            "memory.available": "100Mi",
-            "nodefs.available": "1%",
-            "nodefs.inodesFree": "1%",
-            "imagefs.available": "1%",
-        },
+        # A threshold that is not named here is zero. A developer's disk is often nearly full, of other things than
+        # pods; the first thing that the kubelet does about it is to delete every image that no container uses, and imported
+        # ones cannot be pulled again. Pods' limits of ephemeral storage hold nevertheless.
+        "evictionHard": {"memory.available": "100Mi"},
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "kubeAPIQPS": 100,
@@ -103,7 +100,7 @@ def kubelet(node: NodeLayout) -> list[Argument]:
         f"--config={node.root / 'kubelet.yaml'}",
         f"--kubeconfig={node.control_plane.kubeconfigs / 'kubelet.conf'}",
         f"--root-dir={node.kubelet_root}",
-        f"--cert-dir={node.root / 'kubelet-certificates'}",
+        f"--cert-dir={node.control_plane.kubelet_certificates}",
         f"--hostname-override={NODE_NAME}",
         f"--node-ip={node.network.address}",
     ]

@@ -64,6 +64,11 @@ class ControlPlaneLayout:
         return self.kubeconfigs / "admin.conf"
 
     @property
+    def kubelet_certificates(self) -> Path:
+        """Folder of the certificate that the kubelet makes for its own port."""
+        return self.root / "kubelet-certificates"
+
+    @property
     def logs(self) -> Path:
         """Folder of the programs' logs."""
         return self.root / "logs"

@@ -21,6 +21,8 @@ NEEDED = {
     "conntrack": "conntrack",
     "iproute2": "ip",
     "util-linux": "nsenter",
+    # Bounds the logs of the programs.
+    "apache2-utils": "rotatelogs",
     "buildah": "buildah",
     "mmdebstrap": "mmdebstrap",
     # For the Java parts of images; the JDK of any Debian since 12 works.

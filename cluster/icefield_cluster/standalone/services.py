@@ -7,6 +7,7 @@ from pathlib import Path
 
 from icefield_cluster.commands import Argument
 from icefield_cluster.processes import Process, fingerprint, pids_in_network, spawn, stop, stop_pids
+from icefield_cluster.standalone import logs
 from icefield_cluster.standalone.node import NodeLayout
 from icefield_cluster.state import ClusterState
 
@@ -33,7 +34,9 @@ def ensure(
         stop([known])
     # An attempt that was killed between start and record has left an unrecorded process.
     stop_pids(strays(node, Path(argv[len(node.enter)]).name), grace=10)
-    process = spawn(name, argv, log=state.logs / f"{name}.log", configuration=configuration)
+    log = state.logs / f"{name}.log"
+    logs.begin(log)
+    process = spawn(name, argv, log=log, configuration=configuration, reader=logs.reader(log))
     state.processes[name] = process
     state.save()
     return process

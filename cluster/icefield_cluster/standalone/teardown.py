@@ -8,7 +8,7 @@ from pathlib import Path
 
 from icefield_cluster.commands import CommandError, output
 from icefield_cluster.processes import pids_in_network, stop_pids
-from icefield_cluster.standalone import cgroups, network, services
+from icefield_cluster.standalone import cgroups, logs, network, services
 from icefield_cluster.standalone.node import NodeLayout
 
 
@@ -22,6 +22,7 @@ def stop_everything(node: NodeLayout) -> None:
     sockets = _shim_sockets(node)
     stop_pids(services.strays(node, "containerd"), grace=5)
     stop_pids(pids_in_network(node.network.path), grace=0)
+    logs.stop_readers(node.control_plane.logs)
     for socket in sockets:
         socket.unlink(missing_ok=True)
     _unmount(node.containerd_state, node.kubelet_root, node.root)

@@ -107,7 +107,7 @@ def up(cluster: Callable[..., subprocess.CompletedProcess[str]], place: Path) ->
 
 
 def is_well(state: ClusterState) -> bool:
-    return all(well for _, _, well in lifecycle.health(state))
+    return all(part.is_well for part in lifecycle.health(state))
 
 
 def _kill_all(state: ClusterState) -> None:

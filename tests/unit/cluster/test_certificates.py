@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def test_covers_compares_names_and_addresses() -> None:
     issued = certificates.issue(["icefield-apiserver", "10.200.1.2"])
     assert certificates.covers(issued.certificate, ["10.200.1.2", "icefield-apiserver"])
     assert not certificates.covers(issued.certificate, ["10.200.2.2"])
+
+
+def test_a_certificate_is_replaced_before_it_ends() -> None:
+    issued, now = certificates.issue(["icefield-apiserver"]), datetime.now(UTC)
+    in_time = now + certificates.LIFETIME - certificates.RENEW_BEFORE - timedelta(days=1)
+    assert certificates.covers(issued.certificate, ["icefield-apiserver"], in_time)
+    assert not certificates.covers(issued.certificate, ["icefield-apiserver"], in_time + timedelta(days=2))
 
 
 def test_signing_keys_belong_together() -> None:

@@ -53,6 +53,13 @@ def test_the_kubelet_limits_processes_and_stays_below_its_cgroup(node: NodeLayou
     assert yaml.safe_load(kubelet.kube_proxy_config(node))["conntrack"]["maxPerCore"] == 0
 
 
+def test_no_full_disk_makes_the_kubelet_delete_images(node: NodeLayout) -> None:
+    config = yaml.safe_load(kubelet.kubelet_config(node))
+    assert config["imageGCHighThresholdPercent"] == 100
+    # containerd 1.6.20, which Debian 12 has, does not tell the kubelet which images are pinned.
+    assert [signal for signal in config["evictionHard"] if "fs" in signal] == []
+
+
 def test_kind_limits_processes_as_a_standalone_cluster_does() -> None:
     (machine,) = yaml.safe_load((CHECKOUT / "kind-config.yaml").read_text())["nodes"]
     (patch,) = (yaml.safe_load(text) for text in machine["kubeadmConfigPatches"])
