@@ -74,7 +74,7 @@ class Installer:
             ClusterError: a step failed.
         """
         secrets = self._secrets()
-        self._apply(tags, secrets["icefield-tls"]["tls.crt"])
+        self._apply(tags)
         self._wait()
         self._access(secrets["icefield-admin"])
 
@@ -94,7 +94,7 @@ class Installer:
             self.state.object_store_url = values["icefield-object-store"].get("externalEndpoint", "")
         return values
 
-    def _apply(self, tags: Mapping[str, str], certificate: str) -> None:
+    def _apply(self, tags: Mapping[str, str]) -> None:
         with self.steps.step("Manifests") as step:
             crds = CHECKOUT / "crds"
             self._server_side("-k", crds, log=step.log)
@@ -107,7 +107,6 @@ class Installer:
                 tags,
                 registry=self.target.registry,
                 volumes=self.target.volumes,
-                certificate=certificate,
             )
             self._server_side("-k", folder, log=step.log)
 

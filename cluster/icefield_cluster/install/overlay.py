@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from icefield_cluster.images import REGISTRY
 from icefield_cluster.paths import CHECKOUT
 
 DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini", "catalog")
-CERTIFICATE_ANNOTATION = "icefield.dev/certificate"
 STARTED = ("runtime", "tini", "warehouse", "polars", "polars-cloud")
 """Images of pods that the operator starts; each is configured by a variable."""
 
@@ -26,7 +24,6 @@ def write(
     *,
     registry: str = REGISTRY,
     volumes: Path | None = None,
-    certificate: str = "",
 ) -> Path:
     """Write the kustomization and return its folder.
 
@@ -36,7 +33,6 @@ def write(
         tags: image name -> tag, of the images that were built.
         registry: prefix of the built images' names.
         volumes: folder of the volumes' folders on the host; None where the cluster provides volumes.
-        certificate: the API server's certificate; those that read it when they start are restarted when it changes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = [
@@ -55,17 +51,10 @@ def write(
             {"name": "icefield-operator", "namespace": "icefield-system", "behavior": "merge", "literals": settings}
         ],
     }
-    patches = [_volume(name, volumes / name) for name in ("postgres", "object-store")] if volumes else []
-    content["patches"] = patches + [_restart(name, certificate) for name in ("apiserver", "operator")]
+    if volumes:
+        content["patches"] = [_volume(name, volumes / name) for name in ("postgres", "object-store")]
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return folder
-
-
-def _restart(deployment: str, certificate: str) -> dict[str, object]:
-    digest = hashlib.sha256(certificate.encode()).hexdigest()[:16]
-    annotations = {CERTIFICATE_ANNOTATION: digest}
-    operation = {"op": "add", "path": "/spec/template/metadata/annotations", "value": annotations}
-    return {"target": {"kind": "Deployment", "name": f"icefield-{deployment}"}, "patch": json.dumps([operation])}
 
 
 def _volume(name: str, path: Path) -> dict[str, object]:

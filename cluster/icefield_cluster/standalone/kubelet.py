@@ -37,8 +37,8 @@ def kubelet_config(node: NodeLayout) -> str:
         "failSwapOn": False,
         "healthzBindAddress": "127.0.0.1",
         # A threshold that is not named here is zero. A developer's disk is often nearly full, of other things than
-        # pods; the first thing that the kubelet does about it is to delete every image that no container uses, and imported
-        # ones cannot be pulled again. Pods' limits of ephemeral storage hold nevertheless.
+        # pods. The first thing that the kubelet does about it is to delete every image that no container uses, and
+        # imported ones cannot be pulled again. Pods' limits of ephemeral storage hold nevertheless.
         "evictionHard": {"memory.available": "100Mi"},
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
