@@ -15,7 +15,7 @@ from .core.settings import Settings
 from .core.tls import renewing_context
 
 GRACE_SECONDS = 20
-"""Less than the 30 s that Kubernetes gives a pod to end."""
+"""With the seconds of draining less than the 30 s that Kubernetes gives a pod to end."""
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and load balancers keep an idle connection (httpx: 5 s, uvicorn's own default; nginx: 60 s). A

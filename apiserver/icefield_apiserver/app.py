@@ -23,7 +23,7 @@ from .core.objects.transfers import Bucket, BucketAccess, open_http
 from .core.objects.workspace_stores import WorkspaceStores
 from .core.openapi import install_openapi, operation_id
 from .core.settings import Settings
-from .core.shutdown import shutdown_event
+from .core.shutdown import Shutdown
 from .features.auth.feature import feature as auth
 from .features.catalogs.feature import feature as catalogs
 from .features.databases.feature import feature as databases
@@ -86,7 +86,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     streamed = "|".join(path for feature in FEATURES for path in feature.streamed_uploads)
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=streamed)
+    app.state.shutdown = shutdown = Shutdown()
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=streamed, shutdown=shutdown)
     install_error_handlers(app)
     install_openapi(app)
     routed = sorted(FEATURES, key=lambda feature: feature not in ROUTED_FIRST)
@@ -110,7 +111,7 @@ def from_environment() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Connect to everything, then report ready; a failure here ends the process, and Kubernetes restarts it."""
     async with AsyncExitStack() as stack:
-        core = await _open_core(app.state.settings, stack)
+        core = await _open_core(app.state.settings, app.state.shutdown, stack)
         services = Services()
         app.state.core, app.state.services = core, services
         await identity.install(core, services)
@@ -122,7 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _open_core(settings: Settings, stack: AsyncExitStack) -> Core:
+async def _open_core(settings: Settings, shutdown: Shutdown, stack: AsyncExitStack) -> Core:
     db = await stack.enter_async_context(
         Database.open(settings.database_url.get_secret_value(), settings.database_pool_size)
     )
@@ -138,5 +139,5 @@ async def _open_core(settings: Settings, stack: AsyncExitStack) -> Core:
         catalogs=await stack.enter_async_context(Catalogs.open(secrets)),
         bucket=await stack.enter_async_context(Bucket.open(access, http)),
         stores=await stack.enter_async_context(WorkspaceStores.open(secrets, http)),
-        closing=stack.enter_context(shutdown_event()),
+        closing=stack.enter_context(shutdown.at_signal(settings.drain_seconds)),
     )

@@ -1,4 +1,4 @@
-"""Middleware of every request: an id, a limit on the body, metrics, and a response for uncaught exceptions.
+"""Middleware of every request: an id, a limit on the body, metrics, a response for uncaught exceptions, draining.
 
 Plain ASGI, because Starlette's BaseHTTPMiddleware would buffer the stream to a client that follows a log.
 """
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import metrics
 from .errors import BadRequest, error_response
+from .shutdown import Shutdown
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,14 @@ class RequestMiddleware:
         app: the application.
         max_body_bytes: longest body that is read; a longer one is answered 400.
         streamed: paths (a regular expression of whole paths) whose POST is read as it comes, and bounded there.
+        shutdown: while it drains, each response ends its connection.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, streamed: str) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, streamed: str, shutdown: Shutdown) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._streamed = re.compile(streamed)
+        self._shutdown = shutdown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +49,8 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if self._shutdown.is_draining:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:

@@ -1,7 +1,9 @@
-"""Notifies the application of SIGTERM and SIGINT before the server's shutdown reaches it.
+"""The end of the process in three steps: drain, close, stop.
 
-uvicorn waits for running requests before it ends the lifespan; a request that waits for a statement has to return at
-the signal.
+Kubernetes sends SIGTERM while Services and load balancers still send requests here. So the server first goes on for
+some seconds, answering as ever, but each response ends its connection: the client's next one leads to another replica.
+Then the application learns that it closes: a request that waits for a statement has to return, because uvicorn, whose
+own handler comes last, waits for running requests before it ends the lifespan.
 """
 
 from __future__ import annotations
@@ -16,27 +18,47 @@ from types import FrameType
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-@contextmanager
-def shutdown_event() -> Iterator[asyncio.Event]:
-    """Yield an event that is set on SIGTERM or SIGINT; the previous handlers are called as well."""
-    event = asyncio.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    loop = asyncio.get_running_loop()
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+class Shutdown:
+    """How far the process is on its way to its end."""
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(event.set)
-        before = handlers[signal.Signals(number)]
-        if callable(before):
-            before(number, frame)
+    def __init__(self) -> None:
+        self.is_draining = False
+        self.closing = asyncio.Event()
 
-    installed = [number for number, before in handlers.items() if callable(before)]
-    for number in installed:
-        signal.signal(number, handle)
-    try:
-        yield event
-    finally:
+    @contextmanager
+    def at_signal(self, drain_seconds: float) -> Iterator[asyncio.Event]:
+        """Begin at SIGTERM or SIGINT; yield the event that is set when the application closes.
+
+        The handlers that were installed before are called then. A second signal, or SIGINT, does not wait.
+
+        Args:
+            drain_seconds: how long requests are served after SIGTERM as before.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield self.closing
+            return
+        loop = asyncio.get_running_loop()
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+
+        def close(number: int, frame: FrameType | None) -> None:
+            self.closing.set()
+            before = handlers[signal.Signals(number)]
+            if callable(before):
+                before(number, frame)
+
+        def begin(number: int, frame: FrameType | None) -> None:
+            waits = number == signal.SIGTERM and not self.is_draining
+            self.is_draining = True
+            loop.call_later(drain_seconds if waits else 0.0, close, number, frame)
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(begin, number, frame)
+
+        installed = [number for number, before in handlers.items() if callable(before)]
         for number in installed:
-            signal.signal(number, handlers[number])
+            signal.signal(number, handle)
+        try:
+            yield self.closing
+        finally:
+            for number in installed:
+                signal.signal(number, handlers[number])

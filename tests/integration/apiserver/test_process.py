@@ -38,6 +38,7 @@ def _environment(directory: Path, kubeconfig: Path, port: int) -> dict[str, str]
         "ICEFIELD_DATABASE_URL": f"sqlite+aiosqlite:///{directory}/icefield.db",
         "ICEFIELD_SESSION_KEY": "k" * 43,
         "ICEFIELD_RUN_TOKEN_PUBLIC_KEY_FILE": f"{directory}/public.pem",
+        "ICEFIELD_DRAIN_SECONDS": "1",
         "ICEFIELD_TLS_CERT_FILE": f"{directory}/tls.crt",
         "ICEFIELD_TLS_KEY_FILE": f"{directory}/tls.key",
         "ICEFIELD_ADMIN_EMAIL": ADMIN["email"],
@@ -59,6 +60,22 @@ async def _until_ready(client: httpx.AsyncClient, process: asyncio.subprocess.Pr
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.1)
+
+
+async def _drains(client: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
+    """From SIGTERM to the end every request on an open or a new connection is answered, and connections end."""
+    process.send_signal(signal.SIGTERM)
+    served = 0
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                answer = await client.get("/readyz")
+            except httpx.ConnectError:
+                break
+            assert answer.status_code == 200
+            served += answer.headers.get("connection") == "close"
+        assert await process.wait() in (0, -signal.SIGTERM)
+    assert served > 1
 
 
 async def test_serves_tls_renews_its_certificate_and_ends_in_order(control_plane: ControlPlane, tmp_path: Path) -> None:
@@ -84,9 +101,7 @@ async def test_serves_tls_renews_its_certificate_and_ends_in_order(control_plane
             with pytest.raises(httpx.ConnectError):
                 await client.get("/livez")
             assert (await client.get("/livez")).status_code == 200
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
-            await process.wait()
+            await _drains(client, process)
     finally:
         if process.returncode is None:
             process.kill()

@@ -24,6 +24,7 @@ from icefield_apiserver.core.errors import (
     install_error_handlers,
 )
 from icefield_apiserver.core.middleware import RequestMiddleware
+from icefield_apiserver.core.shutdown import Shutdown
 from icefield_kube.errors import KubernetesError, Unreachable
 
 MAX_BODY = 1000
@@ -71,7 +72,7 @@ RAISED: dict[str, Exception] = {
 def make_app() -> FastAPI:
     """Return an application whose routes go wrong in every way."""
     app = FastAPI(redirect_slashes=False)
-    app.add_middleware(RequestMiddleware, max_body_bytes=MAX_BODY, streamed="")
+    app.add_middleware(RequestMiddleware, max_body_bytes=MAX_BODY, streamed="", shutdown=Shutdown())
     install_error_handlers(app)
 
     @app.post("/things", responses=ERROR_RESPONSES)
