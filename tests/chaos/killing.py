@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import psutil
 from tests.e2e.scenarios import Scenario
 
+from icefield_cluster.standalone import pki, services
+from icefield_cluster.standalone.network import ClusterNetwork
+from icefield_cluster.standalone.node import NodeLayout, cluster_id
+
 SYSTEM = "icefield-system"
+LEASE = "icefield-operator-leader"
+STORE = "statefulset/icefield-object-store"
 
 
 def kill_operator(scenario: Scenario) -> None:
-    """End the operator, then replace its pod, or the kubelet would wait ever longer to restart it."""
+    """End the operator, then replace its pod, or the kubelet would wait ever longer to restart it.
+
+    The next one waits until the Lease has run out: only this pod's own container could know that its holder is dead.
+    """
     for process in _operator_processes(scenario.platform.cgroup):
         process.kill()
     _delete_pods(scenario, "icefield-operator")
@@ -20,6 +31,59 @@ def kill_operator(scenario: Scenario) -> None:
 def kill_api_server(scenario: Scenario) -> None:
     """End the API server; its Deployment makes another."""
     _delete_pods(scenario, "icefield-apiserver")
+
+
+def leader(scenario: Scenario) -> str:
+    """Return the pod of the operator that acts; empty when none does."""
+    found = scenario.kubectl("-n", SYSTEM, "get", "lease", LEASE, "-o", "jsonpath={.spec.holderIdentity}")
+    return found.strip()
+
+
+def wait_for_another_leader(scenario: Scenario, than: str, patience: float = 60) -> None:
+    """Wait until an operator acts that is not the one named."""
+    deadline = time.monotonic() + patience
+    while leader(scenario) in ("", than):
+        assert time.monotonic() < deadline, f"no operator took over from {than}"
+        time.sleep(0.5)
+
+
+def kill_kube_apiserver(scenario: Scenario) -> None:
+    """End kube-apiserver, and start it again as whatever supervises it does."""
+    state = scenario.platform.state
+    node = NodeLayout(state.directory, ClusterNetwork(cluster_id(state.name, state.directory), state.number))
+    known = state.processes["kube-apiserver"]
+    process = psutil.Process(known.pid)
+    process.kill()
+    process.wait(10)
+    services.ensure(state, node, known.name, known.argv, configuration=pki.digest(node.control_plane))
+
+
+def restart_postgres(scenario: Scenario) -> None:
+    """Have Postgres's pod replaced."""
+    scenario.kubectl("-n", SYSTEM, "delete", "pod", "icefield-postgres-0", "--wait=false")
+
+
+def take_object_store_away(scenario: Scenario) -> None:
+    """Take the object store's pod away until it is brought back."""
+    scenario.kubectl("-n", SYSTEM, "scale", STORE, "--replicas=0")
+
+
+def bring_object_store_back(scenario: Scenario) -> None:
+    """Bring the object store's pod back, with its data."""
+    scenario.kubectl("-n", SYSTEM, "scale", STORE, "--replicas=1")
+
+
+def running_task_pods(scenario: Scenario, namespace: str, node: str) -> list[str]:
+    """Return the names of task pods whose process runs on a node, and whose end nobody asked for."""
+    labels = "-l=app.kubernetes.io/component=task"
+    found = json.loads(scenario.kubectl("-n", namespace, "get", "pods", labels, "-o", "json"))["items"]
+    return [
+        pod["metadata"]["name"]
+        for pod in found
+        if pod["spec"].get("nodeName") == node
+        and pod["status"].get("phase") == "Running"
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
 
 
 def wait_until_back(scenario: Scenario, name: str) -> None:

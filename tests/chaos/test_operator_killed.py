@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from tests.chaos.killing import kill_operator, wait_until_back
+from tests.chaos.killing import kill_operator, leader, wait_for_another_leader, wait_until_back
 from tests.e2e.scenarios import Scenario
 
 pytestmark = pytest.mark.chaos
 
-RUNS, KILLS = 20, 10
+RUNS, KILLS = 20, 4
 MARK = """
 import os, boto3
 key = "/".join((os.environ["ICEFIELD_PREFIX"], "chaos", os.environ["POLNOR_RUN_ID"], os.environ["POLNOR_TASK_KEY"],
@@ -45,7 +45,9 @@ def test_every_run_ends_and_every_task_runs_once_while_the_operator_dies(platfor
     for n in range(RUNS):
         runs.append(scenario.run_of(job["id"]))
         if n % (RUNS // KILLS) == 0:
+            killed = leader(scenario)
             kill_operator(scenario)
+            wait_for_another_leader(scenario, killed)
             time.sleep(2)
     wait_until_back(scenario, "icefield-operator")
 

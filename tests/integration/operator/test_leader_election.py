@@ -130,7 +130,7 @@ async def test_a_leader_that_hears_nothing_ends_before_the_next_one_begins(
     async with relay.to(str(server.hostname), int(server.port or 443)) as port:
         config = yaml.safe_load(control_plane.kubeconfig.read_text())
         cluster = config["clusters"][0]["cluster"]
-        cluster["server"], cluster["tls-server-name"] = f"https://127.0.0.1:{port}", server.hostname
+        cluster["server"] = f"https://127.0.0.1:{port}"
         kubeconfig = tmp_path / "kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(config))
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
