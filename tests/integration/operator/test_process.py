@@ -26,7 +26,7 @@ from .conftest import Place
 
 pytestmark = pytest.mark.integration
 
-LEASE_SECONDS = 3
+LEASE_SECONDS = 5
 
 
 @dataclass
