@@ -95,7 +95,7 @@ async def start(
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
                 process = Process(child, client, name)
-                await eventually(process.is_ready)
+                await eventually(process.is_ready, 120)
                 yield process
         finally:
             if child.returncode is None:
