@@ -7,16 +7,18 @@ import json
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 from tests.eventually import eventually
 
 from icefield_crds.names import GROUP, VERSION
 from icefield_kube.client import KubeClient, Manifest
+from icefield_kube.errors import AlreadyExists, KubernetesError
 
 from .site import NAMESPACE, Site
 
@@ -168,6 +170,20 @@ async def _wait_for_phase(kubernetes: KubeClient, count: int, phases: Collection
                     return
 
 
+async def _patiently(call: Callable[[], Awaitable[Manifest]]) -> Manifest:
+    """Make a call again while the API server is too busy to answer, as a script has to."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, KubernetesError) and error.status >= 500),
+        wait=wait_exponential(multiplier=0.1, max=5),
+        stop=stop_after_delay(120),
+        reraise=True,
+    )
+    try:
+        return await retrying(call)
+    except AlreadyExists as error:
+        return {"message": error.message}
+
+
 @asynccontextmanager
 async def _watch(kubernetes: KubeClient, path: str, selector: str) -> AsyncIterator[AsyncIterator[Manifest]]:
     """Yield the objects of a collection as they change, from now on."""
@@ -197,7 +213,7 @@ async def clear(kubernetes: KubeClient) -> None:
         return not any(page["items"] for page in pages)
 
     for path in (RUNS, PODS):
-        await kubernetes.call("DELETE", path, query={"gracePeriodSeconds": "0"})
+        await _patiently(lambda path=path: kubernetes.call("DELETE", path, query={"gracePeriodSeconds": "0"}))
     await eventually(are_gone, patience=MINUTES * 60)
 
 

@@ -163,7 +163,13 @@ class _Ours:
         """Start the operator and wait until it is ready."""
         port = _free_port()
         images = {f"ICEFIELD_{name}_IMAGE": f"localhost/icefield/{name.lower()}:bench" for name in IMAGES}
-        env = {"ICEFIELD_RUN_TOKEN_PRIVATE_KEY_FILE": str(self._private_key), "ICEFIELD_HEALTH_PORT": str(port)}
+        env = {
+            "ICEFIELD_RUN_TOKEN_PRIVATE_KEY_FILE": str(self._private_key),
+            "ICEFIELD_HEALTH_PORT": str(port),
+            # Nobody uses it; a workspace without a catalog is not ready.
+            "ICEFIELD_CATALOG_PROVIDER": "rest",
+            "ICEFIELD_CATALOG_URI": "https://catalog.example/catalog",
+        }
         return self._start("icefield_operator", "icefield-operator", port, images | env, started)
 
     def apiserver(self, started: list[processes.Process]) -> Program:
@@ -208,7 +214,7 @@ def _make_workspace(client: KubernetesClient, url: str) -> str:
         conditions = client.get(WORKSPACES, WORKSPACE).get("status", {}).get("conditions", [])
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
-    processes.wait_until("the workspace", [], is_ready, timeout=60)
+    processes.wait_until("the workspace", [], is_ready, timeout=120)
     return Api(url, Path(certifi.where())).create_key(ADMIN["email"], ADMIN["password"], WORKSPACE)
 
 

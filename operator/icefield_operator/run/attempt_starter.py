@@ -6,9 +6,11 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
-from icefield_crds import Run, Task
-from icefield_kube.errors import KubernetesError
+from icefield_crds import Run, Task, names
+from icefield_kube.client import Manifest
+from icefield_kube.errors import AlreadyExists, KubernetesError
 from icefield_operator.cluster import Cluster, together
+from icefield_operator.cluster_cache import Kind
 
 from . import build
 from .leftovers import Leftovers
@@ -18,10 +20,11 @@ from .resolve import RunFacts
 
 
 class _Prepared(NamedTuple):
-    """A run whose prerequisites exist, and of which kinds they are."""
+    """A run whose prerequisites were to be created, of which kinds they are, and whether all of them exist."""
 
     uid: str
     kinds: frozenset[str]
+    exist: bool
 
 
 class AttemptStarter:
@@ -33,7 +36,7 @@ class AttemptStarter:
         self._provisioners = provisioners
         self._leftovers = leftovers
         self._prepared: dict[tuple[str, str], _Prepared] = {}
-        """The runs whose prerequisites were created by this process, by namespace and name."""
+        """The runs whose prerequisites this process began to create, by namespace and name."""
 
     async def start(
         self, facts: RunFacts, attempts: list[tuple[Task, int]], deadline: datetime | None, now: datetime
@@ -43,16 +46,19 @@ class AttemptStarter:
         if not attempts or execution is None or workspace is None:
             return NOTHING_REJECTED
         try:
-            await self._create_prerequisites(facts, now)
+            is_resumed = await self._create_prerequisites(facts, now)
+            lost = await self._find_lost(facts, attempts) if is_resumed and facts.written is None else []
         except KubernetesError as error:
             return rejections_of(attempts, [error] * len(attempts), "what the task's pod needs")
+        attempts = [each for each in attempts if each not in lost]
         provisioner = self._provisioners.of(facts.run)
         starts = [
             AttemptStart(facts, execution, workspace, task, attempt, build.deadline_seconds(task, deadline, now), now)
             for task, attempt in attempts
         ]
         answers = await asyncio.gather(*(provisioner.ensure_pod(start) for start in starts), return_exceptions=True)
-        return rejections_of(attempts, [answer if isinstance(answer, Exception) else None for answer in answers])
+        rejected = rejections_of(attempts, [answer if isinstance(answer, Exception) else None for answer in answers])
+        return rejected._replace(lost=[(task.key, number) for task, number in lost])
 
     def discard(self, run: Run) -> None:
         """Have the prerequisites of a run deleted that has ended."""
@@ -66,12 +72,36 @@ class AttemptStarter:
         """Forget a run that was deleted; what it owns is deleted with it."""
         return self._prepared.pop((namespace, name), None)
 
-    async def _create_prerequisites(self, facts: RunFacts, now: datetime) -> None:
-        """Create the prerequisites of a run, once per process."""
+    async def _find_lost(self, facts: RunFacts, attempts: list[tuple[Task, int]]) -> list[tuple[Task, int]]:
+        """Return the attempts without a pod, of a run that another process began to start and recorded nothing of.
+
+        Each may have had one, which was deleted since: to create it again might run the attempt twice.
+        """
+        metadata = facts.run.metadata
+        pods = [names.pod_name(metadata.name, task.key, number) for task, number in attempts]
+        found = await together(*(self._cluster.get(Kind.POD, metadata.namespace, pod) for pod in pods))
+        return [attempt for attempt, pod in zip(attempts, found, strict=True) if pod is None]
+
+    async def _create_prerequisites(self, facts: RunFacts, now: datetime) -> bool:
+        """Create the prerequisites of a run, once per process; return whether another process began to before."""
         metadata = facts.run.metadata
         key = metadata.namespace or "", metadata.name
-        if (prepared := self._prepared.get(key)) and prepared.uid == metadata.uid:
-            return
+        known = self._prepared.get(key)
+        is_first = known is None or known.uid != metadata.uid
+        if known and not is_first and known.exist:
+            return False
         prerequisites = self._provisioners.of(facts.run).prerequisites(facts, now)
-        await together(*(self._cluster.create_or_adopt(manifest) for manifest in prerequisites))
-        self._prepared[key] = _Prepared(metadata.uid, frozenset(manifest["kind"] for manifest in prerequisites))
+        begun = _Prepared(metadata.uid, frozenset(manifest["kind"] for manifest in prerequisites), exist=False)
+        self._prepared[key] = begun
+        are_new = await together(*(self._create(manifest) for manifest in prerequisites))
+        self._prepared[key] = begun._replace(exist=True)
+        return is_first and not all(are_new)
+
+    async def _create(self, manifest: Manifest) -> bool:
+        """Create an object unless it exists; return whether it did not."""
+        try:
+            await self._cluster.create(manifest)
+        except AlreadyExists:
+            await self._cluster.create_or_adopt(manifest)
+            return False
+        return True

@@ -149,7 +149,16 @@ class RunReconciler:
             return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
         if stop is None:
             self._provisioners.of(run).on_status_written(facts, self._pods.of(run))
-        times = [due, decision.next_deadline, next_events, next_check, next_give_up, next_lingering]
+        # What was lost is started again by the next pass, after the loss is recorded.
+        times = [
+            now if rejections.lost else None,
+            due,
+            decision.next_deadline,
+            next_events,
+            next_check,
+            next_give_up,
+            next_lingering,
+        ]
         return _until(now, *times, None if stop else deadline, self._retry(run, refusal, now))
 
     def _is_too_late(self, run: Run, stop: Stop | None) -> bool:

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=2)
 LAST_DELAY = timedelta(seconds=60)
 
+LOST = "the operator was restarted while the task was being started; whether it ran is not known"
+
 _MAX_LENGTH = 1000
 
 
@@ -27,14 +29,30 @@ class Rejections(NamedTuple):
     """Why each, by task key and number of the attempt, can never be created."""
     temporary: str | None
     """Why one or more of the others were not created for now."""
+    lost: Sequence[tuple[str, int]] = ()
+    """Attempts, by task key and number, whose pod may have been created and deleted while no operator ran."""
 
     def as_problem(self) -> RunProblem | None:
         """Return what the run waits for."""
         return RunProblem(Reason.POD_REFUSED, self.temporary, final=False) if self.temporary else None
 
     def as_attempts(self, run: Run, now: datetime) -> list[tuple[str, AttemptStatus]]:
-        """Return (task key, attempt) of each that never got a pod."""
-        return [
+        """Return (task key, attempt) of each that never got a pod, or lost it unseen."""
+        lost = [
+            (
+                key,
+                AttemptStatus(
+                    attempt=number,
+                    pod_name=names.pod_name(run.metadata.name, key, number),
+                    status=TaskPhase.FAILED,
+                    completion_time=now,
+                    error=LOST,
+                    disrupted=True,
+                ),
+            )
+            for key, number in self.lost
+        ]
+        return lost + [
             (
                 key,
                 AttemptStatus(

@@ -1,7 +1,8 @@
 """Statuses of runs that are not written yet: what only reports progress waits for a moment, so that more comes with it.
 
 A burst of runs would otherwise write each step of each run. What must survive this process is written at once: that an
-attempt was started (nothing is started twice), and how a run ended.
+attempt was started (nothing is started twice), and how a run ended. That a run was started at all is shown by its
+Secret, which is created before its first pod; so a run whose first pods only wait is recorded when there is time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from icefield_crds import Run, RunStatus
+from icefield_crds import Run, RunPhase, RunStatus
 
 PROGRESS_WRITES_A_SECOND = 20
 """Of all runs that live together; the fewer they are, the sooner each is written."""
@@ -81,17 +82,28 @@ def delay(written: RunStatus | None, newest: RunStatus, living_runs: int) -> tim
         newest: its newest status.
         living_runs: how many runs have not ended.
     """
-    if (
-        newest.phase.is_terminal
-        or not _attempts(newest) <= _attempts(written)
-        or _is_more_than_progress(written, newest)
-    ):
+    if newest.phase.is_terminal or _is_more_than_progress(written, newest):
         return timedelta(0)
-    return min(timedelta(seconds=living_runs / PROGRESS_WRITES_A_SECOND), LONGEST_DELAY)
+    fair = timedelta(seconds=living_runs / PROGRESS_WRITES_A_SECOND)
+    if not _attempts(newest) - _attempts(written):
+        return min(fair, LONGEST_DELAY)
+    if written is not None or not _is_first_start(newest):
+        return timedelta(0)
+    return fair if _waits(newest) else min(fair, LONGEST_DELAY)
 
 
 def _attempts(status: RunStatus | None) -> set[tuple[str, int]]:
     return {(task.key, attempt.attempt) for task in status.tasks for attempt in task.attempts} if status else set()
+
+
+def _is_first_start(status: RunStatus) -> bool:
+    """Return whether nothing but first attempts were started, which the run's Secret shows too (attempt_starter.py)."""
+    attempts = [attempt for task in status.tasks for attempt in task.attempts]
+    return all(attempt.attempt == 0 and not attempt.status.is_terminal for attempt in attempts)
+
+
+def _waits(status: RunStatus) -> bool:
+    return status.phase is RunPhase.PENDING and status.error is None
 
 
 def _is_more_than_progress(written: RunStatus | None, newest: RunStatus) -> bool:

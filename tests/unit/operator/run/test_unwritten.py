@@ -30,12 +30,21 @@ def status_of(*attempts: TaskPhase, phase: RunPhase = RunPhase.RUNNING) -> RunSt
 @pytest.mark.parametrize(
     ("written", "newest"),
     [
-        (None, status_of(TaskPhase.PENDING)),
+        (status_of(), status_of(TaskPhase.PENDING)),
+        (None, status_of(TaskPhase.FAILED)),
+        (None, status_of(TaskPhase.FAILED, TaskPhase.PENDING)),
         (status_of(TaskPhase.FAILED), status_of(TaskPhase.FAILED, TaskPhase.PENDING)),
         (status_of(TaskPhase.RUNNING), status_of(TaskPhase.SUCCESS, phase=RunPhase.SUCCESS)),
         (status_of(), status_of(phase=RunPhase.CANCELLED)),
     ],
-    ids=["first attempt", "next attempt", "end", "end without an attempt"],
+    ids=[
+        "first attempt of a recorded run",
+        "lost attempt",
+        "after a lost attempt",
+        "next attempt",
+        "end",
+        "end without an attempt",
+    ],
 )
 def test_what_must_survive_is_written_at_once(written: RunStatus | None, newest: RunStatus) -> None:
     assert unwritten.delay(written, newest, living_runs=5000) == timedelta(0)
@@ -54,6 +63,15 @@ def test_progress_waits_the_longer_the_more_runs_there_are(living_runs: int, del
     started = status_of(TaskPhase.RUNNING)
     assert unwritten.delay(status_of(TaskPhase.PENDING), started, living_runs) == delay
     assert unwritten.delay(None, status_of(phase=RunPhase.PENDING), living_runs) == delay
+
+
+def test_a_run_that_its_secret_shows_to_be_started_is_recorded_when_there_is_time() -> None:
+    waits = status_of(TaskPhase.PENDING, phase=RunPhase.PENDING)
+    assert unwritten.delay(None, waits, living_runs=1) == timedelta(seconds=0.05)
+    assert unwritten.delay(None, waits, living_runs=500) == timedelta(seconds=25)
+    stuck = waits.model_copy(update={"error": "waiting for room in the cluster"})
+    assert unwritten.delay(None, stuck, living_runs=500) == LONGEST_DELAY
+    assert unwritten.delay(None, status_of(TaskPhase.RUNNING), living_runs=500) == LONGEST_DELAY
 
 
 def test_a_run_has_its_newest_status_until_it_is_written() -> None:

@@ -1,0 +1,123 @@
+"""Attempts are started once, also when an operator ended between the Secret of a run and its first status."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from icefield_crds import Flavor, Run, RunStatus, Task, Workspace
+from icefield_crds.names import API_VERSION, pod_name
+from icefield_kube.client import Manifest
+from icefield_kube.errors import AlreadyExists, Unreachable
+from icefield_operator.cluster import Cluster
+from icefield_operator.cluster_cache import ClusterCache
+from icefield_operator.run.attempt_starter import AttemptStarter
+from icefield_operator.run.leftovers import Leftovers
+from icefield_operator.run.provisioner import AttemptStart, PodProvisioner, PodProvisioners
+from icefield_operator.run.resolve import RunFacts
+from icefield_operator.run.run_type import RunType
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+RUN = Run.model_validate(
+    {
+        "apiVersion": API_VERSION,
+        "kind": "Run",
+        "metadata": {"name": "r", "namespace": "icefield-demo", "uid": "u", "resourceVersion": "1"},
+        "spec": {"command": "true"},
+    }
+)
+WORKSPACE = Workspace.model_validate(
+    {"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": "demo", "uid": "w"}, "spec": {}}
+)
+TASKS = [Task(key="a", command="true"), Task(key="b", command="true")]
+POD_A, POD_B = (pod_name("r", task.key, 0) for task in TASKS)
+SECRET = {"kind": "Secret", "metadata": {"name": "r-token", "namespace": "icefield-demo"}}
+
+
+class Objects(Cluster):
+    """A cluster of names; a call fails as often as `failures` says."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = set(names)
+        self.failures = 0
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        if self.failures:
+            self.failures -= 1
+            raise Unreachable("no answer")
+        name = manifest["metadata"]["name"]
+        if name in self.names:
+            raise AlreadyExists(409, name)
+        self.names.add(name)
+        return manifest
+
+    async def create_or_adopt(self, manifest: Manifest) -> Manifest:
+        self.names.add(manifest["metadata"]["name"])
+        return manifest
+
+    async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
+        return {"metadata": {"name": name}} if name in self.names else None
+
+
+class SecretAndPods(PodProvisioner):
+    """A Secret for each run, and pods of which nothing but the name matters."""
+
+    def __init__(self, cluster: Objects) -> None:
+        self._cluster = cluster
+
+    def prerequisites(self, facts: RunFacts, now: datetime) -> list[Manifest]:
+        return [SECRET]
+
+    async def ensure_pod(self, start: AttemptStart) -> Manifest:
+        name = pod_name("r", start.task.key, start.attempt)
+        return await self._cluster.create_or_adopt({"kind": "Pod", "metadata": {"name": name}})
+
+
+def facts_of(written: RunStatus | None) -> RunFacts:
+    flavors: dict[str, Flavor] = {}
+    return RunFacts(RUN, WORKSPACE, None, RUN.spec, TASKS, flavors, written)
+
+
+def starter_of(cluster: Objects) -> AttemptStarter:
+    provisioners = PodProvisioners()
+    provisioners.add(RunType.COMMAND, SecretAndPods(cluster))
+    return AttemptStarter(cluster, provisioners, Leftovers(cluster, ClusterCache()))
+
+
+async def start(cluster: Objects, starter: AttemptStarter, written: RunStatus | None = None) -> Any:
+    return await starter.start(facts_of(written), [(task, 0) for task in TASKS], None, NOW)
+
+
+async def test_a_new_run_gets_its_secret_and_its_pods() -> None:
+    cluster = Objects()
+    rejected = await start(cluster, starter_of(cluster))
+    assert not rejected.lost
+    assert cluster.names == {"r-token", POD_A, POD_B}
+
+
+async def test_a_pod_that_may_have_been_deleted_unseen_is_not_created_again() -> None:
+    cluster = Objects("r-token", POD_A)
+    rejected = await start(cluster, starter_of(cluster))
+    assert cluster.names == {"r-token", POD_A}, "the pod that exists is taken over, the other is not made again"
+    ((key, attempt),) = rejected.as_attempts(RUN, NOW)
+    assert (key, attempt.attempt, attempt.status.value, attempt.disrupted) == ("b", 0, "failed", True)
+
+
+async def test_a_recorded_run_goes_on() -> None:
+    cluster = Objects("r-token")
+    assert not (await start(cluster, starter_of(cluster), RunStatus())).lost
+    assert {POD_A, POD_B} <= cluster.names
+
+
+@pytest.mark.parametrize("secret_was_created", [False, True])
+async def test_what_this_process_began_itself_is_no_loss(secret_was_created: bool) -> None:
+    cluster = Objects()
+    cluster.failures = 1
+    starter = starter_of(cluster)
+    assert (await start(cluster, starter)).temporary
+    if secret_was_created:
+        cluster.names.add("r-token")
+    assert not (await start(cluster, starter)).lost
+    assert {POD_A, POD_B} <= cluster.names
