@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,14 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from icefield_crds import ConditionType, Job, Run
 from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
+from icefield_kube.client import KubeClient
 from icefield_kube.errors import Conflict, Forbidden
+from icefield_kube.paths import path_of
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.job.build import skipped_event
 from icefield_operator.job.due import name_taken
+from icefield_operator.leader_election import LeaderElection, Timing
 from icefield_operator.run_token import RunTokenSigner
 from icefield_operator.sandbox.build import SandboxBuilder, SandboxImages, claim
 from icefield_operator.sandbox.tokens import SandboxTokens
+from icefield_operator.settings import Settings
 from tests.controlplane import ControlPlane
 from tests.eventually import eventually
 from tests.integration.own_cache import own_slug
@@ -76,6 +81,34 @@ async def test_the_operators_own_rights_are_enough(
         await site.delete()
         assert [key async for key in store.keys("workspaces/")] == []
     await administrator.close()
+
+
+async def test_the_operator_keeps_its_own_lease_and_no_other(
+    installed: tuple[ControlPlane, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane, kubeconfig = installed
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    own, timing = Settings.model_fields["lease_name"].default, Timing.of(10.0)
+    async with LeaderElection.open(SYSTEM_NAMESPACE, own, "only", timing) as election:
+        stop, leads = asyncio.Event(), asyncio.Event()
+
+        async def lead() -> None:
+            leads.set()
+            await stop.wait()
+
+        running = asyncio.create_task(election.run(lead, stop))
+        await asyncio.wait_for(leads.wait(), 60)
+        stop.set()
+        await running
+    read = ("get", "lease", own, "-n", SYSTEM_NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
+    assert plane.kubectl(*read) == "", "it was released"
+
+    client = await KubeClient.connect()
+    spec = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "another"}}
+    for method, name in (("PUT", "another"), ("GET", "another"), ("POST", None), ("DELETE", own)):
+        with pytest.raises(Forbidden):
+            await client.call(method, path_of("Lease", SYSTEM_NAMESPACE, name), body=spec if name != own else None)
+    await client.close()
 
 
 async def _has_a_sandbox(site: Site, operator: Cluster) -> None:

@@ -51,7 +51,7 @@ def _environment(directory: Path, kubeconfig: Path, port: int) -> dict[str, str]
 
 
 async def _until_ready(client: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             assert process.returncode is None
             try:
@@ -66,7 +66,7 @@ async def _drains(client: httpx.AsyncClient, process: asyncio.subprocess.Process
     """From SIGTERM to the end every request on an open or a new connection is answered, and connections end."""
     process.send_signal(signal.SIGTERM)
     served = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             try:
                 answer = await client.get("/readyz")
