@@ -131,14 +131,18 @@ class Operator:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
+    async def resync(self) -> None:
+        """List the cluster, and enqueue everything that can still change."""
+        try:
+            await self._sync()
+        except KubernetesError as error:
+            log.warning("Cannot list the cluster: %s", error)
+        self._controllers.enqueue_all()
+
     async def _resync(self) -> None:
         await asyncio.sleep(min(FIRST_RESYNC, self._settings.resync_seconds))
         while True:
-            try:
-                await self._sync()
-            except KubernetesError as error:
-                log.warning("Cannot list the cluster: %s", error)
-            self._controllers.enqueue_all()
+            await self.resync()
             await asyncio.sleep(self._settings.resync_seconds)
 
     async def _sync(self) -> None:
