@@ -69,6 +69,16 @@ def stand(record: RunRecord, manifest: Manifest, *, is_admitted: bool, has_pods:
     return Candidate(record.namespace, record.order, holds, waits)
 
 
+def is_told(run: Run, refusal: Admission) -> bool:
+    """Return whether the status of a run says already, and about its newest spec, why it is not admitted."""
+    told = run.status.condition(ConditionType.ADMITTED) if run.status else None
+    return (
+        told is not None
+        and (told.status, told.reason, told.message) == ("False", refusal.reason, refusal.message)
+        and told.observed_generation == run.metadata.generation
+    )
+
+
 class Admissions:
     """Admits the runs of every workspace."""
 
@@ -88,16 +98,22 @@ class Admissions:
 
     def admit(self, run: Run, workspace: Workspace) -> Admission:
         """Admit a run if there is a place and no earlier run waits; call it only for runs that could start."""
-        limit = workspace.spec.quotas.max_running_runs
+        if refusal := self.refusal(run, workspace):
+            return refusal
+        self._admitted.add(run.metadata.uid)
+        self._reconsider(run.metadata.uid)
+        return WITHIN_QUOTA
+
+    def refusal(self, run: Run, workspace: Workspace) -> Admission | None:
+        """Return why a run would not be admitted now, or None."""
         if self.holds(run):
-            return WITHIN_QUOTA
-        namespace, uid = run.metadata.namespace or "", run.metadata.uid
-        candidate = self._candidates.get(uid)
-        current = self._places.count(namespace)
-        if candidate and current + self._line.count_before(namespace, (*candidate.order, uid)) < limit:
-            self._admitted.add(uid)
-            self._reconsider(uid)
-            return WITHIN_QUOTA
+            return None
+        limit, namespace = workspace.spec.quotas.max_running_runs, run.metadata.namespace or ""
+        candidate, current = self._candidates.get(run.metadata.uid), self._places.count(namespace)
+        if candidate:
+            earlier = self._line.count_before(namespace, (*candidate.order, run.metadata.uid))
+            if current + earlier < limit:
+                return None
         return Admission(False, Reason.QUOTA_EXCEEDED, f"max_running_runs={limit}, current={current}")
 
     def current(self, run: Run) -> Admission:

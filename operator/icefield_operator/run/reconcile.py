@@ -14,7 +14,7 @@ from icefield_operator.metrics import RUN_START_SECONDS
 from icefield_operator.queue import Key
 
 from . import dag, job_handover, resolve, status, unwritten, validate
-from .admission import TIMED_OUT, Admission, Admissions
+from .admission import TIMED_OUT, Admission, Admissions, is_told
 from .attempt_starter import AttemptStarter
 from .dag import Stop
 from .leftovers import Leftovers
@@ -69,6 +69,8 @@ class RunReconciler:
         if run.phase.is_terminal:
             return await self._clean_up(run)
         now = datetime.now(UTC)
+        if self._keeps_waiting(run, now):
+            return _until(now, status.run_deadline(run, now))
         try:
             run = await job_handover.take_snapshot(run, self._cluster, self._cache)
         except KubernetesError as error:
@@ -92,6 +94,18 @@ class RunReconciler:
                     due = await self._write(facts, written)
                     return _until(now, due, deadline, self._retry(run, problem, now))
         return await self._advance(facts, problem, now)
+
+    def _keeps_waiting(self, run: Run, now: datetime) -> bool:
+        """Return whether a run stands in line as its status says; what else is wrong with it matters in its turn."""
+        workspace = self._cache.workspace_of_namespace(run.metadata.namespace or "")
+        refusal = self._admissions.refusal(run, workspace) if workspace else None
+        return (
+            refusal is not None
+            and is_told(run, refusal)
+            and self._unwritten.due(run) is None
+            and _stop(run, status.run_deadline(run, now), now) is None
+            and (run.spec.job_ref is None or bool(run.metadata.owner_references))
+        )
 
     async def _validate(self, facts: RunFacts) -> RunProblem | None:
         problem = validate.find_problem(facts)
