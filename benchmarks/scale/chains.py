@@ -178,8 +178,12 @@ async def _patiently(call: Callable[[], Awaitable[Manifest]]) -> Manifest:
         stop=stop_after_delay(120),
         reraise=True,
     )
+
+    async def once() -> Manifest:
+        return await call()
+
     try:
-        return await retrying(call)
+        return await retrying(once)
     except AlreadyExists as error:
         return {"message": error.message}
 
