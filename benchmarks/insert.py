@@ -19,10 +19,23 @@ from rich.table import Table
 
 from benchmarks.platform_under_test import NAMESPACE
 from benchmarks.sql_under_test import WORKSPACE, SqlPlatform, percentile
-from icefield_crds import names
 
 SPARK_CONNECT_PORT = 15002
 BAR = 1.15
+
+
+def pod_of(warehouse: str) -> str:
+    """Return the name of the pod that takes the warehouse's statements."""
+    arguments = [
+        "--namespace",
+        NAMESPACE,
+        "get",
+        "warehouse.icefield.dev",
+        warehouse,
+        "-o",
+        "jsonpath={.status.podName}",
+    ]
+    return subprocess.run(["kubectl", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager
@@ -64,7 +77,7 @@ def measure(rounds: int) -> list[tuple[float, float]]:
     for table in ("ours", "bare"):
         platform.execute(f"CREATE TABLE {database}.{table} (id BIGINT, name STRING)")
     pairs = []
-    with bare_spark(names.warehouse_pod(platform.warehouse)) as spark:
+    with bare_spark(pod_of(platform.warehouse)) as spark:
         for n in range(rounds + 3):
             through_api = f"INSERT INTO {database}.ours VALUES ({n}, 'row')"
             bare = f"INSERT INTO {WORKSPACE}.{database}.bare VALUES ({n}, 'row')"

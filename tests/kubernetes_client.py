@@ -25,6 +25,7 @@ PODS: Kind = ("v1", "pods")
 WORKSPACES: Kind = (API_VERSION, "workspaces")
 JOBS: Kind = (API_VERSION, "jobs")
 RUNS: Kind = (API_VERSION, "runs")
+WAREHOUSES: Kind = (API_VERSION, "warehouses")
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "tests"

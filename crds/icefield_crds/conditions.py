@@ -55,6 +55,7 @@ class Reason(StrEnum):
     CATALOG_UNAVAILABLE = "CatalogUnavailable"
 
     STARTING = "Starting"
+    REPLACING = "Replacing"
     STOPPING = "Stopping"
     STOPPED = "Stopped"
     IDLE = "Idle"

@@ -113,9 +113,19 @@ def run_files_config_map(run: str) -> str:
     return _child(run, "files")
 
 
-def warehouse_pod(warehouse: str) -> str:
-    """Return the name of the pod that a warehouse runs in."""
+def warehouse_child(warehouse: str) -> str:
+    """Return the name of what a warehouse has one of, such as its NetworkPolicy."""
     return _child(warehouse, "warehouse")
+
+
+def warehouse_pod(warehouse: str, digest: str) -> str:
+    """Return the name of a pod of a warehouse, which may have several: one serves while its predecessor drains.
+
+    Args:
+        warehouse: name of the warehouse.
+        digest: of what makes the pod another than those beside it.
+    """
+    return _child(warehouse, f"warehouse-{digest}")
 
 
 def sandbox_pod(number: str) -> str:

@@ -76,6 +76,16 @@ class WarehouseSpec(Model):
     ] = None
 
 
+class DrainingPod(Model):
+    """A pod that another one has replaced: it takes no new statement, and ends with its last one."""
+
+    pod_name: Annotated[str, Field(description="Name of the pod.", max_length=253)]
+    endpoint: Annotated[
+        str | None, Field(description="URL of its gateway inside the cluster, while it can be reached.")
+    ] = None
+    start_time: Annotated[Time, Field(description="Since when it drains; for as long as autoStop, at most.")]
+
+
 class WarehouseStatus(Status):
     """Observed state of the warehouse."""
 
@@ -86,7 +96,15 @@ class WarehouseStatus(Status):
         str | None, Field(description="URL of its gateway inside the cluster, while it can be reached.")
     ] = None
     spark_ready: Annotated[bool, Field(description="Whether statements that write are served, too.")] = False
-    pod_name: Annotated[str | None, Field(description="Name of its pod.")] = None
+    pod_name: Annotated[str | None, Field(description="Name of the pod that takes new statements.")] = None
+    draining_pods: Annotated[
+        list[DrainingPod],
+        Field(
+            description="Pods that were replaced and still run statements.",
+            max_length=64,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["podName"]},
+        ),
+    ] = []
     start_time: Annotated[Time | None, Field(description="When it last became running.")] = None
     stop_time: Annotated[
         Time | None, Field(description="When it was last stopped, because it was idle or on request.")
@@ -124,6 +142,14 @@ class Warehouse(Resource[WarehouseSpec, WarehouseStatus]):
     def phase(self) -> WarehousePhase:
         """Status of the warehouse; stopped before the operator first reconciled it."""
         return self.status.phase if self.status else WarehousePhase.STOPPED
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """URLs of its gateways that can be reached: first the one that takes new statements, then those that drain."""
+        if self.status is None:
+            return ()
+        found = (self.status.endpoint, *(pod.endpoint for pod in self.status.draining_pods))
+        return tuple(endpoint for endpoint in found if endpoint)
 
     @property
     def wake_time(self) -> datetime | None:

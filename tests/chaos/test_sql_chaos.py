@@ -15,10 +15,8 @@ from typing import Any
 import psutil
 import pytest
 from tests.e2e.scenarios import NAMESPACE, Scenario
-from tests.kubernetes_client import PODS
+from tests.kubernetes_client import PODS, WAREHOUSES
 from tests.statements import ENDED, Sql, create_database, save_warehouse
-
-from icefield_crds import names
 
 pytestmark = pytest.mark.chaos
 
@@ -64,19 +62,21 @@ def body_of(sql: Sql, query: str) -> dict[str, Any]:
     return {"query": query, "warehouse_id": sql.warehouse, "wait_timeout": 0}
 
 
-def pod_of(sql: Sql) -> str:
-    """The name of the warehouse's pod."""
-    return names.warehouse_pod(sql.rest.get(f"/sql/warehouses/{sql.warehouse}").raise_for_status().json()["name"])
+def pod_of(scenario: Scenario, sql: Sql) -> str:
+    """The name of the warehouse's pod that takes new statements."""
+    name = sql.rest.get(f"/sql/warehouses/{sql.warehouse}").raise_for_status().json()["name"]
+    pod: str = scenario.cluster.get(WAREHOUSES, name, NAMESPACE)["status"]["podName"]
+    return pod
 
 
 def kill_pod(scenario: Scenario, sql: Sql) -> None:
     """End the warehouse's pod without a warning."""
-    scenario.kubectl("-n", NAMESPACE, "delete", "pod", pod_of(sql), "--grace-period=0", "--force")
+    scenario.kubectl("-n", NAMESPACE, "delete", "pod", pod_of(scenario, sql), "--grace-period=0", "--force")
 
 
 def kill_spark(scenario: Scenario, sql: Sql) -> None:
     """End the warehouse's Spark without a warning."""
-    pod = scenario.cluster.get(PODS, pod_of(sql), NAMESPACE)
+    pod = scenario.cluster.get(PODS, pod_of(scenario, sql), NAMESPACE)
     for process in psutil.process_iter(["cmdline"]):
         is_spark = "SparkConnectServer" in " ".join(process.info["cmdline"] or ())
         if is_spark and pod["metadata"]["uid"] in Path(f"/proc/{process.pid}/cgroup").read_text():

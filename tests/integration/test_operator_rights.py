@@ -10,8 +10,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from icefield_crds import ConditionType, Job, Run
-from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE, warehouse_pod
+from icefield_crds import ConditionType, Job, Run, labels
+from icefield_crds.names import API_VERSION, SYSTEM_NAMESPACE
 from icefield_kube.client import KubeClient
 from icefield_kube.errors import Conflict, Forbidden
 from icefield_kube.paths import path_of
@@ -148,23 +148,23 @@ async def _reports_events_of_the_workspace_only(site: Site, operator: Cluster) -
 
 
 async def _has_a_warehouse(site: Site) -> None:
-    """Have a warehouse with executors made and taken again: an account, a role, a policy, a template and a pod."""
+    """Have a warehouse with executors made and taken again: an account, a role, a policy and a pod."""
     metadata = {"name": "wide", "namespace": site.namespace}
     spec = {"sparkExecutors": {"max": 2}}
     await site.cluster.create({"apiVersion": API_VERSION, "kind": "Warehouse", "metadata": metadata, "spec": spec})
 
     async def is_made() -> bool:
         found = await site.cluster.get("Warehouse", site.namespace, "wide")
-        pod = await site.cluster.get("Pod", site.namespace, warehouse_pod("wide"))
-        return bool(pod and found and found.get("status", {}).get("phase") == "starting")
+        pods, _ = await site.cluster.list("Pod", site.namespace, f"{labels.WAREHOUSE}=wide")
+        return bool(pods and found and found.get("status", {}).get("phase") == "starting")
 
     async def is_gone() -> bool:
         kinds = (
-            ("Pod", warehouse_pod("wide")),
             ("ServiceAccount", "icefield-spark"),
             ("RoleBinding", "icefield-spark"),
         )
-        return not any([await site.cluster.get(kind, site.namespace, name) for kind, name in kinds])
+        pods, _ = await site.cluster.list("Pod", site.namespace, f"{labels.WAREHOUSE}=wide")
+        return not pods and not any([await site.cluster.get(kind, site.namespace, name) for kind, name in kinds])
 
     await eventually(is_made)
     await site.cluster.delete("Warehouse", site.namespace, "wide")

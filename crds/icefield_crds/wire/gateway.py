@@ -5,6 +5,8 @@ PUT /statements/{id}?wait=SECONDS                   a StatementRequest; answered
 GET /statements/{id}?wait=SECONDS&keeps_content=1   a StatementState
 POST /statements/{id}/cancel?keeps_content=1        a StatementState
 GET /status                                         a GatewayStatus
+POST /drain                                         a GatewayStatus: from now on no new statement is started, those that
+                                                    run go on, and their states and results are still answered
 
 A caller that keeps short results itself says so in each call: `content_bytes` of a PUT, `keeps_content` of the others.
 To one that does not, such as an older API server that continues a newer one's statement, a short result that is not in
@@ -245,7 +247,7 @@ class GatewayStatus:
         running: how many statements run, or wait to.
         last_activity: when the last statement ended; the start of the gateway before the first.
         duckdb: whether statements that read are served.
-        draining: whether it shuts down.
+        draining: whether it starts no more statements.
     """
 
     spark: bool

@@ -64,6 +64,7 @@ class Gateway:
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
                 web.get("/status", self._status),
+                web.post("/drain", self._drain),
                 web.put("/statements/{id}", self._put),
                 web.get("/statements/{id}", self._get),
                 web.post("/statements/{id}/cancel", self._cancel),
@@ -84,7 +85,7 @@ class Gateway:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self._registry.is_draining:
-            return web.Response(text="shutting down", status=503)
+            return web.Response(text="draining", status=503)
         return web.Response(text="ok")
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -96,6 +97,10 @@ class Gateway:
             draining=self._registry.is_draining,
         )
         return web.json_response(status.to_json())
+
+    async def _drain(self, request: web.Request) -> web.Response:
+        self._registry.refuse_new()
+        return await self._status(request)
 
     async def _put(self, request: web.Request) -> web.Response:
         statement_id, wait = _statement_id(request), _wait(request)

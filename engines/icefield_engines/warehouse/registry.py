@@ -62,12 +62,12 @@ class Registry:
         """Return the statement with this id, started unless it was before.
 
         Raises:
-            RefusedError: the gateway is shutting down, or too many statements wait.
+            RefusedError: the gateway is draining, or too many statements wait.
         """
         if known := self.find(statement_id):
             return known
         if self.is_draining:
-            raise RefusedError("The warehouse is shutting down.")
+            raise RefusedError("This pod of the warehouse takes no new statements.")
         if len(self._unfinished) >= self._max_unfinished:
             raise RefusedError(f"{len(self._unfinished)} statements run or wait on this warehouse already.")
         statement = Statement(statement_id, request)
@@ -85,9 +85,13 @@ class Registry:
         ended = self._ended.get(statement_id)
         return ended[1] if ended else None
 
+    def refuse_new(self) -> None:
+        """Start no more statements; those that run or wait go on."""
+        self.is_draining = True
+
     async def drain(self, seconds: float) -> None:
         """Start no more statements; wait up to `seconds` for those that run; then stop the rest."""
-        self.is_draining = True
+        self.refuse_new()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for statement in self._unfinished.values():

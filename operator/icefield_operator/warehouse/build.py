@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,9 +21,11 @@ GATEWAY_CONTAINER = "gateway"
 SPARK_CONTAINER = "spark"
 HASH_ANNOTATION = f"{names.GROUP}/spec-hash"
 """On the pod: the hash of its spec. When that changes, the pod is replaced."""
+EXECUTOR_ANNOTATION = f"{names.GROUP}/executor-template"
+"""On the pod: the template of its Spark's executors, which it reads as a file; each pod keeps its own."""
 TOKEN_KEY = "token"  # noqa: S105 - a key in a Secret
 DRAIN_SECONDS = 30
-"""How long running statements may take when the warehouse is stopped or replaced."""
+"""How long running statements may take when the warehouse is stopped; one that is replaced has longer (pod_plan)."""
 GRACE_SECONDS = DRAIN_SECONDS + 10
 EXECUTOR_DIRECTORY = "/etc/icefield/executor"
 EXECUTOR_TEMPLATE = "pod.yaml"
@@ -59,15 +62,19 @@ class WarehouseContext:
 
     @property
     def name(self) -> str:
-        """The name of the pod, and of its other children."""
-        return names.warehouse_pod(self.warehouse.metadata.name)
+        """The name of the children that a warehouse has one of."""
+        return names.warehouse_child(self.warehouse.metadata.name)
 
 
-def pod(context: WarehouseContext) -> Manifest:
-    """Return the warehouse's pod.
+def pod(context: WarehouseContext, beside: Collection[str] = ()) -> Manifest:
+    """Return a pod of the warehouse.
 
     Spark is a sidecar that starts first and ends last (an init container that restarts): a statement that writes may
     keep running while the gateway drains.
+
+    Args:
+        context: the warehouse.
+        beside: names of the pods that it has already; the new one gets a name of its own.
     """
     shares = resources.shares(context.flavor, executors=context.executors is not None)
     spec: dict[str, Any] = {
@@ -81,22 +88,25 @@ def pod(context: WarehouseContext) -> Manifest:
     }
     if context.executors:
         spec["serviceAccountName"] = driver_rbac.WAREHOUSES
-    metadata = _metadata(context)
-    metadata["labels"] = labels.of_warehouse_pod(context.workspace, context.warehouse.metadata.name)
-    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-    metadata["annotations"] = {HASH_ANNOTATION: _digest([manifest, executor_config_map(context)])}
-    return manifest
+    warehouse, annotations = context.warehouse.metadata, {}
+    if context.executors:
+        annotations[EXECUTOR_ANNOTATION] = yaml.safe_dump(_executor(context, context.executors), sort_keys=False)
+    spec_hash = _digest([spec, annotations])
+    metadata = _metadata(context) | {
+        "name": names.warehouse_pod(warehouse.name, _digest([warehouse.uid, spec_hash, sorted(beside)])[:8]),
+        "labels": labels.of_warehouse_pod(context.workspace, warehouse.name),
+        "annotations": {**annotations, HASH_ANNOTATION: spec_hash},
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def executor_config_map(context: WarehouseContext) -> Manifest | None:
-    """Return the ConfigMap with the template of Spark's executors; None when they run inside the pod.
+def _executor(context: WarehouseContext, executors: Executors) -> Manifest:
+    """Return the template of Spark's executors.
 
     How many there are, their CPU and memory, and their owner, the driver's pod, are what Spark fills in.
     """
-    if context.executors is None:
-        return None
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - inside the container
-    template = {
+    return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"labels": labels.of_executor_pod(context.workspace, context.warehouse.metadata.name)},
@@ -114,11 +124,9 @@ def executor_config_map(context: WarehouseContext) -> Manifest | None:
                 }
             ],
             "volumes": [{"name": "tmp", "emptyDir": {}}, pod_spec.CA_VOLUME],
-            **pod_spec.placement(context.executors.flavor),
+            **pod_spec.placement(executors.flavor),
         },
     }
-    data = {EXECUTOR_TEMPLATE: yaml.safe_dump(template, sort_keys=False)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(context), "data": data}
 
 
 def network_policy(context: WarehouseContext) -> Manifest:
@@ -126,10 +134,10 @@ def network_policy(context: WarehouseContext) -> Manifest:
     own = {"matchLabels": {labels.WAREHOUSE: context.warehouse.metadata.name}}
     ingress: list[Manifest] = [
         {"from": [network.platform_services()], "ports": [network.port(names.GATEWAY_PORT)]},
-    ]
-    if context.executors:
         # Driver and executors find each other on ports that they choose, and executors fetch shuffles from each other.
-        ingress.append({"from": [{"podSelector": own}]})
+        # Also of a warehouse without executors: a pod that drains may still have some.
+        {"from": [{"podSelector": own}]},
+    ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -233,7 +241,17 @@ def _volumes(context: WarehouseContext) -> list[Manifest]:
     volumes: list[Manifest] = [*({"name": name, "emptyDir": {}} for name in scratch), pod_spec.CA_VOLUME]
     if context.executors:
         volumes += [
-            {"name": "executor", "configMap": {"name": context.name}},
+            {
+                "name": "executor",
+                "downwardAPI": {
+                    "items": [
+                        {
+                            "path": EXECUTOR_TEMPLATE,
+                            "fieldRef": {"fieldPath": f"metadata.annotations['{EXECUTOR_ANNOTATION}']"},
+                        }
+                    ]
+                },
+            },
             pod_spec.TOKEN_VOLUME,
         ]
     return volumes

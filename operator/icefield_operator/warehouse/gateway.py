@@ -51,19 +51,32 @@ class GatewayClients:
         Raises:
             KubernetesError: the workspace's token cannot be read for now.
         """
+        return await self._call("GET", namespace, f"{endpoint}/status")
+
+    async def drain(self, namespace: str, endpoint: str) -> GatewayStatus | None:
+        """Have the gateway at this URL start no more statements; return its status, or None without a valid answer.
+
+        Raises:
+            KubernetesError: the workspace's token cannot be read for now.
+        """
+        answer = await self._call("POST", namespace, f"{endpoint}/drain")
+        # One of an older version does not know how; it is still asked what it runs.
+        return answer or await self.query(namespace, endpoint)
+
+    async def _call(self, method: str, namespace: str, url: str) -> GatewayStatus | None:
         token = await self._token(namespace)
         if token is None:
             return None
         try:
-            async with self._session.get(
-                f"{endpoint}/status", headers={"Authorization": f"Bearer {token}"}, allow_redirects=False
+            async with self._session.request(
+                method, url, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False
             ) as response:
                 if response.status == 401:
                     self._tokens.pop(namespace, None)
                 response.raise_for_status()
                 return GatewayStatus.from_json(json.loads(await response.content.read(_LONGEST_ANSWER)))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            log.info("The gateway at %s did not report its status: %s", endpoint, error or type(error).__name__)
+            log.info("A gateway did not answer %s %s: %s", method, url, error or type(error).__name__)
             return None
 
     @property

@@ -1,4 +1,4 @@
-"""Pure: from a warehouse's pod to what its status reports."""
+"""Pure: from a pod of a warehouse to what its plan and its status need to know."""
 
 from __future__ import annotations
 
@@ -17,22 +17,38 @@ CRASHES = 3
 SHORTEST_LIFE = timedelta(seconds=15)
 """A pod that the cluster ended sooner than this is replaced only then: the same may happen to the next."""
 
+STUCK_MARGIN = timedelta(seconds=30)
+"""A pod that is still there so long after its grace period cannot be ended: its node does not answer."""
+
 
 @dataclass(frozen=True)
 class ObservedPod:
-    """What a warehouse needs to know of its pod."""
+    """What a warehouse needs to know of a pod."""
 
     name: str
+    manifest: Manifest
+    created: datetime
     spec_hash: str | None
     """The hash of its spec."""
     is_deleting: bool
     """Whether it is being deleted."""
+    stuck_time: datetime | None
+    """When it counts as one that cannot be ended, if it is still there then; only of one that is being deleted."""
+    is_stuck: bool
+    """Whether that time is over."""
+    node: str | None
+    node_is_lost: bool
+    """Whether Kubernetes has lost contact with its node."""
+    unschedulable_since: datetime | None
+    """Since when no node has room for it; None when one has."""
     ended: bool
     """Whether the cluster ended it: evicted, its node shut down."""
     replace_time: datetime
     """From when on a pod that ended may be replaced."""
     endpoint: str | None
-    """URL of the gateway, while it can be reached: also while it drains."""
+    """URL of the gateway, while its container runs."""
+    gateway_running: bool
+    """Whether the gateway's container runs, so that statements may."""
     gateway_ready: bool
     spark_running: bool
     error: str | None
@@ -46,30 +62,58 @@ class ObservedPod:
 
 
 def observe(pod: Manifest, now: datetime) -> ObservedPod:
-    """Return what a warehouse's pod shows."""
+    """Return what a pod of a warehouse shows."""
     metadata, status = pod["metadata"], pod.get("status", {})
     gateway = pod_status.container_status(pod, GATEWAY_CONTAINER)
     spark = pod_status.container_status(pod, SPARK_CONTAINER)
     ended = pod_status.has_ended(pod)
-    ready, is_deleting = bool(gateway.get("ready")), "deletionTimestamp" in metadata
+    lost = _node_is_lost(pod)
+    running = _is_running(gateway) and not ended
+    deletion_time = pod_status.time_of(metadata.get("deletionTimestamp"))
+    stuck_time = deletion_time + STUCK_MARGIN if deletion_time else None
+    unscheduled = pod_status.condition(pod, "PodScheduled")
+    is_unschedulable = unscheduled.get("status") == "False" and unscheduled.get("reason") == "Unschedulable"
     give_up_time = pod_failures.give_up_time(pod)
     created = pod_status.time_of(metadata.get("creationTimestamp")) or now
     return ObservedPod(
         name=metadata["name"],
+        manifest=pod,
+        created=created,
         spec_hash=(metadata.get("annotations") or {}).get(HASH_ANNOTATION),
-        is_deleting=is_deleting,
+        is_deleting=deletion_time is not None,
+        stuck_time=stuck_time,
+        is_stuck=stuck_time is not None and stuck_time <= now,
+        node=pod["spec"].get("nodeName"),
+        node_is_lost=lost,
+        unschedulable_since=(pod_status.time_of(unscheduled.get("lastTransitionTime")) or created)
+        if is_unschedulable
+        else None,
         ended=ended,
         replace_time=created + SHORTEST_LIFE,
-        endpoint=_endpoint(status.get("podIP"))
-        if _is_running(gateway) and not ended and (ready or is_deleting)
-        else None,
-        gateway_ready=ready and not ended,
+        endpoint=_endpoint(status.get("podIP")) if running else None,
+        gateway_running=running,
+        gateway_ready=bool(gateway.get("ready")) and not ended and not lost,
         spark_running=_is_running(spark) and not ended,
-        error=_describe_end(pod) if ended else _describe_error(pod, gateway),
+        error=_describe_end(pod) if ended else describe_lost_node(pod) if lost else _describe_error(pod, gateway),
         cannot_start=_keeps_crashing(gateway) or (give_up_time is not None and give_up_time <= now),
         give_up_time=give_up_time if give_up_time is not None and give_up_time > now else None,
         spark_error=_describe_crash(pod, SPARK_CONTAINER, "Spark", spark),
     )
+
+
+def describe_lost_node(pod: Manifest) -> str:
+    """Return why a pod neither serves nor ends when its node does not answer."""
+    return f"node {pod['spec'].get('nodeName') or 'of the pod'} does not answer"
+
+
+def _node_is_lost(pod: Manifest) -> bool:
+    """Return whether the node controller marked the pod as not ready.
+
+    It changes the condition Ready alone (kubernetes v1.34, pkg/controller/util/node, MarkPodsNotReady); a kubelet
+    writes Ready as ContainersReady is, where a pod has no readiness gates.
+    """
+    conditions = (pod_status.condition(pod, name).get("status") for name in ("Ready", "ContainersReady"))
+    return tuple(conditions) == ("False", "True")
 
 
 def _endpoint(address: str | None) -> str | None:

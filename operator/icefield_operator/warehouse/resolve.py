@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icefield_crds import Flavor, Warehouse, Workspace
-from icefield_crds.names import warehouse_pod
 from icefield_crds.workspace import DEFAULT_FLAVOR
 from icefield_kube.client import Manifest
 from icefield_operator.cluster_cache import ClusterCache
@@ -42,7 +41,6 @@ def facts(warehouse: Warehouse, cache: ClusterCache) -> WarehouseFacts:
     )
 
 
-def pod_of(warehouse: Warehouse, cache: ClusterCache) -> Manifest | None:
-    """Return the warehouse's pod, if there is one."""
-    name = warehouse_pod(warehouse.metadata.name)
-    return next((pod for pod in cache.pods_of(warehouse.metadata.uid) if pod["metadata"]["name"] == name), None)
+def pods_of(warehouse: Warehouse, cache: ClusterCache) -> list[Manifest]:
+    """Return the warehouse's pods, by name; its Spark's executors are not among them."""
+    return sorted(cache.pods_of(warehouse.metadata.uid), key=lambda pod: str(pod["metadata"]["name"]))

@@ -160,6 +160,30 @@ def test_a_full_queue_begins_nothing(pods: Callable[..., Pod]) -> None:
     pod.stop()
 
 
+def test_told_to_drain_it_starts_nothing_more_and_what_runs_goes_on(pods: Callable[..., Pod]) -> None:
+    pod = pods(ICEFIELD_SPARK="false")
+    pod.start(spark=False)
+    ended = pod.run("SELECT 1 AS n")
+    running = pod.begin(ENDLESS, wait=0.5)
+    for _ in range(2):
+        status = pod.client.post("/drain").raise_for_status().json()
+        assert (status["draining"], status["running"]) == (True, 1)
+    refused = pod.client.put(f"/statements/{new_id()}", json={"engine": "duckdb", "sql": "SELECT 1"})
+    assert (refused.status_code, refused.json()) == (
+        503,
+        {"error": "This pod of the warehouse takes no new statements."},
+    )
+    assert pod.client.get("/readyz").status_code == 503
+    assert pod.wait(running, 0)["status"] == "running"
+    assert pod.result(pod.wait(ended, 0)).column("n").to_pylist() == [1], "what has ended is still answered"
+    cancelled = pod.client.post(f"/statements/{running['id']}/cancel", params={"wait": 10}).json()
+    assert (cancelled["status"], pod.status()["running"]) == ("cancelled", 0)
+    assert pod.gateway.process
+    assert pod.gateway.process.alive
+    assert pod.client.post("/drain", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    pod.stop()
+
+
 def test_on_sigterm_what_runs_ends_or_is_lost(pods: Callable[..., Pod]) -> None:
     pod = pods(ICEFIELD_SPARK="false")
     pod.start(spark=False)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from icefield_crds import Warehouse, format_time
-from icefield_crds.names import API_VERSION, WAREHOUSE_TOKEN_SECRET, warehouse_pod
+from icefield_crds import Warehouse, format_time, labels
+from icefield_crds.names import API_VERSION, WAREHOUSE_TOKEN_SECRET
 from icefield_crds.warehouse import WAKE_ANNOTATION
 from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
@@ -26,7 +26,7 @@ from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
 from icefield_operator.platform import Platform
 from icefield_operator.settings import Settings
-from icefield_operator.warehouse import reconcile
+from icefield_operator.warehouse import pod_plan, reconcile
 from tests.controlplane import ControlPlane
 from tests.eventually import eventually
 from tests.integration.operator.conftest import make_workspace
@@ -94,49 +94,74 @@ class Site:
         """
         return await self.until(lambda warehouse: warehouse.status.error == error, name)
 
-    async def pod(self, but_not: str = "", name: str = "w") -> Manifest:
-        """Return the warehouse's pod once it exists; not the one with this uid."""
+    async def pods(self, name: str = "w") -> list[Manifest]:
+        """Return the warehouse's pods."""
+        selector = f"{labels.WAREHOUSE}={name},{labels.COMPONENT}={labels.WAREHOUSE_COMPONENT}"
+        found, _ = await self.cluster.list("Pod", self.namespace, selector)
+        return found
+
+    async def find(self, uid: str) -> Manifest | None:
+        """Return the pod with this uid."""
+        return next((pod for pod in await self.pods() if pod["metadata"]["uid"] == uid), None)
+
+    async def pod(self, *but_not: str, name: str = "w") -> Manifest:
+        """Return the warehouse's pod once it exists; none with one of these uids."""
 
         async def made() -> Manifest | None:
-            found = await self.cluster.get("Pod", self.namespace, warehouse_pod(name))
-            return found if found and found["metadata"]["uid"] != but_not else None
+            found = [pod for pod in await self.pods(name) if pod["metadata"]["uid"] not in but_not]
+            return found[0] if found else None
 
         found: Manifest = await eventually(made)
         return found
 
-    async def ready(self, but_not: str = "") -> Manifest:
-        """Let the kubelet start the pod's containers; return the pod."""
-        pod = await self.pod(but_not)
-        await self.kubelet.bind(self.namespace, pod["metadata"]["name"])
-        await self.report("Running", gateway={"state": _started(), "ready": True})
-        return await self.pod(but_not)
+    async def ready(self, *but_not: str, gateway: Gateway | None = None) -> Manifest:
+        """Let the kubelet start the pod's containers, with a gateway at this address; return the pod."""
+        pod = await self.pod(*but_not)
+        name = pod["metadata"]["name"]
+        await self.kubelet.bind(self.namespace, name)
+        await self.report("Running", {"state": _started(), "ready": True}, pod=name, gateway_at=gateway)
+        return await self.pod(*but_not)
 
-    async def report(self, phase: str, gateway: Manifest, spark: Manifest | None = None, **more: Any) -> None:
-        """Write the pod's status, as the kubelet does."""
+    async def report(
+        self,
+        phase: str,
+        gateway: Manifest,
+        spark: Manifest | None = None,
+        *,
+        pod: str = "",
+        gateway_at: Gateway | None = None,
+        **more: Any,
+    ) -> None:
+        """Write the status of a pod, of the only one unless it is named, as the kubelet does."""
+        address = (gateway_at or self.gateway).address
+        pod = pod or (await self.pod())["metadata"]["name"]
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": format_time(datetime.now(UTC))}
         status = {
             "phase": phase,
-            "podIP": self.gateway.address,
-            "podIPs": [{"ip": self.gateway.address}],
+            "podIP": address,
+            "podIPs": [{"ip": address}],
             "conditions": [scheduled],
             "containerStatuses": [_container("gateway", gateway)],
             "initContainerStatuses": [_container("spark", spark or {"state": _started(), "ready": True})],
             **more,
         }
-        await self.cluster.merge_patch("Pod", self.namespace, f"{warehouse_pod('w')}/status", {"status": status})
+        await self.cluster.merge_patch("Pod", self.namespace, f"{pod}/status", {"status": status})
 
     async def leaving(self, uid: str) -> None:
         """Wait until the pod is being deleted, and let the kubelet end it."""
 
         async def is_reported() -> bool:
-            return "deletionTimestamp" in (await self.pod())["metadata"]
+            pod = await self.find(uid)
+            return pod is not None and "deletionTimestamp" in pod["metadata"]
 
         await eventually(is_reported)
         await self.end(uid)
 
     async def end(self, uid: str) -> None:
         """Let the kubelet say that the pod's containers are gone."""
-        path = f"/api/v1/namespaces/{self.namespace}/pods/{warehouse_pod('w')}"
+        pod = await self.find(uid)
+        assert pod is not None
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
         await self.cluster._request("DELETE", path, body=body)
 
@@ -204,6 +229,9 @@ async def operators(
     """A maker of operators that listen often: `async with operators() as operator`."""
     monkeypatch.setattr(reconcile, "POLL_INTERVAL", timedelta(seconds=0.2))
     monkeypatch.setattr(reconcile, "SPARK_POLL_INTERVAL", timedelta(seconds=0.2))
+    monkeypatch.setattr(reconcile, "DRAIN_POLL_INTERVAL", timedelta(seconds=0.2))
+    monkeypatch.setattr(reconcile, "REFUSED_AGAIN", timedelta(seconds=0.2))
+    monkeypatch.setattr(pod_plan, "LINGER", timedelta(seconds=1))
     settings = Settings(
         runtime_image="runtime",
         tini_image="tini",

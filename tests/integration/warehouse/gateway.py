@@ -1,4 +1,4 @@
-"""Plays the gateway where no pod runs: answers `GET /status` on an address of its own, as the real one does."""
+"""Plays the gateway where no pod runs: answers `GET /status` and `POST /drain` on an address of its own."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class Gateway:
         self.last_activity = datetime.now(UTC)
         self.broken = False
         """Whether it answers with an error."""
+        self.draining = False
         self.asked = 0
         self.refused = 0
         # Any address of 127.0.0.0/8 is this machine's own, so that each test has one.
         self.address = ".".join(["127", *(str(random.randint(1, 254)) for _ in range(3))])  # noqa: S311
         app = web.Application()
-        app.add_routes([web.get("/status", self._status)])
+        app.add_routes([web.get("/status", self._status), web.post("/drain", self._drain)])
         self._runner = web.AppRunner(app, access_log=None)
 
     @property
@@ -43,6 +44,10 @@ class Gateway:
         """Listen no more."""
         await self._runner.cleanup()
 
+    async def _drain(self, request: web.Request) -> web.Response:
+        self.draining = True
+        return await self._status(request)
+
     async def _status(self, request: web.Request) -> web.Response:
         self.asked += 1
         if request.headers.get("Authorization") != f"Bearer {self.token}":
@@ -50,5 +55,7 @@ class Gateway:
             return web.json_response({"error": "the token is wrong"}, status=401)
         if self.broken:
             return web.json_response({"error": "broken"}, status=500)
-        status = GatewayStatus(spark=self.spark, running=self.running, last_activity=self.last_activity)
+        status = GatewayStatus(
+            spark=self.spark, running=self.running, last_activity=self.last_activity, draining=self.draining
+        )
         return web.json_response(status.to_json())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from icefield_crds import ConditionType, Reason
-from icefield_crds.names import API_VERSION, warehouse_pod
+from icefield_crds.names import API_VERSION, warehouse_child
 from icefield_operator.warehouse import pods
 from tests.eventually import eventually
 
@@ -56,10 +56,10 @@ async def test_its_owner_stops_and_starts_it(site: Site) -> None:
     assert stopped.status is not None
     assert stopped.status.endpoint is None
     assert stopped.status.is_true(ConditionType.READY)
-    assert await site.get("Pod", warehouse_pod("w")) is None
+    assert await site.pods() == []
 
     await site.change(desiredState="running")
-    await site.ready(but_not=first)
+    await site.ready(first)
     await site.phase("running")
 
 
@@ -67,7 +67,7 @@ async def test_its_owner_stops_and_starts_it(site: Site) -> None:
 async def test_created_stopped_it_starts_when_needed(site: Site) -> None:
     await site.create(desiredState="stopped", autoStop="1s")
     await site.phase("stopped")
-    assert await site.get("Pod", warehouse_pod("w")) is None
+    assert await site.pods() == []
     await site.wake()
     uid = (await site.ready())["metadata"]["uid"]
     await site.phase("running")
@@ -118,10 +118,10 @@ async def test_idle_it_stops_and_a_gitops_controller_starts_nothing(site: Site, 
     await operator.has_looked()
     again = await site.warehouse()
     assert again.metadata.generation == stopped.metadata.generation
-    assert await site.get("Pod", warehouse_pod("w")) is None
+    assert await site.pods() == []
 
     await site.wake()
-    await site.ready(but_not=first)
+    await site.ready(first)
     await site.phase("running")
     assert await site.kubectl("diff", "--server-side", "--field-manager=gitops", manifest=manifest) == ""
 
@@ -158,7 +158,7 @@ async def test_needed_while_it_stops_it_starts_again(site: Site) -> None:
     await site.wake()
     await site.phase("starting")
     await site.leaving(first)
-    await site.ready(but_not=first)
+    await site.ready(first)
     await site.phase("running")
 
 
@@ -172,10 +172,7 @@ async def test_another_size_replaces_the_pod(site: Site) -> None:
     assert "deletionTimestamp" not in (await site.pod())["metadata"]
 
     await site.change(size="wh.large")
-    await site.phase("starting")
-    await site.leaving(first)
-    second = await site.ready(but_not=first)
-    await site.phase("running")
+    second = await site.pod(first)
     limits = second["spec"]["containers"][0]["resources"]["limits"]
     assert limits == {"cpu": "2", "memory": str(4 * 2**30)}
 
@@ -187,7 +184,7 @@ async def test_a_pod_that_is_lost_is_made_again(site: Site, monkeypatch: pytest.
     first = (await site.ready())["metadata"]["uid"]
     await site.phase("running")
     await site.end(first)
-    second = (await site.ready(but_not=first))["metadata"]["uid"]
+    second = (await site.ready(first))["metadata"]["uid"]
     await site.phase("running")
 
     evicted = {"state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
@@ -195,7 +192,7 @@ async def test_a_pod_that_is_lost_is_made_again(site: Site, monkeypatch: pytest.
     waiting = await site.until(lambda warehouse: warehouse.status.error)
     assert waiting.status is not None
     assert "(Evicted): The node was low on memory" in (waiting.status.error or "")
-    await site.ready(but_not=second)
+    await site.ready(second)
     recovered = await site.phase("running")
     assert recovered.status is not None
     assert recovered.status.error is None
@@ -259,14 +256,13 @@ async def test_executors_get_an_account_as_long_as_somebody_wants_them(site: Sit
     await site.create(sparkExecutors={"min": 0, "max": 2, "size": "wh.large"})
     pod = await site.pod()
     assert pod["spec"]["serviceAccountName"] == "icefield-spark"
-    assert await site.get("ConfigMap", warehouse_pod("w"))
-    assert await site.get("NetworkPolicy", warehouse_pod("w"))
+    assert await site.get("NetworkPolicy", warehouse_child("w"))
     binding = await site.get("RoleBinding", "icefield-spark")
     assert binding is not None
     assert binding["roleRef"]["name"] == "icefield-spark-driver"
 
     await site.change(sparkExecutors=None)
-    second = await site.pod(but_not=pod["metadata"]["uid"])
+    second = await site.pod(pod["metadata"]["uid"])
     assert second["spec"]["serviceAccountName"] == "default"
 
     async def is_taken() -> bool:
@@ -297,7 +293,7 @@ async def test_another_operator_goes_on_where_one_was(site: Site, operators: Cal
         await site.phase("stopped")
     async with operators() as operator:
         await operator.has_looked()
-        assert await site.get("Pod", warehouse_pod("w")) is None
+        assert await site.pods() == []
         assert (await site.warehouse()).phase == "stopped"
 
 

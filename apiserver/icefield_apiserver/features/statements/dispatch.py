@@ -12,7 +12,7 @@ from icefield_crds.wire.gateway import StatementRequest, StatementState
 
 from .execution import Execution, LostError
 from .gateway import GatewayRefusalError, Gateways, GatewaySilenceError, UnknownStatementError
-from .waking import Waker, known_endpoint
+from .waking import Waker, known_endpoints
 
 FIRST_WAIT_SECONDS = 1.0
 """A statement that ends sooner is recorded once, at its end: its status running is not worth a write."""
@@ -89,6 +89,29 @@ class Dispatcher:
                 delay = min(2 * delay, LONGEST_DELAY_SECONDS)
         return state
 
+    async def locate(self, execution: Execution) -> str:
+        """Return the URL of the gateway that knows a statement which another process sent to its warehouse.
+
+        Raises:
+            LostError: the warehouse has no gateway, or none that knows it.
+        """
+        endpoints = known_endpoints(self._waker.warehouse_of(execution))
+        if not endpoints:
+            raise LostError("The warehouse was lost while the statement ran")
+        workspace, gateway_id, silent = execution.statement.workspace, execution.gateway_id, []
+        for endpoint in endpoints:
+            try:
+                await self._gateways.get(workspace, endpoint, gateway_id, 0.0)
+            except UnknownStatementError:
+                continue
+            except (GatewayRefusalError, GatewaySilenceError, ApiError):
+                silent.append(endpoint)
+                continue
+            return endpoint
+        if silent:  # it is followed there, with the patience that `follow` has
+            return silent[0]
+        raise LostError("The warehouse was restarted while the statement ran")
+
     async def cancel(self, execution: Execution, endpoint: str) -> None:
         """Stop the statement's engine.
 
@@ -124,14 +147,14 @@ class Dispatcher:
         """Return whether to give up a gateway that does not answer.
 
         A read is given up as soon as the warehouse is gone: it is only run again. A write may still be running behind a
-        gateway that cannot be reached, so it is given up when another pod has replaced its own, or there is none.
+        gateway that cannot be reached, so it is given up when its pod is gone and there is another, or there is none.
         """
         is_write = execution.statement.is_write
         warehouse = self._waker.warehouse_of(execution)
         if warehouse is None or warehouse.phase is WarehousePhase.STOPPED:
             return True
-        current = known_endpoint(warehouse)
-        if current != endpoint and (current or not is_write):
+        current = known_endpoints(warehouse)
+        if endpoint not in current and (current or not is_write):
             return True
         limit = self._settings.write_silence_seconds if is_write else self._settings.silence_seconds
         return silence_seconds > limit

@@ -18,7 +18,7 @@ from icefield_apiserver.core.errors import ApiError, QuotaExceeded, Unavailable
 from icefield_apiserver.core.objects.transfers import ObjectStoreError
 
 from .dependencies import ExecutionDependencies
-from .execution import Execution
+from .execution import Execution, LostError
 from .gateway import GatewayRefusalError, GatewaySilenceError, UnknownStatementError
 from .janitor import Janitor
 from .lifecycle import run_statement
@@ -27,7 +27,6 @@ from .openlineage import LineageEvents
 from .planning import Parsed
 from .record import LeaseLostError
 from .store import ACTIVE
-from .waking import known_endpoint
 
 log = logging.getLogger(__name__)
 
@@ -140,11 +139,10 @@ class Executor:
 
     async def _cancel_elsewhere(self, execution: Execution) -> None:
         """Stop the engine of another process's statement; should that fail, its owner sees the request soon."""
-        endpoint = known_endpoint(self._deps.waker.warehouse_of(execution))
-        if endpoint is None:
-            return
         try:
-            await self._deps.dispatcher.cancel(execution, endpoint)
+            await self._deps.dispatcher.cancel(execution, await self._deps.dispatcher.locate(execution))
+        except LostError:
+            return  # its owner finds that out, too
         except (GatewayRefusalError, GatewaySilenceError, UnknownStatementError, ApiError) as error:
             log.info("statement %s is left to its owner to cancel: %r", execution.statement.id, error)
 

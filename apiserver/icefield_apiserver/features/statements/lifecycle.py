@@ -117,9 +117,7 @@ async def _run_to_outcome(execution: Execution, deps: ExecutionDependencies) -> 
 
 async def _resume(execution: Execution, deps: ExecutionDependencies) -> StatementOutcome:
     """Follow a statement that another process sent to its warehouse."""
-    endpoint = known_endpoint(deps.waker.warehouse_of(execution))
-    if endpoint is None:
-        raise LostError("The warehouse was lost while the statement ran")
+    endpoint = await deps.dispatcher.locate(execution)
     execution.endpoint = endpoint
     running = _call_once(lambda: record_running(execution, deps))
     state = await deps.dispatcher.follow(execution, endpoint, None, running)

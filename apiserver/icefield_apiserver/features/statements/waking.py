@@ -72,8 +72,13 @@ class Waker:
 
 
 def known_endpoint(warehouse: Warehouse | None) -> str | None:
-    """Return the URL of a warehouse's gateway as the operator reported it, whether it answers or not."""
+    """Return the URL of the gateway that takes new statements, as the operator reported it."""
     return warehouse.status.endpoint if warehouse and warehouse.status else None
+
+
+def known_endpoints(warehouse: Warehouse | None) -> tuple[str, ...]:
+    """Return the URLs of all gateways of a warehouse that may run statements: also of pods that were replaced."""
+    return warehouse.endpoints if warehouse else ()
 
 
 def _reason(warehouse: Warehouse, phase: WarehousePhase) -> str:

@@ -42,10 +42,14 @@ def _around(flavor: Flavor = SMALL, executors: Flavor | None = None, **spec: Any
     return build.WarehouseContext(warehouse, "demo", IMAGE, flavor, wanted)
 
 
+def _executor_template(around: build.WarehouseContext) -> Any:
+    return yaml.safe_load(build.pod(around)["metadata"]["annotations"][build.EXECUTOR_ANNOTATION])
+
+
 CASES: dict[str, Callable[[], Any]] = {
     "pod": lambda: build.pod(_around()),
     "pod-with-executors": lambda: build.pod(_around(PLACED, SMALL)),
-    "executor-template": lambda: build.executor_config_map(_around(SMALL, PLACED)),
+    "executor-template": lambda: _executor_template(_around(SMALL, PLACED)),
     "network-policy": lambda: build.network_policy(_around(SMALL, PLACED)),
     "driver-rights": lambda: driver_rbac.manifests(WORKSPACE, driver_rbac.WAREHOUSES),
 }
@@ -96,11 +100,9 @@ def test_statements_that_run_may_end_first() -> None:
     assert int(drain) < pod["spec"]["terminationGracePeriodSeconds"]
 
 
-@pytest.mark.parametrize(
-    "pod", [build.pod(_around(executors=SMALL)), build.executor_config_map(_around(executors=SMALL))]
-)
+@pytest.mark.parametrize("pod", [build.pod(_around(executors=SMALL)), _executor_template(_around(executors=SMALL))])
 def test_the_restricted_level_is_met(pod: dict[str, Any]) -> None:
-    spec = (yaml.safe_load(pod["data"]["pod.yaml"]) if "data" in pod else pod)["spec"]
+    spec = pod["spec"]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
@@ -119,3 +121,12 @@ def test_what_replaces_the_pod() -> None:
     assert _hash(_around(autoStop="1h", displayName="Other", desiredState="stopped")) == same
     others = {_hash(_around(PLACED)), _hash(_around(executors=SMALL)), _hash(_around(executors=PLACED))}
     assert len(others - {same}) == 3
+
+
+def test_a_pod_beside_others_has_a_name_of_its_own_and_a_retry_finds_it() -> None:
+    first = build.pod(_around())["metadata"]["name"]
+    assert build.pod(_around())["metadata"]["name"] == first
+    assert build.pod(_around(), [first])["metadata"]["name"] != first
+    assert build.pod(_around(), ["b", "a"])["metadata"]["name"] == build.pod(_around(), ["a", "b"])["metadata"]["name"]
+    assert build.pod(_around(PLACED))["metadata"]["name"] != first
+    assert _hash(_around()) == build.pod(_around(), [first])["metadata"]["annotations"][build.HASH_ANNOTATION]

@@ -13,6 +13,7 @@ from icefield_crds.wire.gateway import GatewayStatus
 from icefield_operator.problem import Problem
 from icefield_operator.warehouse import pods, status
 from icefield_operator.warehouse.desired_state import TargetState
+from icefield_operator.warehouse.pod_plan import Draining
 from icefield_operator.warehouse.status import Observed
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -36,17 +37,24 @@ FULL = "waiting for room in the cluster: 0/1 nodes are available: 1 Insufficient
 
 
 def pod(
-    gateway: dict[str, Any] | None = None, spark: dict[str, Any] | None = UP, *, leaving: bool = False, **found: Any
+    gateway: dict[str, Any] | None = None,
+    spark: dict[str, Any] | None = UP,
+    *,
+    name: str = "w-warehouse",
+    leaving: bool = False,
+    since: datetime = NOW,
+    **found: Any,
 ) -> pods.ObservedPod:
     """What is seen of a pod whose containers have these states."""
     limits = {"limits": {"memory": str(1024 * 2**20)}}
-    metadata = {"name": "w-warehouse", "creationTimestamp": format_time(NOW - timedelta(minutes=1))}
+    metadata = {"name": name, "creationTimestamp": format_time(NOW - timedelta(minutes=1))}
     if leaving:
-        metadata["deletionTimestamp"] = format_time(NOW)
+        metadata["deletionTimestamp"] = format_time(since)
     return pods.observe(
         {
             "metadata": metadata,
             "spec": {
+                "nodeName": "n1",
                 "initContainers": [{"name": "spark", "image": "wh:1", "resources": limits}],
                 "containers": [{"name": "gateway", "image": "wh:1", "resources": limits}],
             },
@@ -218,3 +226,83 @@ def test_conditions_keep_their_transition_time() -> None:
     first = judge(IDLE)
     again = status.of(warehouse(first.to_api()), IDLE, Observed(None, None), None, NOW + timedelta(hours=1))
     assert again.condition(ConditionType.READY) == first.condition(ConditionType.READY)
+
+
+def draining(seen: pods.ObservedPod, running: int | None = None) -> Draining:
+    return Draining(seen, EARLIER, running)
+
+
+LOST = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+NEW = pod(None, None, name="new")
+OLD = pod(UP, name="old")
+STUCK = pod(UP, name="old", leaving=True, since=EARLIER)
+ON_A_LOST_NODE = pod(UP, name="old", conditions=LOST)
+
+# name: (what is wanted, observed, problem, (phase, the true condition, its reason, message))
+OLD_PODS: dict[str, tuple[TargetState, Observed, Problem | None, tuple[str, str, str, str]]] = {
+    "replaced": (
+        RUN, Observed(OLD, answer(), NEW), None,
+        ("running", "Reconciling", "Replacing",
+         "its new pod is starting, and the present one serves until then: reads and writes are served"),
+    ),
+    "the new pod waits": (
+        RUN, Observed(OLD, answer(), pod(None, None, conditions=[UNSCHEDULABLE])), None,
+        ("running", "Reconciling", "Replacing",
+         f"its new pod does not start yet: {FULL}; the present one serves until it does"),
+    ),
+    "the new pod cannot start": (
+        RUN, Observed(OLD, answer(), pod(None, waiting("InvalidImageName"))), None,
+        ("running", "Stalled", "Replacing",
+         'its new pod does not start yet: "wh:1" is not a valid image name; the present one serves until it does'),
+    ),
+    "the old pod drains": (
+        RUN, Observed(pod(UP), answer(), draining=(draining(OLD, 2),)), None,
+        ("running", "Ready", "Running",
+         "reads and writes are served; 2 statements still run on a pod that was replaced"),
+    ),
+    "the old pod drains first": (
+        RUN, Observed(NEW, None, draining=(draining(OLD, 1),)), None,
+        ("starting", "Reconciling", "Starting",
+         "there is no room for two pods at once: the new one starts when the statements on the old one have ended; "
+         "1 statement still runs on a pod that was replaced"),
+    ),
+    "its node is lost": (
+        RUN, Observed(NEW, None, draining=(draining(ON_A_LOST_NODE),)), None,
+        ("starting", "Reconciling", "Starting", "node n1 does not answer; a new pod is started"),
+    ),
+    "the old pod cannot be ended": (
+        RUN, Observed(pod(UP), answer(), deleting=(draining(STUCK),)), None,
+        ("running", "Ready", "Running",
+         "reads and writes are served; pod old cannot be ended: node n1 has not ended it in time; "
+         "Kubernetes removes it with its node"),
+    ),
+    "stopped, and the old pod cannot be ended": (
+        STOP, Observed(None, None, deleting=(draining(STUCK),)), None,
+        ("stopped", "Ready", "Stopped",
+         "not wanted running; the next statement starts it; pod old cannot be ended: node n1 has not ended it in time; "
+         "Kubernetes removes it with its node"),
+    ),
+    "stopping": (
+        STOP, Observed(pod(UP, leaving=True), None, deleting=(draining(pod(UP, leaving=True)),)), None,
+        ("stopping", "Reconciling", "Stopped", "not wanted running; running statements may end first"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLD_PODS)
+def test_the_status_beside_old_pods(name: str) -> None:
+    want, observed, problem, expected = OLD_PODS[name]
+    found = status.of(warehouse(), want, observed, problem, NOW)
+    (true,) = (each for each in found.conditions if each.status == "True")
+    assert (found.phase, true.type, true.reason, true.message) == expected
+
+
+def test_where_statements_are_found() -> None:
+    leaving = draining(pod(UP, leaving=True, name="older"))
+    observed = Observed(pod(UP), answer(), draining=(draining(OLD, 1),), deleting=(leaving, draining(STUCK)))
+    found = status.of(warehouse(), RUN, observed, None, NOW)
+    assert found.pod_name == "w-warehouse"
+    assert [each.pod_name for each in found.draining_pods] == ["old", "older"], "one that is stuck answers nobody"
+    assert {each.start_time for each in found.draining_pods} == {EARLIER}
+    known = warehouse(found.to_api())
+    assert known.endpoints == ("http://10.0.0.7:8080",) * 3
