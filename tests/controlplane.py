@@ -63,7 +63,8 @@ class ControlPlane:
         return output(argv, stdin=stdin, timeout=timeout)
 
     def apply_crds(self) -> None:
-        """Apply the rendered CRDs and wait until their objects can be listed."""
+        """Apply the rendered CRDs and the priority classes, and wait until objects of ours can be listed."""
+        self.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "manifests" / "base" / "priority-class.yaml"))
         self.kubectl("apply", "--server-side", "-k", str(REPOSITORY / "crds"))
         files = (f"--filename={path}" for path in sorted((REPOSITORY / "crds").glob("icefield.dev_*.yaml")))
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from .flavor import DEFAULT_EPHEMERAL_STORAGE
 from .meta import Model, Quantity
 from .polars import TABLE_PATTERN, SaveMode
 
@@ -32,6 +33,9 @@ class SparkPod(Model):
 
     cpu: Annotated[Quantity, Field(description="CPU limit, in cores.")] = "1"
     memory: Annotated[Quantity, Field(description="Memory limit.")] = "4Gi"
+    ephemeral_storage: Annotated[
+        Quantity, Field(description="Limit of the node's disk that it may use: shuffles, spilled data and logs.")
+    ] = DEFAULT_EPHEMERAL_STORAGE
 
 
 class SparkApplication(Model):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from icefield_crds import Flavor, names
 from icefield_kube.client import Manifest
 
+from .quantity import MIB, parse_quantity
+
 USER = 65532
 RESTRICTED: Manifest = {
     "allowPrivilegeEscalation": False,
@@ -29,6 +31,35 @@ TOKEN_VOLUME: Manifest = {
     },
 }
 """The pod account's Kubernetes token, for the one container that uses it."""
+
+
+_LOCAL_STORAGE_REQUEST_BYTES = 64 * MIB
+"""Few pods use their limit; without a request of its own, Kubernetes would request the limit."""
+
+
+def scratch_volume(name: str, size_limit: str) -> Manifest:
+    """Return a volume on the node's disk; a pod that writes more than the limit to it is evicted."""
+    return {"name": name, "emptyDir": {"sizeLimit": size_limit}}
+
+
+def with_local_storage(resources: Manifest, limit: str, request: str | None = None) -> Manifest:
+    """Return a container's `resources` with a limit of the node's disk.
+
+    Args:
+        resources: with its requests and limits.
+        limit: of what its files, its logs and the pod's scratch volumes take together, as a quantity.
+        request: what the scheduler sets aside; a little when None.
+    """
+    key, smallest = "ephemeral-storage", min(int(parse_quantity(limit)), _LOCAL_STORAGE_REQUEST_BYTES)
+    return {
+        "requests": {**resources["requests"], key: request or str(smallest)},
+        "limits": {**resources["limits"], key: limit},
+    }
+
+
+def local_storage_request(flavor: Flavor) -> str | None:
+    """Return what a flavor sets aside of the node's disk, if it says so."""
+    return flavor.spec.requests.ephemeral_storage if flavor.spec.requests else None
 
 
 def restricted_pod() -> Manifest:

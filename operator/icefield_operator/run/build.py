@@ -23,7 +23,10 @@ OUTLIVE_CHILDREN = "trap 'exit 143' TERM; "
 which also gets the signal (tini -g) and does not inherit the trap."""
 
 _RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-_TINI_RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+_TINI_SIZE = "4Mi"
+_TINI_RESOURCES = pod_spec.with_local_storage(
+    {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}, "16Mi"
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def pod(context: RunPodContext, task: Task, attempt: int, flavor: Flavor, deadli
         **pod_spec.restricted_pod(),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "containers": [_container(context, task, attempt, flavor, foreign)],
-        "volumes": _volumes(context, foreign),
+        "volumes": _volumes(context, flavor, foreign),
     }
     if foreign:
         spec["initContainers"] = [_tini_container(context.images)]
@@ -180,7 +183,11 @@ def _resources(flavor: Flavor) -> Manifest:
         requests |= {name: value for name, value in (("cpu", wanted.cpu), ("memory", wanted.memory)) if value}
     if flavor.spec.gpu:
         limits["nvidia.com/gpu"] = requests["nvidia.com/gpu"] = str(flavor.spec.gpu)
-    return {"requests": requests, "limits": limits}
+    return pod_spec.with_local_storage(
+        {"requests": requests, "limits": limits},
+        flavor.spec.ephemeral_storage,
+        pod_spec.local_storage_request(flavor),
+    )
 
 
 def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
@@ -196,16 +203,16 @@ def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
     return mounts
 
 
-def _volumes(context: RunPodContext, foreign: bool) -> list[Manifest]:
+def _volumes(context: RunPodContext, flavor: Flavor, foreign: bool) -> list[Manifest]:
     volumes: list[Manifest] = [
-        {"name": "workspace", "emptyDir": {}},
+        pod_spec.scratch_volume("workspace", flavor.spec.ephemeral_storage),
         pod_spec.CA_VOLUME,
     ]
     if context.execution.files:
         config_map = {"name": names.run_files_config_map(context.run.metadata.name)}
         volumes.append({"name": "files", "configMap": config_map})
     if foreign:
-        volumes.append({"name": "tini", "emptyDir": {}})
+        volumes.append(pod_spec.scratch_volume("tini", _TINI_SIZE))
     return volumes
 
 

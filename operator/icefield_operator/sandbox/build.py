@@ -65,7 +65,8 @@ class SandboxBuilder:
             "annotations": {TEMPLATE_ANNOTATION: self.template_hash()},
             "ownerReferences": [workspace.owner_reference.to_api()],
         }
-        return self._pod(metadata, DEFAULT_VCPUS, cloud=False)
+        pod = self._pod(metadata, DEFAULT_VCPUS, cloud=False)
+        return {**pod, "spec": _as_warm(pod["spec"])}
 
     def cold(self, run: Run, workload: PolarsWorkload, workspace: str, attempt: int) -> Manifest:
         """Return the sandbox of one attempt of a run."""
@@ -81,7 +82,7 @@ class SandboxBuilder:
 
     def template_hash(self) -> str:
         """Return the hash of the template of warm sandboxes."""
-        spec = self._spec(DEFAULT_VCPUS, "", cloud=False)
+        spec = _as_warm(self._spec(DEFAULT_VCPUS, "", cloud=False))
         template = json.dumps([spec, self._tokens.generation], sort_keys=True)
         return hashlib.sha256(template.encode()).hexdigest()[:16]
 
@@ -126,6 +127,11 @@ class SandboxBuilder:
                 pod_spec.CA_MOUNT,
             ],
         }
+
+
+def _as_warm(spec: Manifest) -> Manifest:
+    """Return the spec of a sandbox that waits for a workload: anything that somebody started goes before it."""
+    return {**spec, "priorityClassName": names.WARM_PRIORITY_CLASS}
 
 
 def claim(pod: Manifest, run: Run, workspace: str, attempt: int) -> Manifest:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from icefield_crds import EnvVar, SparkApplication, Task, labels, names
+from icefield_crds.spark import SparkPod
 from icefield_kube.client import Manifest
 from icefield_operator import pod_spec
 from icefield_operator.run import build as run_build
@@ -97,7 +98,11 @@ def pod(context: ApplicationContext, task: Task, attempt: int, deadline_seconds:
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "containers": [_driver(context, task, attempt)],
-        "volumes": [*_scratch_volumes(), pod_spec.CA_VOLUME, {"name": "application", "configMap": config}],
+        "volumes": [
+            *_scratch_volumes(context.application.driver),
+            pod_spec.CA_VOLUME,
+            {"name": "application", "configMap": config},
+        ],
     }
     if context.application.executors:
         spec["serviceAccountName"] = driver_rbac.APPLICATIONS
@@ -181,11 +186,15 @@ def _executor(context: ApplicationContext) -> Manifest:
                         *pod_spec.values(pod_spec.python_env()),
                     ],
                     "envFrom": _SECRETS,
+                    "resources": resources.executor_template(context.application.executor.ephemeral_storage),
                     "securityContext": pod_spec.RESTRICTED,
                     "volumeMounts": [{"name": "tmp", "mountPath": _SCRATCH_DIRECTORY}, pod_spec.CA_MOUNT],
                 }
             ],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, pod_spec.CA_VOLUME],
+            "volumes": [
+                pod_spec.scratch_volume("tmp", context.application.executor.ephemeral_storage),
+                pod_spec.CA_VOLUME,
+            ],
         },
     }
 
@@ -199,5 +208,5 @@ def _scratch_mounts() -> list[Manifest]:
     return [{"name": name, "mountPath": f"/{name}"} for name in _SCRATCH]
 
 
-def _scratch_volumes() -> list[Manifest]:
-    return [{"name": name, "emptyDir": {}} for name in _SCRATCH]
+def _scratch_volumes(size: SparkPod) -> list[Manifest]:
+    return [pod_spec.scratch_volume(name, size.ephemeral_storage) for name in _SCRATCH]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from icefield_crds import SparkPod
 from icefield_kube.client import Manifest
+from icefield_operator import pod_spec
 from icefield_operator.quantity import MIB, parse_quantity
 
 LEAST_BYTES = 1024 * MIB
@@ -42,10 +43,21 @@ def memory_bytes(size: SparkPod) -> int:
 def driver(size: SparkPod) -> Manifest:
     """Return the driver's `resources`; the requests are small, as it mostly waits for its executors."""
     memory = memory_bytes(size)
-    return {
+    resources = {
         "requests": {"cpu": _CPU_REQUEST, "memory": str(min(memory, _MEMORY_REQUEST_BYTES))},
         "limits": {"cpu": size.cpu, "memory": size.memory},
     }
+    return pod_spec.with_local_storage(resources, size.ephemeral_storage)
+
+
+def executor_template(local_storage: str, request: str | None = None) -> Manifest:
+    """Return the `resources` of an executor that Spark does not fill in itself.
+
+    Args:
+        local_storage: the limit of the node's disk.
+        request: what is set aside of it; a little when None.
+    """
+    return pod_spec.with_local_storage({"requests": {}, "limits": {}}, local_storage, request)
 
 
 def executor(size: SparkPod) -> ExecutorSize:

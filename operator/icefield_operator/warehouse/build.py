@@ -14,6 +14,7 @@ from icefield_crds import Flavor, SparkExecutors, Warehouse, labels, names
 from icefield_kube.client import Manifest
 from icefield_operator import network, pod_spec
 from icefield_operator.spark import driver_rbac
+from icefield_operator.spark.resources import executor_template
 
 from . import resources
 
@@ -105,6 +106,7 @@ def _executor(context: WarehouseContext, executors: Executors) -> Manifest:
 
     How many there are, their CPU and memory, and their owner, the driver's pod, are what Spark fills in.
     """
+    storage = executors.flavor.spec.ephemeral_storage
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - inside the container
     return {
         "apiVersion": "v1",
@@ -119,11 +121,12 @@ def _executor(context: WarehouseContext, executors: Executors) -> Manifest:
                     "imagePullPolicy": context.image.pull_policy,
                     "env": pod_spec.values(_common_env(context)),
                     "envFrom": _SECRETS,
+                    "resources": executor_template(storage, pod_spec.local_storage_request(executors.flavor)),
                     "securityContext": pod_spec.RESTRICTED,
                     "volumeMounts": [*mounts, pod_spec.CA_MOUNT],
                 }
             ],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, pod_spec.CA_VOLUME],
+            "volumes": [pod_spec.scratch_volume("tmp", storage), pod_spec.CA_VOLUME],
             **pod_spec.placement(executors.flavor),
         },
     }
@@ -146,13 +149,18 @@ def network_policy(context: WarehouseContext) -> Manifest:
     }
 
 
-def _gateway(context: WarehouseContext, resources: Manifest) -> Manifest:
+def _gateway(context: WarehouseContext, share: Manifest) -> Manifest:
+    variables = {
+        **_common_env(context),
+        "ICEFIELD_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "ICEFIELD_SPILL_LIMIT_BYTES": str(resources.spill_bytes(context.flavor)),
+    }
     token = {"secretKeyRef": {"name": names.WAREHOUSE_TOKEN_SECRET, "key": TOKEN_KEY}}
     port = names.GATEWAY_PORT
     return {
-        **_container(context, GATEWAY_CONTAINER, "icefield_engines.warehouse", resources),
+        **_container(context, GATEWAY_CONTAINER, "icefield_engines.warehouse", share),
         "env": [
-            *pod_spec.values({**_common_env(context), "ICEFIELD_DRAIN_SECONDS": str(DRAIN_SECONDS)}),
+            *pod_spec.values(variables),
             {"name": "ICEFIELD_GATEWAY_TOKEN", "valueFrom": token},
             *pod_spec.limits_env(),
         ],
@@ -238,7 +246,8 @@ def _scratch_mounts(container: str) -> list[Manifest]:
 
 def _volumes(context: WarehouseContext) -> list[Manifest]:
     scratch = [mount["name"] for name in (GATEWAY_CONTAINER, SPARK_CONTAINER) for mount in _scratch_mounts(name)]
-    volumes: list[Manifest] = [*({"name": name, "emptyDir": {}} for name in scratch), pod_spec.CA_VOLUME]
+    limit = str(resources.local_storage_bytes(context.flavor))
+    volumes: list[Manifest] = [*(pod_spec.scratch_volume(name, limit) for name in scratch), pod_spec.CA_VOLUME]
     if context.executors:
         volumes += [
             {

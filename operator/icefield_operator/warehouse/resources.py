@@ -3,7 +3,7 @@
 Memory is divided, because what one container uses the other cannot: Spark gets half, since it holds tables in its
 heap where DuckDB spills, but a quarter when executors do its work, and never less than a JVM needs. CPU is not divided:
 both containers may use all of it, since reads and writes seldom coincide; when they do, the kernel shares it evenly.
-The flavor's own `requests` are divided in the same way.
+The flavor's own `requests` are divided in the same way. The node's disk is divided by half: both spill to it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from icefield_crds import Flavor
 from icefield_kube.client import Manifest
+from icefield_operator import pod_spec
 from icefield_operator.quantity import MIB, format_millis, parse_quantity
 from icefield_operator.spark.resources import ExecutorSize
 
@@ -24,11 +25,25 @@ GATEWAY_LEAST_BYTES = 512 * MIB
 LEAST_BYTES = SPARK_LEAST_BYTES + GATEWAY_LEAST_BYTES
 
 
+_SPILL_PERCENT = 80
+"""How much of its disk a gateway spills to at most: files of clients, and its log, are there too."""
+
+
 class Shares(NamedTuple):
     """The field `resources` of each container."""
 
     gateway: Manifest
     spark: Manifest
+
+
+def local_storage_bytes(flavor: Flavor) -> int:
+    """Return how much of the node's disk each of the two containers may use."""
+    return int(parse_quantity(flavor.spec.ephemeral_storage)) // 2
+
+
+def spill_bytes(flavor: Flavor) -> int:
+    """Return how much DuckDB may spill: a statement that needs more fails, and the pod is not evicted."""
+    return local_storage_bytes(flavor) * _SPILL_PERCENT // 100
 
 
 def memory_bytes(flavor: Flavor) -> int:
@@ -68,7 +83,10 @@ def _requests(flavor: Flavor) -> tuple[Decimal, int]:
 
 
 def _resources(flavor: Flavor, limit: int, cpu_request: Decimal, memory_request: int) -> dict[str, Any]:
-    return {
+    resources = {
         "requests": {"cpu": format_millis(cpu_request), "memory": str(memory_request)},
         "limits": {"cpu": flavor.spec.cpu, "memory": str(limit)},
     }
+    request = pod_spec.local_storage_request(flavor)
+    half = str(int(parse_quantity(request)) // 2) if request else None
+    return pod_spec.with_local_storage(resources, str(local_storage_bytes(flavor)), half)

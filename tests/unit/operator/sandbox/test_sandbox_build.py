@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.golden import assert_golden
+from tests.unit.manifests.rendering import of_kind
 
 from icefield_crds import Run, Workspace
 from icefield_crds.wire.run_token import AUDIENCE
@@ -94,6 +95,7 @@ def test_a_warm_sandbox_is_what_a_run_of_the_default_tier_would_get() -> None:
     for spec in (warm, cold):
         env = spec["containers"][0]["env"]
         env[:] = [variable for variable in env if variable["name"] != "ICEFIELD_SANDBOX_TOKEN_SHA256"]
+    del warm["priorityClassName"]
     assert warm == cold
 
 
@@ -128,3 +130,15 @@ def test_the_mode_says_which_of_query_and_script_runs() -> None:
     assert run.spec.polars is not None
     workload = document(run, run.spec.polars, WORKSPACE, {}, {}, "t", "https://api")
     assert (workload.mode, workload.params) == ("script", {"a": [1, None]})
+
+
+def test_what_waits_for_work_goes_after_what_somebody_started() -> None:
+    (warm,) = (
+        found
+        for found in of_kind("production", "PriorityClass")
+        if found["metadata"]["name"] == BUILDER.warm(WORKSPACE, "sandbox-1")["spec"]["priorityClassName"]
+    )
+    assert warm["value"] < 0, "a pod without a class has 0"
+    assert warm["value"] >= -10, "the cluster autoscaler removes pods below that with their nodes"
+    assert warm["preemptionPolicy"] == "Never"
+    assert "priorityClassName" not in _cold()["spec"]

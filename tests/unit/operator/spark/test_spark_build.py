@@ -104,5 +104,9 @@ def test_an_executor_has_whole_cores() -> None:
 
 def test_little_is_set_aside_for_the_driver() -> None:
     application = _around({**PROGRAM, "executor": {"memory": "512Mi"}}).application
-    assert resources.driver(application.driver)["requests"] == {"cpu": "100m", "memory": str(1024**3)}
+    assert resources.driver(application.driver)["requests"] == {
+        "cpu": "100m",
+        "memory": str(1024**3),
+        "ephemeral-storage": str(64 * 1024**2),
+    }
     assert resources.driver(application.executor)["requests"]["memory"] == str(512 * 1024**2)

@@ -60,3 +60,12 @@ def test_executors_have_whole_cores(cpu: str, expected: tuple[int, str]) -> None
     assert (size.cores, size.cpu_request) == expected
     assert size.memory_bytes == 2_000_000_000
     assert resources.executor(_flavor("4", "2G", cpu="10m")).cpu_request == "10m"
+
+
+def test_the_disk_is_divided_and_duckdb_fails_before_the_pod_is_evicted() -> None:
+    spec = {"cpu": "1", "memory": "4Gi", "ephemeralStorage": "10Gi", "requests": {"ephemeralStorage": "2Gi"}}
+    flavor = Flavor.model_validate({"metadata": {"name": "f"}, "spec": spec})
+    for share in resources.shares(flavor, executors=False):
+        assert share["limits"]["ephemeral-storage"] == str(5 * 1024**3)
+        assert share["requests"]["ephemeral-storage"] == str(1024**3)
+    assert resources.spill_bytes(flavor) == 4 * 1024**3
