@@ -51,6 +51,7 @@ class Reason(StrEnum):
     WORKSPACE_NOT_FOUND = "WorkspaceNotFound"
     CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
+    NAMESPACE_DELETED = "NamespaceDeleted"
     OBJECT_STORE_UNAVAILABLE = "ObjectStoreUnavailable"
     CATALOG_UNAVAILABLE = "CatalogUnavailable"
 

@@ -68,14 +68,14 @@ class Cluster:
         """Return what another client needs to log in with the same identity; a rotated token is read each time."""
         return await self._client.credentials()
 
-    def reflector(self, kind: str, receiver: Receiver, *, selector: str, version: str) -> Reflector:
-        """Return what keeps a receiver up to date with the objects of a kind, from a list on that it has already.
+    def reflector(self, kind: str, receiver: Receiver, *, selector: str, version: str | None = None) -> Reflector:
+        """Return what keeps a receiver up to date with the objects of a kind.
 
         Args:
             kind: such as `Pod`.
             receiver: where changes are delivered.
             selector: a label selector.
-            version: resourceVersion of the list.
+            version: resourceVersion of a list that the receiver has already; None to begin with a list.
         """
         return Reflector(self._client, path_of(kind, None), receiver, label_selector=selector, version=version)
 

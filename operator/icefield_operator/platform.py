@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from .catalog.access import Catalogs
+from .children import Children
 from .cluster import Cluster
 from .controllers import Controllers
 from .logs.archiver import LogArchive
@@ -64,6 +65,13 @@ class Platform:
         if self.workspace_storage is None:
             raise MissingServiceError("this platform has no storage")
         return self.workspace_storage
+
+    @cached_property
+    def children(self) -> Children:
+        """What workspaces own besides pods; the first that asks has it watched."""
+        children = Children(self.cluster, self.controllers)
+        self.controllers.serve(children.run)
+        return children
 
     @cached_property
     def signer(self) -> RunTokenSigner:

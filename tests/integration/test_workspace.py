@@ -134,6 +134,42 @@ async def test_a_further_pass_brings_back_what_is_missing_and_writes_nothing_els
         assert await site.environment() == environment
 
 
+async def test_a_namespace_deleted_by_hand_shows_at_once_and_is_made_again(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply()
+        await site.until(ConditionType.READY)
+        before = await site.cluster.get("Namespace", None, site.namespace)
+        assert before
+        blocker: Manifest = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "blocker", "namespace": site.namespace, "finalizers": ["example.org/wait"]},
+        }
+        await site.cluster.create(blocker)
+        await asyncio.to_thread(site.plane.kubectl, "delete", "namespace", site.namespace, "--wait=false")
+        workspace = await site.until(ConditionType.RECONCILING)
+        assert workspace.status
+        ready = workspace.status.condition(ConditionType.READY)
+        assert ready
+        assert (ready.status, ready.reason) == ("False", "NamespaceDeleted")
+        assert f"namespace {site.namespace} was deleted" in ready.message
+        await site.cluster.merge_patch("ConfigMap", site.namespace, "blocker", {"metadata": {"finalizers": None}})
+        await site.until(ConditionType.READY)
+        after = await site.cluster.get("Namespace", None, site.namespace)
+        assert after
+        assert after["metadata"]["uid"] != before["metadata"]["uid"]
+        assert await site.environment("icefield-object-store")
+
+
+async def test_a_network_policy_deleted_by_hand_is_made_again(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply()
+        await site.until(ConditionType.READY)
+        for kind, name in (("NetworkPolicy", "icefield-workspace"), ("RoleBinding", "icefield-viewer")):
+            await asyncio.to_thread(site.plane.kubectl, "delete", kind, name, "-n", site.namespace)
+            await eventually(lambda kind=kind, name=name: site.cluster.get(kind, site.namespace, name))
+
+
 async def test_a_namespace_of_somebody_else_is_left_alone(sites: Sites) -> None:
     async with sites() as site:
         mine: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": site.namespace}}

@@ -2,18 +2,23 @@
 
 Two accounts with the same role: what they may give executors differs, and the admission policy icefield-spark-boundary
 enforces it. A warehouse's Spark runs SQL that the API server has analyzed, and reaches the catalog directly; an
-application runs any code, and reaches the catalog through the API server only.
+application runs any code, and reaches the catalog through the API server only. What is there is looked at with each
+pass (children.py), so that what somebody deleted by hand is made again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from icefield_crds import Run, Warehouse, Workspace, labels
 from icefield_kube.client import Manifest
 from icefield_kube.store import GroupCounts
-from icefield_operator.cluster import Cluster, together
+from icefield_operator.children import Children
+from icefield_operator.cluster import together
 from icefield_operator.cluster_cache import ClusterCache, Entry, Kind
+from icefield_operator.queue import Key
+from icefield_operator.relations import keys_of
 
 WAREHOUSES = "icefield-spark"
 """The account of warehouses."""
@@ -26,43 +31,44 @@ _RBAC = "rbac.authorization.k8s.io"
 class DriverRbac:
     """The accounts and roles of Spark drivers, in every workspace."""
 
-    def __init__(self, cluster: Cluster, cache: ClusterCache) -> None:
-        """Initialize for a cluster."""
-        self._cluster = cluster
+    def __init__(self, children: Children, cache: ClusterCache) -> None:
+        """Initialize for the children of a cluster's workspaces."""
+        self._children = children
         self._cache = cache
         # One at a time, each computed when it is its turn: a slow older answer must not undo a newer one.
         self._lock = asyncio.Lock()
-        self._applied: dict[str, dict[str, bool]] = {}
         self._applications: GroupCounts[Entry] = GroupCounts(_namespace_of_application)
         cache.add_index(Kind.RUN, self._applications)
+        children.relate(self._warehouses_of)
 
     async def sync(self, namespace: str) -> None:
-        """Apply or delete the RBAC of a namespace, as its warehouses and Spark applications require."""
+        """Apply or delete the RBAC of a namespace, as its warehouses and Spark applications require.
+
+        Raises:
+            TimeoutError: what is there is not known yet.
+        """
+        await self._children.wait_until_synced()
         async with self._lock:
             workspace = self._cache.workspace_of_namespace(namespace)
             if workspace is None:
                 return
             wanted = {
-                WAREHOUSES: any(map(_wants_executors, self._cache.warehouses(namespace))),
+                WAREHOUSES: any(map(self._needs_executors, self._cache.warehouses(namespace))),
                 APPLICATIONS: self._applications.count(namespace) > 0,
             }
-            applied = self._applied.setdefault(namespace, {})
             for account, is_wanted in wanted.items():
-                if applied.get(account) != is_wanted:
-                    await self._sync_account(workspace, account, is_wanted)
-                    applied[account] = is_wanted
+                change = self._children.ensure if is_wanted else self._children.ensure_absent
+                await together(*(change(child) for child in manifests(workspace, account)))
 
-    def invalidate(self, namespace: str) -> None:
-        """Have the next `sync` apply everything again."""
-        self._applied.pop(namespace, None)
+    def _needs_executors(self, warehouse: Warehouse) -> bool:
+        """Return whether a warehouse wants executors, or still has a pod that may have some: it may be draining."""
+        pods = self._cache.pods_of(warehouse.metadata.uid)
+        return _wants_executors(warehouse) or any(pod["spec"].get("serviceAccountName") == WAREHOUSES for pod in pods)
 
-    async def _sync_account(self, workspace: Workspace, account: str, is_wanted: bool) -> None:
-        children = manifests(workspace, account)
-        if is_wanted:
-            await together(*(self._cluster.apply(child) for child in children))
-        else:
-            names = [(child["kind"], child["metadata"]["name"]) for child in children]
-            await together(*(self._cluster.delete(kind, workspace.namespace, name) for kind, name in names))
+    def _warehouses_of(self, child: Manifest) -> Iterator[Key]:
+        """Yield the warehouses that need an account or a role binding which somebody changed."""
+        if child["metadata"]["name"] == WAREHOUSES and (namespace := child["metadata"].get("namespace")):
+            yield from keys_of(self._cache.warehouses(namespace))
 
 
 def has_executors(run: Run) -> bool:

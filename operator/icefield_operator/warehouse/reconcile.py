@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from icefield_crds import Reason, Warehouse
 from icefield_crds.wire.gateway import GatewayStatus
 from icefield_kube.errors import KubernetesError
+from icefield_operator.children import Children
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.problem import Problem
@@ -47,6 +48,7 @@ class WarehouseReconciler:
         cache: ClusterCache,
         image: build.WarehouseImage,
         gateways: GatewayClients,
+        children: Children,
         driver_rbac: DriverRbac,
     ) -> None:
         """Initialize; it acts on this cluster as its snapshot shows it."""
@@ -54,6 +56,7 @@ class WarehouseReconciler:
         self._cache = cache
         self._image = image
         self._gateways = gateways
+        self._children = children
         self._driver_rbac = driver_rbac
 
     async def reconcile(self, key: Key) -> timedelta | None:
@@ -71,6 +74,8 @@ class WarehouseReconciler:
         problem = validate.find_problem(facts)
         context = None if problem else self._build_context(facts)
         plan = self._plan(warehouse, context, answers, now)
+        if context:
+            await self._children.ensure(build.network_policy(context))
         if context and plan.create:
             problem = await self._create_pod(warehouse, context)
             has_room = problem is None or problem.reason is not Reason.QUOTA_EXCEEDED
@@ -123,11 +128,9 @@ class WarehouseReconciler:
     async def _create_pod(self, warehouse: Warehouse, context: build.WarehouseContext) -> Problem | None:
         """Create a pod of the warehouse's present spec; return what keeps it from being created."""
         beside = [pod["metadata"]["name"] for pod in resolve.pods_of(warehouse, self._cache)]
-        await self._cluster.apply(build.network_policy(context))
         try:
             await self._cluster.create_or_adopt(build.pod(context, beside))
         except KubernetesError as error:
-            self._driver_rbac.invalidate(warehouse.metadata.namespace or "")
             return _refusal(error)
         return None
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from icefield_crds import labels
+from icefield_kube.client import Manifest
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.platform import Platform
+from icefield_operator.queue import Key
 from icefield_operator.relations import all_of, in_workspace, owner_of_pod
 from icefield_operator.spark.driver_rbac import DriverRbac
 
@@ -19,8 +24,17 @@ def register(platform: Platform) -> None:
     gateways = GatewayClients(cluster)
     controllers.serve(gateways.run)
     image = WarehouseImage(settings.warehouse_image, settings.image_pull_policy)
-    rbac = platform.singleton(DriverRbac, lambda: DriverRbac(cluster, cache))
-    controllers.register(Kind.WAREHOUSE, WarehouseReconciler(cluster, cache, image, gateways, rbac).reconcile)
+    rbac = platform.singleton(DriverRbac, lambda: DriverRbac(platform.children, cache))
+    reconciler = WarehouseReconciler(cluster, cache, image, gateways, platform.children, rbac)
+    controllers.register(Kind.WAREHOUSE, reconciler.reconcile)
     controllers.relate(Kind.POD, owner_of_pod(Kind.WAREHOUSE))
     controllers.relate(Kind.FLAVOR, all_of(cache.warehouses))
     controllers.relate(Kind.WORKSPACE, in_workspace(cache.warehouses))
+
+    def warehouse_of(child: Manifest) -> Iterator[Key]:
+        metadata = child["metadata"]
+        namespace, name = metadata.get("namespace", ""), (metadata.get("labels") or {}).get(labels.WAREHOUSE, "")
+        if cache.warehouse(namespace, name):
+            yield Key(Kind.WAREHOUSE, namespace, name)
+
+    platform.children.relate(warehouse_of)

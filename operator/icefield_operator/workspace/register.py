@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
+from icefield_crds import labels
+from icefield_kube.client import Manifest
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.platform import Platform
+from icefield_operator.queue import Key
 from icefield_operator.sandbox.network import Servers, policies
 
 from .catalog import WorkspaceCatalogs
@@ -32,3 +36,10 @@ def register(platform: Platform, cleanup_limit: timedelta = LIMIT) -> None:
         lambda workspace: policies(workspace, servers),
     )
     controllers.register(Kind.WORKSPACE, reconciler.reconcile)
+
+    def workspace_of(child: Manifest) -> Iterator[Key]:
+        slug = (child["metadata"].get("labels") or {}).get(labels.WORKSPACE, "")
+        if controllers.cache.workspace(slug):
+            yield Key(Kind.WORKSPACE, "", slug)
+
+    platform.children.relate(workspace_of)

@@ -13,6 +13,12 @@ def find_problem(facts: WorkspaceFacts) -> Problem | None:
     if facts.namespace is None:
         return None
     name = facts.workspace.namespace
+    if facts.namespace_is_deleting and facts.owns_namespace:
+        message = (
+            f"namespace {name} was deleted, and with it the workspace's jobs, runs and warehouses; it is made again as "
+            "soon as it is gone. Tables and files are kept"
+        )
+        return Problem(Reason.NAMESPACE_DELETED, message, stalled=False)
     if facts.namespace_is_deleting:
         return Problem(Reason.IN_PROGRESS, f"an earlier namespace {name} is still being deleted", stalled=False)
     if not facts.owns_namespace:

@@ -261,6 +261,13 @@ async def test_executors_get_an_account_as_long_as_somebody_wants_them(site: Sit
     assert binding is not None
     assert binding["roleRef"]["name"] == "icefield-spark-driver"
 
+    children = [("ServiceAccount", "icefield-spark"), ("RoleBinding", "icefield-spark")]
+    for kind, name in [*children, ("NetworkPolicy", warehouse_child("w"))]:
+        deleted = await site.get(kind, name)
+        assert deleted is not None
+        await site.cluster.delete(kind, site.namespace, name)
+        await eventually(lambda kind=kind, name=name: site.get(kind, name))
+
     await site.change(sparkExecutors=None)
     second = await site.pod(pod["metadata"]["uid"])
     assert second["spec"]["serviceAccountName"] == "default"

@@ -168,6 +168,7 @@ def namespace(uid: str | None, **metadata: Any) -> dict[str, Any]:
         (namespace(None), Reason.NAMESPACE_TAKEN, True),
         (namespace("uid-of-a-namesake"), Reason.NAMESPACE_TAKEN, True),
         (namespace(None, labels={"icefield.dev/workspace": "demo"}), Reason.NAMESPACE_TAKEN, True),
+        (namespace("uid-demo", deletionTimestamp="2026-03-01T10:00:00Z"), Reason.NAMESPACE_DELETED, False),
         (namespace("uid-of-a-namesake", deletionTimestamp="2026-03-01T10:00:00Z"), Reason.IN_PROGRESS, False),
     ],
 )
