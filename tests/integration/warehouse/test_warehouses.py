@@ -174,7 +174,7 @@ async def test_another_size_replaces_the_pod(site: Site) -> None:
     await site.change(size="wh.large")
     second = await site.pod(first)
     limits = second["spec"]["containers"][0]["resources"]["limits"]
-    assert limits == {"cpu": "2", "memory": str(4 * 2**30)}
+    assert (limits["cpu"], limits["memory"]) == ("2", str(4 * 2**30))
 
 
 @pytest.mark.usefixtures("operator")
