@@ -18,6 +18,7 @@ class ConditionType(StrEnum):
     ADMITTED = "Admitted"
     COMPLETE = "Complete"
     FAILED = "Failed"
+    CLEANUP_STALLED = "CleanupStalled"
 
 
 class Reason(StrEnum):
@@ -52,6 +53,8 @@ class Reason(StrEnum):
     CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
     NAMESPACE_DELETED = "NamespaceDeleted"
+    DATA_LEFT_BEHIND = "DataLeftBehind"
+    DELETING_OBJECTS = "DeletingObjects"
     OBJECT_STORE_UNAVAILABLE = "ObjectStoreUnavailable"
     CATALOG_UNAVAILABLE = "CatalogUnavailable"
 

@@ -6,6 +6,7 @@
     workspaces/<slug>/results/<statement>.arrow             Arrow IPC stream: the result of a SQL statement, for a day
     workspaces/<slug>/runs/<run uid>/result.arrow           Arrow IPC stream: the result of a Polars workload
     workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
+    owners/<slug>.json                                      whose data it is, out of the workspace's reach
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
     logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that the log is complete: {"parts": n}
 
@@ -28,6 +29,11 @@ def workspace_prefix(workspace: str) -> str:
 def logs_prefix(workspace: str) -> str:
     """Return the prefix of all archived logs of a workspace, without a slash at its end."""
     return f"logs/{workspace}"
+
+
+def owner_key(workspace: str) -> str:
+    """Return the key of the record whose data a workspace's prefixes have."""
+    return f"owners/{workspace}.json"
 
 
 def attempt_log_prefix(workspace: str, run_uid: str, task_key: str, attempt: int) -> str:

@@ -141,6 +141,13 @@ class Catalog(Model):
     ] = None
 
 
+class DeletionPolicy(StrEnum):
+    """What becomes of the data of a workspace that is deleted."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
 class WorkspaceSpec(Model):
     """Settings of a workspace, made by the platform team."""
 
@@ -163,6 +170,22 @@ class WorkspaceSpec(Model):
     ] = None
     catalog: Annotated[Catalog, Field(description="The workspace's Iceberg catalog.")] = Catalog()
     sandboxes: Annotated[Sandboxes, Field(description="Sandboxes of its Polars workloads.")] = Sandboxes()
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        Field(
+            description="Delete removes catalog, objects and logs with the Workspace; Retain keeps them, and a later "
+            "workspace of the name uses them when adoptDataOf says so."
+        ),
+    ] = DeletionPolicy.DELETE
+    adopt_data_of: Annotated[
+        str | None,
+        Field(
+            description="metadata.uid of the earlier workspace of this name whose data this one is to use; the "
+            "condition Ready names it where data was left.",
+            min_length=1,
+            max_length=63,
+        ),
+    ] = None
 
 
 class WorkspaceStatus(Status):

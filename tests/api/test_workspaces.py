@@ -30,7 +30,8 @@ async def test_create_read_change_delete(admin: httpx.AsyncClient, make_workspac
         "quotas": {"max_running_runs": 3, "max_queued_workloads": 100},
     }
     assert (await admin.get(f"/workspaces/{workspace['id']}")).json() == workspace
-    change = {"name": "Acme Inc.", "default_flavor": "cpu.2"}
+    assert workspace["deletion_policy"] == "Delete"
+    change = {"name": "Acme Inc.", "default_flavor": "cpu.2", "deletion_policy": "Retain"}
     changed = await admin.patch(f"/workspaces/{slug}", json=change)
     assert changed.json() == workspace | change
     assert (await admin.delete(f"/workspaces/{slug}")).status_code == 204

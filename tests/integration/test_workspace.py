@@ -203,7 +203,11 @@ async def test_a_deleted_workspace_leaves_nothing(sites: Sites) -> None:
         await site.delete()
         assert await site.cluster.get("Namespace", None, site.namespace) is None
         left = [key async for key in site.store.keys("")]
-        assert left == [f"logs/{other}/run/main/0/000000.jsonl.gz", f"workspaces/{other}/table/data"]
+        assert left == [
+            f"logs/{other}/run/main/0/000000.jsonl.gz",
+            f"owners/{other}.json",
+            f"workspaces/{other}/table/data",
+        ]
         assert site.slug not in (await site.store.policy() or "").replace(other, "")
         role = await site.cluster.get("ClusterRole", None, "icefield-impersonator")
         assert role
@@ -231,6 +235,49 @@ async def test_a_store_that_is_away_delays_a_workspace_and_cannot_hold_back_its_
         events, _ = await cluster.list("Event", "default")
         told_left = [event for event in events if event["involvedObject"].get("name") == site.slug]
         assert [event["reason"] for event in told_left] == ["CleanupIncomplete"]
+
+
+async def test_data_that_is_retained_is_used_by_a_namesake_only_when_it_says_so(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply(deletionPolicy="Retain")
+        first = await site.until(ConditionType.READY)
+        await site.store.put(f"workspaces/{site.slug}/table/data", b"1")
+        await site.delete()
+        assert site.slug not in (await site.store.policy() or "")
+
+        await site.apply()
+        second = await site.until(ConditionType.STALLED)
+        assert second.status
+        ready = second.status.condition(ConditionType.READY)
+        assert ready
+        assert (ready.status, ready.reason) == ("False", "DataLeftBehind")
+        assert f"(uid {first.metadata.uid}) is left (retained as its deletionPolicy said)" in ready.message
+        assert await site.cluster.get("Secret", site.namespace, "icefield-object-store") is None
+        await site.delete()
+        assert await site.store.get(f"workspaces/{site.slug}/table/data") == b"1", "it was not the second one's"
+
+        await site.apply(adoptDataOf=first.metadata.uid)
+        third = await site.until(ConditionType.READY)
+        assert third.metadata.uid != first.metadata.uid
+        assert await site.environment("icefield-object-store")
+        await site.delete()
+        assert [key async for key in site.store.keys("")] == []
+
+
+async def test_what_an_older_version_left_is_not_used(sites: Sites) -> None:
+    async with sites() as site:
+        await site.store.ensure_bucket()
+        await site.store.put(f"logs/{site.slug}/run/main/0/000000.jsonl.gz", b"1")
+        await site.apply()
+        workspace = await site.until(ConditionType.STALLED)
+        assert workspace.status
+        ready = workspace.status.condition(ConditionType.READY)
+        assert ready
+        assert "data of an unknown workspace is left" in ready.message
+        await site.store.delete_some(f"logs/{site.slug}/")
+        await site.store.delete_some(f"owners/{site.slug}.json")
+        await site.annotate("mark", "again")
+        await site.until(ConditionType.READY)
 
 
 async def test_supplied_credentials_are_passed_on(

@@ -1,11 +1,15 @@
-"""The clean-up of a deleted Workspace: its namespace first, so that nothing writes; then the rest."""
+"""The clean-up of a deleted Workspace: its namespace first, so that nothing writes; then its data, as its policy says.
+
+Data that belongs to an earlier workspace of the name (ownership.py) is never touched.
+"""
 
 from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
 
-from icefield_crds import Workspace, format_time, object_store
+from icefield_crds import ConditionType, Reason, Workspace, format_time, object_store
+from icefield_crds.workspace import DeletionPolicy
 from icefield_kube.errors import KubernetesError
 from icefield_operator.catalog.provider import CatalogError
 from icefield_operator.cluster import Cluster
@@ -16,13 +20,15 @@ from icefield_operator.objectstore.store import ObjectStore
 
 from . import build, resolve, status
 from .catalog import WorkspaceCatalogs
+from .cleanup_progress import Progress, Remaining, is_given_up, of_namespace
 from .cluster_policies import ClusterPolicies
 from .finalizer import has_finalizer, remove_finalizer
+from .ownership import DataOwnership
 
 log = logging.getLogger(__name__)
 
 LIMIT = timedelta(minutes=30)
-"""How long after its deletion a Workspace may wait for its cleanup; then an event reports what is left."""
+"""How long a clean-up may make no progress; then an event, and the next workspace of the name, report what is left."""
 
 BATCHES_PER_PASS = 10
 """Each deletes up to a thousand objects; then other keys get their turn."""
@@ -53,7 +59,7 @@ class Cleanup:
             catalogs: who made the workspace's catalog.
             cluster_policies: what is computed from all workspaces.
             logs: what may still be writing below the log prefix.
-            limit: how long after its deletion a Workspace may wait.
+            limit: how long it may make no progress.
         """
         self._cluster = cluster
         self._store = store
@@ -62,46 +68,64 @@ class Cleanup:
         self._cluster_policies = cluster_policies
         self._logs = logs
         self._limit = limit
+        self._ownership = DataOwnership(store)
 
     async def advance(self, workspace: Workspace) -> timedelta | None:
         """Make one pass over a deleted Workspace; return when the next is due, or None when it is released."""
         if not has_finalizer(workspace):
             return None
         now = datetime.now(UTC)
-        left, again = await self._delete_next(workspace)
-        if left is None:
+        remaining = await self._delete_next(workspace)
+        if remaining is None:
             await remove_finalizer(workspace, self._cluster)
             return None
-        if now - (workspace.metadata.deletion_timestamp or now) > self._limit:
-            await self._give_up(workspace, left, now)
+        written = status.deleting(workspace, remaining, now)
+        if is_given_up(written.condition(ConditionType.CLEANUP_STALLED), self._limit, now):
+            await self._give_up(workspace, remaining.message, now)
             return None
-        await self._cluster.write_status(workspace, status.deleting(workspace, left, now))
-        return again
+        await self._cluster.write_status(workspace, written)
+        return RETRY_INTERVAL if remaining.progress is Progress.NONE else DELETE_INTERVAL
 
-    async def _delete_next(self, workspace: Workspace) -> tuple[str | None, timedelta]:
-        """Delete a part; return a message of what is left, and when the next pass is due."""
+    async def _delete_next(self, workspace: Workspace) -> Remaining | None:
+        """Delete a part; return what is left, or None when nothing is."""
         facts = await resolve.facts(workspace, self._cluster)
-        if facts.owns_namespace:
+        if facts.namespace is not None and facts.owns_namespace:
             if not facts.namespace_is_deleting:
                 await self._cluster.delete("Namespace", None, workspace.namespace)
-            return f"waiting for namespace {workspace.namespace} to be deleted", DELETE_INTERVAL
+            return of_namespace(facts.namespace)
         await self._cluster_policies.apply_impersonator_role()
         await self._logs.abandon(workspace.metadata.name)
         try:
+            return await self._end_data(workspace)
+        except CatalogError as error:
+            message = f"its catalog is not dropped yet: {error}"
+            return Remaining(Reason.CATALOG_UNAVAILABLE, message, Progress.NONE)
+        except ObjectStoreError as error:
+            message = f"its objects are not deleted yet: {error}"
+            return Remaining(Reason.OBJECT_STORE_UNAVAILABLE, message, Progress.NONE)
+
+    async def _end_data(self, workspace: Workspace) -> Remaining | None:
+        """Delete the data, or record that it is retained; nobody reaches it any more."""
+        slug = workspace.metadata.name
+        owner = await self._ownership.find(slug)
+        is_own = owner is None or owner.uid == workspace.metadata.uid
+        is_kept = workspace.spec.deletion_policy is DeletionPolicy.RETAIN
+        if is_own and not is_kept:
             # Before its files: a catalog must not name tables that no longer exist.
             await self._catalogs.remove(workspace)
-        except CatalogError as error:
-            return f"its catalog is not dropped yet: {error}", RETRY_INTERVAL
-        try:
-            if workspace.spec.object_store is None:
-                # The policy first: it may name no user that does not exist.
-                await self._cluster_policies.apply_bucket_policy()
-                await self._users.remove(workspace.metadata.name)
-            return (
-                None if await self._delete_objects(workspace.metadata.name) else "deleting objects"
-            ), DELETE_INTERVAL
-        except ObjectStoreError as error:
-            return f"its objects are not deleted yet: {error}", RETRY_INTERVAL
+        if workspace.spec.object_store is None:
+            # The policy first: it may name no user that does not exist.
+            await self._cluster_policies.apply_bucket_policy()
+            await self._users.remove(slug)
+        if not is_own:
+            return None
+        if is_kept:
+            await self._ownership.leave(workspace, "retained as its deletionPolicy said")
+            return None
+        if not await self._delete_objects(slug):
+            return Remaining(Reason.DELETING_OBJECTS, "deleting objects", Progress.MADE)
+        await self._ownership.release(slug)
+        return None
 
     async def _delete_objects(self, slug: str) -> bool:
         for _ in range(BATCHES_PER_PASS):
@@ -113,10 +137,14 @@ class Cleanup:
         return False
 
     async def _give_up(self, workspace: Workspace, left: str, now: datetime) -> None:
-        message = f"given up after {self._limit}: {left}"
+        message = f"given up after {self._limit} without progress: {left}"
         log.error("Workspace %s: %s", workspace.metadata.name, message)
         try:
             await self._cluster.create(build.cleanup_event(workspace, message, format_time(now)))
         except KubernetesError as error:
             log.warning("The event about workspace %s was refused: %s", workspace.metadata.name, error)
+        try:
+            await self._ownership.leave(workspace, f"its clean-up was {message}")
+        except ObjectStoreError as error:
+            log.warning("What workspace %s left is not recorded: %s", workspace.metadata.name, error)
         await remove_finalizer(workspace, self._cluster)

@@ -9,11 +9,13 @@ from icefield_operator.cluster import Cluster
 from icefield_operator.objectstore.access import Users, supplied_credentials
 from icefield_operator.objectstore.config import Access, Credentials
 from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.problem import Problem
 from icefield_operator.secrets import read_secret
 
 from . import build, resolve
 from .catalog import WorkspaceCatalogs
 from .cluster_policies import ClusterPolicies
+from .ownership import DataOwnership
 
 TOKEN_BYTES = 32
 
@@ -43,9 +45,10 @@ class WorkspaceCredentials:
         self._users = users
         self._cluster_policies = cluster_policies
         self._catalogs = catalogs
+        self._ownership = DataOwnership(store)
 
-    async def apply(self, workspace: Workspace) -> None:
-        """Apply the credentials of a workspace that are missing or outdated.
+    async def apply(self, workspace: Workspace) -> Problem | None:
+        """Apply the credentials of a workspace that are missing or outdated; return what keeps it from its data.
 
         Raises:
             ObjectStoreError: the object store is unavailable or refuses, or credentials were not supplied.
@@ -53,6 +56,9 @@ class WorkspaceCredentials:
         """
         await self._apply_warehouse_token(workspace)
         await self._store.ensure_bucket()
+        held = await resolve.held_credentials(workspace, Access.READ_WRITE, self._cluster)
+        if problem := await self._ownership.claim(workspace, has_keys=held is not None):
+            return problem
         keys = await self._keys(workspace, Access.READ_WRITE)
         reader = await self._keys(workspace, Access.READ_ONLY)
         await self._cluster_policies.apply_bucket_policy()
@@ -60,6 +66,7 @@ class WorkspaceCredentials:
         await self._apply_keys(workspace, Access.READ_WRITE, keys)
         if keys:
             await self._catalogs.apply(workspace, keys)
+        return None
 
     async def _keys(self, workspace: Workspace, access: Access) -> Credentials | None:
         """Return the workspace's credentials; None for a reader's that the platform team does not supply."""

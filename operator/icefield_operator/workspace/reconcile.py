@@ -101,14 +101,13 @@ class WorkspaceReconciler:
             *(self._cluster.apply(child) for child in build.children(workspace, authorities)),
         )
         try:
-            await self._credentials.apply(workspace)
+            return await self._credentials.apply(workspace)
         except ObjectStoreError as error:
             is_stalled = isinstance(error, CredentialsMissingError)
             return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), is_stalled)
         except CatalogError as error:
             is_stalled = isinstance(error, CatalogMissingError)
             return Problem(Reason.CATALOG_UNAVAILABLE, str(error), is_stalled)
-        return None
 
     async def _with_finalizer(self, workspace: Workspace) -> Workspace:
         if has_finalizer(workspace):

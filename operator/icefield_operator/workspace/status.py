@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from icefield_crds import ConditionType, Reason, Workspace, WorkspaceStatus, merge_conditions
 from icefield_operator.problem import Problem
+
+from .cleanup_progress import Remaining, is_stalled
 
 
 def ready(workspace: Workspace, now: datetime) -> WorkspaceStatus:
@@ -21,9 +24,12 @@ def not_ready(workspace: Workspace, problem: Problem, now: datetime) -> Workspac
     )
 
 
-def deleting(workspace: Workspace, message: str, now: datetime) -> WorkspaceStatus:
+def deleting(workspace: Workspace, remaining: Remaining, now: datetime) -> WorkspaceStatus:
     """Return the status of a workspace that is being deleted."""
-    return _status(workspace, now, Reason.DELETING, message, reconciling=True)
+    before = workspace.status or WorkspaceStatus()
+    stalled = is_stalled(before.condition(ConditionType.CLEANUP_STALLED), remaining)
+    cleanup = (ConditionType.CLEANUP_STALLED, stalled, remaining.reason, remaining.message)
+    return _status(workspace, now, Reason.DELETING, remaining.message, reconciling=True, more=[cleanup])
 
 
 def _status(
@@ -35,6 +41,7 @@ def _status(
     is_ready: bool = False,
     reconciling: bool = False,
     stalled: bool = False,
+    more: Sequence[tuple[ConditionType, bool, Reason, str]] = (),
 ) -> WorkspaceStatus:
     before = workspace.status or WorkspaceStatus()
     generation = workspace.metadata.generation
@@ -44,6 +51,7 @@ def _status(
             (ConditionType.READY, is_ready, reason, message),
             (ConditionType.RECONCILING, reconciling, reason, message),
             (ConditionType.STALLED, stalled, reason, message),
+            *more,
         ],
         generation=generation,
         now=now,

@@ -62,7 +62,9 @@ async def update_workspace(
 
 @router.delete("/{workspace}", status_code=204, summary="Delete a workspace and everything in it")
 async def delete_workspace(workspace: str, caller: PlatformAdmin, workspaces: Workspaces) -> None:
-    """It shows the status deleting until its namespace, its objects and its credentials are gone."""
+    """It shows the status deleting until its namespace and its credentials are gone, and its data unless its
+    deletion_policy is Retain.
+    """
     await workspaces.delete(caller, workspace)
 
 
@@ -99,6 +101,10 @@ def _spec(body: NewWorkspace | WorkspaceChange) -> dict[str, object]:
         spec["quotas"] = {to_camel(name): limit for name, limit in given.items()}
     if body.default_flavor is not None:
         spec["defaultFlavor"] = body.default_flavor
+    if body.deletion_policy is not None:
+        spec["deletionPolicy"] = body.deletion_policy.value
+    if body.adopt_data_of is not None:
+        spec["adoptDataOf"] = body.adopt_data_of
     return spec
 
 
@@ -117,6 +123,7 @@ def _view(workspace: Workspace, caller: Caller) -> WorkspaceView:
         error=error,
         quotas=QuotaValues(**workspace.spec.quotas.model_dump()),
         default_flavor=workspace.spec.default_flavor,
+        deletion_policy=workspace.spec.deletion_policy,
         created_at=workspace.metadata.creation_timestamp,
     )
 

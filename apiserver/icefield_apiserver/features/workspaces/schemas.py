@@ -9,7 +9,20 @@ from pydantic import BaseModel, Field
 
 from icefield_apiserver.identity.fields import Email, Name
 from icefield_crds import Role
+from icefield_crds.workspace import DeletionPolicy
 
+DeletionChoice = Annotated[
+    DeletionPolicy,
+    Field(description="What becomes of tables, files and logs when it is deleted: Delete, or Retain to keep them."),
+]
+AdoptDataOf = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=63,
+        description="The earlier workspace of this slug whose data is to be used: the uid that `error` names.",
+    ),
+]
 WorkspaceState = Literal["pending", "ready", "failed", "deleting"]
 
 
@@ -52,6 +65,8 @@ class NewWorkspace(BaseModel):
     members: Annotated[list[NewMember], Field(max_length=500, description="Members and their roles.")] = []
     quotas: Annotated[QuotaValues | None, Field(description="Quotas; the platform's defaults when absent.")] = None
     default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
+    deletion_policy: DeletionChoice = DeletionPolicy.DELETE
+    adopt_data_of: AdoptDataOf = None
 
 
 class WorkspaceChange(BaseModel):
@@ -60,6 +75,8 @@ class WorkspaceChange(BaseModel):
     name: Annotated[Name | None, Field(description="Display name.")] = None
     quotas: Annotated[QuotaValues | None, Field(description="Quotas.")] = None
     default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
+    deletion_policy: DeletionChoice | None = None
+    adopt_data_of: AdoptDataOf = None
 
 
 class WorkspaceView(BaseModel):
@@ -74,4 +91,5 @@ class WorkspaceView(BaseModel):
     error: Annotated[str | None, Field(description="Why it is not ready.")]
     quotas: Annotated[QuotaValues, Field(description="Quotas.")]
     default_flavor: Annotated[str, Field(description="Default flavor.")]
+    deletion_policy: DeletionChoice
     created_at: Annotated[datetime | None, Field(description="When it was created.")]
