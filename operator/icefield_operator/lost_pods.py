@@ -56,7 +56,7 @@ def overdue_time(pod: Manifest) -> datetime | None:
     due = deadline(pod)
     if due is None or has_ended(pod) or not node_of(pod) or "deletionTimestamp" in pod["metadata"]:
         return None
-    return due if _is_marked_not_ready(pod) else due + grace_period(pod) + KUBELET_MARGIN
+    return due if is_marked_not_ready(pod) else due + grace_period(pod) + KUBELET_MARGIN
 
 
 def loss_time(pod: Manifest) -> datetime | None:
@@ -71,7 +71,7 @@ def describe_unresponsive(pod: Manifest, now: datetime) -> str | None:
         return None
     late = [time for time in (overdue_time(pod), loss_time(pod)) if time is not None and time <= now]
     is_lost = pod.get("status", {}).get("reason") == _NODE_LOST
-    if not (late or is_lost or _is_marked_not_ready(pod)):
+    if not (late or is_lost or is_marked_not_ready(pod)):
         return None
     return f"node {node_of(pod)} does not respond; whether the task still runs there is not known"
 
@@ -84,7 +84,7 @@ def describe_loss(pod: Manifest) -> str:
     )
 
 
-def _is_marked_not_ready(pod: Manifest) -> bool:
+def is_marked_not_ready(pod: Manifest) -> bool:
     """Return whether the control plane, not the kubelet, says that a pod is not ready."""
     ready, containers = condition(pod, "Ready"), condition(pod, "ContainersReady")
     return (

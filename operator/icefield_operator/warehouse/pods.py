@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from icefield_crds.names import GATEWAY_PORT
 from icefield_kube.client import Manifest
-from icefield_operator import pod_failures, pod_status
+from icefield_operator import lost_pods, pod_failures, pod_status
 
 from .build import GATEWAY_CONTAINER, HASH_ANNOTATION, SPARK_CONTAINER
 
@@ -16,9 +16,6 @@ CRASHES = 3
 
 SHORTEST_LIFE = timedelta(seconds=15)
 """A pod that the cluster ended sooner than this is replaced only then: the same may happen to the next."""
-
-STUCK_MARGIN = timedelta(seconds=30)
-"""A pod that is still there so long after its grace period cannot be ended: its node does not answer."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class ObservedPod:
     """When it counts as one that cannot be ended, if it is still there then; only of one that is being deleted."""
     is_stuck: bool
     """Whether that time is over."""
-    node: str | None
+    node: str
     node_is_lost: bool
     """Whether Kubernetes has lost contact with its node."""
     unschedulable_since: datetime | None
@@ -67,10 +64,9 @@ def observe(pod: Manifest, now: datetime) -> ObservedPod:
     gateway = pod_status.container_status(pod, GATEWAY_CONTAINER)
     spark = pod_status.container_status(pod, SPARK_CONTAINER)
     ended = pod_status.has_ended(pod)
-    lost = _node_is_lost(pod)
+    lost = lost_pods.is_marked_not_ready(pod)
     running = _is_running(gateway) and not ended
-    deletion_time = pod_status.time_of(metadata.get("deletionTimestamp"))
-    stuck_time = deletion_time + STUCK_MARGIN if deletion_time else None
+    stuck_time = lost_pods.loss_time(pod)
     unscheduled = pod_status.condition(pod, "PodScheduled")
     is_unschedulable = unscheduled.get("status") == "False" and unscheduled.get("reason") == "Unschedulable"
     give_up_time = pod_failures.give_up_time(pod)
@@ -80,10 +76,10 @@ def observe(pod: Manifest, now: datetime) -> ObservedPod:
         manifest=pod,
         created=created,
         spec_hash=(metadata.get("annotations") or {}).get(HASH_ANNOTATION),
-        is_deleting=deletion_time is not None,
+        is_deleting="deletionTimestamp" in metadata,
         stuck_time=stuck_time,
         is_stuck=stuck_time is not None and stuck_time <= now,
-        node=pod["spec"].get("nodeName"),
+        node=lost_pods.node_of(pod),
         node_is_lost=lost,
         unschedulable_since=(pod_status.time_of(unscheduled.get("lastTransitionTime")) or created)
         if is_unschedulable
@@ -103,17 +99,7 @@ def observe(pod: Manifest, now: datetime) -> ObservedPod:
 
 def describe_lost_node(pod: Manifest) -> str:
     """Return why a pod neither serves nor ends when its node does not answer."""
-    return f"node {pod['spec'].get('nodeName') or 'of the pod'} does not answer"
-
-
-def _node_is_lost(pod: Manifest) -> bool:
-    """Return whether the node controller marked the pod as not ready.
-
-    It changes the condition Ready alone (kubernetes v1.34, pkg/controller/util/node, MarkPodsNotReady); a kubelet
-    writes Ready as ContainersReady is, where a pod has no readiness gates.
-    """
-    conditions = (pod_status.condition(pod, name).get("status") for name in ("Ready", "ContainersReady"))
-    return tuple(conditions) == ("False", "True")
+    return f"node {lost_pods.node_of(pod)} does not respond"
 
 
 def _endpoint(address: str | None) -> str | None:

@@ -11,7 +11,8 @@ import pytest
 from icefield_crds import ConditionType, Reason, Warehouse
 from icefield_crds.names import API_VERSION
 from icefield_kube.client import Manifest
-from icefield_operator.warehouse import pod_plan, pods
+from icefield_operator import lost_pods
+from icefield_operator.warehouse import pod_plan
 from tests.eventually import eventually
 
 from .conftest import FLAVORS, RunningOperator, Site
@@ -127,7 +128,7 @@ async def test_where_the_quota_has_no_room_for_two_the_old_pod_drains_first(site
 async def test_a_pod_of_a_lost_node_is_replaced_at_once(
     site: Site, second_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pods, "STUCK_MARGIN", timedelta(seconds=-39))
+    monkeypatch.setattr(lost_pods, "KUBELET_MARGIN", timedelta(seconds=-39))
     await site.create()
     old = await site.ready()
     first, name = old["metadata"]["uid"], old["metadata"]["name"]
@@ -141,7 +142,7 @@ async def test_a_pod_of_a_lost_node_is_replaced_at_once(
     await site.cluster.merge_patch("Pod", site.namespace, f"{name}/status", {"status": {"conditions": conditions}})
     lost = await site.until(lambda warehouse: warehouse.status.error)
     assert lost.status is not None
-    assert lost.status.error == f"node {site.workspace} does not answer; a new pod is started"
+    assert lost.status.error == f"node {site.workspace} does not respond; a new pod is started"
     await site.ready(first, gateway=second_gateway)
     running = await site.until(lambda warehouse: warehouse.status.endpoint == second_gateway.url)
     assert running.phase == "running"

@@ -268,7 +268,7 @@ OLD_PODS: dict[str, tuple[TargetState, Observed, Problem | None, tuple[str, str,
     ),
     "its node is lost": (
         RUN, Observed(NEW, None, draining=(draining(ON_A_LOST_NODE),)), None,
-        ("starting", "Reconciling", "Starting", "node n1 does not answer; a new pod is started"),
+        ("starting", "Reconciling", "Starting", "node n1 does not respond; a new pod is started"),
     ),
     "the old pod cannot be ended": (
         RUN, Observed(pod(UP), answer(), deleting=(draining(STUCK),)), None,
