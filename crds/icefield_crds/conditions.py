@@ -59,7 +59,6 @@ class Reason(StrEnum):
     CATALOG_UNAVAILABLE = "CatalogUnavailable"
 
     STARTING = "Starting"
-    REPLACING = "Replacing"
     STOPPING = "Stopping"
     STOPPED = "Stopped"
     IDLE = "Idle"
