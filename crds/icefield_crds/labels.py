@@ -25,6 +25,8 @@ TASK_COMPONENT = "task"
 WAREHOUSE_COMPONENT = "warehouse"
 EXECUTOR_COMPONENT = "spark-executor"
 SANDBOX_COMPONENT = "polars-sandbox"
+LOG_AGENT_COMPONENT = "log-agent"
+"""The pods, one a node, that archive the logs of the tasks on their node."""
 
 LOCAL_SANDBOX = "true"
 CLOUD_SANDBOX = "cloud"
@@ -80,8 +82,9 @@ def of_application_executor(workspace: str, run: str) -> dict[str, str]:
     return {**of_run_child(workspace, run), COMPONENT: EXECUTOR_COMPONENT}
 
 
-POD_SELECTOR = (
-    f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({TASK_COMPONENT},{WAREHOUSE_COMPONENT},{SANDBOX_COMPONENT})"
-)
+_WATCHED_COMPONENTS = (TASK_COMPONENT, WAREHOUSE_COMPONENT, SANDBOX_COMPONENT, LOG_AGENT_COMPONENT)
+POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({','.join(_WATCHED_COMPONENTS)})"
 """The pods that the operator watches; executors are managed by their driver."""
+TASK_POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT}={TASK_COMPONENT}"
+"""The pods whose logs are archived."""
 CHILD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER}"

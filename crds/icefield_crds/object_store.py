@@ -8,7 +8,8 @@
     workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
     owners/<slug>.json                                      whose data it is, out of the workspace's reach
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
-    logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that the log is complete: {"parts": n}
+    logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that no more parts follow: {"parts": n}
+    logs/<slug>/<run uid>/<task>/<attempt>/_incomplete      marker that lines are missing in the log, which says where
 
 The format of archived logs is `icefield_crds.wire.log_line`.
 """
@@ -17,8 +18,9 @@ from __future__ import annotations
 
 LOG_PART_SUFFIX = ".jsonl.gz"
 LOG_COMPLETE = "_complete"
+LOG_INCOMPLETE = "_incomplete"
 MAX_LOG_MESSAGE_BYTES = 256 * 1024
-"""A longer line of a log is kept in pieces of this size; the archive and the live log must cut it alike."""
+"""A longer line of a log is kept in pieces of about this size; `icefield_crds.wire.log_stream` cuts it."""
 
 
 def workspace_prefix(workspace: str) -> str:
@@ -47,8 +49,13 @@ def log_part_key(attempt_prefix: str, part: int) -> str:
 
 
 def log_complete_key(attempt_prefix: str) -> str:
-    """Return the key of the marker that an attempt's log is complete."""
+    """Return the key of the marker that no more parts of an attempt's log follow."""
     return f"{attempt_prefix}/{LOG_COMPLETE}"
+
+
+def log_incomplete_key(attempt_prefix: str) -> str:
+    """Return the key of the marker that lines of an attempt's log are missing."""
+    return f"{attempt_prefix}/{LOG_INCOMPLETE}"
 
 
 def tables_prefix(workspace: str) -> str:

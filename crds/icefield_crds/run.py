@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -151,7 +151,12 @@ class AttemptStatus(Model):
         bool,
         Field(description="Whether the cluster ended it, which counts as a disruption and not as a failure."),
     ] = False
-    logs_archived: Annotated[bool, Field(description="Whether its log is complete in the object store.")] = False
+    logs_archived: Annotated[
+        bool, Field(description="Whether all that can be archived of its log is in the object store.")
+    ] = False
+    logs_complete: Annotated[
+        bool | None, Field(description="false when lines of its log are missing; the log says where.")
+    ] = None
 
 
 class TaskStatus(Model):
@@ -266,3 +271,11 @@ def is_cancellation_requested(desired_state: str | None, annotations: Mapping[st
         annotations: its metadata's.
     """
     return desired_state == DesiredState.CANCELLED or REPLACED_BY_ANNOTATION in annotations
+
+
+def logs_complete(attempts: Iterable[AttemptStatus]) -> bool | None:
+    """Return whether no line of the logs of these attempts is missing; None while that is not known."""
+    known = [attempt.logs_complete is not False if attempt.logs_archived else None for attempt in attempts]
+    if False in known:
+        return False
+    return None if not known or None in known else True

@@ -49,6 +49,7 @@ class Reflector:
         path: URL path of the collection.
         receiver: where objects are delivered.
         label_selector: only objects with these labels.
+        field_selector: only objects with these fields, of those that the kind lets select.
         version: resourceVersion of a list that the receiver has already; None to begin with a list.
     """
 
@@ -59,12 +60,14 @@ class Reflector:
         receiver: Receiver,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         version: str | None = None,
     ) -> None:
         self._client = client
         self._path = path
         self._receiver = receiver
         self._label_selector = label_selector
+        self._field_selector = field_selector
         self._version = version
         self._received_at = time.monotonic()
         self._synced = asyncio.Event()
@@ -116,13 +119,17 @@ class Reflector:
     async def _list(self) -> str:
         items: list[Manifest] = []
         version = ""
-        async for page in pages(self._client, self._path, label_selector=self._label_selector):
+        async for page in self._pages():
             version = page["metadata"]["resourceVersion"]  # equal on every page of one list
             items += page["items"] or ()
         self._receiver.replace(items, int(version))
         self._received_at = time.monotonic()
         self._synced.set()
         return version
+
+    def _pages(self) -> AsyncIterator[Manifest]:
+        labels, fields = self._label_selector, self._field_selector
+        return pages(self._client, self._path, label_selector=labels, field_selector=fields)
 
     async def _watch(self, version: str) -> None:
         query = {
@@ -133,6 +140,8 @@ class Reflector:
         }
         if self._label_selector:
             query["labelSelector"] = self._label_selector
+        if self._field_selector:
+            query["fieldSelector"] = self._field_selector
         async with self._client.stream(self._path, query, idle_seconds=SILENCE_SECONDS) as lines:
             self._received_at = time.monotonic()
             async for line in lines:

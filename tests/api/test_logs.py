@@ -224,6 +224,30 @@ async def test_what_the_kubelet_rotated_away_is_waited_for(place: Place, kubelet
     assert await reading == [message for _, message in everything]
 
 
+async def test_lines_that_are_missing_are_told(place: Place) -> None:
+    await place.archive("a", 0, [lines(0, 3)], complete=True)
+    archived = {"attempt": 0, "podName": "p", "status": "success", "startTime": at(0), "logsArchived": True}
+    status = {"phase": "success", "tasks": [{"key": "a", "status": "success", "attempts": [archived]}]}
+    for told, given in ((True, {}), (False, {"logsComplete": False})):
+        archived |= given
+        await set_run_status(place.app, f"icefield-{place.slug}", place.run.metadata.name, status)
+        answer = await place.client.get(f"/runs/{place.run_id}/tasks/a/logs")
+        assert answer.headers["X-Logs-Complete"] == json.dumps(told)
+        task = (await place.client.get(f"/runs/{place.run_id}/tasks")).json()[0]
+        assert (task["logs_complete"], task["attempts"][0]["logs_complete"]) == (told, told)
+        assert (await place.client.get(f"/runs/{place.run_id}")).json()["logs_complete"] is told
+        assert (await place.follow("tasks/a/logs"))[-1] == ("end", {"status": "success", "logs_complete": told})
+
+
+async def test_a_log_that_is_archived_without_a_line_needs_no_pod(place: Place, kubelet: LogServer) -> None:
+    place.make_pod("a")
+    archived = {"attempt": 0, "podName": place.pod_name("a", 0), "status": "success", "logsArchived": True}
+    status = {"phase": "success", "tasks": [{"key": "a", "status": "success", "attempts": [archived]}]}
+    await set_run_status(place.app, f"icefield-{place.slug}", place.run.metadata.name, status)
+    assert await place.messages() == []
+    assert kubelet.asked == []
+
+
 async def test_following_a_task_to_its_end(place: Place, kubelet: LogServer) -> None:
     pod = place.make_pod("a")
     everything = lines(0, 90)

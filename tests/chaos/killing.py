@@ -120,6 +120,6 @@ def _operator_processes(cgroup: str) -> list[psutil.Process]:
             is_ours = f"/{cgroup}/" in Path(f"/proc/{process.pid}/cgroup").read_text()
         except OSError:
             continue
-        if is_ours and "icefield_operator" in " ".join(process.info["cmdline"] or ()):
+        if is_ours and "icefield_operator" in (process.info["cmdline"] or ()):
             found.append(process)
     return found

@@ -11,15 +11,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
+from icefield_crds import labels
 from icefield_crds import object_store as layout
+from icefield_crds.wire.log_line import GAP_MESSAGE, MISSING_END_MESSAGE
 from icefield_kube.errors import KubernetesError, NotFound
+from icefield_operator.logs.archive import Archive
 from icefield_operator.logs.archiver import LogArchiver
-from icefield_operator.logs.attempt import Attempt
+from icefield_operator.logs.attempt import Attempt, ContainerState
+from icefield_operator.logs.node_agents import NodeAgents
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
 from tests.object_store import REGION, RunningObjectStore, running_object_store
@@ -39,6 +43,8 @@ class Kubelet:
     break_after: list[tuple[int, Exception | None]] = field(default_factory=list)
     """How many lines each next stream delivers before it fails, or just ends (None)."""
     streams: int = 0
+    cut_end: int = 0
+    """How many bytes are missing at the end of the first stream that just ends."""
     rotated: int = 0
     """Lines that only streams see which were open when the log was rotated."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -98,7 +104,11 @@ class _Body:
             if at >= self._since:
                 batch.append(f"{at.strftime('%Y-%m-%dT%H:%M:%S.%f')}000Z {line}\n")
                 self._left -= 1
-        return "".join(batch).encode()
+        text = "".join(batch).encode()
+        if self._left == 0 and self._kubelet.cut_end:
+            text = text[: -self._kubelet.cut_end]
+            self._kubelet.cut_end = 0
+        return text
 
 
 @dataclass
@@ -108,6 +118,7 @@ class Bench:
     store: ObjectStore
     attempt: Attempt
     completed: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
+    agents: NodeAgents = field(default_factory=lambda: NodeAgents(list))
 
     def pod(self, state: str, phase: str = "Running") -> dict[str, Any]:
         """Return the attempt's pod with its container in this state."""
@@ -128,13 +139,16 @@ class Bench:
                 },
                 "ownerReferences": [{"kind": "Run", "name": a.run, "uid": a.run_uid}],
             },
+            "spec": {"nodeName": "n1"},
             "status": {"phase": phase, "containerStatuses": [{"name": "task", "state": states[state]}]},
         }
 
     @asynccontextmanager
     async def archiver(self, kubelet: Kubelet) -> AsyncIterator[LogArchiver]:
         """Run an archiver; leaving the context stops it as an operator is stopped."""
-        archiver = LogArchiver(self.store, kubelet, lambda namespace, run: self.completed.put_nowait((namespace, run)))
+        archiver = LogArchiver(
+            self.store, kubelet, self.agents, lambda namespace, run: self.completed.put_nowait((namespace, run))
+        )
         service = asyncio.create_task(archiver.run())
         await asyncio.sleep(0)
         try:
@@ -168,6 +182,10 @@ class Bench:
         body = await self.store.get(layout.log_complete_key(self.attempt.prefix))
         return None if body is None else json.loads(body)
 
+    async def is_marked_incomplete(self) -> bool:
+        """Say whether the store tells that lines are missing."""
+        return await self.store.exists(layout.log_incomplete_key(self.attempt.prefix))
+
     async def until(self, check: Callable[[list[dict[str, Any]]], bool]) -> None:
         """Wait until the archived lines are as `check` wants."""
         async with asyncio.timeout(60):
@@ -191,6 +209,15 @@ async def bench(object_store: RunningObjectStore) -> AsyncIterator[Bench]:
     """A bench on the shared server."""
     async with bench_on(object_store) as bench:
         yield bench
+
+
+def agent_pod() -> dict[str, Any]:
+    """Return the pod of the agent on the attempt's node."""
+    return {
+        "metadata": {"name": "agent", "labels": {labels.COMPONENT: labels.LOG_AGENT_COMPONENT}},
+        "spec": {"nodeName": "n1"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
 
 
 def talk(kubelet: Kubelet, first: int, last: int) -> None:
@@ -329,7 +356,8 @@ async def test_a_pod_that_never_started_is_complete_at_once(bench: Bench) -> Non
     async with bench.archiver(Kubelet(gone=True)) as archiver:
         archiver.observe(bench.pod("waiting", "Failed"))
         await bench.wait(archiver)
-    assert await bench.marker() == {"parts": 0}
+        assert not archiver.misses_lines(bench.attempt.run_uid, "load", 0)
+    assert [key async for key in bench.store.keys(f"{bench.attempt.prefix}/")] == []
 
 
 async def test_a_pod_that_is_gone_is_reported_as_lost(bench: Bench) -> None:
@@ -342,8 +370,109 @@ async def test_a_pod_that_is_gone_is_reported_as_lost(bench: Bench) -> None:
     async with bench.archiver(kubelet) as archiver:
         archiver.observe_gone(bench.attempt)
         await bench.wait(archiver)
+        assert archiver.misses_lines(bench.attempt.run_uid, "load", 0)
+    assert await bench.marker() == {"parts": 2, "lost": True}
+    *lines, end = await bench.archived()
+    assert [line["message"] for line in lines] == [text for _, text in kubelet.lines]
+    assert (end["message"], end["gap"]) == (MISSING_END_MESSAGE, True)
+    assert await bench.is_marked_incomplete()
+
+
+async def test_a_pod_that_is_gone_before_its_log_was_read_is_reported_as_lost(bench: Bench) -> None:
+    async with bench.archiver(Kubelet(gone=True)) as archiver:
+        archiver.observe(bench.pod("waiting", "Pending"))
+        archiver.observe_gone(bench.attempt)
+        await bench.wait(archiver)
+        assert archiver.misses_lines(bench.attempt.run_uid, "load", 0)
     assert await bench.marker() == {"parts": 1, "lost": True}
-    assert len(await bench.archived()) == len(kubelet.lines)
+
+
+async def test_a_pod_that_is_gone_and_never_started_has_no_log_to_lose(bench: Bench) -> None:
+    async with bench.archiver(Kubelet(gone=True)) as archiver:
+        archiver.observe_gone(bench.attempt, ContainerState.NEVER_STARTED)
+        await bench.wait(archiver)
+        assert not archiver.misses_lines(bench.attempt.run_uid, "load", 0)
+    assert [key async for key in bench.store.keys(f"{bench.attempt.prefix}/")] == []
+
+
+async def test_what_was_rotated_away_between_two_streams_is_marked(bench: Bench) -> None:
+    kubelet = Kubelet()
+    async with bench.archiver(kubelet) as archiver:
+        archiver.observe(bench.pod("running"))
+        talk(kubelet, 0, 20)
+        await bench.until(lambda lines: len(lines) == len(kubelet.lines))
+    before = len(kubelet.lines)
+    talk(kubelet, 20, 60)
+    kubelet.rotated = lost = len(kubelet.lines)
+    talk(kubelet, 60, 80)
+    kubelet.end()
+    async with bench.archiver(kubelet) as archiver:
+        archiver.observe(bench.pod("terminated", "Succeeded"))
+        await bench.wait(archiver)
+        assert archiver.misses_lines(bench.attempt.run_uid, "load", 0)
+    texts = [text for _, text in kubelet.lines]
+    archived = await bench.archived()
+    assert [line["message"] for line in archived] == [*texts[:before], GAP_MESSAGE, *texts[lost:]]
+    assert await bench.marker() == {"parts": 2, "lost": True}
+    assert await bench.is_marked_incomplete()
+
+
+async def test_a_line_that_a_broken_stream_cut_is_no_gap_and_not_archived_in_half(bench: Bench) -> None:
+    kubelet = Kubelet(break_after=[(3, None)], cut_end=5)
+    talk(kubelet, 0, 20)
+    async with bench.archiver(kubelet) as archiver:
+        archiver.observe(bench.pod("running"))
+        await bench.until(lambda lines: len(lines) == len(kubelet.lines))
+        kubelet.end()
+        archiver.observe(bench.pod("terminated", "Succeeded"))
+        await bench.wait(archiver)
+    await assert_whole(bench, kubelet)
+
+
+async def test_a_log_without_a_line_is_archived_without_a_call_to_the_store(bench: Bench) -> None:
+    store, bench.store = bench.store, cast(ObjectStore, None)
+    kubelet = Kubelet()
+    async with bench.archiver(kubelet) as archiver:
+        archiver.observe(bench.pod("waiting", "Pending"))
+        archiver.observe(bench.pod("running"))
+        kubelet.end()
+        archiver.observe(bench.pod("terminated", "Succeeded"))
+        await bench.wait(archiver)
+    bench.store = store
+
+
+async def test_the_agent_of_the_node_archives_and_the_kubelet_is_not_asked(bench: Bench) -> None:
+    bench.agents.observe(agent_pod())
+    kubelet = Kubelet()
+    async with bench.archiver(kubelet) as archiver:
+        archiver.observe(bench.pod("running"))
+        await Archive(bench.store, bench.attempt.prefix).complete(3, lost=True)
+        archiver.observe(bench.pod("terminated", "Succeeded"))
+        await bench.wait(archiver)
+        assert archiver.misses_lines(bench.attempt.run_uid, "load", 0)
+    assert kubelet.streams == 0
+
+
+async def test_a_log_is_followed_while_the_node_has_no_agent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("icefield_operator.logs.archiver.CHECK_AGENTS", 0.1)
+    now = datetime.now(UTC)
+    bench.agents = NodeAgents(list, lambda: now)
+    bench.agents.observe(agent_pod())
+    kubelet = Kubelet()
+    async with bench.archiver(kubelet) as archiver:
+        archiver.observe(bench.pod("running"))
+        talk(kubelet, 0, 20)
+        bench.agents.observe_gone("agent")
+        now += timedelta(minutes=2)
+        await bench.until(lambda lines: len(lines) == len(kubelet.lines))
+        bench.agents.observe(agent_pod())
+        await asyncio.sleep(0.3)
+        # The agent is back, and takes the rest.
+        talk(kubelet, 20, 30)
+        archiver.observe(bench.pod("terminated", "Succeeded"))
+        await Archive(bench.store, bench.attempt.prefix).complete(1, lost=False)
+        await bench.wait(archiver)
+    assert (await bench.archived())[-1]["message"] == "line 19"
 
 
 async def test_a_store_that_is_away_for_a_while_loses_nothing() -> None:

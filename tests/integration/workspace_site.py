@@ -20,6 +20,7 @@ from icefield_operator.controllers import Controllers
 from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.archiver import LogArchiver
+from icefield_operator.logs.node_agents import NodeAgents
 from icefield_operator.objectstore.access import Users, open_users
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
@@ -124,7 +125,7 @@ async def running_operator(
             health_port=0,
         )
         controllers = Controllers(cache)
-        archiver = LogArchiver(store, cluster.pod_log, lambda namespace, run: None)
+        archiver = LogArchiver(store, cluster.pod_log, NodeAgents(list), lambda namespace, run: None)
         controllers.serve(archiver.run)
         platform = Platform(cluster, controllers, settings, archiver, Storage(store, users, catalogs))
         register_workspaces(platform, limit)

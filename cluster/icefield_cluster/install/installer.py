@@ -35,6 +35,7 @@ class Target:
         overlay: name of the folder below manifests/overlays.
         registry: prefix of our images' names.
         volumes: folder of the volumes on the node; None where the cluster provides volumes.
+        pod_logs: the kubelet's folder of logs on the node; None for /var/log/pods.
         api_port: port at `address` of the API server.
         object_store_port: port at `address` of the object store.
     """
@@ -44,6 +45,7 @@ class Target:
     overlay: str
     registry: str = REGISTRY
     volumes: Path | None = None
+    pod_logs: Path | None = None
     api_port: int = API_NODE_PORT
     object_store_port: int = OBJECT_STORE_NODE_PORT
 
@@ -107,6 +109,7 @@ class Installer:
                 tags,
                 registry=self.target.registry,
                 volumes=self.target.volumes,
+                pod_logs=self.target.pod_logs,
             )
             self._server_side("-k", folder, log=step.log)
 

@@ -24,6 +24,7 @@ def write(
     *,
     registry: str = REGISTRY,
     volumes: Path | None = None,
+    pod_logs: Path | None = None,
 ) -> Path:
     """Write the kustomization and return its folder.
 
@@ -33,6 +34,7 @@ def write(
         tags: image name -> tag, of the images that were built.
         registry: prefix of the built images' names.
         volumes: folder of the volumes' folders on the host; None where the cluster provides volumes.
+        pod_logs: folder of the kubelet's logs of pods; None for /var/log/pods.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = [
@@ -51,8 +53,11 @@ def write(
             {"name": "icefield-operator", "namespace": "icefield-system", "behavior": "merge", "literals": settings}
         ],
     }
-    if volumes:
-        content["patches"] = [_volume(name, volumes / name) for name in ("postgres", "object-store")]
+    folders = {name: volumes / name for name in ("postgres", "object-store")} if volumes else {}
+    if pod_logs:
+        folders["pod-logs"] = pod_logs
+    if folders:
+        content["patches"] = [_volume(name, folder) for name, folder in folders.items()]
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return folder
 

@@ -22,7 +22,7 @@ HOPELESS_AFTER = 30.0
 
 
 def wait(kubectl: Kubectl, namespace: str, log: Path, note: Callable[[str], None], *, timeout: float) -> None:
-    """Wait until every Deployment and StatefulSet of a namespace runs what was applied last.
+    """Wait until every Deployment, StatefulSet and DaemonSet of a namespace runs what was applied last.
 
     Args:
         kubectl: reaches the cluster.
@@ -37,7 +37,7 @@ def wait(kubectl: Kubectl, namespace: str, log: Path, note: Callable[[str], None
     started = time.monotonic()
 
     def find_unfinished() -> list[str]:
-        waiting = unfinished(_items(kubectl, namespace, "deployments,statefulsets"))
+        waiting = unfinished(_items(kubectl, namespace, "deployments,statefulsets,daemonsets"))
         note(f"waiting for {', '.join(waiting)}" if waiting else "")
         if waiting:
             _check_pods(kubectl, namespace, log, patient=time.monotonic() - started < HOPELESS_AFTER)
@@ -65,10 +65,15 @@ def unfinished(workloads: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _is_finished(item: dict[str, Any]) -> bool:
-    wanted, status = item["spec"].get("replicas", 1), item.get("status", {})
-    counts = (status.get(f"{kind}Replicas", 0) for kind in ("updated", "available"))
+    status = item.get("status", {})
+    if "desiredNumberScheduled" in status:
+        wanted = status["desiredNumberScheduled"]
+        counts = [status.get(name, 0) for name in ("updatedNumberScheduled", "numberAvailable")]
+    else:
+        wanted = item["spec"].get("replicas", 1)
+        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
     seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
-    return seen and status.get("replicas", 0) == wanted and all(count == wanted for count in counts)
+    return seen and all(count == wanted for count in counts)
 
 
 def problem(pod: dict[str, Any], *, patient: bool) -> str:

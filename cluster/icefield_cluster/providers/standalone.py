@@ -34,8 +34,8 @@ def up(state: ClusterState, steps: Steps) -> None:
 
     def install(tags: dict[str, str]) -> None:
         network = _network(state)
-        volumes = NodeLayout(state.directory, network).volumes
-        target = Target(kubectl(state), network.address, "standalone", volumes=volumes)
+        node = NodeLayout(state.directory, network)
+        target = Target(kubectl(state), network.address, "standalone", volumes=node.volumes, pod_logs=node.pod_logs)
         Installer(state, steps, target).install(tags)
 
     cluster.StandaloneCluster(state, steps).up(install)

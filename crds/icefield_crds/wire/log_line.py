@@ -1,7 +1,7 @@
-"""Lines of logs, and the format of the archive that the operator writes and the API server reads.
+"""Lines of logs, and the format of the archive that operator and log agents write and the API server reads.
 
-A part of an archived log is gzip of lines, each a JSON object and a newline. The marker that a log is complete is a
-JSON object, too. Keys of both: `icefield_crds.object_store`.
+A part of an archived log is gzip of lines, each a JSON object and a newline. Where lines are missing, a line with the
+field `gap` says so. The marker that no more parts follow is a JSON object, too. Keys: `icefield_crds.object_store`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any
 from .fields import as_object, boolean, integer
 
 COMPRESSION_LEVEL = 6
+GAP_MESSAGE = "[icefield] Lines are missing here: the node had removed them before they could be read."
+MISSING_END_MESSAGE = "[icefield] The end of this log may be missing: it was removed before it could be read."
 _HEAD = b'{"timestamp":"'
+_GAP_END = b',"gap":true}\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class LogLine:
     """One line.
 
     Attributes:
-        timestamp: RFC 3339 with nine digits of a second, as the kubelet writes it; such strings sort by time.
+        timestamp: RFC 3339 in UTC with nine digits of a second (`log_stream.utc`); such strings sort by time.
         message: the line without its newline.
         task: key of the task.
         attempt: number of the attempt, from 0.
@@ -52,6 +55,23 @@ class LogLine:
         """
         fields: dict[str, Any] = json.loads(encoded)
         return cls(fields["timestamp"], fields["message"], fields["task"], fields["attempt"])
+
+
+def encode_gap(timestamp: str, message: str, task: str, attempt: int) -> bytes:
+    """Return the line that says of a log that lines are missing, as a JSON object and a newline.
+
+    Args:
+        timestamp: of the first line that is there again, or of the last one that is there.
+        message: GAP_MESSAGE or MISSING_END_MESSAGE.
+        task: key of the task.
+        attempt: number of the attempt, from 0.
+    """
+    return LogLine(timestamp, message, task, attempt).encode()[:-2] + _GAP_END
+
+
+def is_gap(encoded: bytes) -> bool:
+    """Return whether an encoded line was made by `encode_gap`: no task can print one, its message is quoted."""
+    return encoded.endswith(_GAP_END)
 
 
 def timestamp_of(encoded: bytes) -> str:
@@ -85,7 +105,7 @@ class LogComplete:
 
     Attributes:
         parts: how many there are.
-        lost: whether the rest of the log could not be read.
+        lost: whether lines are missing.
     """
 
     parts: int

@@ -10,6 +10,7 @@ from typing import Any
 from icefield_crds import labels, object_store
 
 TASK_CONTAINER = "task"
+_NEVER_RAN = frozenset({"StartError", "ContainerCannotRun"})
 
 
 class ContainerState(Enum):
@@ -61,6 +62,12 @@ class Attempt:
         )
 
 
+def node_of(pod: Mapping[str, Any]) -> str | None:
+    """Return the node that a pod was assigned to."""
+    node: str | None = (pod.get("spec") or {}).get("nodeName")
+    return node
+
+
 def container_state(pod: Mapping[str, Any]) -> ContainerState:
     """Return the state of the task's container."""
     status = pod.get("status") or {}
@@ -68,8 +75,10 @@ def container_state(pod: Mapping[str, Any]) -> ContainerState:
     containers = status.get("containerStatuses") or []
     container: Mapping[str, Any] = next((c for c in containers if c["name"] == TASK_CONTAINER), {})
     state = container.get("state") or {}
-    # A container that never ran is also reported as terminated, without an id, once its pod was given up.
-    if "terminated" in state and (state["terminated"] or {}).get("containerID"):
+    # A container that never ran is also reported as terminated: without an id once its pod was given up, or because its
+    # command could not be executed.
+    ended = state.get("terminated") or {}
+    if ended.get("containerID") and ended.get("reason") not in _NEVER_RAN:
         return ContainerState.ENDED
     if "running" in state:
         return ContainerState.ENDED if over else ContainerState.STARTED

@@ -1,4 +1,8 @@
-"""Follows the log of one attempt until it is archived completely, retrying whatever fails."""
+"""Follows the log of one attempt through the Kubernetes API until it is archived, retrying whatever fails.
+
+The kubelet serves a log from its newest file, so what it rotates away before it is read is lost here; a log agent on
+the node has no such limit (`icefield_operator.log_agent`).
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,10 @@ from icefield_kube.errors import KubernetesError, NotFound
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import AlreadyExistsError
 
-from .archive import Archive, Position
+from .archive import Archive
 from .attempt import Attempt, ContainerState
+from .gaps import RotationGaps
+from .position import Position
 from .writer import FIRST_BACKOFF, LAST_BACKOFF, LogUnavailableError, Stream, Writer
 
 log = logging.getLogger(__name__)
@@ -26,7 +32,11 @@ GIVE_UP_AFTER = 20
 about eight minutes."""
 
 ERRORS = Counter("icefield_operator_log_errors_total", "Interruptions of archiving, by what failed.", ["where"])
-LOST = Counter("icefield_operator_logs_lost_total", "Logs archived without their end, which is lost.")
+LOST = Counter("icefield_operator_logs_lost_total", "Logs archived with lines missing.")
+CONFIRMATIONS = 3
+"""How often in a row the last archived line may be missing from a log that is read to its end, before that counts."""
+OVERLAPS_KEPT = 60
+"""How many times the bytes of its newest second a log that is resumed may have in its newest file, by estimate."""
 
 
 class LogSource(Protocol):
@@ -47,14 +57,25 @@ class _End(NamedTuple):
 
     parts: int
     lost: bool
-    """Whether more of it was written that can no longer be read."""
+    """Whether lines are missing."""
+    is_cut: bool = False
+    """Whether its end is, or may be, among them."""
+    is_stored: bool = False
+    """Whether there is nothing left to store."""
 
 
 class Follower:
     """Archives the log of one attempt; `state` is kept up to date from outside by `observe`."""
 
     def __init__(
-        self, attempt: Attempt, archive: Archive, source: LogSource, uploads: asyncio.Semaphore, state: ContainerState
+        self,
+        attempt: Attempt,
+        archive: Archive,
+        source: LogSource,
+        uploads: asyncio.Semaphore,
+        state: ContainerState,
+        *,
+        is_new: bool = False,
     ) -> None:
         """Initialize; it has not started.
 
@@ -64,15 +85,27 @@ class Follower:
             source: where from.
             uploads: bounds how many parts are compressed and uploaded at once, over all followers.
             state: the state of the container.
+            is_new: it is known that nothing is archived yet.
         """
         self.attempt = attempt
-        self._archive = archive
+        self.archive = archive
         self._source = source
         self._uploads = uploads
         self._state = state
+        self._is_new = is_new
         self._changed = asyncio.Event()
         self._failures = 0
         self._writer: Writer | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the container has, or may have."""
+        return self._state is not ContainerState.NEVER_STARTED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the container has."""
+        return self._state is not ContainerState.STARTED
 
     def observe(self, state: ContainerState) -> None:
         """Take in the state of the container."""
@@ -83,64 +116,78 @@ class Follower:
             if self._writer:
                 self._writer.expect_end()
 
-    async def follow(self) -> None:
-        """Return once the log is archived completely, or the rest of it is lost."""
+    async def follow(self) -> bool:
+        """Return once the log is archived, or the rest of it is lost; whether lines of it are missing."""
         while True:
             try:
-                if (end := await self._read_to_end()) is None:
-                    return
-                await self._archive.complete(end.parts, lost=end.lost)
+                end = await self._read_to_end()
+                if not end.is_stored:
+                    await self._finish(end)
             except ObjectStoreError as error:
                 ERRORS.labels("object store").inc()
                 await self._back_off(error)
             else:
-                if end.lost:
-                    LOST.inc()
-                    log.warning("The end of the log of %s/%s is lost", self.attempt.namespace, self.attempt.pod)
-                return
+                return end.lost
 
-    async def _read_to_end(self) -> _End | None:
-        """Read until a stream that was opened after the container had ended has ended; None: it was archived before.
+    async def _finish(self, end: _End) -> None:
+        parts = end.parts
+        if end.is_cut:
+            parts = await self.archive.add_missing_end(parts, self.attempt)
+        if end.lost:
+            LOST.inc()
+            log.warning("Lines of the log of %s/%s are missing", self.attempt.namespace, self.attempt.pod)
+        await self.archive.complete(parts, lost=end.lost)
+
+    async def _read_to_end(self) -> _End:
+        """Read until a stream that was opened after the container had ended has ended.
 
         A stream that was opened before may break off without a sign, so another one must confirm that it did not.
         """
         while True:
-            ended = self._state is not ContainerState.STARTED
+            ended = self.has_ended
             self._changed.clear()
-            position = await self._archive.position()
+            position = Position() if self._is_new else await self.archive.position()
             if position.complete:
-                return None
+                return _End(position.next_part, position.incomplete, is_stored=True)
             if self._state is ContainerState.NEVER_STARTED:
                 # If parts exist it did start, and its end is no longer known (a node that restarted).
-                return _End(position.next_part, lost=position.next_part > 0)
+                return _end_at(position, is_cut=position.next_part > 0)
             try:
                 await self._read(position, follow=not ended)
             except AlreadyExistsError:
-                # A part was stored though its upload seemed to fail: the archived parts show where to resume.
+                # A part was stored though its upload seemed to fail, or an agent stored it: the archived parts show
+                # where to resume.
                 continue
             except (KubernetesError, LogUnavailableError, aiohttp.ClientError, OSError) as error:
                 ERRORS.labels("kubelet").inc()
                 if self._is_gone(error) or (ended and self._failures >= GIVE_UP_AFTER):
-                    return _End(position.next_part, lost=True)
+                    return _end_at(position, is_cut=True)
                 await self._back_off(error)
             else:
-                if ended:
-                    return _End(position.next_part, lost=False)
+                if ended and (position.is_reached or self._failures >= CONFIRMATIONS):
+                    # That the last archived line is gone from the log tells that later ones may be, too.
+                    return _end_at(position, is_cut=not position.is_reached)
                 await self._back_off(None)
 
     async def _read(self, position: Position, *, follow: bool) -> None:
         attempt = self.attempt
         source = self._source(attempt.namespace, attempt.pod, follow=follow, since_time=position.since_time)
         async with source as stream:
-            self._writer = Writer(self._archive, position, attempt, self._uploads)
-            if follow and self._state is not ContainerState.STARTED:
+            gaps = RotationGaps(position.overlap_bytes * OVERLAPS_KEPT)
+            self._writer = Writer(self.archive, position, attempt, self._uploads, gaps, on_archived=self._note_progress)
+            if follow and self.has_ended:
                 self._writer.expect_end()
             try:
-                await self._writer.drain(stream)
+                await self._writer.drain(stream, whole=not follow)
+            except AlreadyExistsError:
+                self._is_new = False
+                raise
             finally:
-                if self._writer.archived:
-                    self._failures = 0
                 self._writer = None
+
+    def _note_progress(self) -> None:
+        self._failures = 0
+        self._is_new = False
 
     def _is_gone(self, error: Exception) -> bool:
         # A kubelet that has just started answers 404 too, for pods that it does not know yet; the API server's own
@@ -161,3 +208,9 @@ class Follower:
                     await asyncio.Event().wait()
         except TimeoutError:
             return
+
+
+def _end_at(position: Position, *, is_cut: bool) -> _End:
+    lost = position.incomplete or is_cut
+    # Of a log without a line nothing is stored: the status of the Run records that it is archived.
+    return _End(position.next_part, lost, is_cut, is_stored=position.next_part == 0 and not lost)

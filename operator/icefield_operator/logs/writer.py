@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import aiohttp
 from prometheus_client import Counter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
+from icefield_crds.wire.log_line import GAP_MESSAGE, encode_gap
+from icefield_crds.wire.log_line import timestamp_of as timestamp_text_of
+from icefield_crds.wire.log_stream import Piece, Splitter
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import AlreadyExistsError
 
-from .archive import Archive, Position
+from .archive import Archive
 from .attempt import Attempt
-from .lines import Encoder, Splitter
+from .gaps import Gaps
+from .lines import Encoder
+from .position import Position, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +40,7 @@ five seconds whether the container that it follows still runs."""
 
 ARCHIVED_BYTES = Counter("icefield_operator_log_archived_bytes_total", "Bytes of log records archived.")
 UPLOAD_ERRORS = Counter("icefield_operator_log_upload_errors_total", "Uploads of a part of a log that failed.")
+GAPS = Counter("icefield_operator_log_gaps_total", "Places in logs where lines are missing.")
 
 
 class LogUnavailableError(Exception):
@@ -51,7 +58,16 @@ class Stream(Protocol):
 class Writer:
     """Archives one stream, from a position in the archived log."""
 
-    def __init__(self, archive: Archive, position: Position, attempt: Attempt, uploads: asyncio.Semaphore) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        position: Position,
+        attempt: Attempt,
+        uploads: asyncio.Semaphore,
+        gaps: Gaps,
+        *,
+        on_archived: Callable[[], None] | None = None,
+    ) -> None:
         """Initialize.
 
         Args:
@@ -59,13 +75,17 @@ class Writer:
             position: where the archived log ends; it is moved on.
             attempt: whose log.
             uploads: bounds how many parts are compressed and uploaded at once.
+            gaps: knows where the stream has skipped lines.
+            on_archived: called whenever all that was read so far is archived.
         """
-        self.archived = False
         self._archive = archive
         self._position = position
+        self._attempt = attempt
         self._encoder = Encoder(attempt.task, attempt.attempt)
         self._splitter = Splitter()
         self._uploads = uploads
+        self._gaps = gaps
+        self._on_archived = on_archived
         self._records = bytearray()
         self._flush_at: float | None = None
         self._ending = False
@@ -79,8 +99,12 @@ class Writer:
         if self._limit and not self._limit.expired():
             self._limit.reschedule(self._deadline())
 
-    async def drain(self, stream: Stream) -> None:
+    async def drain(self, stream: Stream, *, whole: bool) -> None:
         """Archive the stream until it ends, or until it is silent and the container has ended.
+
+        Args:
+            stream: the log from the position on, or from earlier.
+            whole: whether its end is the log's; else it may break off within a line, which is left out then.
 
         Raises:
             LogUnavailableError: there is an error message in place of the log.
@@ -104,11 +128,11 @@ class Writer:
                 self._limit = None
             self._silent_since = _now()
             if not chunk:
-                for line in self._splitter.end():
-                    await self._write(line)
+                for piece in self._splitter.end() if whole else ():
+                    await self._write(piece)
                 break
-            for line in self._splitter.feed(chunk):
-                await self._write(line)
+            for piece in self._splitter.feed(chunk):
+                await self._write(piece)
         await self._flush()
 
     def _has_caught_up(self) -> bool:
@@ -119,35 +143,54 @@ class Writer:
             return self._flush_at
         return min(self._silent_since + CAUGHT_UP_AFTER, self._flush_at or float("inf"))
 
-    async def _write(self, line: bytes) -> None:
-        record = self._encoder.encode(line)
+    async def _write(self, piece: Piece) -> None:
+        record = self._encoder.encode(piece)
         if record is None:
-            is_refusal = line.startswith(b"unable to retrieve container logs")
-            if self._position.since is None or self._encoder.has_begun or is_refusal:
-                await self._flush()
-                raise LogUnavailableError(line[:500].decode(errors="replace"))
+            await self._refuse(piece[0])
             return
-        if not self._position.take(record):
+        verdict = self._position.judge(record)
+        if verdict is Verdict.ARCHIVED:
             return
+        timestamp = timestamp_text_of(record)
+        skipped = self._gaps.is_before(timestamp, len(record), _now())
+        if verdict is Verdict.NEW_AFTER_GAP or skipped:
+            await self._mark_gap(timestamp)
         if not self._records:
             self._flush_at = _now() + flush_interval(self._position.next_part)
         self._records += record
         if len(self._records) >= PART_SIZE:
             await self._flush()
 
+    async def _refuse(self, words: bytes) -> None:
+        """Raise for what is no line of the log, unless it is the rest of a line that is archived already."""
+        is_refusal = words.startswith(b"unable to retrieve container logs")
+        if self._position.since is None or self._encoder.has_begun or is_refusal:
+            await self._flush()
+            raise LogUnavailableError(words[:500].decode(errors="replace"))
+
+    async def _mark_gap(self, timestamp: str) -> None:
+        if not self._position.incomplete:
+            await self._until_stored(self._archive.mark_incomplete)
+            self._position.incomplete = True
+        GAPS.inc()
+        attempt = self._attempt
+        log.warning("Lines of the log of %s/%s are missing before %s", attempt.namespace, attempt.pod, timestamp)
+        self._records += encode_gap(timestamp, GAP_MESSAGE, attempt.task, attempt.attempt)
+
     async def _flush(self) -> None:
         self._flush_at = None
         if not self._records:
             return
         records = bytes(self._records)
-        await self._upload(records)
-        self.archived = True
+        await self._until_stored(lambda: self._archive.add(self._position.next_part, records))
         self._position.next_part += 1
         self._records.clear()
         ARCHIVED_BYTES.inc(len(records))
+        if self._on_archived:
+            self._on_archived()
 
-    async def _upload(self, records: bytes) -> None:
-        """Upload a part until it succeeds: the kubelet may have rotated these lines away by now.
+    async def _until_stored(self, store: Callable[[], Awaitable[object]]) -> None:
+        """Make a write to the store until it succeeds: the kubelet may have rotated these lines away by now.
 
         Raises:
             AlreadyExistsError: the part was archived before.
@@ -168,7 +211,7 @@ class Writer:
         async for attempt in retrying:
             with attempt:
                 async with self._uploads:
-                    await self._archive.add(self._position.next_part, records)
+                    await store()
 
 
 def _is_retryable(error: BaseException) -> bool:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from icefield_crds import AttemptStatus, Run, RunStatus
 from icefield_crds.names import workspace_of
-from icefield_operator.logs.attempt import Attempt
-
-IsArchived = Callable[[str, str, int], bool]
-"""From (run uid, task key, attempt) to whether the attempt's complete log is in the object store."""
+from icefield_operator.logs.archiver import LogArchive
+from icefield_operator.logs.attempt import Attempt, ContainerState
 
 
-def record_archived_logs(status: RunStatus, run_uid: str, is_archived: IsArchived) -> RunStatus:
-    """Return the status with each attempt marked whose log is archived by now."""
+def record_archived_logs(status: RunStatus, run_uid: str, logs: LogArchive) -> RunStatus:
+    """Return the status with each attempt marked whose log is archived by now, and where lines of it are missing."""
 
     def mark(key: str, attempt: AttemptStatus) -> AttemptStatus:
-        done = attempt.logs_archived or (attempt.status.is_terminal and is_archived(run_uid, key, attempt.attempt))
-        return attempt.model_copy(update={"logs_archived": done})
+        if attempt.logs_archived or not attempt.status.is_terminal:
+            return attempt
+        if not logs.is_complete(run_uid, key, attempt.attempt):
+            return attempt
+        complete = False if logs.misses_lines(run_uid, key, attempt.attempt) else None
+        return attempt.model_copy(update={"logs_archived": True, "logs_complete": complete})
 
     tasks = [
         task.model_copy(update={"attempts": [mark(task.key, attempt) for attempt in task.attempts]})
@@ -31,8 +33,8 @@ def logs_are_archived(status: RunStatus) -> bool:
     return all(attempt.logs_archived for task in status.tasks for attempt in task.attempts)
 
 
-def attempts_without_log(run: Run, status: RunStatus, pods: Collection[str]) -> list[Attempt]:
-    """Return the attempts whose pod was deleted before their log was archived.
+def attempts_without_log(run: Run, status: RunStatus, pods: Collection[str]) -> list[tuple[Attempt, ContainerState]]:
+    """Return the attempts whose pod was deleted before their log was archived, and what their containers came to.
 
     Args:
         run: the run.
@@ -41,14 +43,17 @@ def attempts_without_log(run: Run, status: RunStatus, pods: Collection[str]) -> 
     """
     namespace = run.metadata.namespace or ""
     return [
-        Attempt(
-            namespace=namespace,
-            pod=attempt.pod_name,
-            workspace=workspace_of(namespace) or "",
-            run=run.metadata.name,
-            run_uid=run.metadata.uid,
-            task=task.key,
-            attempt=attempt.attempt,
+        (
+            Attempt(
+                namespace=namespace,
+                pod=attempt.pod_name,
+                workspace=workspace_of(namespace) or "",
+                run=run.metadata.name,
+                run_uid=run.metadata.uid,
+                task=task.key,
+                attempt=attempt.attempt,
+            ),
+            ContainerState.ENDED if attempt.start_time else ContainerState.NEVER_STARTED,
         )
         for task in status.tasks
         for attempt in task.attempts

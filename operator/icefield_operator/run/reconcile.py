@@ -251,7 +251,7 @@ class RunReconciler:
         if run.status is None:
             return None
         now = datetime.now(UTC)
-        recorded = record_archived_logs(status.ended(run, run.status), run.metadata.uid, self._logs.is_complete)
+        recorded = record_archived_logs(status.ended(run, run.status), run.metadata.uid, self._logs)
         due = self._marked_at(run, recorded, now)
         if due is None:
             await self._cluster.write_status(run, recorded)

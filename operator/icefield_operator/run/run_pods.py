@@ -107,8 +107,8 @@ class RunPods:
         archived.
         """
         pods = self.of(run)
-        for attempt in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
-            self._logs.observe_gone(attempt)
+        for attempt, state in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
+            self._logs.observe_gone(attempt, state)
         end, until = ended.completion_time or now, self.kept_until(ended, now)
         running = [pod for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
         if running and end + ENDED_AFTER <= now:

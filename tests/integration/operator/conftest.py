@@ -21,7 +21,7 @@ from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.controllers import Controllers
 from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
-from icefield_operator.logs.attempt import Attempt
+from icefield_operator.logs.attempt import Attempt, ContainerState
 from icefield_operator.platform import Platform
 from icefield_operator.sandbox.dispatcher import Address, address_of
 from icefield_operator.sandbox.register import register as register_sandboxes
@@ -48,12 +48,16 @@ class NotedLogs:
     """Which logs a test declares archived."""
 
     complete: set[tuple[str, str, int]] = field(default_factory=set)
+    incomplete: set[tuple[str, str, int]] = field(default_factory=set)
     gone: list[Attempt] = field(default_factory=list)
 
     def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
         return (run_uid, task, attempt) in self.complete
 
-    def observe_gone(self, attempt: Attempt) -> None:
+    def misses_lines(self, run_uid: str, task: str, attempt: int) -> bool:
+        return (run_uid, task, attempt) in self.incomplete
+
+    def observe_gone(self, attempt: Attempt, state: ContainerState = ContainerState.ENDED) -> None:
         self.gone.append(attempt)
 
     async def abandon(self, workspace: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def test_every_image_of_the_repository_has_a_dockerfile_and_inputs() -> None:
 
 def test_the_overlay_names_tags_and_volumes(tmp_path: Path) -> None:
     tags = dict.fromkeys(("operator", "apiserver", *overlay.STARTED), "0123")
-    overlay.write(tmp_path, "standalone", tags, registry="registry.example.com/team", volumes=Path("/v"))
+    overlay.write(
+        tmp_path, "standalone", tags, registry="registry.example.com/team", volumes=Path("/v"), pod_logs=Path("/l")
+    )
     content = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())
     assert (tmp_path / content["resources"][0] / "kustomization.yaml").is_file()
     assert content["images"][0] == {
@@ -66,4 +69,9 @@ def test_the_overlay_names_tags_and_volumes(tmp_path: Path) -> None:
     assert "ICEFIELD_RUNTIME_IMAGE=registry.example.com/team/icefield/runtime:0123" in literals
     assert "ICEFIELD_WAREHOUSE_IMAGE=registry.example.com/team/icefield/warehouse:0123" in literals
     assert "ICEFIELD_POLARS_CLOUD_IMAGE=registry.example.com/team/icefield/polars-cloud:0123" in literals
-    assert [patch["target"]["name"] for patch in content["patches"]] == ["icefield-postgres", "icefield-object-store"]
+    folders = {patch["target"]["name"]: json.loads(patch["patch"])[0]["value"] for patch in content["patches"]}
+    assert folders == {
+        "icefield-postgres": "/v/postgres",
+        "icefield-object-store": "/v/object-store",
+        "icefield-pod-logs": "/l",
+    }

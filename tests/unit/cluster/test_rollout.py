@@ -28,6 +28,26 @@ def test_a_workload_is_finished_when_only_new_pods_exist_and_are_available(statu
     assert bool(unfinished([workload(**status)])) == waits
 
 
+@pytest.mark.parametrize(
+    ("status", "waits"),
+    [
+        ({}, False),
+        ({"observedGeneration": 1}, True),
+        ({"updatedNumberScheduled": 1}, True),
+        ({"numberAvailable": 1}, True),
+        ({"desiredNumberScheduled": 3}, True),
+    ],
+)
+def test_a_daemon_set_is_finished_when_each_node_has_a_new_pod(status: dict[str, int], waits: bool) -> None:
+    counts = dict.fromkeys(("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"), 2)
+    agent = {
+        "metadata": {"name": "x", "generation": 2},
+        "spec": {},
+        "status": {"observedGeneration": 2, **counts, **status},
+    }
+    assert bool(unfinished([agent])) == waits
+
+
 def pod(reason: str, restarts: int = 0) -> dict[str, Any]:
     state = {"waiting": {"reason": reason, "message": "why"}}
     return {

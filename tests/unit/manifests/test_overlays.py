@@ -112,7 +112,7 @@ def test_each_volume_of_the_host_is_promised_to_its_claim() -> None:
         f"{template['metadata']['name']}-{workload['metadata']['name']}-0"
         for workload in of_kind("standalone", "StatefulSet")
         for template in workload["spec"]["volumeClaimTemplates"]
-    }
+    } | {claim["metadata"]["name"] for claim in of_kind("standalone", "PersistentVolumeClaim")}
     assert {volume["spec"]["claimRef"]["name"] for volume in of_kind("standalone", "PersistentVolume")} == claims
 
 
@@ -142,6 +142,27 @@ def test_lakekeeper_is_migrated_before_it_serves(overlay: str) -> None:
     assert (migrate["args"], serve["args"]) == (["migrate"], ["serve"])
     assert migrate["image"] == serve["image"]
     assert migrate["env"] == serve["env"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_log_agents_read_the_logs_of_their_node_and_the_operator_knows_them(overlay: str) -> None:
+    (agent,) = of_kind(overlay, "DaemonSet")
+    template = agent["spec"]["template"]
+    assert labels.MANAGED_BY in template["metadata"]["labels"]
+    assert template["metadata"]["labels"][labels.COMPONENT] == labels.LOG_AGENT_COMPONENT
+    (container,) = template["spec"]["containers"]
+    operator = _named(of_kind(overlay, "Deployment"), "icefield-operator")["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == operator["image"]
+    store = {each["name"] for each in operator["env"] if each["name"].startswith("ICEFIELD_OBJECT_STORE_")}
+    assert store < {each["name"] for each in container["env"]}
+    logs, _ = container["volumeMounts"]
+    assert logs["readOnly"]
+    volume = _named(of_kind(overlay, "PersistentVolume"), "icefield-pod-logs")
+    claim = _named(of_kind(overlay, "PersistentVolumeClaim"), "icefield-pod-logs")
+    assert volume["spec"]["claimRef"]["name"] == claim["metadata"]["name"]
+    assert volume["spec"]["accessModes"] == claim["spec"]["accessModes"] == ["ReadOnlyMany"]
+    role = _named(of_kind(overlay, "ClusterRole"), "icefield-log-agent")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
 
 
 def _named(manifests: list[Manifest], name: str) -> Manifest:

@@ -12,7 +12,7 @@ from icefield_crds.names import workspace_of
 
 from .archive import Archive, ArchivedAttempt
 from .deduplication import Deduplicator
-from .entry import Entry
+from .entry import Entry, gap_before
 from .pod import PodLogs
 
 POLL_SECONDS = 0.5
@@ -30,6 +30,7 @@ class AttemptLog:
         task: key of the task.
         attempt: number of the attempt, from 0.
         has_ended: returns whether the attempt's process is known to have ended.
+        is_archived: returns whether all that can be archived of the log is known to be archived.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class AttemptLog:
         task: str,
         attempt: int,
         has_ended: Callable[[], bool],
+        is_archived: Callable[[], bool],
     ) -> None:
         self._archive, self._pods = archive, pods
         self._run, self._task, self._attempt = run, task, attempt
         self._has_ended = has_ended
+        self._is_archived = is_archived
         self._deduplicator = Deduplicator()
         self._parts_read = 0
         self._is_complete = False
@@ -102,6 +105,7 @@ class AttemptLog:
             accept_gap: continue with the pod although lines between the archive and it may be missing.
         """
         self._has_gap = False
+        was_archived = self._is_archived()  # before the archive is listed: what is then not in it never will be
         archived = await self._archived()
         self._deduplicator.start_source()
         for part in archived.parts[self._parts_read :]:
@@ -110,18 +114,21 @@ class AttemptLog:
                     self._deduplicator.record(entry.timestamp, entry.message)
                     yield entry
             self._parts_read += 1
-        self._is_complete = archived.is_complete
+        self._is_complete = archived.is_complete or was_archived
         if self._is_complete:
             return
-        since, joined = self._deduplicator.since, self._deduplicator.since is None or accept_gap
+        since, joined = self._deduplicator.since, self._deduplicator.since is None
         self._deduplicator.start_source()
         async for entry in self._pods.entries(self._run, self._task, self._attempt, since=since, until=until):
             if self._deduplicator.is_duplicate(entry.timestamp, entry.message):
                 joined = True
                 continue
-            if not joined:
+            if not joined and not accept_gap:
                 self._has_gap = True
                 return
+            if not joined:
+                joined = True
+                yield gap_before(entry)
             self._deduplicator.record(entry.timestamp, entry.message)
             yield entry
 

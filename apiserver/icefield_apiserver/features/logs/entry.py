@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from icefield_crds.wire.log_line import LogLine
+from icefield_crds.wire.log_line import GAP_MESSAGE, LogLine, encode_gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,11 @@ def from_archive(encoded: bytes) -> Entry:
     return Entry(line.timestamp, line.message, line.task, line.attempt, encoded.rstrip(b"\n"))
 
 
-def from_pod(served: bytes, task: str, attempt: int) -> Entry:
-    """Return the entry of a line that the kubelet serves with timestamps: `<timestamp> <message>`."""
-    timestamp, _, message = served.decode(errors="replace").partition(" ")
-    encoded = LogLine(timestamp, message, task, attempt).encode()
-    return Entry(timestamp, message, task, attempt, encoded.rstrip(b"\n"))
+def from_pod(timestamp: str, message: str, task: str, attempt: int) -> Entry:
+    """Return the entry of a line that the kubelet serves."""
+    return from_archive(LogLine(timestamp, message, task, attempt).encode())
+
+
+def gap_before(entry: Entry) -> Entry:
+    """Return the entry that says that lines before this one are missing."""
+    return from_archive(encode_gap(entry.timestamp, GAP_MESSAGE, entry.task, entry.attempt))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -35,14 +35,19 @@ async def merged(sources: Sequence[OrderedLog]) -> AsyncIterator[Entry]:
         if entry := await anext(lines, None):
             heapq.heappush(heads, (entry.timestamp, number, entry, lines))
 
-    while heads or waiting:
-        while waiting and (not heads or waiting[-1].start[:19] <= heads[0][0][:19]):
-            opened += 1
-            await advance(waiting.pop().open(), opened)
-        if heads:
-            _, number, entry, lines = heapq.heappop(heads)
-            yield entry
-            await advance(lines, number)
+    try:
+        while heads or waiting:
+            while waiting and (not heads or waiting[-1].start[:19] <= heads[0][0][:19]):
+                opened += 1
+                await advance(waiting.pop().open(), opened)
+            if heads:
+                _, number, entry, lines = heads[0]
+                yield entry
+                heapq.heappop(heads)
+                await advance(lines, number)
+    finally:
+        for *_, lines in heads:
+            await _close(lines)
 
 
 async def latest(logs: Sequence[Callable[[], AsyncIterator[Entry]]], count: int) -> list[Entry]:
@@ -72,8 +77,11 @@ async def interleaved(streams: AsyncIterator[AsyncIterator[Entry]], *, buffer: i
     sender, receiver = anyio.create_memory_object_stream[Entry](buffer)
 
     async def drain(lines: AsyncIterator[Entry]) -> None:
-        async for entry in lines:
-            await sender.send(entry)
+        try:
+            async for entry in lines:
+                await sender.send(entry)
+        finally:
+            await _close(lines)
 
     async def drain_all() -> None:
         with sender:
@@ -90,3 +98,9 @@ async def interleaved(streams: AsyncIterator[AsyncIterator[Entry]], *, buffer: i
     finally:
         producer.cancel()
         await asyncio.gather(producer, return_exceptions=True)
+
+
+async def _close(lines: AsyncIterator[Entry]) -> None:
+    """Close a log that is not read to its end: its connection would wait for the garbage collector."""
+    if isinstance(lines, AsyncGenerator):
+        await lines.aclose()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 
 from icefield_crds import Run
 from icefield_crds.names import TASK_CONTAINER, pod_name
-from icefield_crds.object_store import MAX_LOG_MESSAGE_BYTES
+from icefield_crds.wire.log_stream import LineReader, Piece, Splitter
 from icefield_kube.client import KubeClient
 from icefield_kube.errors import KubernetesError, Unreachable
 from icefield_kube.paths import path_of
@@ -26,8 +25,6 @@ BEHIND_SECONDS = 5.0
 """How long a follower may lag: the kubelet rotates at most every 10 s, and then the archive is the better source."""
 WAITED_SECONDS = 0.001
 """A read that takes longer had to wait for the stream: the reader has caught up."""
-
-_TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d) ")
 
 
 class PodLogs:
@@ -60,16 +57,10 @@ class PodLogs:
             query["sinceTime"] = since
         try:
             async with self._client.stream(path, query, idle_seconds=None) as stream:
-                last, was_cut = b"", False
+                reader = LineReader()
                 async for piece in _pieces(stream, until):
-                    continues, was_cut = was_cut, len(piece) == MAX_LOG_MESSAGE_BYTES
-                    if stamp := _TIMESTAMP.match(piece):
-                        last = stamp.group()
-                    elif last and continues:
-                        piece = last + piece
-                    else:
-                        continue  # the rest of an archived line, or a message of the kubelet: not a line of the log
-                    yield from_pod(piece, task, attempt)
+                    if line := reader.read(piece):  # else the rest of an archived line, or a message of the kubelet
+                        yield from_pod(*line, task, attempt)
         except KubernetesError as error:
             # 404: no such pod. 400: its container waits to start, or is gone. 5xx: its node does not answer.
             if isinstance(error, Unreachable) or (error.status not in (400, 404) and error.status < 500):
@@ -78,18 +69,14 @@ class PodLogs:
             return  # the stream was interrupted: the next source has the missing lines
 
 
-async def _pieces(stream: aiohttp.StreamReader, until: Callable[[], bool] | None) -> AsyncIterator[bytes]:
-    rest = b""
+async def _pieces(stream: aiohttp.StreamReader, until: Callable[[], bool] | None) -> AsyncIterator[Piece]:
+    splitter = Splitter()
     async for chunk in _chunks(stream, until):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            for piece in _cut(line):
-                yield piece
-        while len(rest) > MAX_LOG_MESSAGE_BYTES:
-            yield rest[:MAX_LOG_MESSAGE_BYTES]
-            rest = rest[MAX_LOG_MESSAGE_BYTES:]
-    if not _TIMESTAMP.fullmatch(rest):  # a line that is being written is complete in the next read
-        for piece in _cut(rest):
+        for piece in splitter.feed(chunk):
+            yield piece
+    if until is None:
+        # A follower may stop within a line; the next source has it whole.
+        for piece in splitter.end():
             yield piece
 
 
@@ -112,11 +99,6 @@ async def _chunks(stream: aiohttp.StreamReader, until: Callable[[], bool] | None
         if time.monotonic() - started > WAITED_SECONDS:
             level_at = time.monotonic()
         yield chunk
-
-
-def _cut(line: bytes) -> Iterator[bytes]:
-    for start in range(0, len(line), MAX_LOG_MESSAGE_BYTES):
-        yield line[start : start + MAX_LOG_MESSAGE_BYTES]
 
 
 def _pod_of(run: Run, task: str, attempt: int) -> str:

@@ -20,7 +20,7 @@ from icefield_crds import Run
 
 from .entry import Entry
 from .schemas import LogLine
-from .service import LogService, check_task
+from .service import LogService, are_complete, check_task
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ MAX_TAIL = 10_000
 CHUNK_BYTES = 64 * 1024
 HEARTBEAT_SECONDS = 15
 SEND_SECONDS = 60
+COMPLETE_HEADER = "X-Logs-Complete"
 
 router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
 
@@ -39,6 +40,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "model": list[LogLine],
         "description": "Lines by time: a JSON list, plain text if `Accept` requests it, or events with `follow`.",
         "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/event-stream")},
+        "headers": {
+            COMPLETE_HEADER: {
+                "description": "`false` when lines are missing, which a line of the log says; absent while not known.",
+                "schema": {"type": "boolean"},
+            }
+        },
     }
 }
 
@@ -103,9 +110,11 @@ async def _answer(run: Run, task: str | None, query: LogQuery, runs: RunService,
         # Not waiting for a first line here: it may be written in an hour.
         return EventSourceResponse(_events(lines, run, task, runs), ping=HEARTBEAT_SECONDS, send_timeout=SEND_SECONDS)
     lines = await _opened(logs.read(run, now, task, query.tail))
+    complete = are_complete(run, task)
+    headers = {} if complete is None else {COMPLETE_HEADER: json.dumps(complete)}
     if query.as_text:
-        return StreamingResponse(_in_chunks(_text(lines)), media_type="text/plain; charset=utf-8")
-    return StreamingResponse(_in_chunks(_json(lines)), media_type="application/json")
+        return StreamingResponse(_in_chunks(_text(lines)), media_type="text/plain; charset=utf-8", headers=headers)
+    return StreamingResponse(_in_chunks(_json(lines)), media_type="application/json", headers=headers)
 
 
 async def _opened(lines: AsyncIterator[Entry]) -> AsyncIterator[Entry]:
@@ -162,4 +171,6 @@ async def _events(
     status: str = now.phase.value
     if task and now.status:
         status = next((t.status.value for t in now.status.tasks if t.key == task), status)
-    yield ServerSentEvent(json.dumps({"status": status}), event="end")
+    complete = are_complete(now, task)
+    end = {"status": status} if complete is None else {"status": status, "logs_complete": complete}
+    yield ServerSentEvent(json.dumps(end), event="end")

@@ -12,3 +12,4 @@ class LogLine(BaseModel):
     message: str = Field(description="The line, without its newline.")
     task: str = Field(description="Key of the task; main for a single command.")
     attempt: int = Field(description="Number of the attempt, from 0.")
+    gap: bool | None = Field(None, description="true: lines are missing here; absent otherwise.")

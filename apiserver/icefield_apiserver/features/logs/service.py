@@ -9,6 +9,7 @@ from functools import partial
 from icefield_apiserver.core.errors import NotFound
 from icefield_crds import Run, TaskStatus, format_time
 from icefield_crds.names import SINGLE_COMMAND_KEY
+from icefield_crds.run import logs_complete
 
 from .archive import Archive
 from .attempt import AttemptLog
@@ -85,7 +86,15 @@ class LogService:
             yield entry
 
     def _attempt(self, run: Run, now: Now, task: str, attempt: int) -> AttemptLog:
-        return AttemptLog(self._archive, self._pods, run, task, attempt, lambda: _has_ended(now(), task, attempt))
+        return AttemptLog(
+            self._archive,
+            self._pods,
+            run,
+            task,
+            attempt,
+            lambda: _has_ended(now(), task, attempt),
+            lambda: _is_archived(now() or run, task, attempt),
+        )
 
 
 def check_task(run: Run, key: str) -> None:
@@ -110,6 +119,19 @@ def _is_over(run: Run | None, key: str | None) -> bool:
     if run is None or run.phase.is_terminal:
         return True
     return key is not None and any(task.status.is_terminal for task in _tasks(run, key))
+
+
+def are_complete(run: Run, task: str | None) -> bool | None:
+    """Return whether no line of the logs of a task, or of all with None, is missing.
+
+    None: that is not known yet.
+    """
+    return logs_complete(attempt for each in _tasks(run, task) for attempt in each.attempts)
+
+
+def _is_archived(run: Run, key: str, number: int) -> bool:
+    attempts = (attempt for task in _tasks(run, key) for attempt in task.attempts)
+    return any(attempt.attempt == number and attempt.logs_archived for attempt in attempts)
 
 
 def _has_ended(run: Run | None, key: str, number: int) -> bool:

@@ -13,9 +13,12 @@ from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution import ExecutionWrite, Params, build_spec
 from icefield_crds import PolarsOutcome, Run, RunPhase, RunSpec, SaveMode, Task, TaskPhase, TaskStatus
 from icefield_crds.polars import Mode
+from icefield_crds.run import logs_complete
 
 from .outcome import RunKind, execution_time, has_result, kind_of
 from .results import ResultRows
+
+LOGS_COMPLETE = "false: lines of its log are missing; the log says where. null: not known yet."
 
 
 class RunStart(BaseModel):
@@ -86,6 +89,7 @@ class RunRead(BaseModel):
     started_at: datetime | None = Field(description="When its first task started.")
     finished_at: datetime | None = Field(description="When it ended.")
     duration_seconds: float | None = Field(description="How long it took, or has been running.")
+    logs_complete: bool | None = Field(description=LOGS_COMPLETE)
     kind: RunKind | None = Field(description="command, tasks, polars or spark; null while unknown.")
     polars: PolarsRunRead | None = Field(description="The Polars workload, if it is one.")
     spark: SparkRunRead | None = Field(description="The Spark application, if it is one.")
@@ -119,6 +123,7 @@ class AttemptRead(BaseModel):
     exit_code: int | None = Field(description="Exit code of its process.")
     error: str | None = Field(description="Why it failed, or what it is waiting for.")
     disrupted: bool = Field(description="Whether the cluster ended it, which counts as a disruption, not a failure.")
+    logs_complete: bool | None = Field(description=LOGS_COMPLETE)
 
 
 class TaskRunRead(BaseModel):
@@ -134,6 +139,7 @@ class TaskRunRead(BaseModel):
     duration_seconds: float | None = Field(description="How long it took, or has been running.")
     exit_code: int | None = Field(description="Exit code of the last attempt.")
     error: str | None = Field(description="Why it failed, or what it is waiting for.")
+    logs_complete: bool | None = Field(description=LOGS_COMPLETE)
     attempts: list[AttemptRead] = Field(description="Its attempts, oldest first.")
 
 
@@ -161,6 +167,7 @@ def result_of(result: ResultRows) -> bytes:
 def _fields(run: Run, job_id: str | None, job_name: str | None) -> dict[str, Any]:
     started = run.status.start_time if run.status else None
     finished = run.status.completion_time if run.status else None
+    tasks = run.status.tasks if run.status else []
     return {
         "id": run.public_id,
         "name": run.metadata.name,
@@ -173,6 +180,7 @@ def _fields(run: Run, job_id: str | None, job_name: str | None) -> dict[str, Any
         "started_at": started,
         "finished_at": finished,
         "duration_seconds": _seconds(started, finished),
+        "logs_complete": logs_complete(attempt for task in tasks for attempt in task.attempts),
         "kind": kind_of(run),
         "polars": _polars(run),
         "spark": _spark(run),
@@ -246,6 +254,7 @@ def _task(task: Task, status: TaskStatus | None) -> TaskRunRead:
         duration_seconds=_seconds(status.start_time, status.completion_time),
         exit_code=status.exit_code,
         error=status.error,
+        logs_complete=logs_complete(status.attempts),
         attempts=[
             AttemptRead(
                 attempt=attempt.attempt,
@@ -255,6 +264,7 @@ def _task(task: Task, status: TaskStatus | None) -> TaskRunRead:
                 exit_code=attempt.exit_code,
                 error=attempt.error,
                 disrupted=attempt.disrupted,
+                logs_complete=logs_complete([attempt]),
             )
             for attempt in status.attempts
         ],

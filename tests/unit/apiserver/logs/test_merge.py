@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from functools import partial
 
 import pytest
@@ -70,3 +71,26 @@ async def test_a_live_log_that_fails_fails_the_whole() -> None:
     with pytest.raises(ExceptionGroup):
         async for _ in interleaved(logs(), buffer=1):
             pass
+
+
+async def test_logs_that_are_not_read_to_their_end_are_closed() -> None:
+    closed: list[str] = []
+
+    async def endless(task: str) -> AsyncIterator[Entry]:
+        try:
+            for second in range(60):
+                await asyncio.sleep(0)
+                yield Entry(at(second), task, task, 0, b"{}")
+        finally:
+            closed.append(task)
+
+    async with aclosing(merged([OrderedLog("", partial(endless, task)) for task in ("a", "b")])) as lines:
+        await anext(lines)
+    assert sorted(closed) == ["a", "b"]
+
+    async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
+        yield endless("c")
+
+    async with aclosing(interleaved(logs(), buffer=1)) as live:
+        await anext(live)
+    assert closed[2:] == ["c"]

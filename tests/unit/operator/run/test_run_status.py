@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task
 from icefield_crds.run import REPLACED_BY_ANNOTATION
+from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.run import dag, status
 from icefield_operator.run.admission import Admission
 from icefield_operator.run.log_archiving import record_archived_logs
@@ -229,8 +231,24 @@ def test_the_status_of_an_ended_run_follows_its_generation() -> None:
     assert found.condition(ConditionType.COMPLETE).last_transition_time == NOW  # type: ignore[union-attr]
 
 
-def test_archived_logs_are_noted_once_an_attempt_ended() -> None:
+@dataclass
+class Logs:
+    """Archived logs of attempts, by task, of which those of some miss lines."""
+
+    archived: set[str]
+    lost: set[str]
+
+    def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
+        return run_uid == "u" and task in self.archived
+
+    def misses_lines(self, run_uid: str, task: str, attempt: int) -> bool:
+        return task in self.lost
+
+
+@pytest.mark.parametrize(("lost", "complete"), [(set(), None), ({"a"}, False)])
+def test_archived_logs_are_noted_once_an_attempt_ended(lost: set[str], complete: bool | None) -> None:
     found = _of({"a": [GOOD], "b": [_attempt("running")]})
-    noted = record_archived_logs(found, "u", lambda uid, key, attempt: uid == "u" and attempt == 0)
+    noted = record_archived_logs(found, "u", cast(LogArchive, Logs({"a", "b"}, lost)))
     assert [task.attempts[0].logs_archived for task in noted.tasks] == [True, False]
-    assert record_archived_logs(noted, "u", lambda *_: False) == noted
+    assert [task.attempts[0].logs_complete for task in noted.tasks] == [complete, None]
+    assert record_archived_logs(noted, "u", cast(LogArchive, Logs(set(), set()))) == noted
