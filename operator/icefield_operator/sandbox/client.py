@@ -9,6 +9,7 @@ import aiohttp
 
 from icefield_crds.wire.outcome import WorkloadOutcome
 from icefield_crds.wire.workload import Workload
+from icefield_kube.bodies import BodyTooLongError, read_body
 
 CONNECT_TIMEOUT = 2.0
 CALL_TIMEOUT = 10.0
@@ -88,7 +89,9 @@ class SandboxClient:
             async with self._session.request(
                 method, self._address + path, json=body, headers=self._headers, timeout=limits, allow_redirects=False
             ) as response:
-                return response.status, await response.content.read(_LONGEST_ANSWER)
+                return response.status, await read_body(response, _LONGEST_ANSWER)
+        except BodyTooLongError as error:
+            raise SandboxRefusedError(f"its answer cannot be read: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SandboxUnreachableError(str(error) or type(error).__name__) from error
 

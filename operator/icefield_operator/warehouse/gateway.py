@@ -12,6 +12,7 @@ from cachetools import TTLCache
 
 from icefield_crds.names import WAREHOUSE_TOKEN_SECRET
 from icefield_crds.wire.gateway import GatewayStatus
+from icefield_kube.bodies import read_body
 from icefield_operator.cluster import Cluster
 
 from .build import TOKEN_KEY
@@ -74,7 +75,7 @@ class GatewayClients:
                 if response.status == 401:
                     self._tokens.pop(namespace, None)
                 response.raise_for_status()
-                return GatewayStatus.from_json(json.loads(await response.content.read(_LONGEST_ANSWER)))
+                return GatewayStatus.from_json(json.loads(await read_body(response, _LONGEST_ANSWER)))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             log.info("A gateway did not answer %s %s: %s", method, url, error or type(error).__name__)
             return None

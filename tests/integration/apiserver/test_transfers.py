@@ -14,6 +14,7 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.object_store import REGION, RunningObjectStore, s3_client
+from tests.pieces import serve_in_pieces
 
 from icefield_apiserver.core.objects.multipart import PART_BYTES
 from icefield_apiserver.core.objects.transfers import (
@@ -138,3 +139,14 @@ async def test_a_store_with_a_certificate_of_its_own_authority_is_trusted(
 async def respond(text: str) -> web.Response:
     """Return a response."""
     return web.Response(text=text)
+
+
+async def test_the_error_of_a_store_in_two_segments_is_known() -> None:
+    async with (
+        serve_in_pieces(b"<Error><Code>NoSuch", b"Key</Code></Error>", status=404) as url,
+        open_http() as http,
+        Bucket.open(BucketAccess(url, REGION, "b", "k", "s"), http) as bucket,
+    ):
+        with pytest.raises(ObjectStoreError) as refused:
+            await bucket.read("k")
+    assert (refused.value.status, refused.value.code) == (404, "NoSuchKey")

@@ -23,6 +23,7 @@ from yarl import URL
 
 from icefield_apiserver.core.errors import ApiError, Unavailable
 from icefield_apiserver.core.kube.secrets import CatalogAccess, WorkspaceSecrets
+from icefield_kube.bodies import BodyTooLongError, read_body
 
 from .errors import UNREACHABLE, CatalogError, OutcomeUnknown
 
@@ -38,7 +39,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 FIRST_DELAY_SECONDS = 0.1
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 CONFIG_KEPT_SECONDS = 600.0
-_CHUNK_BYTES = 64 * 1024
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 
 
@@ -301,12 +301,7 @@ async def read_whole(response: aiohttp.ClientResponse) -> bytes:
     Raises:
         ApiError: it is longer than MAX_RESPONSE_BYTES.
     """
-    if response.content_length is not None and response.content_length <= MAX_RESPONSE_BYTES:
-        return await response.read()
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        size += len(chunk)
-        if size > MAX_RESPONSE_BYTES:
-            raise ApiError(503, f"The workspace's catalog responded with more than {MAX_RESPONSE_BYTES} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        return await read_body(response, MAX_RESPONSE_BYTES)
+    except BodyTooLongError as error:
+        raise ApiError(503, f"The workspace's catalog responded with more than {error.limit} bytes.") from error

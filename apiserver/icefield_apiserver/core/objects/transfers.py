@@ -24,6 +24,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from yarl import URL
 
 from icefield_apiserver.core.settings import ObjectStoreSettings
+from icefield_kube.bodies import read_start
 
 from .multipart import upload
 
@@ -285,7 +286,7 @@ class Bucket:
             response = await self._http.get(url, headers=headers, allow_redirects=False)
             if response.status in (200, 206):
                 return ObjectStream(response)
-            body = await response.content.read(_MAX_ERROR_BYTES)
+            body = await read_start(response, _MAX_ERROR_BYTES)
             response.close()
         code = _CODE.search(body.decode(errors="replace"))
         raise ObjectStoreError(response.status, code[1] if code else "")

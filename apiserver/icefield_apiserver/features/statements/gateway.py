@@ -15,6 +15,7 @@ import orjson
 
 from icefield_apiserver.core.kube.secrets import WorkspaceSecrets
 from icefield_crds.wire.gateway import StatementRequest, StatementState
+from icefield_kube.bodies import BodyTooLongError, read_body
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 15.0
@@ -23,6 +24,8 @@ KEEP_ALIVE_SECONDS = 15.0
 """Less than the gateway keeps an idle connection, so that no call meets a closing one."""
 MAX_CONNECTIONS = 1024
 """A call that waits for its statement holds a connection."""
+LONGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of an answer: its first rows and a short result in base64, and the index of a result of any size."""
 
 
 class GatewayRefusalError(Exception):
@@ -139,7 +142,9 @@ class Gateways:
             async with session.request(
                 method, url, params=params, data=body, headers=headers, timeout=timeout
             ) as response:
-                return response.status, await response.read()
+                return response.status, await read_body(response, LONGEST_ANSWER)
+        except BodyTooLongError as error:
+            raise GatewaySilenceError(f"the warehouse's answer cannot be read: {error}") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise GatewayRefusalError("the warehouse cannot be reached") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
