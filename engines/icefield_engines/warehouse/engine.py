@@ -52,5 +52,5 @@ class Engine(Protocol):
             EngineError: they cannot within the time that a statement waits.
         """
 
-    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> Execution:
+    def execution(self, statement_id: str, sql: str) -> Execution:
         """Return the statement, not yet started."""

@@ -46,8 +46,3 @@ class Scrubber:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return text
-
-
-def lost(why: str, *, is_write: bool) -> str:
-    """Return the message of a statement whose engine was lost."""
-    return f"{why}; whether its write was applied is unknown." if is_write else f"{why}."

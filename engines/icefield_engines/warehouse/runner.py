@@ -95,7 +95,7 @@ class Runner:
             inline_rows=request.inline_rows,
             inline_bytes=request.inline_bytes,
         )
-        execution = pool.engine.execution(statement.id, request.sql, is_write=request.is_write)
+        execution = pool.engine.execution(statement.id, request.sql)
         statement.start()
         work = asyncio.get_running_loop().run_in_executor(pool.threads, _produce, execution, stream, statement)
         work.add_done_callback(lambda _: pool.slots.release())

@@ -7,7 +7,7 @@ import time
 
 from icefield_crds.wire.gateway import ResultIndex, StatementPhase, StatementRequest, StatementState
 
-from .errors import Code, lost
+from .errors import Code
 from .results.ipc import ResultStream
 from .results.types import spark_name
 
@@ -62,7 +62,7 @@ class Statement:
 
     def lose(self, why: str) -> None:
         """Stop it because its engine shuts down."""
-        self._stop(StatementPhase.FAILED, Code.ENGINE_LOST, lost(why, is_write=self.request.is_write))
+        self._stop(StatementPhase.FAILED, Code.ENGINE_LOST, f"{why}.")
 
     def succeed(self, stream: ResultStream, content: bytes | None = None) -> None:
         """Mark it as succeeded: its result is stored, or this is its content."""

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import pytest_asyncio
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy import inspect, make_url, text
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from tests.breaking_proxy import BreakingProxy
 
 from icefield_apiserver.core.db import Database
 from icefield_apiserver.core.db.base import complete_metadata, now
@@ -171,6 +173,57 @@ async def test_short_results_are_read_with_their_statement_and_not_in_lists(empt
         forgotten = await statements.get_with_content("here", _id(0))
         assert (forgotten.status, forgotten.result, forgotten.result_content) == ("succeeded", None, None)
         assert await statements.workspaces_with_content() == set()
+
+
+async def test_a_record_whose_insert_was_not_answered_is_never_run(empty: str) -> None:
+    await upgrade(empty)
+    async with through_proxy(empty) as (proxy, url), Database.open(url) as broken, Database.open(empty) as db:
+        proxy.lose_answer_to(b"INSERT INTO statements", stays_away=True)
+        with pytest.raises(OperationalError):
+            await StatementRepository(broken).insert({**_statement(0, "here"), "idempotency_key": "k"})
+        statements = StatementRepository(db)
+        assert (await statements.get("here", _id(0))).status == "pending"  # so it was committed
+        assert await statements.adopt("another server", now() + timedelta(seconds=30), 10) == []
+        assert await statements.refuse_unaccepted("NOT_ACCEPTED", "It was not run.") == 1
+        refused = await statements.get("here", _id(0))
+        assert (refused.status, refused.error_code) == ("failed", "NOT_ACCEPTED")
+        assert not await statements.change(_id(0), "a server", {"status": "running"})
+        await statements.insert({**_statement(1, "here"), "idempotency_key": "k"})  # the caller's second attempt
+
+
+async def test_a_record_whose_insert_was_not_answered_once_is_stored_once(empty: str) -> None:
+    await upgrade(empty)
+    async with through_proxy(empty) as (proxy, url), Database.open(url) as broken:
+        proxy.lose_answer_to(b"INSERT INTO statements", stays_away=False)
+        statements = StatementRepository(broken)
+        await statements.insert(_statement(0, "here"))
+        assert proxy.lost_answers == 1
+        assert len(await statements.page("here", Filters(), Window(10, None), None)) == 1
+
+
+@pytest.mark.parametrize("acceptance", ["accept", "change", "renew"])
+async def test_an_accepted_record_is_adopted(empty: str, acceptance: str) -> None:
+    await upgrade(empty)
+    async with Database.open(empty) as db:
+        statements = StatementRepository(db)
+        await statements.insert(_statement(0, "here"))
+        if acceptance == "accept":
+            assert await statements.accept(_id(0))
+        elif acceptance == "change":
+            assert await statements.change(_id(0), "a server", {"engine": "spark"})
+        else:
+            assert await statements.renew("a server", [_id(0)], now()) == {_id(0): False}
+        assert await statements.refuse_unaccepted("NOT_ACCEPTED", "It was not run.") == 0
+        (adopted,) = await statements.adopt("another server", now() + timedelta(seconds=30), 10)
+        assert (adopted.id, adopted.owner) == (_id(0), "another server")
+
+
+@asynccontextmanager
+async def through_proxy(url: str) -> AsyncIterator[tuple[BreakingProxy, str]]:
+    """Provide a proxy in front of the database, and the URL through it."""
+    parsed = make_url(url)
+    async with BreakingProxy(parsed.port or 5432).running() as proxy:
+        yield proxy, parsed.set(port=proxy.port).render_as_string(hide_password=False)
 
 
 def _id(number: int) -> str:

@@ -34,7 +34,7 @@ class Engine:
     async def wait_until_ready(self) -> None:
         return None
 
-    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> Execution:
+    def execution(self, statement_id: str, sql: str) -> Execution:
         return Execution(int(sql))
 
 

@@ -35,8 +35,9 @@ LEAST_MEMORY_BYTES = 1536 * 1024**2
 """With less, no warehouse starts: DuckDB and Spark share it."""
 LONGEST_WAIT_SECONDS = 1700.0
 """Less than the half hour that published clients wait for an answer."""
-_OUTSIDE = frozenset({"WAREHOUSE_UNAVAILABLE", "WAREHOUSE_DELETED", "ENGINE_LOST", "INTERNAL_ERROR"})
-"""Failures that are not caused by the statement."""
+_OUTSIDE = frozenset({"WAREHOUSE_UNAVAILABLE", "WAREHOUSE_DELETED", "ENGINE_LOST", "NOT_ACCEPTED", "INTERNAL_ERROR"})
+"""Failures that are not caused by the statement, which was not applied: clients may send it again."""
+_UNKNOWN = "OUTCOME_UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class EndedStatement:
         """Its failure as an error response; None when it did not fail."""
         if self.error is None:
             return None
+        if self.statement.error_code == _UNKNOWN:
+            return Conflict(self.error)  # clients repeat after a 503
         is_outside = self.statement.error_code in _OUTSIDE
         return Unavailable(self.error) if is_outside else BadRequest(self.error)
 

@@ -69,6 +69,10 @@ class Execution:
         parsed: its parse; None when it was adopted from another process.
         inline_rows: how many rows the caller that waits receives directly.
         new_record: the record of a new statement, which is not in the database yet.
+
+    Attributes:
+        losses: how often its engine was lost.
+        refusal: how it ended on DuckDB, which could not answer it, before it was sent to Spark.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class Execution:
         self.ended = asyncio.Event()
         self.stop = asyncio.Event()
         self.endpoint: str | None = None
+        self.losses = statement.attempts
+        self.refusal: StatementState | None = None
 
     @property
     def gateway_id(self) -> str:

@@ -25,7 +25,7 @@ from .lifecycle import run_statement
 from .models import Statement
 from .openlineage import LineageEvents
 from .planning import Parsed
-from .record import LeaseLostError
+from .record import LeaseLostError, accept
 from .store import ACTIVE
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ POLL_SECONDS = 2.0
 """How often requests to cancel, made through another process, are read while statements run."""
 JANITOR_SECONDS = 60.0
 LONGEST_DELAY_SECONDS = 60.0
+NOT_ACCEPTED = "NOT_ACCEPTED"
+_NOT_ACCEPTED_MESSAGE = "The server ended, or lost its database, before it accepted the statement; it was not run."
 
 
 class Executor:
@@ -123,6 +125,10 @@ class Executor:
         """Return a statement that this process runs."""
         return self._executions.get(statement_id)
 
+    async def accept(self, execution: Execution) -> None:
+        """Make the id of a statement good for its caller, before it is told."""
+        await accept(execution, self._deps)
+
     async def cancel(self, statement: Statement) -> None:
         """Stop a statement, whichever process runs it.
 
@@ -174,12 +180,15 @@ class Executor:
         if not recorded:
             return
         mine = await self._deps.repository.renew(self.owner, list(recorded), self.lease()["lease_until"])
-        for statement_id, execution in recorded.items():
-            if mine.get(statement_id):
-                execution.stop.set()
+        for statement_id, is_cancelled in mine.items():
+            recorded[statement_id].statement.is_accepted = True
+            if is_cancelled:
+                recorded[statement_id].stop.set()
 
     async def _adopt(self) -> None:
-        """Adopt statements whose process let the lease expire."""
+        """Adopt statements whose process let the lease expire, and end those that it never accepted."""
+        if refused := await self._deps.repository.refuse_unaccepted(NOT_ACCEPTED, _NOT_ACCEPTED_MESSAGE):
+            log.warning("%s statements were never accepted, and are not run", refused)
         lease = self.lease()
         for statement in await self._deps.repository.adopt(self.owner, lease["lease_until"], ADOPTED_AT_ONCE):
             if statement.id in self._executions:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,15 +20,23 @@ from icefield_apiserver.features.lineage.service import TableAccess, lineage_of
 from icefield_crds import WarehousePhase, Workspace
 from icefield_crds.object_store import result_key
 from icefield_crds.wire.gateway import EngineName, StatementRequest, StatementState
-from icefield_sql import Compiled, Engine, SqlError, UnresolvedName
+from icefield_sql import Compiled, SqlError, UnresolvedName
 
 from .ahead import SentAhead
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import CancelledError, Execution, LostError, StatementError, StatementOutcome
 from .gateway import GatewayRefusalError, GatewaySilenceError, UnknownStatementError
 from .planning import Parsed, Plan
-from .record import LeaseLostError, change, finish, record_dispatched, record_new, record_running
-from .recovery import LOST, find_own_snapshots, recorded_lineage, recover_write, write_outcome
+from .record import (
+    LeaseLostError,
+    change,
+    finish,
+    record_dispatched,
+    record_new,
+    record_refused,
+    record_running,
+)
+from .recovery import LOST, before_write, outcome_of_write, recorded_lineage, recover_write
 from .requests import PlanRequest
 from .waking import known_endpoint
 
@@ -38,7 +46,7 @@ INLINE_BYTES = 2 * 1024 * 1024
 RECORDED_BYTES = 32 * 1024
 """A result up to this length is stored with its statement's record: an object of the store takes longer to write."""
 MAX_ATTEMPTS = 3
-"""How often a read is started before its warehouse counts as unable to run it."""
+"""How often a read is lost before its warehouse counts as unable to run it."""
 PLAN_GOOD_SECONDS = 5.0
 """How old a plan may be when it is sent: the tables change while a warehouse starts."""
 REFUSED_DELAY_SECONDS = 0.5
@@ -54,6 +62,7 @@ SPARK_MAY_KNOW = frozenset(
     }
 )
 """DuckDB's errors for a read that it cannot answer as it was translated: Spark, whose SQL it is, then runs it."""
+SPARK_UNAVAILABLE = "SPARK_UNAVAILABLE"
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,7 @@ async def _run_to_outcome(execution: Execution, deps: ExecutionDependencies) -> 
         except LostError as error:
             if execution.statement.is_write:
                 return await recover_write(execution, deps, error.why)
-            await _reset_for_retry(execution, deps, error.why)
+            await _start_again(execution, deps, error.why)
             attempt = _plan_and_dispatch
 
 
@@ -120,8 +129,10 @@ async def _resume(execution: Execution, deps: ExecutionDependencies) -> Statemen
     endpoint = await deps.dispatcher.locate(execution)
     execution.endpoint = endpoint
     running = _call_once(lambda: record_running(execution, deps))
-    state = await deps.dispatcher.follow(execution, endpoint, None, running)
-    return await _outcome_of(execution, deps, state)
+    ended = await deps.dispatcher.follow(execution, endpoint, None, running)
+    if await _move_to_spark(execution, deps, ended):
+        return await _plan_and_dispatch(execution, deps)
+    return await _outcome_of(execution, deps, ended)
 
 
 async def _plan_and_dispatch(execution: Execution, deps: ExecutionDependencies) -> StatementOutcome:
@@ -133,9 +144,7 @@ async def _plan_and_dispatch(execution: Execution, deps: ExecutionDependencies) 
         sent = sent or await _send(execution, deps, plan)
         running = _call_once(lambda: record_running(execution, deps))
         ended = await deps.dispatcher.follow(execution, sent.endpoint, sent.state, running)
-        if moved := _moved_to_spark(execution, deps, sent.compiled, ended):
-            execution.parsed = moved
-            await _reset_for_retry(execution, deps, f"DuckDB cannot answer it ({ended.error_code})")
+        if await _move_to_spark(execution, deps, ended):
             plan, sent = await _plan(execution, deps), None
             continue
         if execution.parsed:
@@ -224,25 +233,35 @@ async def _dispatch(
     """
     _set_lineage(execution, compiled)
     if compiled.is_write:
-        await record_dispatched(execution, deps, is_dispatched=True)
+        await record_dispatched(execution, deps, await before_write(execution, deps, compiled))
     execution.endpoint = endpoint
     try:
         return await deps.dispatcher.submit(execution, endpoint, _for_gateway(execution, deps, compiled))
     except GatewayRefusalError:
         if compiled.is_write:
-            await record_dispatched(execution, deps, is_dispatched=False)
+            await record_refused(execution, deps)
         raise
 
 
-def _moved_to_spark(
-    execution: Execution, deps: ExecutionDependencies, compiled: Compiled, state: StatementState
-) -> Parsed | None:
-    """Return for Spark a read that DuckDB could not answer; None where Spark may not or cannot run it."""
-    if compiled.engine is not Engine.DUCKDB or state.error_code not in SPARK_MAY_KNOW:
-        return None
-    parsed, warehouse = execution.parsed, deps.waker.warehouse_of(execution)
-    is_ready = warehouse is not None and warehouse.status is not None and warehouse.status.spark_ready
-    return parsed.on_spark() if parsed and parsed.may_move_to_spark and is_ready else None
+async def _move_to_spark(execution: Execution, deps: ExecutionDependencies, state: StatementState) -> bool:
+    """Have Spark run a read that DuckDB could not answer, and return True; False where it may not or need not.
+
+    Spark may still be starting: the gateway keeps the read pending until it is ready, as it does with a write.
+
+    Raises:
+        StatementError: Spark cannot run it either.
+        CancelledError: it was cancelled.
+    """
+    if state.engine is not EngineName.DUCKDB or state.error_code not in SPARK_MAY_KNOW:
+        return False
+    execution.check_cancelled()
+    parsed = execution.parsed or await _parse_recorded(execution, deps)
+    if not parsed.may_move_to_spark:
+        return False
+    log.info("statement %s moves to Spark: %s", execution.statement.id, state.error_code)
+    execution.parsed, execution.refusal = parsed.on_spark(), state
+    await _reset(execution, deps, EngineName.SPARK.value)
+    return True
 
 
 async def _outcome_of(execution: Execution, deps: ExecutionDependencies, state: StatementState) -> StatementOutcome:
@@ -254,37 +273,37 @@ async def _outcome_of(execution: Execution, deps: ExecutionDependencies, state: 
     statement = execution.statement
     if state.status == "failed" and state.error_code == LOST:
         raise LostError((state.error_message or "The engine was lost").rstrip("."))
+    if state.error_code == SPARK_UNAVAILABLE and (refusal := execution.refusal):
+        problem = f"{(refusal.error_message or '').rstrip('.')}; Spark was asked instead: {state.error_message}"
+        state = replace(state, error_code=refusal.error_code, error_message=problem)
     execution.inline = state.inline
-    read, written = recorded_lineage(statement.lineage)
-    is_success = state.status == "succeeded"
-    if not written:
-        rows = state.rows_produced if is_success else None
-        return StatementOutcome(state.status.value, state.error_code, state.error_message, state, rows, read=read)
-    try:
-        snapshots = await find_own_snapshots(execution, deps, statement.started_at if is_success else None)
-    except ApiError as error:  # the write is done all the same; only its snapshots are unknown
-        log.warning("the snapshots of statement %s cannot be looked up: %s", statement.id, error.sentence)
-        snapshots = []
-    if is_success or snapshots:  # an engine may fail, or be stopped, after the commit
-        return write_outcome(execution, state if is_success else None, snapshots)
-    return StatementOutcome(state.status.value, state.error_code, state.error_message, state, read=read)
+    if statement.is_write:
+        return await outcome_of_write(execution, deps, state)
+    read, _ = recorded_lineage(statement.lineage)
+    rows = state.rows_produced if state.status == "succeeded" else None
+    return StatementOutcome(state.status.value, state.error_code, state.error_message, state, rows, read=read)
 
 
-async def _reset_for_retry(execution: Execution, deps: ExecutionDependencies, why: str) -> None:
-    """Record that a read is started again.
+async def _start_again(execution: Execution, deps: ExecutionDependencies, why: str) -> None:
+    """Record that a read that was lost is started again.
 
     Raises:
-        StatementError: it was often enough.
+        StatementError: it was lost often enough.
         CancelledError: it was cancelled.
     """
     execution.check_cancelled()
-    attempts = execution.statement.attempts + 1
-    if attempts >= MAX_ATTEMPTS:
-        raise StatementError(LOST, f"{why}, {attempts} times.")
+    execution.losses += 1
+    if execution.losses >= MAX_ATTEMPTS:
+        raise StatementError(LOST, f"{why}, {execution.losses} times.")
     log.warning("statement %s is run again: %s", execution.statement.id, why)
-    await change(
-        execution, deps, {"attempts": attempts, "status": "pending", "is_dispatched": False, "started_at": None}
-    )
+    await _reset(execution, deps, None)
+
+
+async def _reset(execution: Execution, deps: ExecutionDependencies, engine: str | None) -> None:
+    """Record that a read waits for an engine again, under another id at the gateway."""
+    attempts = execution.statement.attempts + 1
+    values = {"attempts": attempts, "status": "pending", "engine": engine, "is_dispatched": False, "started_at": None}
+    await change(execution, deps, values)
 
 
 async def _plan(execution: Execution, deps: ExecutionDependencies) -> Plan:
@@ -293,11 +312,8 @@ async def _plan(execution: Execution, deps: ExecutionDependencies) -> Plan:
     Raises:
         StatementError: it cannot be compiled.
     """
-    statement = execution.statement
-    workspace = deps.workspaces.get(statement.workspace)
-    if workspace is None or workspace.metadata.uid != statement.workspace_uid:
-        raise StatementError("WORKSPACE_DELETED", f"Workspace {statement.workspace} was deleted.")
-    parsed = execution.parsed or await _parse_recorded(execution, deps, workspace)
+    workspace = _workspace_of(execution, deps)
+    parsed = execution.parsed or await _parse_recorded(execution, deps)
     execution.parsed = parsed
     made_at = asyncio.get_running_loop().time()
     if parsed.plan and made_at - parsed.plan.made_at <= PLAN_GOOD_SECONDS:
@@ -310,9 +326,17 @@ async def _plan(execution: Execution, deps: ExecutionDependencies) -> Plan:
         raise StatementError("UNSUPPORTED", error.sentence) from error
 
 
-async def _parse_recorded(execution: Execution, deps: ExecutionDependencies, workspace: Workspace) -> Parsed:
-    """Parse a statement that another process accepted."""
+def _workspace_of(execution: Execution, deps: ExecutionDependencies) -> Workspace:
     statement = execution.statement
+    workspace = deps.workspaces.get(statement.workspace)
+    if workspace is None or workspace.metadata.uid != statement.workspace_uid:
+        raise StatementError("WORKSPACE_DELETED", f"Workspace {statement.workspace} was deleted.")
+    return workspace
+
+
+async def _parse_recorded(execution: Execution, deps: ExecutionDependencies) -> Parsed:
+    """Parse a statement that another process accepted."""
+    statement, workspace = execution.statement, _workspace_of(execution, deps)
     request = PlanRequest(query=statement.query, dialect=statement.dialect, **statement.request)
     try:
         return await deps.planner.parse(request, workspace)

@@ -26,7 +26,7 @@ class Statement(Base):
         is_write: whether it changes tables.
         status: pending, running, succeeded, failed or cancelled.
         is_dispatched: whether it may have been sent to an engine; such a write is never sent again.
-        attempts: how often it was lost and started again; only for reads.
+        attempts: how often it was started again, because it was lost or moved to Spark; only for reads.
         result_schema: [{"name", "type"}] of its columns; None when it has no result.
         result: {"key", "bytes", "schema_bytes", "batches": [[rows, offset, length]]} of the result; None when there is
             none, or it was deleted.
@@ -39,6 +39,9 @@ class Statement(Base):
         owner: the server process that runs it.
         lease_until: until when the owner holds it; the owner renews this.
         cancel_requested: whether its cancellation was requested.
+        is_accepted: whether its owner knows that the record is stored. Where it does not, its caller was told of a
+            failure, and nobody runs it.
+        before_write: of a write that was dispatched, the tables that it writes as they were before (BeforeWrite).
     """
 
     __tablename__ = "statements"
@@ -82,3 +85,5 @@ class Statement(Base):
     owner: Mapped[str] = mapped_column(String(64))
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    is_accepted: Mapped[bool] = mapped_column(default=False)
+    before_write: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -19,6 +19,7 @@ from .dependencies import ExecutionDependencies
 from .execution import Execution, StatementOutcome
 from .models import Statement
 from .retrying import retried
+from .table_states import BeforeWrite
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +56,24 @@ async def _insert(execution: Execution, deps: ExecutionDependencies, record: dic
         execution.recorded.set_result(None)
 
 
-async def record_dispatched(execution: Execution, deps: ExecutionDependencies, *, is_dispatched: bool) -> None:
-    """Record that a statement may be at its gateway from now on, or that it certainly is not.
+async def record_dispatched(execution: Execution, deps: ExecutionDependencies, before: BeforeWrite) -> None:
+    """Record that a write may be at its gateway from now on, and its tables as they are before.
 
     Raises:
         LeaseLostError: another process owns it now.
     """
     statement = execution.statement
     values = {"engine": statement.engine, "lineage": statement.lineage, "started_at": statement.started_at}
-    await change(execution, deps, {"is_dispatched": is_dispatched, **values})
+    await change(execution, deps, {"is_dispatched": True, "before_write": before.to_json(), **values})
+
+
+async def record_refused(execution: Execution, deps: ExecutionDependencies) -> None:
+    """Record that a write is certainly not at its gateway.
+
+    Raises:
+        LeaseLostError: another process owns it now.
+    """
+    await change(execution, deps, {"is_dispatched": False})
 
 
 async def record_running(execution: Execution, deps: ExecutionDependencies) -> None:
@@ -90,7 +100,22 @@ async def change(execution: Execution, deps: ExecutionDependencies, values: dict
     await execution.recorded
     if not await retry_database(lambda: deps.repository.change(statement.id, statement.owner, values)):
         raise LeaseLostError
-    execution.change(values)
+    execution.change({**values, "is_accepted": True})
+
+
+async def accept(execution: Execution, deps: ExecutionDependencies) -> None:
+    """Make a statement's id good for its caller, before it is told: others run the statement if this process ends.
+
+    While the database is unavailable it is told all the same: should this process end meanwhile, the statement fails
+    with the code NOT_ACCEPTED.
+    """
+    statement = execution.statement
+    if statement.is_accepted or not execution.is_recorded:
+        return
+    try:
+        statement.is_accepted = await deps.repository.accept(statement.id)
+    except _UNAVAILABLE as error:
+        log.warning("statement %s is not accepted yet: %s", statement.id, error)
 
 
 async def finish(execution: Execution, deps: ExecutionDependencies, outcome: StatementOutcome) -> None:

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+import logging
+from dataclasses import dataclass
 from typing import Any
 
+from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.features.lineage.service import TableAccess, accesses_in
 from icefield_crds.wire.gateway import StatementState
-from icefield_sql import TableName
+from icefield_sql import Compiled, TableName
 
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import Execution, StatementError, StatementOutcome
-from .snapshots import WrittenSnapshot, find_written_snapshots
+from .judgement import Found, Judgement, Verdict, judge
+from .snapshots import WrittenSnapshot, written_snapshot
+from .table_states import BeforeWrite, TableState, load_all
+
+log = logging.getLogger(__name__)
 
 LOST = "ENGINE_LOST"
+UNKNOWN = "OUTCOME_UNKNOWN"
+"""The error code of a write that may have been applied."""
 POLL_SECONDS = 1.0
+_STOPPED = frozenset({"CANCELLED", "TIMED_OUT"})
+"""The error codes of statements that were stopped from outside, at any point of their work."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the tables of a write show."""
+
+    judgement: Judgement
+    snapshots: list[WrittenSnapshot]
+
+
+async def before_write(execution: Execution, deps: ExecutionDependencies, compiled: Compiled) -> BeforeWrite:
+    """Return what is recorded of a write before it is sent.
+
+    Raises:
+        StatementError: the catalog is unavailable.
+    """
+    catalog = deps.catalogs.of(execution.statement.workspace)
+    found = await retry_catalog(lambda: load_all(catalog, compiled.written))
+    command = execution.parsed.statement.command if execution.parsed else ""
+    return BeforeWrite(command, {name: TableState.of(each) if each else None for name, each in found.items()})
 
 
 def write_outcome(
@@ -45,41 +75,80 @@ def write_outcome(
 async def recover_write(execution: Execution, deps: ExecutionDependencies, why: str) -> StatementOutcome:
     """Read from the tables whether a lost write was applied; an engine's last commit may arrive late."""
     give_up = asyncio.get_running_loop().time() + deps.settings.settling_seconds
+    _, written = recorded_lineage(execution.statement.lineage)
     while True:
         try:
-            snapshots = await retry_catalog(lambda: find_own_snapshots(execution, deps))
+            findings = await retry_catalog(lambda: examine(execution, deps, is_success=False))
         except StatementError:
-            finding = "its tables cannot be read"
+            judgement = Judgement(Verdict.UNKNOWN, "its tables cannot be read")
             break
-        if snapshots:
-            return write_outcome(execution, None, snapshots)
-        if asyncio.get_running_loop().time() > give_up:
-            finding = "its tables show no change by it"
+        judgement = findings.judgement
+        if judgement.verdict is Verdict.APPLIED:
+            return write_outcome(execution, None, findings.snapshots)
+        if not written or asyncio.get_running_loop().time() > give_up:
             break
         await asyncio.sleep(POLL_SECONDS)
     read, _ = recorded_lineage(execution.statement.lineage)
-    return StatementOutcome("failed", LOST, f"{why}; {finding}, and it was not run again.", read=read)
+    if judgement.verdict is Verdict.NOT_APPLIED:
+        message = f"{why}; its tables show no change by it, and it was not run again."
+        return StatementOutcome("failed", LOST, message, read=read)
+    return StatementOutcome("failed", UNKNOWN, f"{why}; {unknown_because(judgement)}", read=read)
 
 
-async def find_own_snapshots(
-    execution: Execution, deps: ExecutionDependencies, since: datetime | None = None
-) -> list[WrittenSnapshot]:
-    """Return the snapshots that a write committed.
+async def outcome_of_write(
+    execution: Execution, deps: ExecutionDependencies, state: StatementState
+) -> StatementOutcome:
+    """Return the outcome of a write that ended at the gateway; an engine may fail, or be stopped, after the commit.
 
-    Args:
-        execution: the write.
-        deps: the dependencies of statement execution.
-        since: when it started, where it is known to have succeeded.
+    What failed by itself was not applied, unless a snapshot names it; of what was stopped that is not certain.
     """
-    catalog = execution.statement.workspace
-    _, written = recorded_lineage(execution.statement.lineage)
-    tables = [_table(name, catalog) for name, _ in written]
-    return await find_written_snapshots(deps.catalogs.of(catalog), execution.statement.id, tables, since)
+    is_success = state.status == "succeeded"
+    read, _ = recorded_lineage(execution.statement.lineage)
+    try:
+        findings = await examine(execution, deps, is_success=is_success)
+    except ApiError as error:
+        log.warning("the tables of statement %s cannot be read: %s", execution.statement.id, error.sentence)
+        findings = Findings(Judgement(Verdict.UNKNOWN, "its tables cannot be read"), [])
+    is_stopped, verdict, message = state.error_code in _STOPPED, findings.judgement.verdict, state.error_message
+    if is_success or findings.snapshots or (is_stopped and verdict is Verdict.APPLIED):
+        return write_outcome(execution, state if is_success else None, findings.snapshots)
+    if is_stopped and verdict is Verdict.UNKNOWN:
+        message = f"{(message or 'It was stopped').rstrip('.')}; {unknown_because(findings.judgement)}"
+    return StatementOutcome(state.status.value, state.error_code, message, state, read=read)
+
+
+async def examine(execution: Execution, deps: ExecutionDependencies, *, is_success: bool) -> Findings:
+    """Read what the tables of a write show now.
+
+    Raises:
+        ApiError: the catalog is unavailable.
+    """
+    statement = execution.statement
+    before = BeforeWrite.from_json(statement.before_write) if statement.before_write else None
+    _, written = recorded_lineage(statement.lineage)
+    names = [_table(name, statement.workspace) for name, _ in written]
+    after = await load_all(deps.catalogs.of(statement.workspace), names)
+    found = (_own_snapshot(statement.id, name, each, before if is_success else None) for name, each in after.items())
+    return Findings(judge(statement.id, before, after), [snapshot for snapshot in found if snapshot])
+
+
+def unknown_because(judgement: Judgement) -> str:
+    """Return the second half of the message of a write that may have been applied."""
+    return f"whether it was applied is unknown, because {judgement.reason}; check before you run it again."
 
 
 def recorded_lineage(lineage: dict[str, Any] | None) -> tuple[tuple[TableAccess, ...], tuple[TableAccess, ...]]:
     """Return (read, written) of a record's lineage."""
     return accesses_in(lineage or {}, "read"), accesses_in(lineage or {}, "written")
+
+
+def _own_snapshot(
+    statement_id: str, name: TableName, found: Found, succeeded: BeforeWrite | None
+) -> WrittenSnapshot | None:
+    if found is None:
+        return None
+    state = succeeded.tables.get(name) if succeeded else None
+    return written_snapshot(name, found.metadata, statement_id, state.sequence_number if state else None)
 
 
 def _table(name: str, catalog: str) -> TableName:

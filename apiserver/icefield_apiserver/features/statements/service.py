@@ -302,6 +302,7 @@ class StatementService:
             "run_uid": run_uid,
             "context": request.context,
             "cancel_requested": False,
+            "is_accepted": False,
             **self._executor.lease(),
         }
 
@@ -334,12 +335,17 @@ class StatementService:
             raise Conflict("The idempotency key was used for another statement.") from error
         if execution := self._executor.find(found.id):
             return await self._awaited(execution, request)
+        if found.status not in FINAL_PHASES and not await self._repository.accept(found.id):
+            found = await self._repository.get(found.workspace_uid, found.id)  # it ended meanwhile
         return await self._with_rows(found, None, request)
 
     async def _awaited(self, execution: Execution, request: ExecuteRequest) -> tuple[Statement, bytes | None]:
         """Return a statement after the request's wait, with its first rows."""
         await self._wait(execution, request.wait_seconds)
-        return await self._with_rows(await self._current(execution), execution.inline, request)
+        statement = await self._current(execution)
+        if statement.status not in FINAL_PHASES:
+            await self._executor.accept(execution)
+        return await self._with_rows(statement, execution.inline, request)
 
     async def _with_rows(
         self, statement: Statement, inline: bytes | None, request: ExecuteRequest

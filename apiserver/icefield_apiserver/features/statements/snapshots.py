@@ -1,22 +1,21 @@
 """The snapshots that a write committed: each carries the statement's id in its summary.
 
 Spark writes it there (`spark.sql.iceberg.snapshot-property.icefield.statement-id`, set by the gateway), so the tables
-themselves show what a write did, even when the engine was lost.
+themselves show what a write did, even when the engine was lost. A delete of whole files is the exception: Iceberg
+writes no such property into its summary.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from icefield_apiserver.core.catalog import IcebergCatalog
-from icefield_apiserver.core.errors import NotFound
 from icefield_sql import TableName
 
 PROPERTY = "icefield.statement-id"
+OF_PLATFORM = "icefield."
+"""What the properties begin with that name a statement or a run."""
 
 
 @dataclass(frozen=True)
@@ -32,45 +31,49 @@ class WrittenSnapshot:
     rows: int | None
 
 
-async def find_written_snapshots(
-    catalog: IcebergCatalog, statement_id: str, written: Sequence[TableName], since: datetime | None = None
-) -> list[WrittenSnapshot]:
-    """Return the snapshots that a statement committed in the tables that it writes, the newest of each table.
+def snapshots_of(metadata: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the snapshots in a table's metadata."""
+    return metadata.get("snapshots") or ()
+
+
+def made_after(metadata: Mapping[str, Any], sequence_number: int | None) -> list[Mapping[str, Any]] | None:
+    """Return the snapshots made after the one with this sequence number.
+
+    None where that cannot be told: some have expired, or the table does not number them (format version 1).
+    """
+    if sequence_number is None:
+        return None
+    made = [each for each in snapshots_of(metadata) if int(each.get("sequence-number") or 0) > sequence_number]
+    expected = int(metadata.get("last-sequence-number") or 0) - sequence_number
+    return made if len(made) == expected else None
+
+
+def is_bare_delete(snapshot: Mapping[str, Any]) -> bool:
+    """Return whether a snapshot deletes whole files, and names neither a statement nor a run."""
+    summary: Mapping[str, Any] = snapshot.get("summary") or {}
+    is_named = any(key.startswith(OF_PLATFORM) for key in summary)
+    return summary.get("operation") == "delete" and not is_named
+
+
+def written_snapshot(
+    table: TableName, metadata: Mapping[str, Any], statement_id: str, bare_after: int | None
+) -> WrittenSnapshot | None:
+    """Return the newest snapshot that a statement committed in a table; None where none is known to be its own.
 
     Args:
-        catalog: the workspace's.
+        table: its name.
+        metadata: its metadata.
         statement_id: the statement.
-        written: the tables.
-        since: when it started, where it is known to have succeeded: a delete of whole files, into whose summary Iceberg
-            writes no properties, is then recognized by its time.
-
-    Raises:
-        ApiError: the catalog is unavailable.
+        bare_after: where the statement is known to have succeeded, the table's sequence number before it: the only
+            delete of whole files since is then its own. None otherwise.
     """
-    found = await asyncio.gather(*(_find(catalog, statement_id, table, since) for table in written))
-    return [snapshot for snapshot in found if snapshot]
-
-
-async def _find(
-    catalog: IcebergCatalog, statement_id: str, table: TableName, since: datetime | None
-) -> WrittenSnapshot | None:
-    try:
-        loaded = await catalog.load_table(table.namespace, table.name)
-    except NotFound:
+    own = [each for each in snapshots_of(metadata) if (each.get("summary") or {}).get(PROPERTY) == statement_id]
+    if not own:
+        bare = [each for each in made_after(metadata, bare_after) or () if is_bare_delete(each)]
+        own = bare if len(bare) == 1 else []
+    if not own:
         return None
-    snapshots = loaded.metadata.get("snapshots") or ()
-    made = [snapshot for snapshot in snapshots if (snapshot.get("summary") or {}).get(PROPERTY) == statement_id]
-    if not made and since is not None:
-        made = [snapshot for snapshot in snapshots if _is_bare_delete(snapshot, since)]
-    if not made:
-        return None
-    newest = max(made, key=lambda snapshot: int(snapshot.get("sequence-number") or 0))
+    newest = max(own, key=lambda snapshot: int(snapshot.get("sequence-number") or 0))
     summary = newest.get("summary") or {}
     rows = int(summary.get("added-records", 0)) if summary.get("operation") == "append" else None
     return WrittenSnapshot(table, int(newest["snapshot-id"]), rows)
-
-
-def _is_bare_delete(snapshot: Mapping[str, Any], since: datetime) -> bool:
-    summary = snapshot.get("summary") or {}
-    made_at = int(snapshot.get("timestamp-ms") or 0)
-    return summary.get("operation") == "delete" and PROPERTY not in summary and made_at >= since.timestamp() * 1000

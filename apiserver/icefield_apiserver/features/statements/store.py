@@ -2,6 +2,9 @@
 
 A statement that has not ended belongs to one server process, its owner, for as long as the lease lasts. Every change
 names the owner, so a process that lost its lease changes nothing.
+
+The answer to the INSERT of a record may be lost: the owner then tells its caller that it failed, though the record is
+stored. So a record is accepted only by the owner's next change of it, and one that was never accepted is never run.
 """
 
 from __future__ import annotations
@@ -146,8 +149,13 @@ class StatementRepository:
             return (await session.scalars(query.order_by(Statement.id.desc()).limit(window.limit + 1))).all()
 
     async def change(self, statement_id: str, owner: str, values: Values) -> bool:
-        """Change a statement that has not ended; return whether it is (still) the owner's."""
-        return await self._db.execute(_owned(statement_id, owner).values(dict(values))) == 1
+        """Change a statement that has not ended, and accept it; return whether it is (still) the owner's."""
+        return await self._db.execute(_owned(statement_id, owner).values({**values, "is_accepted": True})) == 1
+
+    async def accept(self, statement_id: str) -> bool:
+        """Record that a statement may be told of, for its id to hold from now on; return whether it has not ended."""
+        change = update(Statement).where(Statement.id == statement_id, Statement.status.in_(ACTIVE))
+        return await self._db.execute(change.values(is_accepted=True)) == 1
 
     async def finish(self, statement_id: str, owner: str, values: Values, more: Sequence[Insert]) -> bool:
         """Change a statement for the last time, and return whether it was (still) the owner's.
@@ -174,10 +182,13 @@ class StatementRepository:
         return await self._db.execute(change.values(cancel_requested=True)) == 1
 
     async def renew(self, owner: str, statement_ids: Sequence[str], lease_until: datetime) -> dict[str, bool]:
-        """Renew leases of the owner; return the ids still its own, each with whether its cancellation was requested."""
+        """Renew leases of the owner, and accept the statements.
+
+        Return the ids still its own, each with whether its cancellation was requested.
+        """
         mine = Statement.id.in_(statement_ids), Statement.owner == owner, Statement.status.in_(ACTIVE)
         async with self._db.session() as session:
-            await session.execute(update(Statement).where(*mine).values(lease_until=lease_until))
+            await session.execute(update(Statement).where(*mine).values(lease_until=lease_until, is_accepted=True))
             rows = await session.execute(select(Statement.id, Statement.cancel_requested).where(*mine))
             return {row[0]: row[1] for row in rows}
 
@@ -188,8 +199,7 @@ class StatementRepository:
 
     async def adopt(self, owner: str, lease_until: datetime, limit: int) -> list[Statement]:
         """Adopt statements whose lease expired, and return them."""
-        moment = now()
-        lost = Statement.status.in_(ACTIVE), Statement.lease_until < moment
+        lost = Statement.status.in_(ACTIVE), Statement.lease_until < now(), Statement.is_accepted
         async with self._db.session() as session:
             found = (await session.scalars(select(Statement).where(*lost).order_by(Statement.id).limit(limit))).all()
         adopted = []
@@ -200,6 +210,17 @@ class StatementRepository:
                 statement.owner, statement.lease_until = owner, lease_until
                 adopted.append(statement)
         return adopted
+
+    async def refuse_unaccepted(self, error_code: str, error_message: str) -> int:
+        """End statements that were never accepted and whose lease expired; return how many.
+
+        Their idempotency keys can be used again.
+        """
+        moment = now()
+        lost = Statement.status.in_(ACTIVE), Statement.lease_until < moment, Statement.is_accepted.is_(False)
+        ended = {"status": "failed", "finished_at": moment, "idempotency_key": None}
+        change = update(Statement).where(*lost)
+        return await self._db.execute(change.values(error_code=error_code, error_message=error_message, **ended))
 
     async def expired(self, limit: int) -> list[tuple[str, str]]:
         """Return (id, key) of expired results."""

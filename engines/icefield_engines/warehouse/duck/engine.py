@@ -52,7 +52,7 @@ class DuckDBEngine:
     async def wait_until_ready(self) -> None:
         """Return at once."""
 
-    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> DuckDBExecution:
+    def execution(self, statement_id: str, sql: str) -> DuckDBExecution:
         """Return the statement, not yet started."""
         return DuckDBExecution(self._database.cursor(), sql, self._guard)
 

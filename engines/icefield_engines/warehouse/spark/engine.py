@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from icefield_crds.wire.gateway import EngineName
 from icefield_engines.warehouse.engine import Rows
-from icefield_engines.warehouse.errors import Code, EngineError, lost
+from icefield_engines.warehouse.errors import Code, EngineError
 
 from .connection import SparkConnection
 from .errors import describe_error, is_lost
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SESSIONS_TRIED = 8
-_GONE = "Spark ended while the statement ran, perhaps out of memory"
+_GONE = "Spark ended while the statement ran, perhaps out of memory."
 
 
 class SparkEngine:
@@ -50,22 +50,19 @@ class SparkEngine:
         if not await self._connection.wait(self._wait_seconds):
             raise unavailable(self._wait_seconds)
 
-    def execution(self, statement_id: str, sql: str, *, is_write: bool) -> SparkExecution:
+    def execution(self, statement_id: str, sql: str) -> SparkExecution:
         """Return the statement, not yet started."""
-        return SparkExecution(self._connection, statement_id, sql, is_write=is_write, wait_seconds=self._wait_seconds)
+        return SparkExecution(self._connection, statement_id, sql, self._wait_seconds)
 
 
 class SparkExecution:
     """One statement in a session of its own."""
 
-    def __init__(
-        self, connection: SparkConnection, statement_id: str, sql: str, *, is_write: bool, wait_seconds: float
-    ) -> None:
+    def __init__(self, connection: SparkConnection, statement_id: str, sql: str, wait_seconds: float) -> None:
         """Run this SQL in a session of this connection; wait up to `wait_seconds` for the server."""
         self._connection = connection
         self._id = statement_id
         self._sql = sql
-        self._is_write = is_write
         self._wait_seconds = wait_seconds
         self._session: Session | None = None
         self._has_started = False
@@ -101,7 +98,7 @@ class SparkExecution:
         if not self._has_started or not is_lost(error):
             return describe_error(error)
         self._connection.lose(self._session)
-        return Code.ENGINE_LOST, lost(_GONE, is_write=self._is_write)
+        return Code.ENGINE_LOST, _GONE
 
     def _prepared_session(self) -> Session:
         """Return a session for the statement; when Spark was just lost, one on the next start of Spark.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -42,6 +42,8 @@ from icefield_crds import (
 from icefield_crds.wire.gateway import ResultIndex, StatementPhase, StatementRequest, StatementState
 from icefield_sql import Column, Table
 
+from .tables import TableAt
+
 PRINCIPAL = Principal("ada@acme.eu", "user", "acme", Role.ADMIN)
 LOCATION = "s3://lake/orders/1.metadata.json"
 ORDERS = Table(LOCATION, 1, columns=(Column("id", "bigint"), Column("name", "string")))
@@ -65,7 +67,7 @@ class InMemoryCatalog:
         self.loads = 0
         self.answers = asyncio.Event()
         self.answers.set()
-        self.snapshots: list[dict[str, Any]] = []
+        self.current = TableAt()
 
     def of(self, workspace: str) -> InMemoryCatalog:
         return self
@@ -100,10 +102,9 @@ class InMemoryCatalog:
         return []
 
     def _loaded(self) -> Any:
-        metadata = {"current-snapshot-id": -1, "snapshots": self.snapshots}
-        return SimpleNamespace(
-            metadata=metadata, metadata_location=self.table.metadata_location if self.table else None
-        )
+        location = self.table.metadata_location if self.table else ""
+        committed = f"-{self.current.version}" if self.current.version > 1 else ""
+        return replace(self.current.loaded, metadata_location=location + committed)
 
 
 class InMemoryRecords:
@@ -111,12 +112,16 @@ class InMemoryRecords:
 
     Attributes:
         refusal: raised by every INSERT; None to store.
+        accepted: the statements accepted before their ids were told.
+        changes: all changes between INSERT and end.
     """
 
     def __init__(self) -> None:
         self.ended: dict[str, Any] = {}
         self.writes: Counter[str] = Counter()
         self.refusal: Exception | None = None
+        self.accepted: list[str] = []
+        self.changes: list[dict[str, Any]] = []
 
     async def insert(self, values: Any) -> None:
         if self.refusal:
@@ -127,12 +132,20 @@ class InMemoryRecords:
 
     async def change(self, statement_id: str, owner: str, values: Any) -> bool:
         self.writes[statement_id] += 1
+        self.changes.append(values)
         return True
 
     async def finish(self, statement_id: str, owner: str, values: Any, more: Any) -> bool:
         self.writes[statement_id] += 1
         self.ended[statement_id] = values
         return True
+
+    async def accept(self, statement_id: str) -> bool:
+        self.accepted.append(statement_id)
+        return True
+
+    async def refuse_unaccepted(self, error_code: str, error_message: str) -> int:
+        return 0
 
     async def renew(self, owner: str, statement_ids: Any, lease_until: Any) -> dict[str, bool]:
         return dict.fromkeys(statement_ids, False)
@@ -164,6 +177,8 @@ class EchoGateway:
     """Whether it stores every result, because it knows nothing of `content_bytes`."""
     failures: list[Exception | tuple[str, str]] = field(default_factory=list)
     """What happens to the next statements instead: an error of the call, or (code, message) of a failed statement."""
+    on_write: Callable[[], None] | None = None
+    """What a write does to its table, whether its answer arrives or not."""
     seconds: float = 0.0
     """How long a statement takes."""
 
@@ -173,6 +188,8 @@ class EchoGateway:
         self.received.append(statement)
         self.ids.append(statement_id)
         await asyncio.sleep(self.seconds)
+        if statement.is_write and self.on_write:
+            self.on_write()
         if self.failures:
             failure = self.failures.pop(0)
             if isinstance(failure, Exception):
@@ -245,6 +262,7 @@ class InProcess:
     catalog: InMemoryCatalog
     gateway: EchoGateway
     records: InMemoryRecords
+    warehouses: OneWarehouse
 
 
 @asynccontextmanager
@@ -278,7 +296,7 @@ async def in_process() -> AsyncIterator[InProcess]:
     on_warehouse = WarehouseStatements(statements, cast(Any, warehouses), cast(Any, cluster))
     queries = QueryService(query_planner, on_warehouse, cast(Any, submitted), spark)
     async with executor.running():
-        yield InProcess(statements, queries, spark, catalog, gateway, records)
+        yield InProcess(statements, queries, spark, catalog, gateway, records, warehouses)
 
 
 @dataclass

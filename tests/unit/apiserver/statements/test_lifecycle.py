@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -12,9 +12,11 @@ from icefield_apiserver.features.statements import lifecycle, record
 from icefield_apiserver.features.statements.gateway import GatewayRefusalError
 from icefield_apiserver.features.statements.models import Statement
 from icefield_apiserver.features.statements.requests import ExecuteRequest, PlanRequest
+from icefield_crds import Warehouse
 from icefield_crds.wire.gateway import EngineName
 
 from .in_process import PRINCIPAL, InProcess, in_process
+from .tables import TableAt
 
 READ = "SELECT id FROM default.orders"
 WRITE = "INSERT INTO default.orders SELECT * FROM default.orders"
@@ -56,22 +58,123 @@ async def test_a_read_is_not_run_again_for_ever(services: InProcess) -> None:
     assert len(services.gateway.received) == lifecycle.MAX_ATTEMPTS
 
 
-async def test_a_lost_write_is_never_sent_again(services: InProcess) -> None:
+DELETE = "DELETE FROM default.orders WHERE id > 3"
+ALTER = "ALTER TABLE default.orders SET TBLPROPERTIES ('a' = '1')"
+NO_CHANGE = "The engine was lost; its tables show no change by it, and it was not run again."
+CHANGED = (
+    "The engine was lost; whether it was applied is unknown, because default.orders was changed after it was sent, and "
+    "the change names no statement; check before you run it again."
+)
+NO_TABLE = (
+    "The engine was lost; whether it was applied is unknown, because CREATE SCHEMA changes no table that could be "
+    "compared; check before you run it again."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "code", "message"),
+    [
+        (WRITE, None, "ENGINE_LOST", NO_CHANGE),
+        (WRITE, TableAt.snapshot, "ENGINE_LOST", NO_CHANGE),
+        (DELETE, None, "ENGINE_LOST", NO_CHANGE),
+        (DELETE, lambda table: table.snapshot("delete"), "OUTCOME_UNKNOWN", CHANGED),
+        (ALTER, TableAt.snapshot, "ENGINE_LOST", NO_CHANGE),
+        (ALTER, lambda table: table.altered(a="1"), "OUTCOME_UNKNOWN", CHANGED),
+        ("CREATE SCHEMA raw", None, "OUTCOME_UNKNOWN", NO_TABLE),
+    ],
+)
+async def test_a_lost_write_is_judged_by_its_tables_and_never_sent_again(
+    services: InProcess, text: str, change: Callable[[TableAt], TableAt] | None, code: str, message: str
+) -> None:
+    commit_with_the_next_write(services, change or (lambda table: table))
     services.gateway.failures = [LOST]
     services.statements._executor._deps.settings.settling_seconds = 0
-    statement = await execute(services, WRITE)
-    assert (statement.status, statement.error_code) == ("failed", "ENGINE_LOST")
-    assert statement.error_message == (
-        "The engine was lost; its tables show no change by it, and it was not run again."
-    )
+    statement = await execute(services, text)
+    assert (statement.status, statement.error_code, statement.error_message) == ("failed", code, message)
     assert len(services.gateway.received) == 1
 
 
-async def test_what_duckdb_cannot_answer_moves_to_spark(services: InProcess) -> None:
+@pytest.mark.parametrize("failure", [LOST, ("CANCELLED", "The statement was cancelled.")])
+async def test_a_write_that_its_table_names_was_applied(services: InProcess, failure: tuple[str, str]) -> None:
+    commit_with_the_next_write(services, lambda table: table.signed(services.gateway.ids[-1]))
+    services.gateway.failures = [failure]
+    statement = await execute(services, WRITE)
+    assert (statement.status, statement.error_code) == ("succeeded", None)
+    assert [each["snapshot_id"] for each in (statement.lineage or {})["written_snapshots"]] == [101]
+
+
+async def test_a_write_that_was_stopped_may_have_been_applied(services: InProcess) -> None:
+    commit_with_the_next_write(services, lambda table: table.altered(a="1"))
+    services.gateway.failures = [("TIMED_OUT", "The statement did not end within 5 s.")]
+    statement = await execute(services, ALTER)
+    assert (statement.status, statement.error_code) == ("failed", "TIMED_OUT")
+    assert statement.error_message == (
+        "The statement did not end within 5 s; whether it was applied is unknown, because default.orders was changed "
+        "after it was sent, and the change names no statement; check before you run it again."
+    )
+
+
+async def test_a_delete_of_whole_files_that_succeeded_has_its_snapshot(services: InProcess) -> None:
+    commit_with_the_next_write(services, lambda table: table.snapshot("delete"))
+    statement = await execute(services, DELETE)
+    assert [each["snapshot_id"] for each in (statement.lineage or {})["written_snapshots"]] == [101]
+
+
+def commit_with_the_next_write(services: InProcess, change: Callable[[TableAt], TableAt]) -> None:
+    """Have the table change when a write arrives at the gateway, whatever becomes of the answer."""
+
+    def commit() -> None:
+        services.catalog.current = change(services.catalog.current)
+
+    services.gateway.on_write = commit
+
+
+@pytest.mark.parametrize("is_spark_ready", [True, False])
+async def test_what_duckdb_cannot_answer_moves_to_spark(services: InProcess, is_spark_ready: bool) -> None:
+    """Though Spark still starts: the gateway has it wait, as a write does."""
+    warehouse = services.warehouses.warehouse
+    status = {**(warehouse.status.to_api() if warehouse.status else {}), "sparkReady": is_spark_ready}
+    services.warehouses.warehouse = Warehouse.model_validate({**warehouse.to_api(), "status": status})
     services.gateway.failures = [("BINDER_ERROR", "There is no such function.")]
     statement = await execute(services, READ)
     assert (statement.status, statement.engine) == ("succeeded", "spark")
     assert [each.engine for each in services.gateway.received] == [EngineName.DUCKDB, EngineName.SPARK]
+
+
+async def test_a_read_that_waits_for_spark_is_pending_there(
+    services: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "LATE_SECONDS", 0.0)
+    services.gateway.seconds = 0.05
+    services.gateway.failures = [("BINDER_ERROR", "There is no such function.")]
+    await execute(services, READ)
+    moved = [each for each in services.records.changes if each.get("status") == "pending"]
+    assert [(each["engine"], each["is_dispatched"]) for each in moved] == [("spark", False)]
+
+
+async def test_a_read_whose_spark_does_not_start_fails_for_both_reasons(services: InProcess) -> None:
+    services.gateway.failures = [
+        ("BINDER_ERROR", "There is no such function."),
+        ("SPARK_UNAVAILABLE", "Spark was not ready within 300 s."),
+    ]
+    statement = await execute(services, READ)
+    assert (statement.status, statement.error_code, statement.error_message) == (
+        "failed",
+        "BINDER_ERROR",
+        "There is no such function; Spark was asked instead: Spark was not ready within 300 s.",
+    )
+
+
+async def test_a_read_that_was_lost_twice_may_still_move_to_spark(services: InProcess) -> None:
+    services.gateway.failures = [LOST, LOST, ("BINDER_ERROR", "There is no such function.")]
+    statement = await execute(services, READ)
+    assert (statement.status, statement.engine) == ("succeeded", "spark")
+
+
+async def test_an_id_that_is_told_is_accepted_before(services: InProcess) -> None:
+    request = ExecuteRequest(PlanRequest(READ), "default", wait_seconds=0)
+    statement, _ = await services.statements.execute(PRINCIPAL, request)
+    assert (statement.status, services.records.accepted) == ("pending", [statement.id])
 
 
 async def test_a_failure_is_recorded(services: InProcess) -> None:
