@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import jwt
 
@@ -10,6 +11,7 @@ from icefield_apiserver.core.db import Database
 from icefield_apiserver.core.errors import Unauthorized
 from icefield_apiserver.core.kube.store import Store
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory, workspace_not_found
+from icefield_apiserver.core.shared_lookups import SharedLookups
 from icefield_crds import Role, Run, Workspace
 
 from . import api_keys, membership
@@ -23,6 +25,8 @@ REFUSED = "The token is invalid, expired or revoked."
 
 class Authenticator:
     """Finds the caller of a request. Nothing is cached between requests: a revoked token is refused at once.
+
+    Requests with the same key that arrive together share one look into the database, which begins after they arrived.
 
     Args:
         db: users and keys.
@@ -45,6 +49,7 @@ class Authenticator:
         self._run_tokens = run_tokens
         self._workspaces = workspaces
         self._runs = runs
+        self._keys = SharedLookups(partial(api_keys.verify, db))
 
     async def authenticate(self, token: str, workspace: str | None) -> Caller:
         """Return the caller.
@@ -86,7 +91,7 @@ class Authenticator:
         return replace(caller, workspace=own[0][0], role=own[0][1])
 
     async def _by_api_key(self, key: str, workspace: str | None) -> Caller:
-        found = await api_keys.verify(self._db, key)
+        found = await self._keys.get(key)
         if found is None:
             raise Unauthorized(REFUSED)
         caller = Caller(person=found.email, kind="api_key", name=found.name, user_id=found.user_id)

@@ -60,7 +60,8 @@ async def test_a_caller_that_repeats_it_at_once_with_its_key_has_it_run_once(
     assert (await client.post("/sql/execute", json=READ, headers=key)).status_code == 503
     again = await client.post("/sql/execute", json=READ, headers=key)
     assert again.status_code == 202
-    assert (await ended(client, again.json()["statement_id"]))["status"] == "succeeded"
+    statement = await ended(client, again.json()["statement_id"])
+    assert (statement["status"], statement["error_message"]) == ("succeeded", None)
     assert len((await client.get("/sql/statements")).json()["data"]) == 1
 
 

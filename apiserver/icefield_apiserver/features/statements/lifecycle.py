@@ -38,6 +38,7 @@ from .record import (
 )
 from .recovery import LOST, before_write, outcome_of_write, recorded_lineage, recover_write
 from .requests import PlanRequest
+from .store import DuplicateStatementError
 from .waking import known_endpoint
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ async def run_statement(execution: Execution, deps: ExecutionDependencies) -> No
         outcome = StatementOutcome("cancelled", "CANCELLED", "The statement was cancelled.")
     except StatementError as error:
         outcome = StatementOutcome("failed", error.code, error.message)
-    except (LeaseLostError, SQLAlchemyError):
+    except (LeaseLostError, DuplicateStatementError, SQLAlchemyError):
         raise
     except Exception:
         # A process that adopted it would fail the same way; a statement must end.

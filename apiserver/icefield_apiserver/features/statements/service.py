@@ -335,7 +335,7 @@ class StatementService:
             raise Conflict("The idempotency key was used for another statement.") from error
         if execution := self._executor.find(found.id):
             return await self._awaited(execution, request)
-        if found.status not in FINAL_PHASES and not await self._repository.accept(found.id):
+        if found.status not in FINAL_PHASES and not await self._repository.accept_again(found.id):
             found = await self._repository.get(found.workspace_uid, found.id)  # it ended meanwhile
         return await self._with_rows(found, None, request)
 

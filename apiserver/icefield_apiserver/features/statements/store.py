@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Insert, Select, Table, Update, bindparam, insert, select, update
+from sqlalchemy import CursorResult, Insert, Select, Table, Update, bindparam, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
@@ -210,6 +210,15 @@ class StatementRepository:
                 statement.owner, statement.lease_until = owner, lease_until
                 adopted.append(statement)
         return adopted
+
+    async def accept_again(self, statement_id: str) -> bool:
+        """Accept a statement whose first request may have been told of a failure; return whether it has not ended.
+
+        What that request may have sent to a gateway is left behind: the statement has another id there.
+        """
+        change = update(Statement).where(Statement.id == statement_id, Statement.status.in_(ACTIVE))
+        is_new = case((Statement.is_accepted.is_(False), 1), else_=0)
+        return await self._db.execute(change.values(is_accepted=True, attempts=Statement.attempts + is_new)) == 1
 
     async def refuse_unaccepted(self, error_code: str, error_message: str) -> int:
         """End statements that were never accepted and whose lease expired; return how many.
