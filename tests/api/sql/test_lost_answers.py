@@ -12,6 +12,7 @@ from sqlalchemy import Delete, Insert, Update
 from sqlalchemy.exc import OperationalError
 
 from icefield_apiserver.features.statements.models import Statement
+from icefield_apiserver.features.statements.service import StatementService
 
 from .site import RunningGateway, ended
 
@@ -55,11 +56,14 @@ async def test_it_is_not_run_after_its_caller_was_told_503(
 async def test_a_caller_that_repeats_it_at_once_with_its_key_has_it_run_once(
     app: FastAPI, client: httpx.AsyncClient, gateway: RunningGateway, lost_answers: list[str]
 ) -> None:
+    executor = app.state.services.get(StatementService)._executor
+    executor._deps.settings.lease_seconds = 60  # so that the caller repeats it before that
     lost_answers.append("k")
     key = {"Idempotency-Key": "k"}
     assert (await client.post("/sql/execute", json=READ, headers=key)).status_code == 503
     again = await client.post("/sql/execute", json=READ, headers=key)
     assert again.status_code == 202
+    await executor._deps.repository.release(executor.owner)
     statement = await ended(client, again.json()["statement_id"])
     assert (statement["status"], statement["error_message"]) == ("succeeded", None)
     assert len((await client.get("/sql/statements")).json()["data"]) == 1

@@ -337,6 +337,8 @@ class StatementService:
             return await self._awaited(execution, request)
         if found.status not in FINAL_PHASES and not await self._repository.accept_again(found.id):
             found = await self._repository.get(found.workspace_uid, found.id)  # it ended meanwhile
+            if found.idempotency_key != key:  # it was refused, and the key is free again
+                raise Unavailable from error
         return await self._with_rows(found, None, request)
 
     async def _awaited(self, execution: Execution, request: ExecuteRequest) -> tuple[Statement, bytes | None]:
