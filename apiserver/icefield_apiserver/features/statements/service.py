@@ -333,7 +333,7 @@ class StatementService:
             raise Unavailable from error
         if found.query != request.plan.query:
             raise Conflict("The idempotency key was used for another statement.") from error
-        if execution := self._executor.find(found.id):
+        if (execution := self._executor.find(found.id)) and execution.is_recorded:
             return await self._awaited(execution, request)
         if found.status not in FINAL_PHASES and not await self._repository.accept_again(found.id):
             found = await self._repository.get(found.workspace_uid, found.id)  # it ended meanwhile
