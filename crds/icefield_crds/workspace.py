@@ -146,6 +146,76 @@ class DeletionPolicy(StrEnum):
 
     DELETE = "Delete"
     RETAIN = "Retain"
+MAX_RETENTION_DAYS = 36500
+
+
+class RunRetention(Model):
+    """How long ended runs stay in Kubernetes, before the archive has them alone."""
+
+    days: Annotated[
+        int, Field(description="Days after its end that a run stays in Kubernetes.", ge=0, le=MAX_RETENTION_DAYS)
+    ] = 7
+    count: Annotated[
+        int,
+        Field(
+            description="How many ended runs stay in Kubernetes; the last run of each job always does.", ge=0, le=10000
+        ),
+    ] = 2000
+
+
+class ArchivedRunRetention(Model):
+    """How long runs can be read."""
+
+    days: Annotated[
+        int, Field(description="Days after its end that a run can be read through REST.", ge=1, le=MAX_RETENTION_DAYS)
+    ] = 365
+
+
+class LogRetention(Model):
+    """How long logs can be read."""
+
+    days: Annotated[
+        int, Field(description="Days that archived logs of runs are kept.", ge=1, le=MAX_RETENTION_DAYS)
+    ] = 90
+
+
+class StatementRetention(Model):
+    """How long the records of SQL statements can be read."""
+
+    days: Annotated[
+        int,
+        Field(description="Days after a SQL statement that its record is kept.", ge=1, le=MAX_RETENTION_DAYS),
+    ] = 30
+
+
+class LineageRetention(Model):
+    """How long lineage can be read."""
+
+    days: Annotated[
+        int,
+        Field(description="Days that lineage of runs and tables is kept.", ge=1, le=MAX_RETENTION_DAYS),
+    ] = 90
+
+
+class Retention(Model):
+    """How long the past of the workspace is kept."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.archivedRuns.days >= self.runs.days",
+                    "message": "archivedRuns.days counts from the end of a run too, and cannot be less than runs.days",
+                }
+            ]
+        }
+    )
+
+    runs: Annotated[RunRetention, Field(description="Ended runs in Kubernetes.")] = RunRetention()
+    archived_runs: Annotated[ArchivedRunRetention, Field(description="Runs in the archive.")] = ArchivedRunRetention()
+    logs: Annotated[LogRetention, Field(description="Archived logs.")] = LogRetention()
+    statements: Annotated[StatementRetention, Field(description="Records of SQL statements.")] = StatementRetention()
+    lineage: Annotated[LineageRetention, Field(description="Lineage of runs and tables.")] = LineageRetention()
 
 
 class WorkspaceSpec(Model):
@@ -186,6 +256,7 @@ class WorkspaceSpec(Model):
             max_length=63,
         ),
     ] = None
+    retention: Annotated[Retention, Field(description="How long its past is kept.")] = Retention()
 
 
 class WorkspaceStatus(Status):

@@ -121,7 +121,7 @@ class Reflector:
         version = ""
         async for page in self._pages():
             version = page["metadata"]["resourceVersion"]  # equal on every page of one list
-            items += page["items"] or ()
+            items += map(_without_managed_fields, page["items"] or ())
         self._receiver.replace(items, int(version))
         self._received_at = time.monotonic()
         self._synced.set()
@@ -157,6 +157,12 @@ class Reflector:
             self._receiver.remove(item["metadata"]["uid"])
         elif kind != "BOOKMARK":
             self._receiver.put(item)
+
+
+def _without_managed_fields(item: Manifest) -> Manifest:
+    """Drop what no receiver reads while a list is being received: it is a third of a run."""
+    item["metadata"].pop("managedFields", None)
+    return item
 
 
 async def pages(

@@ -52,6 +52,18 @@ class StatementSettings(BaseSettings):
     )
 
 
+class RetentionSettings(BaseSettings):
+    """What is too old to be kept (ICEFIELD_RETENTION_*); how old that is says Workspace.spec.retention."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_RETENTION_")
+
+    max_ended_runs: int = Field(
+        default=10_000, ge=0, description="Maximum number of ended runs in Kubernetes, over all workspaces."
+    )
+    interval_seconds: float = Field(default=60, gt=0, description="Time between two passes over runs and records.")
+    log_interval_seconds: float = Field(default=24 * 3600, gt=0, description="Time between two passes over logs.")
+
+
 class OpenLineageSettings(BaseSettings):
     """The receiver of OpenLineage events (ICEFIELD_OPENLINEAGE_*)."""
 
@@ -93,4 +105,5 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=1024**3, ge=1, description="Maximum size of a Spark artifact.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
     statements: StatementSettings = Field(default_factory=StatementSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     openlineage: OpenLineageSettings = Field(default_factory=OpenLineageSettings)

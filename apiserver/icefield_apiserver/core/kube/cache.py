@@ -22,7 +22,8 @@ R = TypeVar("R", bound=Resource[Any, Any])
 
 log = logging.getLogger(__name__)
 
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""What to accept in order to list objects without spec and status."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -36,7 +37,7 @@ class WatchCache(Generic[R]):
     """
 
     def __init__(self, client: ResourceClient, model: type[R], indexing: Indexing[R]) -> None:
-        self.store: Store[R] = Store(indexing)
+        self.store: Store[R] = Store(model, indexing)
         self.model = model
         self.reflector = Reflector(client, path_of(model.KIND, None), self)
         self._client = client
@@ -70,7 +71,7 @@ class WatchCache(Generic[R]):
             if found := self.store.by_public_id(namespace, public_id):
                 return found
             prefix = public_id.rpartition("_")[2]
-            async for page in pages(self._client, path_of(self.model.KIND, namespace), accept=_METADATA_ONLY):
+            async for page in pages(self._client, path_of(self.model.KIND, namespace), accept=METADATA_ONLY):
                 for item in page["items"] or ():
                     if item["metadata"]["uid"].replace("-", "").startswith(prefix):
                         return await self.read(namespace, item["metadata"]["name"])

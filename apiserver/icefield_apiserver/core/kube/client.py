@@ -50,3 +50,15 @@ class ResourceClient(KubeClient):
         """Delete a resource as the caller, and in the background what it owns; only if it still has this uid."""
         path = path_of(model.KIND, namespace, name)
         await self.call("DELETE", path, body=delete_options(uid=uid), headers=impersonation.headers)
+
+    async def delete_unchanged(self, resource: R, impersonation: Impersonation) -> None:
+        """Delete this version of a resource, and in the background what it owns.
+
+        Raises:
+            Conflict: it was changed since.
+            NotFound: it is gone.
+        """
+        metadata = resource.metadata
+        path = path_of(resource.KIND, metadata.namespace, metadata.name)
+        options = delete_options(uid=metadata.uid, resource_version=metadata.resource_version)
+        await self.call("DELETE", path, body=options, headers=impersonation.headers)

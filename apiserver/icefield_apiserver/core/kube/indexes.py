@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from icefield_crds import Flavor, Run, Workspace
+from icefield_crds import Flavor, Run, RunPhase, Workspace
 from icefield_crds.meta import Resource
 
+from .ended_runs import ended_run_of
 from .store import Indexing, WatchedKind
 
 
 def job_group(namespace: str, job: str) -> str:
     """Return the group of a job's runs."""
     return f"{namespace}/job/{job}"
+
+
+def phase_group(group: str, phase: RunPhase) -> str:
+    """Return the group of those runs of a namespace, or of a job's group, that have a status."""
+    return f"{group}/phase/{phase.value}"
 
 
 def display_name_group(namespace: str, display_name: str) -> str:
@@ -37,8 +43,11 @@ def _newest_first(run: Run) -> tuple[int]:
 
 def _groups_of_run(run: Run) -> Iterator[str]:
     namespace = run.metadata.namespace or ""
+    yield phase_group(namespace, run.phase)
     if run.spec.job_ref:
-        yield job_group(namespace, run.spec.job_ref.name)
+        of_job = job_group(namespace, run.spec.job_ref.name)
+        yield of_job
+        yield phase_group(of_job, run.phase)
     if not run.phase.is_terminal:
         yield unfinished_group(namespace)
 
@@ -57,7 +66,7 @@ def display_name_of(resource: Resource[Any, Any]) -> str | None:
 BY_NAME: Indexing[Any] = Indexing(sort_key=_by_name, groups=_display_name_groups)
 """In order of metadata.name, with a group per display name."""
 
-RUNS: Indexing[Run] = Indexing(sort_key=_newest_first, groups=_groups_of_run)
+RUNS: Indexing[Run] = Indexing(sort_key=_newest_first, groups=_groups_of_run, summary=ended_run_of)
 
 CORE_KINDS: tuple[WatchedKind[Any], ...] = (
     WatchedKind(Workspace, BY_NAME),

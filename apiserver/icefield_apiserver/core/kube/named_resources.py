@@ -60,6 +60,13 @@ class NamedResources(Generic[R]):
             return await self._cache.find_by_public_id(namespace, id_or_name)
         return self._find_cached(namespace, id_or_name) or await self._find_live(namespace, id_or_name)
 
+    def find_cached(self, workspace: str, id_or_name: str) -> R | None:
+        """Return the resource with this public id, metadata.name or display name if the watch cache has it, or None."""
+        namespace = namespace_of(workspace)
+        if self._public_id.fullmatch(id_or_name):
+            return self._cache.store.by_public_id(namespace, id_or_name)
+        return self._find_cached(namespace, id_or_name)
+
     def current(self, uid: str) -> R | None:
         """Return the newest known version of the resource with this metadata.uid; None when it was deleted."""
         return self._cache.store.by_uid(uid)

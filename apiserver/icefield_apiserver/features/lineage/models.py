@@ -25,6 +25,7 @@ class LineageEdge(Base):
     __table_args__ = (
         Index("ix_lineage_workspace_uid_table_name", "workspace_uid", "table_name"),
         Index("ix_lineage_run_uid", "run_uid"),
+        Index("ix_lineage_workspace_uid_at", "workspace_uid", "at"),
     )
 
     source: Mapped[str] = mapped_column(String(37), primary_key=True)

@@ -49,7 +49,7 @@ async def list_runs(
 ) -> Page[RunRead]:
     """Return the workspace's runs, newest first."""
     of_job = await jobs.get(principal, job) if job else None
-    return runs.page(principal, window, lambda run: run_of(run, *runs.job_of(run)), of_job, status)
+    return await runs.page(principal, window, lambda run: run_of(run, *runs.job_of(run)), of_job, status)
 
 
 @router.post("", status_code=201, summary="Start a run without a job")
@@ -165,4 +165,4 @@ async def list_runs_of_job(
 ) -> Page[RunRead]:
     """Return the job's runs, newest first."""
     job = await jobs.get(principal, id)
-    return runs.page(principal, window, lambda run: run_of(run, *runs.job_of(run)), job)
+    return await runs.page(principal, window, lambda run: run_of(run, *runs.job_of(run)), job)

@@ -8,22 +8,24 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
-from icefield_apiserver.core.errors import BadRequest, Conflict
+from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden
 from icefield_apiserver.core.execution_checks import flavors_of, problem_of_execution
 from icefield_apiserver.core.kube import Cluster, NamedResources
 from icefield_apiserver.core.kube.flavors import check_flavors_exist
-from icefield_apiserver.core.kube.indexes import job_group
 from icefield_apiserver.core.kube.named_resources import slug_for
 from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity.principal import Principal
-from icefield_crds import DesiredState, Job, ObjectMeta, Run, RunPhase, RunSpec
+from icefield_crds import DesiredState, Job, ObjectMeta, Role, Run, RunPhase, RunSpec
 from icefield_crds.labels import JOB
 from icefield_crds.names import namespace_of
+from icefield_kube.errors import Conflict as KubernetesConflict
 
+from .archive import RunFilter
 from .outcome import RunKind, check_result, execution_time, has_result, kind_of
 from .quota import RunQuota
 from .results import INLINE_ROWS, ResultRows, RunResults
 from .spec import job_annotations, run_of_job
+from .store import RunStore
 
 __all__ = [
     "INLINE_ROWS",
@@ -45,12 +47,14 @@ class RunService:
     """Finds, starts and stops runs, each call inside the caller's workspace.
 
     Args:
-        cluster: where they are.
+        cluster: where they are started, stopped and deleted.
+        store: finds and lists them, archived ones too.
         results: the results of Polars workloads.
     """
 
-    def __init__(self, cluster: Cluster, results: RunResults) -> None:
+    def __init__(self, cluster: Cluster, store: RunStore, results: RunResults) -> None:
         self._cluster = cluster
+        self._store = store
         self._runs = NamedResources(cluster, Run)
         self._results = results
         self._quota = RunQuota(cluster)
@@ -61,11 +65,11 @@ class RunService:
         Raises:
             NotFound: the workspace has none.
         """
-        return await self._runs.get(principal.workspace, id_or_name)
+        return await self._store.get(principal.workspace, id_or_name)
 
     def latest(self, run: Run) -> Run | None:
-        """Return the newest known version of a run; None when it was deleted."""
-        return self._runs.current(run.metadata.uid)
+        """Return the newest known version of a run; None when it was deleted before it had ended."""
+        return self._store.latest(run)
 
     async def ended(self, run: Run, closing: asyncio.Event, seconds: float) -> Run:
         """Return the run once it has ended, or its state after some seconds or when the process is stopping.
@@ -93,7 +97,7 @@ class RunService:
             stopping.cancel()
         return self._now_or_deleted(run)
 
-    def page(
+    async def page(
         self,
         principal: Principal,
         window: Window,
@@ -110,8 +114,7 @@ class RunService:
             job: only runs of this job.
             status: only runs with this status.
         """
-        group = job_group(namespace_of(principal.workspace), job.metadata.name) if job else None
-        return self._runs.page(principal.workspace, window, shape, lambda run: status in (None, run.phase), group)
+        return await self._store.page(principal.workspace, RunFilter(job, status), window, shape)
 
     def job_of(self, run: Run) -> tuple[str | None, str | None]:
         """Return the public id and the name of a run's job."""
@@ -137,7 +140,7 @@ class RunService:
         if job.spec.command is None and not job.spec.tasks:
             raise BadRequest(f"Job {job.metadata.name} has nothing to run: its tasks were cleared.")
         name = _name_for(job, idempotency_key) if idempotency_key else ""
-        if name and (existing := await self._cluster.runs.find(job.metadata.namespace, name)):
+        if name and (existing := await self._store.find(principal.workspace, name)):
             return existing
         meta = ObjectMeta(
             name=name,
@@ -178,7 +181,7 @@ class RunService:
         if not idempotency_key:
             return await self._create(principal, Run(metadata=meta, spec=spec))
         exact = f"{prefix}-{_digest(principal.person, idempotency_key)}"
-        found = await self._cluster.runs.find(namespace, exact)
+        found = await self._store.find(principal.workspace, exact)
         if found is None:
             named = meta.model_copy(update={"name": exact, "generate_name": None})
             try:
@@ -211,11 +214,18 @@ class RunService:
 
         Raises:
             Conflict: it has not ended.
+            Forbidden: the caller's role does not permit it.
         """
         run = await self.get(principal, id_or_name)
         if not run.phase.is_terminal:
             raise Conflict(f"Run {id_or_name} is {run.phase.value}; cancel it before deleting it.")
-        await self._runs.delete(run, principal.impersonation)
+        if not principal.may(Role.EDITOR):  # the archive has no role bindings that would refuse
+            where = f"in workspace {principal.workspace}"
+            raise Forbidden(f"Your role {principal.role.value} may not delete {Run.PLURAL} {where}.")
+        # Also one that seems to be in the archive only: the janitor may not have come to delete it.
+        with suppress(KubernetesConflict):  # its name is another run's by now
+            await self._runs.delete(run, principal.impersonation)
+        await self._store.forget(principal.workspace, run)
         if run.spec.polars:
             await self._results.delete(principal.workspace, run)
 

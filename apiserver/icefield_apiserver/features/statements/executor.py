@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.errors import ApiError, QuotaExceeded, Unavailable
-from icefield_apiserver.core.objects.transfers import ObjectStoreError
+from icefield_apiserver.core.repeating import repeat
 
 from .dependencies import ExecutionDependencies
 from .execution import Execution, LostError
@@ -34,7 +34,6 @@ ADOPTED_AT_ONCE = 20
 POLL_SECONDS = 2.0
 """How often requests to cancel, made through another process, are read while statements run."""
 JANITOR_SECONDS = 60.0
-LONGEST_DELAY_SECONDS = 60.0
 NOT_ACCEPTED = "NOT_ACCEPTED"
 _NOT_ACCEPTED_MESSAGE = "The server ended, or lost its database, before it accepted the statement; it was not run."
 
@@ -66,9 +65,9 @@ class Executor:
         """Run statements for as long as the context lasts; what has not ended then is left to other processes."""
         settings = self._deps.settings
         self._loops = [
-            asyncio.create_task(_forever(self._renew, min(POLL_SECONDS, settings.lease_seconds / 3))),
-            asyncio.create_task(_forever(self._adopt, settings.lease_seconds / 4)),
-            asyncio.create_task(_forever(self._janitor.sweep, JANITOR_SECONDS)),
+            asyncio.create_task(repeat(self._renew, min(POLL_SECONDS, settings.lease_seconds / 3))),
+            asyncio.create_task(repeat(self._adopt, settings.lease_seconds / 4)),
+            asyncio.create_task(repeat(self._janitor.sweep, JANITOR_SECONDS)),
         ]
         try:
             yield
@@ -199,20 +198,3 @@ class Executor:
             if statement.cancel_requested:
                 execution.stop.set()
             self._run_in_background(execution)
-
-
-async def _forever(step: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
-    """Repeat a step; after failures with growing delays."""
-    delay = seconds
-    while True:
-        await asyncio.sleep(delay)
-        try:
-            await step()
-            delay = seconds
-        except (SQLAlchemyError, ObjectStoreError, OSError, TimeoutError) as error:
-            delay = min(2 * delay, max(seconds, LONGEST_DELAY_SECONDS))
-            log.warning("%s: %s: %s", step.__name__, type(error).__name__, error)
-        except Exception:
-            # Nothing may end the loop: statements without an owner would wait forever.
-            delay = min(2 * delay, max(seconds, LONGEST_DELAY_SECONDS))
-            log.exception("%s failed", step.__name__)

@@ -30,7 +30,7 @@ def names(store: Store[Run], group: str = "icefield-a") -> list[str]:
 
 
 def test_it_is_found_by_every_key() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     one = run(1)
     assert store.put(one)
     assert store.get("icefield-a", "run-1") is one
@@ -42,7 +42,7 @@ def test_it_is_found_by_every_key() -> None:
 
 
 def test_an_older_version_changes_nothing() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     store.put(run(1, 10, phase="success"))
     assert not store.put(run(1, 9, phase="running"))
     assert not store.put(run(1, 10, phase="running"))
@@ -52,13 +52,13 @@ def test_an_older_version_changes_nothing() -> None:
 
 
 def test_versions_compare_as_numbers() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     store.put(run(1, 9))
     assert store.put(run(1, 10))
 
 
 def test_the_deleted_never_comes_back() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     one = run(1, 5)
     store.put(one)
     store.remove(one.metadata.uid)
@@ -69,7 +69,7 @@ def test_the_deleted_never_comes_back() -> None:
 
 
 def test_a_successor_of_the_same_name_replaces_one_whose_deletion_was_missed() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     store.put(run(1, 5))
     successor = run(2, 6).model_copy(update={"metadata": run(2, 6).metadata.model_copy(update={"name": "run-1"})})
     assert store.put(successor)
@@ -79,7 +79,7 @@ def test_a_successor_of_the_same_name_replaces_one_whose_deletion_was_missed() -
 
 
 def test_a_list_removes_what_it_lacks_but_not_what_is_newer() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     store.put(run(1, 5))
     store.put(run(2, 6))
     store.put(run(3, 30))  # our own write, made after the list was
@@ -88,7 +88,7 @@ def test_a_list_removes_what_it_lacks_but_not_what_is_newer() -> None:
 
 
 def test_groups_follow_changes() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     store.put(run(1, 1))
     assert store.count(unfinished_group("icefield-a")) == 1
     store.put(run(1, 2, phase="failed"))
@@ -97,11 +97,11 @@ def test_groups_follow_changes() -> None:
 
 
 def test_runs_are_newest_first_and_jobs_by_name() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     for uid, age in ((1, 30), (2, 10), (3, 20), (4, 10)):
         store.put(run(uid, age=age))
     assert names(store) == ["run-2", "run-4", "run-3", "run-1"]
-    jobs = Store(BY_NAME)
+    jobs = Store(Job, BY_NAME)
     for number, name in enumerate(("b", "c", "a")):
         spec = {"command": "x", "displayName": name.upper()}
         metadata = {"name": name, "namespace": "n", "uid": f"u{number}", "resourceVersion": "1"}
@@ -115,7 +115,7 @@ def test_events_in_any_order_end_in_the_same_state() -> None:
     chance = random.Random(7)  # noqa: S311
     for _ in range(50):
         chance.shuffle(news)
-        store = Store(RUNS)
+        store = Store(Run, RUNS)
         for item in news:
             store.put(item)
         assert {identity_of(found).version for found in store.all()} == {2}
@@ -124,7 +124,7 @@ def test_events_in_any_order_end_in_the_same_state() -> None:
 
 
 async def test_a_listener_is_notified_of_each_change_and_of_the_deletion() -> None:
-    store = Store(RUNS)
+    store = Store(Run, RUNS)
     one, other = run(1), run(2)
     store.put(one)
     with store.listening(one.metadata.uid) as first, store.listening(one.metadata.uid) as second:
