@@ -16,13 +16,13 @@ from .store import RunStore
 
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
-    """Provide the service of runs, and keep as many as the workspaces want until the stack is closed."""
+    """Provide the service of runs and the janitor, which works until the stack is closed."""
     results = await stack.enter_async_context(RunResults.open(core.bucket))
     archive = ArchivedRuns(core.db)
     retention = core.settings.retention
     janitor = RunJanitor(Dependencies(core.db, core.cluster, archive, results), retention.max_ended_runs)
     await stack.enter_async_context(repeating(janitor.sweep, retention.interval_seconds))
-    services.provide(RunService(core.cluster, RunStore(core.cluster, archive), results))
+    services.provide(RunService(core.cluster, RunStore(core.cluster, archive), results), janitor)
 
 
 feature = Feature("runs", (Mount(API_V1, router), Mount(API_V1, jobs_router)), install, needs=("jobs",))

@@ -40,9 +40,11 @@ def due_to_leave(
 
 
 def _last_of_jobs(ended: Sequence[EndedRun]) -> set[str]:
+    """Return the run of each job that lists show first (core.kube.indexes.RUNS)."""
     last: dict[tuple[str, str], EndedRun] = {}
-    for run in sorted(ended, key=lambda run: (run.created_at, run.uid)):
-        if run.job:
+    for run in sorted(ended, key=lambda run: run.uid):
+        known = last.get((run.namespace, run.job)) if run.job else None
+        if run.job and (known is None or run.created_at > known.created_at):
             last[run.namespace, run.job] = run
     return {run.uid for run in last.values()}
 

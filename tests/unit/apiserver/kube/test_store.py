@@ -6,9 +6,16 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from icefield_apiserver.core.kube.indexes import BY_NAME, RUNS, display_name_group, job_group, unfinished_group
+from icefield_apiserver.core.kube.indexes import (
+    BY_NAME,
+    RUNS,
+    display_name_group,
+    job_group,
+    phase_group,
+    unfinished_group,
+)
 from icefield_apiserver.core.kube.store import Store, identity_of
-from icefield_crds import Job, Run
+from icefield_crds import Job, Run, RunPhase
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -142,3 +149,25 @@ async def test_a_listener_is_notified_of_each_change_and_of_the_deletion() -> No
     store.put(run(1, 3))
     assert not second.is_set()
     assert not store._listeners._events
+
+
+def test_an_ended_run_is_packed_and_reads_the_same() -> None:
+    store = Store(Run, RUNS)
+    one = run(1, phase="success", age=5)
+    store.put(one)
+    assert store.by_uid(one.metadata.uid) == one
+    assert [ended.uid for ended in store.summaries()] == [one.metadata.uid]
+    assert names(store, phase_group("icefield-a", RunPhase.SUCCESS)) == ["run-1"]
+    assert names(store, phase_group(job_group("icefield-a", "j"), RunPhase.SUCCESS)) == ["run-1"]
+    assert names(store, phase_group("icefield-a", RunPhase.PENDING)) == []
+
+
+def test_a_newer_version_of_an_ended_run_is_read_once_it_is_stored() -> None:
+    store = Store(Run, RUNS)
+    for version, phase in ((1, "running"), (2, "success"), (3, "failed")):
+        store.put(run(1, version, phase=phase))
+        found = store.get("icefield-a", "run-1")
+        assert found
+        assert found.phase == phase
+    store.remove(run(1).metadata.uid)
+    assert store.summaries() == []
