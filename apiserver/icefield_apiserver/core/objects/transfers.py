@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -262,9 +262,14 @@ class Bucket:
     async def delete_all(self, prefix: str) -> None:
         """Delete every object with a prefix."""
         async for page in self.list(prefix):
-            if keys := [{"Key": each.key} for each in page.objects]:
-                with _client_errors():
-                    await self._s3.delete_objects(Bucket=self.name, Delete={"Objects": keys, "Quiet": True})
+            await self.delete_many([each.key for each in page.objects])
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete objects, at most 1,000; missing ones are no error."""
+        if keys:
+            objects = [{"Key": key} for key in keys]
+            with _client_errors():
+                await self._s3.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
 
     async def presign(self, key: str) -> str:
         """Return a URL from which this cluster can read an object for URL_SECONDS."""

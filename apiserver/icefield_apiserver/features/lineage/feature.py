@@ -5,20 +5,25 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
+from icefield_apiserver.core.repeating import repeating
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.tables.service import TableService
 
+from .janitor import LineageJanitor
 from .routes import router, runs_router
 from .service import LineageRecorder, LineageService
 from .store import LineageStore
 
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
-    """Provide the recorder and the service of lineage."""
+    """Provide the recorder and the service of lineage, and delete what is too old until the stack is closed."""
     workspaces = core.cluster.workspace_directory
+    store = LineageStore(core.db)
+    janitor = LineageJanitor(store, workspaces)
+    await stack.enter_async_context(repeating(janitor.sweep, core.settings.retention.interval_seconds))
     services.provide(
         LineageRecorder(core.db, workspaces),
-        LineageService(LineageStore(core.db), workspaces, services.get(RunService), services.get(TableService)),
+        LineageService(store, workspaces, services.get(RunService), services.get(TableService)),
     )
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import aliased
 
 from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.db.distinct import distinct_values
 
 from .models import LineageEdge
 from .summary import TableAccess, lineage_of
@@ -68,6 +69,17 @@ class LineageStore:
     async def downstream(self, workspace_uid: str, table: str) -> list[LineageNeighbour]:
         """Return the tables that were written from a table, latest first."""
         return await self._neighbours(workspace_uid, table, "read", "written")
+
+    async def workspace_uids(self) -> list[str]:
+        """Return metadata.uid of each workspace that has lineage."""
+        async with self._db.session() as session:
+            return await distinct_values(session, LineageEdge.workspace_uid)
+
+    async def remove_before(self, workspace_uid: str, moment: datetime, limit: int) -> int:
+        """Delete what some statements and runs of a workspace read and wrote before a moment; return how many rows."""
+        old = LineageEdge.workspace_uid == workspace_uid, LineageEdge.at < moment
+        some = select(LineageEdge.source).where(*old).limit(limit)
+        return await self._db.execute(delete(LineageEdge).where(*old, LineageEdge.source.in_(some)))
 
     async def _neighbours(self, workspace_uid: str, table: str, near: str, far: str) -> list[LineageNeighbour]:
         own, other = aliased(LineageEdge), aliased(LineageEdge)

@@ -1,9 +1,14 @@
-"""Deletes results that have expired, and those of deleted workspaces."""
+"""Deletes results that have expired, those of deleted workspaces, and records that are too old."""
 
 from __future__ import annotations
 
-from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
+from datetime import timedelta
 
+from icefield_apiserver.core.db.base import now
+from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
+from icefield_crds import Retention
+
+from .identifiers import first_id
 from .results import ResultStore
 from .store import StatementRepository
 
@@ -11,7 +16,7 @@ EXPIRED_AT_ONCE = 200
 
 
 class Janitor:
-    """Deletes results; several processes may do so at once.
+    """Deletes results and records; several processes may do so at once.
 
     Args:
         repository: the records of the statements.
@@ -26,7 +31,7 @@ class Janitor:
         self._known: set[str] | None = None
 
     async def sweep(self) -> None:
-        """Delete what has expired, and what workspaces that were deleted since the last call left in records.
+        """Delete what has expired or is too old, and what workspaces deleted since the last call left in records.
 
         Raises:
             ObjectStoreError: the store is unavailable.
@@ -38,6 +43,19 @@ class Janitor:
                 if key:  # also of a result in its record, which a link may have put into the store
                     await self._results.delete(key)
                 await self._repository.forget_result(statement_id)
+        await self._delete_old_records()
+
+    async def _delete_old_records(self) -> None:
+        """Delete the records that are older than Workspace.spec.retention says, with their results."""
+        retentions = {workspace.metadata.uid: workspace.spec.retention for workspace in self._workspaces.all()}
+        for uid in await self._repository.workspace_uids():
+            days = retentions.get(uid, Retention()).statements.days
+            oldest = first_id(now() - timedelta(days=days))
+            while old := await self._repository.ended_before(uid, oldest, EXPIRED_AT_ONCE):
+                for _, key in old:
+                    if key:
+                        await self._results.delete(key)
+                await self._repository.delete([statement_id for statement_id, _ in old])
 
     async def _forget_deleted_workspaces(self) -> None:
         """Objects of a deleted workspace are deleted with its prefix by the operator; its records are ours."""

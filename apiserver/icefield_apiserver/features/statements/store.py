@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Insert, Select, Table, Update, bindparam, case, insert, select, update
+from sqlalchemy import CursorResult, Insert, Select, Table, Update, bindparam, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
@@ -22,6 +22,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from icefield_apiserver.core.db import Database
 from icefield_apiserver.core.db.base import now
+from icefield_apiserver.core.db.distinct import distinct_values
 from icefield_apiserver.core.errors import NotFound
 from icefield_apiserver.core.pagination import Window
 
@@ -236,6 +237,23 @@ class StatementRepository:
         query = select(Statement.id, Statement.result).where(Statement.expires_at < now()).limit(limit)
         async with self._db.session() as session:
             return [(row[0], row[1]["key"] if row[1] else "") for row in await session.execute(query)]
+
+    async def ended_before(self, workspace_uid: str, first_id: str, limit: int) -> list[tuple[str, str]]:
+        """Return (id, key of the result or "") of statements that have ended and whose ids sort before one."""
+        query = select(Statement.id, Statement.result).where(
+            Statement.workspace_uid == workspace_uid, Statement.id < first_id, Statement.finished_at.is_not(None)
+        )
+        async with self._db.session() as session:
+            return [(row[0], row[1]["key"] if row[1] else "") for row in await session.execute(query.limit(limit))]
+
+    async def delete(self, statement_ids: Sequence[str]) -> None:
+        """Delete records."""
+        await self._db.execute(delete(Statement).where(Statement.id.in_(statement_ids)))
+
+    async def workspace_uids(self) -> list[str]:
+        """Return metadata.uid of each workspace that has records."""
+        async with self._db.session() as session:
+            return await distinct_values(session, Statement.workspace_uid)
 
     async def forget_result(self, statement_id: str) -> None:
         """Record that a statement's result was deleted."""
