@@ -68,7 +68,9 @@ def _statement(workspace_uid: str, days: int, **fields: Any) -> dict[str, Any]:
 
 
 async def _bucket(settings: Settings, object_store: RunningObjectStore, *keys: str) -> None:
-    async with s3_client(object_store) as s3:
+    access = settings.object_store
+    key_of_store = access.secret_access_key.get_secret_value()
+    async with s3_client(object_store.url, access.access_key_id, key_of_store) as s3:
         await s3.create_bucket(Bucket=settings.object_store.bucket)
         for key in keys:
             await s3.put_object(Bucket=settings.object_store.bucket, Key=key, Body=b"x")
