@@ -14,6 +14,7 @@ from icefield_apiserver.core.errors import Unavailable
 from icefield_apiserver.core.objects.transfers import ObjectStoreError
 from icefield_apiserver.features.statements.janitor import Janitor
 from icefield_apiserver.features.statements.results import Result, ResultStore
+from icefield_crds import WorkspaceSpec
 from icefield_crds.wire.gateway import ResultIndex
 
 KEY = "workspaces/demo/results/s.arrow"
@@ -135,12 +136,18 @@ class Records:
     async def forget_content(self, workspace_uid: str) -> None:
         self.workspaces.discard(workspace_uid)
 
+    async def workspace_uids(self) -> list[str]:
+        return []  # no record is old: tests/api/test_retention.py has those
+
 
 async def test_the_janitor(store: ResultStore, objects: Objects) -> None:
     objects.stored[KEY] = b"a result that a link had put here"
     records = Records({"a": KEY, "b": "", "c": "never/stored"}, {"here", "deleted while nobody served"})
     existing = ["here", "without results"]
-    workspaces = SimpleNamespace(all=lambda: [SimpleNamespace(metadata=SimpleNamespace(uid=uid)) for uid in existing])
+    spec = WorkspaceSpec()
+    workspaces = SimpleNamespace(
+        all=lambda: [SimpleNamespace(metadata=SimpleNamespace(uid=uid), spec=spec) for uid in existing]
+    )
     janitor = Janitor(cast(Any, records), store, cast(Any, workspaces))
     await janitor.sweep()
     assert (objects.stored, records.results, records.workspaces) == ({}, {}, {"here"})
