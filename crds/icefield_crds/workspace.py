@@ -146,6 +146,8 @@ class DeletionPolicy(StrEnum):
 
     DELETE = "Delete"
     RETAIN = "Retain"
+
+
 MAX_RETENTION_DAYS = 36500
 
 
