@@ -34,6 +34,7 @@ class Shutdown:
         Args:
             drain_seconds: how long requests are served after SIGTERM as before.
         """
+        self.is_draining, self.closing = False, asyncio.Event()  # an application may be started again
         if threading.current_thread() is not threading.main_thread():
             yield self.closing
             return

@@ -50,3 +50,11 @@ async def test_who_insists_does_not_wait(server: list[int], first: signal.Signal
             os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(closing.wait(), 5)
         assert server == [first]
+
+
+async def test_an_application_that_starts_again_does_not_close() -> None:
+    shutdown = Shutdown()
+    with shutdown.at_signal(LONG) as closing:
+        closing.set()
+    with shutdown.at_signal(LONG) as closing:
+        assert not closing.is_set()
