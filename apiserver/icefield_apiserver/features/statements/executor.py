@@ -188,8 +188,8 @@ class Executor:
         """Adopt statements whose process let the lease expire, and end those that it never accepted."""
         if refused := await self._deps.repository.refuse_unaccepted(NOT_ACCEPTED, _NOT_ACCEPTED_MESSAGE):
             log.warning("%s statements were never accepted, and are not run", refused)
-        lease = self.lease()
-        for statement in await self._deps.repository.adopt(self.owner, lease["lease_until"], ADOPTED_AT_ONCE):
+        until, running = self.lease()["lease_until"], list(self._executions)
+        for statement in await self._deps.repository.adopt(self.owner, until, ADOPTED_AT_ONCE, running):
             if statement.id in self._executions:
                 continue
             log.info("statement %s is adopted", statement.id)

@@ -198,9 +198,23 @@ class StatementRepository:
         change = update(Statement).where(Statement.owner == owner, Statement.status.in_(ACTIVE))
         await self._db.execute(change.values(lease_until=now()))
 
-    async def adopt(self, owner: str, lease_until: datetime, limit: int) -> list[Statement]:
-        """Adopt statements whose lease expired, and return them."""
-        lost = Statement.status.in_(ACTIVE), Statement.lease_until < now(), Statement.is_accepted
+    async def adopt(
+        self, owner: str, lease_until: datetime, limit: int, besides: Sequence[str] = ()
+    ) -> list[Statement]:
+        """Adopt statements whose lease expired, and return them.
+
+        Args:
+            owner: the new owner.
+            lease_until: until when it holds them.
+            limit: how many at most.
+            besides: ids of statements that are left as they are.
+        """
+        lost = (
+            Statement.status.in_(ACTIVE),
+            Statement.lease_until < now(),
+            Statement.is_accepted,
+            Statement.id.not_in(besides),
+        )
         async with self._db.session() as session:
             found = (await session.scalars(select(Statement).where(*lost).order_by(Statement.id).limit(limit))).all()
         adopted = []

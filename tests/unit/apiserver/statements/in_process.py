@@ -150,7 +150,7 @@ class InMemoryRecords:
     async def renew(self, owner: str, statement_ids: Any, lease_until: Any) -> dict[str, bool]:
         return dict.fromkeys(statement_ids, False)
 
-    async def adopt(self, owner: str, lease_until: Any, limit: int) -> list[Any]:
+    async def adopt(self, owner: str, lease_until: Any, limit: int, besides: Any) -> list[Any]:
         return []
 
     async def expired(self, limit: int) -> list[Any]:
