@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,8 @@ class Site:
     operator: Program
     apiserver: Program
     key: str
+    start_operator: Callable[[], Program]
+    """Starts one more; the first must have ended, or the second stands by."""
 
     @property
     def kubernetes(self) -> KubernetesClient:
@@ -97,7 +99,7 @@ def running_site(nodes: int) -> Iterator[Site]:
     """Start everything, and end it afterwards.
 
     Args:
-        nodes: how many nodes to simulate.
+        nodes: how many nodes to simulate; 0 where no pod is to run.
     """
     root = Path(tempfile.mkdtemp(prefix="icefield-scale-"))
     with ExitStack() as stack:
@@ -110,11 +112,13 @@ def running_site(nodes: int) -> Iterator[Site]:
         stack.callback(postgres.stop)
         started: list[processes.Process] = []
         stack.callback(lambda: processes.stop(started))
-        started += _start_nodes(root, plane, nodes)
+        if nodes:
+            started += _start_nodes(root, plane, nodes)
         _install(plane)
         ours = _Ours(root, plane, store, postgres.url)
         operator, apiserver = ours.operator(started), ours.apiserver(started)
-        yield Site(plane, operator, apiserver, _make_workspace(plane.client, apiserver.url))
+        key = _make_workspace(plane.client, apiserver.url)
+        yield Site(plane, operator, apiserver, key, start_operator=lambda: ours.operator(started))
 
 
 def _start_nodes(root: Path, plane: ControlPlane, count: int) -> list[processes.Process]:
@@ -182,6 +186,7 @@ class _Ours:
             "ICEFIELD_RUN_TOKEN_PUBLIC_KEY_FILE": str(self._public_key),
             "ICEFIELD_ADMIN_EMAIL": ADMIN["email"],
             "ICEFIELD_ADMIN_PASSWORD": ADMIN["password"],
+            "ICEFIELD_RETENTION_INTERVAL_SECONDS": "5",
         }
         return self._start("icefield_apiserver", "icefield-apiserver", port, env, started)
 

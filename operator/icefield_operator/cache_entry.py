@@ -1,7 +1,7 @@
 """What the operator's cache keeps of one object: no managedFields, and of an ended run neither its model nor its tree.
 
 Runs that have ended outnumber everything else, and hardly anything reads them again. As parsed JSON with a model one
-of two tasks takes 40 KB, packed with its record 1.6 KB (benchmarks/history.py).
+of two tasks takes 40 KB, packed with its record 1.6 KB (docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ from icefield_kube.errors import KubernetesError, Unreachable, rest_answer
 
 log = logging.getLogger(__name__)
 
+RETRY_AFTER_SECONDS = 2
+"""When to repeat a request that found a part of the platform unavailable."""
+
 UNAVAILABLE = "A part of the platform cannot be reached at the moment; try again shortly."
 
 
@@ -103,8 +106,9 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def error_response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return an error response."""
-    return JSONResponse({"error": sentence}, status, dict(headers) if headers else None)
+    """Return an error response; every 503 says when to try again."""
+    unavailable = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    return JSONResponse({"error": sentence}, status, unavailable | dict(headers or {}))
 
 
 def install_error_handlers(app: FastAPI) -> None:

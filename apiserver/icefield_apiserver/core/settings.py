@@ -61,7 +61,7 @@ class RetentionSettings(BaseSettings):
         default=10_000, ge=0, description="Maximum number of ended runs in Kubernetes, over all workspaces."
     )
     interval_seconds: float = Field(default=60, gt=0, description="Time between two passes over runs and records.")
-    log_interval_seconds: float = Field(default=24 * 3600, gt=0, description="Time between two passes over logs.")
+    log_interval_seconds: float = Field(default=3600, gt=0, description="Time between two passes over logs.")
 
 
 class OpenLineageSettings(BaseSettings):

@@ -168,6 +168,11 @@ async def test_headers_of_errors_are_kept(client: httpx.AsyncClient) -> None:
     assert (await client.get("/raise/unauthorized")).headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("what", ["kubernetes-unreachable", "database-away", "timeout"])
+async def test_what_is_unavailable_says_when_to_try_again(client: httpx.AsyncClient, what: str) -> None:
+    assert (await client.get(f"/raise/{what}")).headers["Retry-After"] == "2"
+
+
 async def test_a_bug_is_logged_with_its_id_and_told_without_its_trace(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:

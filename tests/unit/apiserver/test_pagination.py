@@ -9,7 +9,7 @@ from icefield_apiserver.core.kube.indexes import BY_NAME, RUNS
 from icefield_apiserver.core.kube.pages import page_of
 from icefield_apiserver.core.kube.store import Store
 from icefield_apiserver.core.pagination import Window, decode_cursor, encode_cursor
-from icefield_crds import Job
+from icefield_crds import Job, Run
 
 
 def job(name: str, version: int = 1) -> Job:
@@ -18,7 +18,7 @@ def job(name: str, version: int = 1) -> Job:
 
 
 def store_of(*names: str) -> Store[Job]:
-    store = Store(BY_NAME)
+    store = Store(Job, BY_NAME)
     for name in names:
         store.put(job(name))
     return store
@@ -77,4 +77,4 @@ def test_filters_count_rows_not_resources() -> None:
 
 
 def test_an_empty_group_is_an_empty_page() -> None:
-    assert page_of(Store(RUNS), "nowhere", Window(5, None), str).model_dump() == {"data": []}
+    assert page_of(Store(Run, RUNS), "nowhere", Window(5, None), str).model_dump() == {"data": []}

@@ -12,7 +12,7 @@ from icefield_crds import Member, ObjectMeta, Role, Workspace, WorkspaceSpec
 
 def directory_of(*workspaces: Workspace) -> WorkspaceDirectory:
     """Return a directory of these workspaces."""
-    store = Store(BY_NAME)
+    store = Store(Workspace, BY_NAME)
     for each in workspaces:
         store.put(each)
     return WorkspaceDirectory(store)
