@@ -152,7 +152,8 @@ def test_claims_are_bound_to_the_hosts_folders(installed: ControlPlane) -> None:
         return set(installed.kubectl("--namespace", SYSTEM, "get", "pvc", "--output", path).split())
 
     expected = {f"data-{name}-0={name}=Bound" for name in ("icefield-postgres", "icefield-object-store")}
-    eventually("both claims bound", lambda: claims() == expected)
+    expected.add("icefield-pod-logs=icefield-pod-logs=Bound")
+    eventually("every claim bound", lambda: claims() == expected)
 
 
 @pytest.mark.parametrize(

@@ -247,13 +247,20 @@ async def test_lakekeeper_is_asked_when_something_changed_and_not_on_every_pass(
         await further_pass(site, "away")
 
         # The Secret is restored by asking the catalog again, which has to wait for it.
+        async def shows_it() -> bool:
+            found = await site.workspace()
+            ready = found.status.condition(ConditionType.READY) if found and found.status else None
+            return ready is not None and ready.reason == "CatalogUnavailable"
+
         async def is_waiting() -> bool:
             # Again each time: a pass that read the Secret before it was deleted puts it back.
             await site.cluster.delete("Secret", site.namespace, "icefield-catalog")
             await site.annotate("mark", uuid.uuid4().hex)
-            found = await site.workspace()
-            ready = found.status.condition(ConditionType.READY) if found and found.status else None
-            return ready is not None and ready.reason == "CatalogUnavailable"
+            try:
+                await eventually(shows_it, patience=10)
+            except AssertionError:
+                return False
+            return True
 
         await eventually(is_waiting)
         workspace = await site.until(ConditionType.RECONCILING)

@@ -17,7 +17,8 @@ from .pod import PodLogs
 
 POLL_SECONDS = 0.5
 GAP_SECONDS = 15.0
-"""How long to wait for the archive to get what the kubelet has rotated away, before continuing without it."""
+"""How long to wait for one more part of the archive, which has what the kubelet has rotated away, before continuing
+without it."""
 
 
 class AttemptLog:
@@ -50,7 +51,8 @@ class AttemptLog:
         self._deduplicator = Deduplicator()
         self._parts_read = 0
         self._is_complete = False
-        self._has_gap = False
+        self._gap_since: float | None = None
+        """Since when lines between the archive and the pod are missing, no part of the archive having come."""
 
     async def entries(self, *, tail: int | None = None) -> AsyncIterator[Entry]:
         """Yield the log written so far.
@@ -78,33 +80,28 @@ class AttemptLog:
         if tail is not None:
             async for entry in self.entries(tail=tail):
                 yield entry
-        missing_since: float | None = None
         while not self._is_complete:
             ended = self._has_ended()
-            async for entry in self._pass(None if ended else self._has_ended, _is_overdue(missing_since)):
+            async for entry in self._pass(None if ended else self._has_ended):
                 yield entry
-            if ended and not self._has_gap:
+            if ended and self._gap_since is None:
                 return
-            missing_since = (missing_since or time.monotonic()) if self._has_gap else None
             await asyncio.sleep(POLL_SECONDS)
 
     async def _until_now(self) -> AsyncIterator[Entry]:
-        started = time.monotonic()
         while True:
-            async for entry in self._pass(None, _is_overdue(started)):
+            async for entry in self._pass(None):
                 yield entry
-            if not self._has_gap:
+            if self._gap_since is None:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _pass(self, until: Callable[[], bool] | None, accept_gap: bool) -> AsyncIterator[Entry]:
-        """Yield what is new in the archive, then what is new in the pod.
+    async def _pass(self, until: Callable[[], bool] | None) -> AsyncIterator[Entry]:
+        """Yield what is new in the archive, then what is new in the pod unless lines between the two are missing.
 
         Args:
             until: follow the pod until this returns true; None to read what it holds.
-            accept_gap: continue with the pod although lines between the archive and it may be missing.
         """
-        self._has_gap = False
         was_archived = self._is_archived()  # before the archive is listed: what is then not in it never will be
         archived = await self._archived()
         self._deduplicator.start_source()
@@ -114,8 +111,10 @@ class AttemptLog:
                     self._deduplicator.record(entry.timestamp, entry.message)
                     yield entry
             self._parts_read += 1
+            self._gap_since = None
         self._is_complete = archived.is_complete or was_archived
         if self._is_complete:
+            self._gap_since = None
             return
         since, joined = self._deduplicator.since, self._deduplicator.since is None
         self._deduplicator.start_source()
@@ -123,14 +122,15 @@ class AttemptLog:
             if self._deduplicator.is_duplicate(entry.timestamp, entry.message):
                 joined = True
                 continue
-            if not joined and not accept_gap:
-                self._has_gap = True
-                return
             if not joined:
+                self._gap_since = self._gap_since or time.monotonic()
+                if time.monotonic() - self._gap_since < GAP_SECONDS:
+                    return
                 joined = True
                 yield gap_before(entry)
             self._deduplicator.record(entry.timestamp, entry.message)
             yield entry
+        self._gap_since = None
 
     async def _skip_to_tail(self, tail: int) -> None:
         archived = await self._archived()
@@ -144,7 +144,3 @@ class AttemptLog:
         workspace = workspace_of(self._run.metadata.namespace or "") or ""
         found = await self._archive.attempts(workspace, self._run.metadata.uid, self._task)
         return found.get(self._attempt, ArchivedAttempt())
-
-
-def _is_overdue(since: float | None) -> bool:
-    return since is not None and time.monotonic() - since > GAP_SECONDS
