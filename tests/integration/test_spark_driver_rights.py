@@ -103,11 +103,10 @@ def _of_warehouse(plane: ControlPlane) -> Driver:
     image = build.WarehouseImage("localhost/icefield/warehouse:1", "IfNotPresent")
     warehouse = Warehouse.model_validate_json(_made(plane, "Warehouse", "wide", {}))
     around = build.WarehouseContext(warehouse, "demo", image, flavor, executors)
-    config_map = build.executor_config_map(around)
-    assert config_map
+    pod = build.pod(around)
     return Driver(
-        build.pod(around),
-        config_map["data"]["pod.yaml"],
+        pod,
+        pod["metadata"]["annotations"][build.EXECUTOR_ANNOTATION],
         driver_rbac.WAREHOUSES,
         labels.of_executor_pod("demo", "wide"),
         lambda spark: configuration(spark, CATALOG, STORE),
