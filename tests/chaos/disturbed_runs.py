@@ -252,7 +252,9 @@ def _account_for_task(
         pods = witness.started.get((run, task["key"], attempt["attempt"]), set())
         if not pods <= {uid}:
             account.started_otherwise.append(f"{place}: pods {sorted(pods)} started, and {uid} is recorded")
-        messages = [line["message"] for line in lines if line["attempt"] == attempt["attempt"]]
+        # What was taken away with its node or its pod may lack its end, and says so itself.
+        own = [line for line in lines if line["attempt"] == attempt["attempt"] and not line.get("gap")]
+        messages = [line["message"] for line in own]
         wanted = [f"started {uid}", *(f"line {n}" for n in range(LINES))]
         is_whole = messages == wanted
         is_beginning = attempt["status"] != "success" and messages == wanted[: len(messages)]

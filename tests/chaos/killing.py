@@ -39,7 +39,7 @@ def leader(scenario: Scenario) -> str:
     return found.strip()
 
 
-def wait_for_another_leader(scenario: Scenario, than: str, patience: float = 60) -> None:
+def wait_for_another_leader(scenario: Scenario, than: str, patience: float = 180) -> None:
     """Wait until an operator acts that is not the one named."""
     deadline = time.monotonic() + patience
     while leader(scenario) in ("", than):

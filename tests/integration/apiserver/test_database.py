@@ -53,7 +53,7 @@ async def test_replicas_that_start_together_migrate_once(empty: str) -> None:
         await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, empty, stderr=subprocess.PIPE)
         for _ in range(4)
     ]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         errors = [(await replica.communicate())[1] for replica in replicas]
     assert [replica.returncode for replica in replicas] == [0] * 4, errors
 
