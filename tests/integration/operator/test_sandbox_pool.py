@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from icefield_operator.run import reconcile
+from icefield_operator.run import refusals
 from icefield_operator.sandbox import pool_plan, pool_reconcile
 from tests.eventually import eventually
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_plan, "FIRST_BACKOFF", timedelta(seconds=1))
     monkeypatch.setattr(pool_reconcile, "REFUSED_AGAIN", timedelta(seconds=1))
-    monkeypatch.setattr(reconcile, "REFUSED_AGAIN", timedelta(seconds=1))
+    monkeypatch.setattr(refusals, "LAST_DELAY", timedelta(seconds=1))
 
 
 @pytest.mark.usefixtures("sandboxed")
