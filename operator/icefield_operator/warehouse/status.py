@@ -67,7 +67,7 @@ def of(
         draining_pods=[
             DrainingPod(pod_name=each.pod.name, endpoint=each.pod.endpoint, start_time=each.start_time)
             for each in (*observed.draining, *observed.deleting)
-            if each.pod is not pod and not each.pod.is_stuck
+            if each.pod is not pod and not (each.pod.is_stuck or each.pod.node_is_lost)
         ],
         start_time=now if became_running else before.start_time,
         stop_time=wanted.stop_time,
