@@ -11,10 +11,10 @@ from icefield_kube.client import KubeClient
 from icefield_kube.paths import path_of
 from icefield_kube.watch import Reflector
 from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.probes import Probes
 from icefield_operator.settings import ObjectStoreSettings
 
 from .collector import Collector, Limits
-from .health import AgentHealth
 from .settings import AgentSettings
 
 
@@ -31,9 +31,9 @@ async def serve(settings: AgentSettings, store: ObjectStore) -> None:
             label_selector=TASK_POD_SELECTOR,
             field_selector=f"spec.nodeName={settings.node_name}",
         )
-        health = AgentHealth(lambda: pods.is_synced and collector.can_read)
+        probes = Probes(lambda: pods.is_synced and collector.can_read)
         async with asyncio.TaskGroup() as group:
-            group.create_task(health.serve(settings.health_port))
+            group.create_task(probes.serve(settings.health_port))
             group.create_task(pods.run())
             group.create_task(collector.run())
     finally:

@@ -38,32 +38,16 @@ class Rejections(NamedTuple):
 
     def as_attempts(self, run: Run, now: datetime) -> list[tuple[str, AttemptStatus]]:
         """Return (task key, attempt) of each that never got a pod, or lost it unseen."""
-        lost = [
-            (
-                key,
-                AttemptStatus(
-                    attempt=number,
-                    pod_name=names.pod_name(run.metadata.name, key, number),
-                    status=TaskPhase.FAILED,
-                    completion_time=now,
-                    error=LOST,
-                    disrupted=True,
-                ),
+
+        def failed(key: str, number: int, error: str) -> AttemptStatus:
+            pod_name = names.pod_name(run.metadata.name, key, number)
+            return AttemptStatus(
+                attempt=number, pod_name=pod_name, status=TaskPhase.FAILED, completion_time=now, error=error
             )
-            for key, number in self.lost
-        ]
+
+        lost = [(key, failed(key, number, LOST).model_copy(update={"disrupted": True})) for key, number in self.lost]
         return lost + [
-            (
-                key,
-                AttemptStatus(
-                    attempt=number,
-                    pod_name=names.pod_name(run.metadata.name, key, number),
-                    status=TaskPhase.FAILED,
-                    completion_time=now,
-                    error=error,
-                    logs_archived=True,
-                ),
-            )
+            (key, failed(key, number, error).model_copy(update={"logs_archived": True}))
             for (key, number), error in self.permanent.items()
         ]
 

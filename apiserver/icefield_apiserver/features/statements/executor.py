@@ -125,7 +125,7 @@ class Executor:
         return self._executions.get(statement_id)
 
     async def accept(self, execution: Execution) -> None:
-        """Make the id of a statement good for its caller, before it is told."""
+        """Accept a statement, before its id is returned to the caller."""
         await accept(execution, self._deps)
 
     async def cancel(self, statement: Statement) -> None:

@@ -39,8 +39,8 @@ class Statement(Base):
         owner: the server process that runs it.
         lease_until: until when the owner holds it; the owner renews this.
         cancel_requested: whether its cancellation was requested.
-        is_accepted: whether its owner knows that the record is stored. Where it does not, its caller was told of a
-            failure, and nobody runs it.
+        is_accepted: whether its owner knows that the record is stored. Where it does not, the request was
+            answered with an error, and nobody runs it.
         before_write: of a write that was dispatched, the tables that it writes as they were before (BeforeWrite).
     """
 

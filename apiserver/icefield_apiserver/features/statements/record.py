@@ -104,10 +104,10 @@ async def change(execution: Execution, deps: ExecutionDependencies, values: dict
 
 
 async def accept(execution: Execution, deps: ExecutionDependencies) -> None:
-    """Make a statement's id good for its caller, before it is told: others run the statement if this process ends.
+    """Accept a statement, before its id is returned: from now on another process runs it if this one ends.
 
-    While the database is unavailable it is told all the same: should this process end meanwhile, the statement fails
-    with the code NOT_ACCEPTED.
+    While the database is unavailable the id is returned all the same: should this process end meanwhile, the statement
+    fails with the code NOT_ACCEPTED.
     """
     statement = execution.statement
     if statement.is_accepted or not execution.is_recorded:

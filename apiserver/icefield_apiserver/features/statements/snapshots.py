@@ -39,7 +39,7 @@ def snapshots_of(metadata: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def made_after(metadata: Mapping[str, Any], sequence_number: int | None) -> list[Mapping[str, Any]] | None:
     """Return the snapshots made after the one with this sequence number.
 
-    None where that cannot be told: some have expired, or the table does not number them (format version 1).
+    None where that is unknown: some have expired, or the table does not number them (format version 1).
     """
     if sequence_number is None:
         return None

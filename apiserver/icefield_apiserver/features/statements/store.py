@@ -154,7 +154,7 @@ class StatementRepository:
         return await self._db.execute(_owned(statement_id, owner).values({**values, "is_accepted": True})) == 1
 
     async def accept(self, statement_id: str) -> bool:
-        """Record that a statement may be told of, for its id to hold from now on; return whether it has not ended."""
+        """Record that a statement is accepted, before its id is returned; return whether it has not ended."""
         change = update(Statement).where(Statement.id == statement_id, Statement.status.in_(ACTIVE))
         return await self._db.execute(change.values(is_accepted=True)) == 1
 
@@ -227,7 +227,7 @@ class StatementRepository:
         return adopted
 
     async def accept_again(self, statement_id: str) -> bool:
-        """Accept a statement whose first request may have been told of a failure; return whether it has not ended.
+        """Accept a statement whose first request may have been answered with an error; return whether it has not ended.
 
         What that request may have sent to a gateway is left behind: the statement has another id there.
         """

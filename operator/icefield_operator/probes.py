@@ -1,4 +1,4 @@
-"""/livez, /readyz and /metrics of the agent; the operator leaves the logs of a node to it while it is ready."""
+"""/livez, /readyz and /metrics of one process."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-class AgentHealth:
-    """Serves the probes and metrics of one agent."""
+class Probes:
+    """Serves the probes and metrics of a process; one that knows more of its own health extends it."""
 
     def __init__(self, is_ready: Callable[[], bool]) -> None:
-        """Answer for what `is_ready` returns."""
+        """Answer /readyz with what `is_ready` returns."""
         self._is_ready = is_ready
 
     async def serve(self, port: int) -> None:
@@ -30,12 +30,22 @@ class AgentHealth:
         finally:
             await runner.cleanup()
 
+    def problems(self) -> list[str]:
+        """Return a message for each reason to restart the process; while there is one, it is not ready either."""
+        return []
+
+    def export(self) -> None:
+        """Set the metrics that are computed when they are scraped."""
+        return
+
     async def _livez(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok")
+        found = self.problems()
+        return web.Response(text="\n".join(found) or "ok", status=503 if found else 200)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        ready = self._is_ready()
+        ready = self._is_ready() and not self.problems()
         return web.Response(text="ok" if ready else "not ready", status=200 if ready else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        self.export()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
