@@ -36,18 +36,18 @@ class OwnCache(ClusterCache):
         self._received_at[manifest["kind"]] = self._clock()
         return False
 
-    async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> None:
+    async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> str:
         """Take in what a fresh list has of this worker's."""
-        await super().replace_by_pages(kind, _own_part(pages))
+        return await super().replace_by_pages(kind, _own_part(pages))
+
+    def start_over(self, kind: str, manifests: Iterable[Manifest], version: str) -> list[Manifest]:
+        """Take in what the list has of this worker's that a watch starts over with."""
+        return super().start_over(kind, filter(_concerns_us, manifests), version)
 
 
 async def _own_part(pages: AsyncIterable[tuple[list[Manifest], str]]) -> AsyncIterator[tuple[list[Manifest], str]]:
     async for manifests, version in pages:
         yield list(filter(_concerns_us, manifests)), version
-
-    def start_over(self, kind: str, manifests: Iterable[Manifest], version: str) -> list[Manifest]:
-        """Take in what the list has of this worker's that a watch starts over with."""
-        return super().start_over(kind, filter(_concerns_us, manifests), version)
 
 
 def _concerns_us(manifest: Manifest) -> bool:

@@ -72,7 +72,7 @@ class RunReconciler:
         if self._keeps_waiting(run, now):
             return _until(now, status.run_deadline(run, now))
         try:
-            run = await job_handover.take_snapshot(run, self._cluster, self._cache)
+            run = await self._with_snapshot(run)
         except KubernetesError as error:
             if not error.is_too_large:
                 raise
@@ -106,6 +106,14 @@ class RunReconciler:
             and _stop(run, status.run_deadline(run, now), now) is None
             and (run.spec.job_ref is None or bool(run.metadata.owner_references))
         )
+
+    async def _with_snapshot(self, run: Run) -> Run:
+        """Return a run with what it executes recorded, and with it the newest status."""
+        recorded = await job_handover.take_snapshot(self._unwritten.on(run), self._cluster, self._cache)
+        if recorded.metadata.resource_version == run.metadata.resource_version:
+            return run
+        self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
+        return recorded
 
     async def _validate(self, facts: RunFacts) -> RunProblem | None:
         problem = validate.find_problem(facts)

@@ -173,6 +173,7 @@ def left_behind(lakehouse: Lakehouse, workspace_uid: str, warehouse_uid: str) ->
         "request": {"schema": None, "params": None, "engine": "auto", "row_limit": None},
         "is_write": True,
         "status": "running",
+        "is_accepted": True,
         "is_dispatched": True,
         "attempts": 0,
         "engine": "spark",

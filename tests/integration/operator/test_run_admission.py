@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from icefield_crds import ConditionType, Reason, Run
 from icefield_crds.names import API_VERSION
+from icefield_operator.run import unwritten
 
 from .conftest import Place, make_workspace
 
@@ -117,6 +119,18 @@ async def test_a_run_waits_for_its_job_and_its_flavor_to_appear(place: Place) ->
     )
     await place.finished("early")
     await place.phase("early", "success")
+
+
+async def test_a_job_that_appears_before_it_is_written_that_it_is_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unwritten, "PROGRESS_WRITES_A_SECOND", 0.1)
+    await place.create("Run", {"jobRef": {"name": "soon"}}, "first")
+    await asyncio.sleep(unwritten.LONGEST_DELAY.total_seconds() / 3)
+    await place.create("Job", {"command": "true"}, "soon")
+    await place.finished("first")
+    run = await place.phase("first", "success")
+    assert run.status.snapshot.command == "true"
 
 
 async def test_a_run_that_cannot_start_does_not_hold_up_others(place: Place) -> None:

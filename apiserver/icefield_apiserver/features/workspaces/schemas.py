@@ -11,10 +11,10 @@ from icefield_apiserver.identity.fields import Email, Name
 from icefield_crds import Role
 from icefield_crds.workspace import DeletionPolicy
 
-DeletionChoice = Annotated[
-    DeletionPolicy,
-    Field(description="What becomes of tables, files and logs when it is deleted: Delete, or Retain to keep them."),
-]
+DELETION_CHOICE = Field(
+    description="What becomes of tables, files and logs when it is deleted: Delete, or Retain to keep them."
+)
+DeletionChoice = Annotated[DeletionPolicy, DELETION_CHOICE]
 AdoptDataOf = Annotated[
     str | None,
     Field(
@@ -75,7 +75,7 @@ class WorkspaceChange(BaseModel):
     name: Annotated[Name | None, Field(description="Display name.")] = None
     quotas: Annotated[QuotaValues | None, Field(description="Quotas.")] = None
     default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
-    deletion_policy: DeletionChoice | None = None
+    deletion_policy: Annotated[DeletionPolicy | None, DELETION_CHOICE] = None
     adopt_data_of: AdoptDataOf = None
 
 
