@@ -15,6 +15,8 @@ from icefield_crds import Run, RunPhase, RunStatus
 PROGRESS_WRITES_A_SECOND = 20
 """Of all runs that live together; the fewer they are, the sooner each is written."""
 LONGEST_DELAY = timedelta(seconds=1)
+LONGEST_FIRST_DELAY = timedelta(seconds=30)
+"""For the first status of a run whose pods wait for their start: it says no more than that the run is pending."""
 
 
 class _Kept(NamedTuple):
@@ -89,7 +91,7 @@ def delay(written: RunStatus | None, newest: RunStatus, living_runs: int) -> tim
         return min(fair, LONGEST_DELAY)
     if written is not None or not _is_first_start(newest):
         return timedelta(0)
-    return fair if _waits(newest) else min(fair, LONGEST_DELAY)
+    return min(fair, LONGEST_FIRST_DELAY if _waits(newest) else LONGEST_DELAY)
 
 
 def _attempts(status: RunStatus | None) -> set[tuple[str, int]]:

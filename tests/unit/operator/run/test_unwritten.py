@@ -9,7 +9,7 @@ import pytest
 from icefield_crds import AttemptStatus, Job, JobSpec, Run, RunPhase, RunStatus, TaskPhase, TaskStatus
 from icefield_crds.names import API_VERSION
 from icefield_operator.run import resolve, unwritten
-from icefield_operator.run.unwritten import LONGEST_DELAY, Background, Unwritten
+from icefield_operator.run.unwritten import LONGEST_DELAY, LONGEST_FIRST_DELAY, Background, Unwritten
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def test_what_must_survive_is_written_at_once(written: RunStatus | None, newest:
 
 
 def test_a_snapshot_is_written_at_once() -> None:
-    job = Job.model_construct(spec=JobSpec(command="x"))
+    job = Job(metadata=run_of("job").metadata, spec=JobSpec(command="x"))
     newest = RunStatus(snapshot=resolve.snapshot(run_of(), job))
     assert unwritten.delay(RunStatus(), newest, living_runs=5000) == timedelta(0)
 
@@ -69,6 +69,7 @@ def test_a_run_that_its_secret_shows_to_be_started_is_recorded_when_there_is_tim
     waits = status_of(TaskPhase.PENDING, phase=RunPhase.PENDING)
     assert unwritten.delay(None, waits, living_runs=1) == timedelta(seconds=0.05)
     assert unwritten.delay(None, waits, living_runs=500) == timedelta(seconds=25)
+    assert unwritten.delay(None, waits, living_runs=5000) == LONGEST_FIRST_DELAY
     stuck = waits.model_copy(update={"error": "waiting for room in the cluster"})
     assert unwritten.delay(None, stuck, living_runs=500) == LONGEST_DELAY
     assert unwritten.delay(None, status_of(TaskPhase.RUNNING), living_runs=500) == LONGEST_DELAY
