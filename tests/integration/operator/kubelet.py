@@ -7,6 +7,7 @@ from typing import Any
 
 from icefield_crds import format_time
 from icefield_kube.client import Manifest
+from icefield_kube.errors import NotFound
 from icefield_operator.cluster import Cluster
 
 
@@ -29,7 +30,8 @@ class Kubelet:
     async def bind(self, namespace: str, name: str) -> None:
         """Schedule a pod."""
         pod = await self._cluster.get("Pod", namespace, name)
-        assert pod is not None
+        if pod is None:
+            raise NotFound(404, f"pod {name} was deleted before it was scheduled")
         if "nodeName" in pod["spec"]:
             return
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/binding"

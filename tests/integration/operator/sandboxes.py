@@ -168,9 +168,10 @@ class Node:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
             for sandbox in self.sandboxes.values():
                 await sandbox.close()
+            assert [type(end) for end in ends] == [asyncio.CancelledError] * 2, ends
 
     async def finish(
         self, name: str, exit_code: int, *, reason: str = "", message: str = "", pod_reason: str = "", why: str = ""
@@ -216,10 +217,10 @@ class Node:
 
     async def _start(self, pod: Manifest) -> None:
         name = pod["metadata"]["name"]
+        await self._kubelet.bind(self._namespace, name)
         sandbox = self.make(pod)
         await sandbox.listen()
         self.sandboxes[name] = sandbox
-        await self._kubelet.bind(self._namespace, name)
         state = {"running": {"startedAt": sandbox.started_at}}
         address = {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}
         await self._status(name, {"phase": "Running", **address, **_status(state, ready=True)})
