@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,14 +192,20 @@ async def _patiently(call: Callable[[], Awaitable[Manifest]]) -> Manifest:
 async def _watch(kubernetes: KubeClient, path: str, selector: str) -> AsyncIterator[AsyncIterator[Manifest]]:
     """Yield the objects of a collection as they change, from now on."""
     version = (await kubernetes.call("GET", path, query={"limit": "1"}))["metadata"]["resourceVersion"]
-    query = {"watch": "true", "resourceVersion": version, "labelSelector": selector}
-    async with kubernetes.stream(path, query, idle_seconds=300) as lines:
 
-        async def objects() -> AsyncIterator[Manifest]:
-            async for line in lines:
-                yield json.loads(line)["object"]
+    async def objects() -> AsyncIterator[Manifest]:
+        nonlocal version
+        while True:
+            # kube-apiserver ends the watch of a client that does not keep up for a moment.
+            query = {"watch": "true", "resourceVersion": version, "labelSelector": selector}
+            async with kubernetes.stream(path, query, idle_seconds=300) as lines:
+                async for line in lines:
+                    changed = json.loads(line)["object"]
+                    version = changed["metadata"]["resourceVersion"]
+                    yield changed
 
-        yield objects()
+    async with aclosing(objects()) as changes:
+        yield changes
 
 
 async def make_job(site: Site, tasks: list[dict[str, Any]]) -> str:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import signal
 
+import uvloop
+
 from icefield_crds.names import SYSTEM_NAMESPACE
 
 from .catalog.access import open_catalogs
@@ -51,4 +53,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    uvloop.run(serve())

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import signal
 
+import uvloop
+
 from icefield_crds.labels import TASK_POD_SELECTOR
 from icefield_kube.client import KubeClient
 from icefield_kube.paths import path_of
@@ -54,4 +56,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import NamedTuple, Protocol
 
 import aiohttp
@@ -33,6 +33,9 @@ about eight minutes."""
 
 ERRORS = Counter("icefield_operator_log_errors_total", "Interruptions of archiving, by what failed.", ["where"])
 LOST = Counter("icefield_operator_logs_lost_total", "Logs archived with lines missing.")
+SHORT_TASK_SECONDS = 1.0
+"""How long a container is given to end before its log is followed: the log of one that has ended is read once, over a
+connection that others have used."""
 CONFIRMATIONS = 3
 """How often in a row the last archived line may be missing from a log that is read to its end, before that counts."""
 OVERLAPS_KEPT = 60
@@ -143,6 +146,8 @@ class Follower:
 
         A stream that was opened before may break off without a sign, so another one must confirm that it did not.
         """
+        if self._is_new and not self.has_ended:
+            await self._wait_for_change(SHORT_TASK_SECONDS)
         while True:
             ended = self.has_ended
             self._changed.clear()
@@ -200,14 +205,15 @@ class Follower:
         if error is not None:
             reason = str(error) or type(error).__name__
             log.info("Log of %s/%s: %s; retry in %.1f s", self.attempt.namespace, self.attempt.pod, reason, delay)
-        try:
-            async with asyncio.timeout(delay):
-                # That the container ended is worth an immediate retry; that a store is down is not.
-                await self._changed.wait()
-                if error is not None:
-                    await asyncio.Event().wait()
-        except TimeoutError:
-            return
+        # That the container ended is worth an immediate retry; that a store is down is not.
+        if error is None:
+            await self._wait_for_change(delay)
+        else:
+            await asyncio.sleep(delay)
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
 
 
 def _end_at(position: Position, *, is_cut: bool) -> _End:
