@@ -22,6 +22,9 @@ from .schedule import Schedule, minute_of
 
 log = logging.getLogger(__name__)
 
+RUNS_PAUSE = timedelta(seconds=2)
+"""How often at most a status is written of which nothing but the job's runs has changed."""
+
 
 class Outcome(NamedTuple):
     """What a pass did about a schedule."""
@@ -40,11 +43,14 @@ class JobReconciler:
         self._cluster = cluster
         self._cache = cache
         self._runs = JobRuns(cache)
+        self._written: dict[tuple[str, str], datetime] = {}
+        """When the status of each job was last written."""
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Job; return when the next is due though nothing changes."""
         job = self._cache.job(key.namespace, key.name)
         if job is None or job.metadata.deletion_timestamp:
+            self._written.pop((key.namespace, key.name), None)
             return None
         facts = resolve.facts(job, self._cache, self._runs)
         problem = validate.find_problem(facts)
@@ -65,8 +71,19 @@ class JobReconciler:
             now=now,
         )
         await together(*(self._report(job, skip, now) for skip in outcome.skipped))
-        await self._cluster.write_status(job, written)
-        return max(upcoming - datetime.now(UTC), timedelta(0)) if upcoming else None
+        later = await self._write(job, written, now)
+        times = [time for time in (upcoming, later) if time is not None]
+        return max(min(times) - datetime.now(UTC), timedelta(0)) if times else None
+
+    async def _write(self, job: Job, newest: JobStatus, now: datetime) -> datetime | None:
+        """Write the status of a job, or return when to: its runs may be many, and each changes it."""
+        key = job.metadata.namespace or "", job.metadata.name
+        earliest = self._written[key] + RUNS_PAUSE if key in self._written else now
+        if now < earliest and status.is_only_about_runs(job.status, newest):
+            return earliest
+        if await self._cluster.write_status(job, newest):
+            self._written[key] = now
+        return None
 
     async def _follow(self, facts: JobFacts, schedule: Schedule, now: datetime) -> Outcome:
         """Do what the schedule requires now."""

@@ -57,3 +57,11 @@ def of(
         skipped_schedules=before.skipped_schedules + sum(skip.times for skip in skipped),
         next_schedule_time=next_schedule,
     )
+
+
+def is_only_about_runs(written: JobStatus | None, newest: JobStatus) -> bool:
+    """Return whether a status differs from the written one in nothing but what it tells of the job's runs."""
+    if written is None:
+        return False
+    runs = {"last_run": newest.last_run, "active_runs": newest.active_runs}
+    return written.model_copy(update=runs) == newest

@@ -174,3 +174,19 @@ def test_the_same_skipped_time_gives_the_same_event() -> None:
     assert (event["type"], event["reason"]) == ("Warning", "NameTaken")
     other = build.skipped_event(template, name_taken(NOW + timedelta(minutes=1), "etl-2").schedule, NOW)
     assert other["metadata"]["name"] != event["metadata"]["name"]
+
+
+def test_only_what_is_told_of_runs_may_wait() -> None:
+    template = job(command="true")
+    newest = Run.model_validate(run_manifest("two", "running"))
+    without = status.of(JobFacts(template, WORKSPACE), None, last_schedule=None, next_schedule=None, now=NOW)
+    template = template.model_copy(update={"status": without})
+    with_run = status.of(
+        JobFacts(template, WORKSPACE, newest, 1), None, last_schedule=None, next_schedule=None, now=NOW
+    )
+    assert status.is_only_about_runs(without, with_run)
+    assert not status.is_only_about_runs(None, with_run)
+    scheduled = status.of(
+        JobFacts(template, WORKSPACE, newest, 1), None, last_schedule=NOW, next_schedule=None, now=NOW
+    )
+    assert not status.is_only_about_runs(without, scheduled)
