@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from icefield_crds import Flavor, Run, RunPhase, Workspace
+from icefield_crds import ConditionType, Flavor, Run, RunPhase, Workspace
 from icefield_crds.meta import Resource
 
 from .ended_runs import ended_run_of
@@ -32,6 +32,21 @@ def unfinished_group(namespace: str) -> str:
     return f"{namespace}/unfinished"
 
 
+def waiting_group(namespace: str) -> str:
+    """Return the group of the runs that the operator keeps waiting for a slot."""
+    return f"{namespace}/unfinished/waiting"
+
+
+def without_slot_group(namespace: str) -> str:
+    """Return the group of the unfinished runs that have no slot, whether they wait for one or were not seen yet."""
+    return f"{namespace}/unfinished/without-slot"
+
+
+def workloads_without_slot_group(namespace: str) -> str:
+    """Return the group of those Polars workloads among `without_slot_group`."""
+    return f"{namespace}/unfinished/without-slot/polars"
+
+
 def _by_name(resource: Resource[Any, Any]) -> tuple[str]:
     return (resource.metadata.name,)
 
@@ -50,6 +65,17 @@ def _groups_of_run(run: Run) -> Iterator[str]:
         yield phase_group(of_job, run.phase)
     if not run.phase.is_terminal:
         yield unfinished_group(namespace)
+        yield from _groups_without_slot(run, namespace)
+
+
+def _groups_without_slot(run: Run, namespace: str) -> Iterator[str]:
+    if run.status is not None and run.status.holds_place:
+        return
+    yield without_slot_group(namespace)
+    if run.spec.polars is not None:
+        yield workloads_without_slot_group(namespace)
+    if run.status is not None and run.status.condition(ConditionType.ADMITTED):
+        yield waiting_group(namespace)
 
 
 def _display_name_groups(resource: Resource[Any, Any]) -> Iterator[str]:

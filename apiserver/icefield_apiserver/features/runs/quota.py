@@ -12,8 +12,13 @@ from contextlib import asynccontextmanager
 
 from icefield_apiserver.core.errors import QuotaExceeded
 from icefield_apiserver.core.kube import Cluster
-from icefield_apiserver.core.kube.indexes import unfinished_group
-from icefield_crds import ConditionType, Quotas, Run
+from icefield_apiserver.core.kube.indexes import (
+    unfinished_group,
+    waiting_group,
+    without_slot_group,
+    workloads_without_slot_group,
+)
+from icefield_crds import Quotas
 from icefield_crds.names import namespace_of
 
 RECOUNT_SECONDS = 1.0
@@ -77,19 +82,22 @@ class RunQuota:
 
         The operator decides later which of the newest wait; workloads without a slot are counted before it does.
         """
-        unfinished = [run for _, run in self._cluster.runs.store.walk(unfinished_group(namespace_of(workspace)))]
-        without_slot = [run for run in unfinished if not _is_admitted(run)]
-        workloads = sum(run.spec.polars is not None for run in without_slot)
-        others = len(without_slot) - workloads + self._creating[workspace]
-        taken = len(unfinished) - len(without_slot) + others
+        namespace = namespace_of(workspace)
+        unfinished, without_slot = self._count(unfinished_group(namespace)), self._count(without_slot_group(namespace))
+        workloads = self._count(workloads_without_slot_group(namespace))
+        others = without_slot - workloads + self._creating[workspace]
+        taken = unfinished - without_slot + others
         free = max(0, self._quotas(workspace).max_running_runs - taken)
         return max(0, workloads + self._creating_workloads[workspace] + 1 - free)
 
     def current(self, workspace: str) -> int:
         """Return how many runs hold a slot: unfinished ones, except those that the operator keeps waiting."""
-        unfinished = self._cluster.runs.store.walk(unfinished_group(namespace_of(workspace)))
+        namespace = namespace_of(workspace)
         creating = self._creating[workspace] + self._creating_workloads[workspace]
-        return creating + sum(not _waits(run) for _, run in unfinished)
+        return creating + self._count(unfinished_group(namespace)) - self._count(waiting_group(namespace))
+
+    def _count(self, group: str) -> int:
+        return self._cluster.runs.store.count(group)
 
     def _quotas(self, workspace: str) -> Quotas:
         found = self._cluster.workspaces.store.get(None, workspace)
@@ -101,12 +109,3 @@ class RunQuota:
             return
         self._recounted[workspace] = now
         await self._cluster.runs.list_live(namespace_of(workspace))
-
-
-def _is_admitted(run: Run) -> bool:
-    return run.status is not None and run.status.holds_place
-
-
-def _waits(run: Run) -> bool:
-    admitted = run.status.condition(ConditionType.ADMITTED) if run.status else None
-    return admitted is not None and not _is_admitted(run)
