@@ -206,6 +206,7 @@ class RunReconciler:
             now=now,
             observer=observer,
             start_problems=self._pods.start_problems(run),
+            overdue=self._pods.overdue,
         )
         for key, rejected in rejections.as_attempts(run, now) if rejections else ():
             attempts[key].append(rejected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import AttemptStatus, Run, RunStatus
@@ -38,6 +38,8 @@ class RunPods:
         self._cache = cache
         self._logs = logs
         self._events = PodEvents(cluster)
+        self._overdue: set[str] = set()
+        """uids of the pods that were deleted because their kubelet did not end them by their deadline."""
 
     def of(self, run: Run) -> list[Manifest]:
         """Return the pods of a run, from the cache."""
@@ -55,6 +57,11 @@ class RunPods:
     def start_problems(self, run: Run) -> Mapping[str, str]:
         """Return what keeps pods from starting by their events, by the pod's uid."""
         return self._events.problems(self.of(run))
+
+    @property
+    def overdue(self) -> Container[str]:
+        """The uids of pods that were deleted because their kubelet did not end them by their deadline."""
+        return self._overdue
 
     def find_unstartable(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
         """Return the pods whose containers will never start, and when the next pod may be one of them."""
@@ -81,6 +88,7 @@ class RunPods:
         """
         pods = self.of(run)
         overdue, following = _due([(lost_pods.overdue_time(pod), pod) for pod in pods], now)
+        self._overdue.update(pod["metadata"]["uid"] for pod in overdue)
         refusal = await self._each(self._cluster.delete_object, overdue)
         times = [attempt_end.own_end_time(pod) or lost_pods.loss_time(pod) for pod in self.of(run)]
         return refusal, min((time for time in (following, *times) if time is not None and time > now), default=None)
@@ -107,14 +115,15 @@ class RunPods:
         archived.
         """
         pods = self.of(run)
+        self._overdue.difference_update(attempt.pod_uid for task in ended.tasks for attempt in task.attempts)
         for attempt, state in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
             self._logs.observe_gone(attempt, state)
         end, until = ended.completion_time or now, self.kept_until(ended, now)
-        running = [pod for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
-        if running and end + ENDED_AFTER <= now:
-            await self.end(running)
+        running = [(end + _may_outlive(pod), pod) for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
+        lingering, following = _due(running, now)
+        await self.end(lingering)
         _, next_check = await self.delete_overdue(run, now)
-        times = [end + ENDED_AFTER, next_check]
+        times = [following, next_check]
         if pods and logs_are_archived(ended):
             if until <= now:
                 await together(*(self._cluster.delete_object(pod) for pod in pods if not _is_deleted(pod)))
@@ -131,6 +140,11 @@ class RunPods:
             return None
         pod, error = refused[0]
         return f"pod {pod['metadata']['name']} cannot be ended: {describe(error)}"
+
+
+def _may_outlive(pod: Manifest) -> timedelta:
+    """Return how long a pod may keep running after its run: little when only what was injected beside the task runs."""
+    return OUTLIVES_TASK if attempt_end.terminated_state(pod) else ENDED_AFTER
 
 
 def _is_deleted(pod: Manifest) -> bool:

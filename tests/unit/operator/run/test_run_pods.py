@@ -153,7 +153,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         _ended("Failed", 137, reason="DeadlineExceeded", **NEVER_RAN),
         {"deadline": 9, "task_timeout": 9},
         "failed",
-        "the task could not be started within its timeout",
+        "the task could not be started within its timeout of 9 s",
     ),
     (
         "given up",
@@ -257,3 +257,19 @@ def test_a_pod_that_vanished(stop: Stop | None, phase: str, error: str | None) -
     attempt = OBSERVER.observe_missing(before, _context({"stop": stop, "run_timeout": 60}))
     assert (attempt.status.value, attempt.error, attempt.completion_time) == (phase, error, NOW)
     assert attempt.disrupted is (stop is None)
+
+
+@pytest.mark.parametrize(
+    ("before", "task_timeout", "error"),
+    [
+        ({"start_time": NOW}, 9, "the task took longer than its timeout of 9 s"),
+        ({}, 9, "the task could not be started within its timeout of 9 s"),
+        ({"error": PULL}, 9, f"the task could not be started within its timeout of 9 s; until then: {PULL}"),
+        ({"error": PULL}, None, PULL),
+    ],
+)
+def test_a_pod_that_vanished_after_its_deadline(before: dict[str, Any], task_timeout: int | None, error: str) -> None:
+    recorded = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.PENDING, **before)
+    context = ObservationContext(None, None, task_timeout, NOW, overdue={"u"})
+    attempt = OBSERVER.observe_missing(recorded, context)
+    assert (attempt.status, attempt.error, attempt.disrupted) == (TaskPhase.FAILED, error, False)
