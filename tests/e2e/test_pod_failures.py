@@ -28,15 +28,16 @@ SMALL = {
 }
 HOG = "head -c 256m /dev/zero | tail"
 FILL = "head -c 64m /dev/zero"
-TOLD_SECONDS = 20
-"""How soon a run says what keeps its pod from starting."""
+TOLD_SECONDS = 45
+"""How soon a run says what keeps its pod from starting: its events are read after 5 s, and 30 s later once more."""
 CANCEL_SECONDS = 30
 """How soon a run is cancelled whose pod does not start."""
-LATE_SECONDS = 60
+TIMEOUT_SECONDS = 15
+LATE_SECONDS = 30
 """How much later than its timeout a run ends whose pod does not start."""
 CLOCK = timedelta(seconds=2)
 """How far times may be apart: Kubernetes rounds them to seconds."""
-LINGER_SECONDS = 100
+LINGER_SECONDS = 60
 """How soon a pod ends that outlives its task: 10 s that it may, its grace period, and the kubelet's time."""
 UNSTARTABLE = {
     "secret-volume": (
@@ -196,7 +197,7 @@ def test_what_keeps_a_pod_from_starting_is_told_soon_and_the_run_can_be_cancelle
 
 
 def test_the_timeout_of_a_pod_that_does_not_start_says_what_it_waited_for(place: Workloads) -> None:
-    limit = TOLD_SECONDS
+    limit = TIMEOUT_SECONDS
     by_task, by_run = {}, {}
     for key in UNSTARTABLE:
         by_task[key] = place.scenario.start(tasks=[{"key": key, "command": "true", "timeout_seconds": limit}])

@@ -18,10 +18,10 @@ from tests.workloads import Workloads, made_workspace
 pytestmark = pytest.mark.e2e
 
 FLAVORS: Kind = (API_VERSION, "flavors")
-SPEC = {"cpu": "2", "memory": "3Gi", "requests": {"cpu": "50m", "memory": "128Mi"}}
+SPEC = {"cpu": "1", "memory": "3Gi", "requests": {"cpu": "50m", "memory": "128Mi"}}
 WIDTH = 25_000
 LONG_SECONDS = 40
-"""How long the statement is to take; the new pod is ready after about 10 s."""
+"""How long the statement is to take; the new pod serves after 10 to 20 s."""
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +76,13 @@ def test_a_statement_outlives_the_edit_of_its_flavor(place: Workloads, flavor: s
     while serving() == old:
         assert sql.value("SELECT 1") == 1
         assert time.monotonic() - begin < LONG_SECONDS, "the warehouse is not replaced"
-    took = time.monotonic() - begin
-    print("new pod serves after", took)
-    assert sql.get(long)["status"] == "running", f"the statement ended before the new pod served, after {took:.0f} s"
+        time.sleep(0.2)
+    assert sql.get(long)["status"] == "running", "the statement ended before the new pod served"
     assert set(pods(place)) == {old, serving()}
     assert sql.value("SELECT 2") == 2
     ended = sql.wait(long, 3 * LONG_SECONDS)
     assert ended["status"] == "succeeded", ended
     assert sql.results(long)["data"] == [[count]]
-    while old in pods(place):
-        assert sql.value("SELECT 3") == 3
-        time.sleep(1)
 
 
 def pods(place: Workloads) -> list[str]:
