@@ -6,7 +6,7 @@ What the cluster does to a pod is a disruption, told apart from what the task di
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -38,8 +38,8 @@ class ObservationContext:
     now: datetime
     start_problems: Mapping[str, str] = field(default_factory=dict)
     """What keeps pods from starting that only events tell, by the pod's uid."""
-    overdue: Container[str] = frozenset()
-    """The uids of pods that were deleted because their kubelet did not end them by their deadline."""
+    last_seen: Mapping[str, Manifest] = field(default_factory=dict)
+    """Pods that are gone, as they were last seen, by their uid."""
 
 
 class AttemptEnd(NamedTuple):
@@ -117,7 +117,7 @@ def _failure(
 ) -> AttemptEnd:
     started = pod_status.started_at({"terminated": terminated})
     if _ended_by_deadline(pod, terminated):
-        return _deadline(_has_task_timeout(pod, context), started is not None, recorded, context)
+        return _deadline(pod, started is not None, recorded, context)
     if killed := pod_failures.describe_oom_kill(pod, TASK_CONTAINER, terminated, "the task"):
         return AttemptEnd(TaskPhase.FAILED, killed)
     if context.stop is Stop.CANCELLED:
@@ -159,37 +159,49 @@ def _loss(pod: Manifest, recorded: AttemptStatus | None, context: ObservationCon
         started = recorded is not None and recorded.start_time is not None
         if recorded is not None and recorded.error == lost_pods.describe_unresponsive(pod, context.now):
             recorded = recorded.model_copy(update={"error": None})
-        ended = _deadline(_has_task_timeout(pod, context), started, recorded, context)
+        ended = _deadline(pod, started, recorded, context)
         return ended._replace(error=pod_failures.truncate(f"{ended.error}; {lost}"))
     return AttemptEnd(TaskPhase.FAILED, lost, disrupted=True)
 
 
-def missing_end(recorded: AttemptStatus, context: ObservationContext) -> AttemptEnd:
-    """Return how an attempt ended whose pod is gone, its end not observed."""
-    if recorded.pod_uid in context.overdue and context.stop is None:
-        return _deadline(context.task_timeout is not None, recorded.start_time is not None, recorded, context)
+def gone_end(
+    last: Manifest | None,
+    recorded: AttemptStatus,
+    context: ObservationContext,
+    *,
+    reads_termination_message: bool,
+) -> AttemptEnd:
+    """Return how an attempt ended whose pod is gone.
+
+    Args:
+        last: the pod as it was last seen; None when that is not known.
+        recorded: the attempt's last written status.
+        context: what is known from elsewhere.
+        reads_termination_message: as for `end_of`.
+    """
+    if last is not None and (terminated := terminated_state(last)):
+        return _failure(last, terminated, recorded, context, reads_termination_message)
     if context.stop is Stop.CANCELLED:
         return AttemptEnd(TaskPhase.CANCELLED)
     if context.stop is Stop.TIMED_OUT:
         until = f"; until then: {recorded.error}" if recorded.error else ""
         return AttemptEnd(TaskPhase.FAILED, run_timeout_message(context) + until)
-    error = "the pod was deleted while the task was " + recorded.status.value
+    due = lost_pods.deadline(last) if last is not None else None
+    if last is not None and due is not None and due <= context.now:
+        return _deadline(last, recorded.start_time is not None, recorded, context)
+    why = pod_failures.describe_disruption(last) if last is not None else None
+    error = why or f"the pod was deleted while the task was {recorded.status.value}"
     return AttemptEnd(TaskPhase.FAILED, error, disrupted=True)
 
 
-def _has_task_timeout(pod: Manifest, context: ObservationContext) -> bool:
-    """Return whether the deadline of a pod is the timeout of its task, and not that of its run, or a request to end."""
-    return context.task_timeout is not None and pod["spec"].get("activeDeadlineSeconds") == context.task_timeout
-
-
-def _deadline(
-    is_task_timeout: bool, started: bool, recorded: AttemptStatus | None, context: ObservationContext
-) -> AttemptEnd:
+def _deadline(pod: Manifest, started: bool, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptEnd:
     before = recorded.error if recorded else None
     if context.stop is Stop.CANCELLED:
         return AttemptEnd(TaskPhase.CANCELLED)
     if context.stop is Stop.TIMED_OUT:
         return AttemptEnd(TaskPhase.FAILED, run_timeout_message(context))
+    limit = pod["spec"].get("activeDeadlineSeconds")
+    is_task_timeout = context.task_timeout is not None and limit == context.task_timeout
     if not started:
         return AttemptEnd(TaskPhase.FAILED, _never_started(is_task_timeout, before, context))
     if is_task_timeout:

@@ -63,8 +63,15 @@ class PodObserver:
         return attempt.model_copy(update={"error": waits or unresponsive or self.waiting_message})
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
-        """Return the status of an attempt whose pod is gone, its end not observed."""
-        return self._ended(recorded, None, attempt_end.missing_end(recorded, context), context)
+        """Return the status of an attempt whose pod is gone, its end not recorded."""
+        last = context.last_seen.get(recorded.pod_uid or "")
+        attempt = self.observe(last, recorded, context) if last is not None else recorded
+        if attempt.status.is_terminal:
+            return attempt
+        end = attempt_end.gone_end(last, recorded, context, reads_termination_message=self.reads_termination_message)
+        # Whether a process that was not seen to start, or to end, did so later is not known.
+        seen_to_end = last if last is not None and attempt_end.terminated_state(last) else None
+        return self._ended(attempt, seen_to_end, end, context)
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what only this type of run reports."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import AttemptStatus, Run, RunStatus
@@ -15,6 +15,7 @@ from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.pod_status import has_ended
 
 from . import attempt_end, status
+from .last_seen import LastSeen
 from .log_archiving import attempts_without_log, logs_are_archived
 from .pod_events import PodEvents
 from .refusals import describe
@@ -38,8 +39,8 @@ class RunPods:
         self._cache = cache
         self._logs = logs
         self._events = PodEvents(cluster)
-        self._overdue: set[str] = set()
-        """uids of the pods that were deleted because their kubelet did not end them by their deadline."""
+        self._last_seen = LastSeen()
+        cache.add_index(Kind.POD, self._last_seen)
 
     def of(self, run: Run) -> list[Manifest]:
         """Return the pods of a run, from the cache."""
@@ -58,10 +59,13 @@ class RunPods:
         """Return what keeps pods from starting by their events, by the pod's uid."""
         return self._events.problems(self.of(run))
 
-    @property
-    def overdue(self) -> Container[str]:
-        """The uids of pods that were deleted because their kubelet did not end them by their deadline."""
-        return self._overdue
+    def last_seen(self, run: Run) -> Mapping[str, Manifest]:
+        """Return the pods of a run that are gone, their end not recorded, as they were last seen, by uid."""
+        return self._last_seen.of(run)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget the pods of a run that has ended or was deleted."""
+        self._last_seen.forget(namespace, name)
 
     def find_unstartable(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
         """Return the pods whose containers will never start, and when the next pod may be one of them."""
@@ -88,7 +92,6 @@ class RunPods:
         """
         pods = self.of(run)
         overdue, following = _due([(lost_pods.overdue_time(pod), pod) for pod in pods], now)
-        self._overdue.update(pod["metadata"]["uid"] for pod in overdue)
         refusal = await self._each(self._cluster.delete_object, overdue)
         times = [attempt_end.own_end_time(pod) or lost_pods.loss_time(pod) for pod in self.of(run)]
         return refusal, min((time for time in (following, *times) if time is not None and time > now), default=None)
@@ -115,7 +118,7 @@ class RunPods:
         archived.
         """
         pods = self.of(run)
-        self._overdue.difference_update(attempt.pod_uid for task in ended.tasks for attempt in task.attempts)
+        self.forget(run.metadata.namespace or "", run.metadata.name)
         for attempt, state in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
             self._logs.observe_gone(attempt, state)
         end, until = ended.completion_time or now, self.kept_until(ended, now)

@@ -5,7 +5,7 @@ Pods may be deleted; the recorded status of an attempt that has ended is final.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import (
@@ -67,7 +67,7 @@ def attempts_of(
     now: datetime,
     observer: pods.PodObserver,
     start_problems: Mapping[str, str] | None = None,
-    overdue: Container[str] = frozenset(),
+    last_seen: Mapping[str, Manifest] | None = None,
 ) -> dict[str, list[AttemptStatus]]:
     """Return the status of every attempt of every task, oldest first.
 
@@ -79,7 +79,7 @@ def attempts_of(
     result: dict[str, list[AttemptStatus]] = {}
     for task in tasks:
         context = ObservationContext(
-            stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {}, overdue
+            stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {}, last_seen or {}
         )
         before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})

@@ -84,6 +84,21 @@ async def test_a_pod_that_its_kubelet_refuses_is_made_again_at_once(place: Place
     assert task.attempts[0].error == "the pod was ended by the cluster (OutOfcpu): Pod was rejected"
 
 
+async def test_an_evicted_pod_that_is_gone_at_once_was_evicted_nevertheless(place: Place) -> None:
+    """A kubelet removes a pod that has not begun within milliseconds."""
+    await place.create("Run", {"command": "true"}, "evicted")
+    name = (await place.pod("evicted"))["metadata"]["name"]
+    await place.kubelet.prepare(place.namespace, name)
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{name}"
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    await place.cluster._request("POST", f"{path}/eviction", body=eviction)
+    await place.cluster._request("DELETE", path, query={"gracePeriodSeconds": "0"})
+    await place.finished("evicted", attempt=1)
+    (task,) = (await place.phase("evicted", "success")).status.tasks
+    assert (task.retry_count, task.disruptions) == (0, 1)
+    assert task.attempts[0].error == "the pod was ended by the cluster: Eviction API: evicting"
+
+
 async def test_a_node_that_does_not_respond_is_named_and_its_attempt_replaced(place: Place) -> None:
     await place.create("Run", {"command": "sleep 99"}, "lost")
     name = await place.started("lost")
