@@ -8,19 +8,21 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from icefield_cluster.install import certificates
-from icefield_crds import labels
+from icefield_crds import labels, names
 from tests.e2e.scenarios import Scenario
 from tests.kubernetes_client import Kind
 
 WEBHOOKS: Kind = ("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations")
 NAMESPACES: Kind = ("v1", "namespaces")
 PORT = 8443
-READY_TIMEOUT = "120s"
+READY_SECONDS = 120
+PROBE = "injector-probe"
 
 PROGRAM = """
 import base64, json, ssl
@@ -77,18 +79,46 @@ def injecting(scenario: Scenario, workspace: str, injections: Sequence[Injection
         injections: what to do to which pods.
     """
     name = f"e2e-injector-{secrets.token_hex(3)}"
-    host = f"injector.{name}.svc"
-    certificate = certificates.issue([host])
+    certificate = certificates.issue([f"injector.{name}.svc"])
+    injections = [*injections, Injection({PROBE: "true"}, [{"op": "remove", "path": f"/metadata/labels/{PROBE}"}])]
     try:
         scenario.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         for manifest in _program(scenario, name, certificate, injections):
             scenario.cluster.create(manifest)
-        scenario.kubectl("-n", name, "wait", "--for=condition=Ready", f"--timeout={READY_TIMEOUT}", "pod/injector")
+        scenario.kubectl("-n", name, "wait", "--for=condition=Ready", f"--timeout={READY_SECONDS}s", "pod/injector")
         scenario.cluster.create(_configuration(name, workspace, certificate.ca, injections))
+        _wait_until_asked(scenario, workspace)
         yield
     finally:
         scenario.cluster.delete(WEBHOOKS, name)
         scenario.cluster.delete(NAMESPACES, name)
+
+
+def _wait_until_asked(scenario: Scenario, workspace: str) -> None:
+    """Wait until kube-apiserver asks the webhook, which it learns of a moment after the configuration is stored."""
+    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": PROBE, "namespace": names.namespace_of(workspace), "labels": {PROBE: "true"}},
+        "spec": {
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "probe", "image": "probe", "securityContext": restricted}],
+        },
+    }
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            made = json.loads(scenario.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=pod))
+        except AssertionError as error:
+            # Its Service has no address yet.
+            refusal = str(error)
+        else:
+            if PROBE not in (made["metadata"].get("labels") or {}):
+                return
+            refusal = "it is not asked"
+        assert time.monotonic() < deadline, refusal
+        time.sleep(0.2)
 
 
 def _program(
