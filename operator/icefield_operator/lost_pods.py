@@ -15,10 +15,17 @@ from datetime import datetime, timedelta
 from icefield_crds.names import END_REQUESTED_ANNOTATION
 from icefield_kube.client import Manifest
 
-from .pod_status import condition, has_ended, time_of
+from .pod_status import condition, container_statuses, has_ended, time_of
 
 KUBELET_MARGIN = timedelta(seconds=30)
 """How much longer than a grace period a kubelet may take to report that a pod has ended."""
+
+START_MARGIN = timedelta(seconds=5)
+"""How much longer than its deadline a pod may take that has not begun.
+
+A kubelet that waits for a volume looks at no deadline for two minutes (podAttachAndMountTimeout in
+pkg/kubelet/volumemanager), but at a deletion. Nothing is lost with such a pod: it has no log and no exit code.
+"""
 
 _DEFAULT_GRACE_SECONDS = 30
 _NODE_LOST = "NodeLost"
@@ -53,10 +60,11 @@ def deletion_request_time(pod: Manifest) -> datetime | None:
 
 def overdue_time(pod: Manifest) -> datetime | None:
     """Return from when a pod has to be deleted that was to end by its deadline; None when it has ended, or need not."""
+    late = _late_time(pod)
+    if late is None or _has_begun(pod):
+        return late
     due = deadline(pod)
-    if due is None or has_ended(pod) or not node_of(pod) or "deletionTimestamp" in pod["metadata"]:
-        return None
-    return due if is_marked_not_ready(pod) else due + grace_period(pod) + KUBELET_MARGIN
+    return min(late, due + START_MARGIN) if due is not None else None
 
 
 def loss_time(pod: Manifest) -> datetime | None:
@@ -69,7 +77,7 @@ def describe_unresponsive(pod: Manifest, now: datetime) -> str | None:
     """Return that the node of a pod does not respond; None while nothing shows it."""
     if has_ended(pod) or not node_of(pod):
         return None
-    late = [time for time in (overdue_time(pod), loss_time(pod)) if time is not None and time <= now]
+    late = [time for time in (_late_time(pod), loss_time(pod)) if time is not None and time <= now]
     is_lost = pod.get("status", {}).get("reason") == _NODE_LOST
     if not (late or is_lost or is_marked_not_ready(pod)):
         return None
@@ -82,6 +90,19 @@ def describe_loss(pod: Manifest) -> str:
         f"node {node_of(pod)} does not respond, so the attempt was given up; "
         "its process may run there until the node responds again"
     )
+
+
+def _late_time(pod: Manifest) -> datetime | None:
+    """Return from when a pod counts as one whose kubelet did not end it by its deadline; None when it has ended."""
+    due = deadline(pod)
+    if due is None or has_ended(pod) or not node_of(pod) or "deletionTimestamp" in pod["metadata"]:
+        return None
+    return due if is_marked_not_ready(pod) else due + grace_period(pod) + KUBELET_MARGIN
+
+
+def _has_begun(pod: Manifest) -> bool:
+    states = (state for status in container_statuses(pod) for state in (status.get("state"), status.get("lastState")))
+    return any("running" in state or "terminated" in state for state in states if state)
 
 
 def is_marked_not_ready(pod: Manifest) -> bool:

@@ -38,6 +38,8 @@ class ObservationContext:
     now: datetime
     start_problems: Mapping[str, str] = field(default_factory=dict)
     """What keeps pods from starting that only events tell, by the pod's uid."""
+    last_seen: Mapping[str, Manifest] = field(default_factory=dict)
+    """Pods that are gone, as they were last seen, by their uid."""
 
 
 class AttemptEnd(NamedTuple):
@@ -162,20 +164,58 @@ def _loss(pod: Manifest, recorded: AttemptStatus | None, context: ObservationCon
     return AttemptEnd(TaskPhase.FAILED, lost, disrupted=True)
 
 
+def gone_end(
+    last: Manifest | None,
+    recorded: AttemptStatus,
+    context: ObservationContext,
+    *,
+    reads_termination_message: bool,
+) -> AttemptEnd:
+    """Return how an attempt ended whose pod is gone.
+
+    Args:
+        last: the pod as it was last seen; None when that is not known.
+        recorded: the attempt's last written status.
+        context: what is known from elsewhere.
+        reads_termination_message: as for `end_of`.
+    """
+    if last is not None and (terminated := terminated_state(last)):
+        return _failure(last, terminated, recorded, context, reads_termination_message)
+    if context.stop is Stop.CANCELLED:
+        return AttemptEnd(TaskPhase.CANCELLED)
+    if context.stop is Stop.TIMED_OUT:
+        until = f"; until then: {recorded.error}" if recorded.error else ""
+        return AttemptEnd(TaskPhase.FAILED, run_timeout_message(context) + until)
+    due = lost_pods.deadline(last) if last is not None else None
+    if last is not None and due is not None and due <= context.now:
+        return _deadline(last, recorded.start_time is not None, recorded, context)
+    why = pod_failures.describe_disruption(last) if last is not None else None
+    error = why or f"the pod was deleted while the task was {recorded.status.value}"
+    return AttemptEnd(TaskPhase.FAILED, error, disrupted=True)
+
+
 def _deadline(pod: Manifest, started: bool, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptEnd:
     before = recorded.error if recorded else None
     if context.stop is Stop.CANCELLED:
         return AttemptEnd(TaskPhase.CANCELLED)
     if context.stop is Stop.TIMED_OUT:
         return AttemptEnd(TaskPhase.FAILED, run_timeout_message(context))
-    if not started:
-        return AttemptEnd(TaskPhase.FAILED, before or "the task could not be started within its timeout")
     limit = pod["spec"].get("activeDeadlineSeconds")
-    if context.task_timeout is not None and limit == context.task_timeout:
+    is_task_timeout = context.task_timeout is not None and limit == context.task_timeout
+    if not started:
+        return AttemptEnd(TaskPhase.FAILED, _never_started(is_task_timeout, before, context))
+    if is_task_timeout:
         return AttemptEnd(TaskPhase.FAILED, f"the task took longer than its timeout of {context.task_timeout} s")
     if context.run_timeout is not None:
         return AttemptEnd(TaskPhase.FAILED, run_timeout_message(context))
     return AttemptEnd(TaskPhase.FAILED, before or "the pod was ended by its deadline")
+
+
+def _never_started(is_task_timeout: bool, before: str | None, context: ObservationContext) -> str:
+    if not is_task_timeout:
+        return before or "the task could not be started within its timeout"
+    message = f"the task could not be started within its timeout of {context.task_timeout} s"
+    return pod_failures.truncate(f"{message}; until then: {before}") if before else message
 
 
 def run_timeout_message(context: ObservationContext) -> str:

@@ -12,7 +12,6 @@ from icefield_operator import lost_pods, pod_failures, pod_status
 
 from . import attempt_end
 from .attempt_end import AttemptEnd, ObservationContext
-from .dag import Stop
 
 COUNTS_AS_FAILURE = "the work may have begun, so this counts as a failure"
 
@@ -64,15 +63,15 @@ class PodObserver:
         return attempt.model_copy(update={"error": waits or unresponsive or self.waiting_message})
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
-        """Return the status of an attempt whose pod is gone, its end not observed: the cluster ended it."""
-        error = "the pod was deleted while the task was " + recorded.status.value
-        end = AttemptEnd(TaskPhase.FAILED, error, disrupted=True)
-        if context.stop is Stop.CANCELLED:
-            end = AttemptEnd(TaskPhase.CANCELLED)
-        elif context.stop is Stop.TIMED_OUT:
-            until = f"; until then: {recorded.error}" if recorded.error else ""
-            end = AttemptEnd(TaskPhase.FAILED, attempt_end.run_timeout_message(context) + until)
-        return self._ended(recorded, None, end, context)
+        """Return the status of an attempt whose pod is gone, its end not recorded."""
+        last = context.last_seen.get(recorded.pod_uid or "")
+        attempt = self.observe(last, recorded, context) if last is not None else recorded
+        if attempt.status.is_terminal:
+            return attempt
+        end = attempt_end.gone_end(last, recorded, context, reads_termination_message=self.reads_termination_message)
+        # Whether a process that was not seen to start, or to end, did so later is not known.
+        seen_to_end = last if last is not None and attempt_end.terminated_state(last) else None
+        return self._ended(attempt, seen_to_end, end, context)
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what only this type of run reports."""

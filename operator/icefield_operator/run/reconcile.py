@@ -206,6 +206,7 @@ class RunReconciler:
             now=now,
             observer=observer,
             start_problems=self._pods.start_problems(run),
+            last_seen=self._pods.last_seen(run),
         )
         for key, rejected in rejections.as_attempts(run, now) if rejections else ():
             attempts[key].append(rejected)
@@ -240,6 +241,7 @@ class RunReconciler:
 
     def _forget(self, namespace: str, name: str) -> None:
         self._starter.forget(namespace, name)
+        self._pods.forget(namespace, name)
         self._unwritten.forget(namespace, name)
         self._marks.forget(namespace, name)
         for provisioner in self._provisioners:

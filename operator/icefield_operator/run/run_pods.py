@@ -15,6 +15,7 @@ from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.pod_status import has_ended
 
 from . import attempt_end, status
+from .last_seen import LastSeen
 from .log_archiving import attempts_without_log, logs_are_archived
 from .pod_events import PodEvents
 from .refusals import describe
@@ -38,6 +39,8 @@ class RunPods:
         self._cache = cache
         self._logs = logs
         self._events = PodEvents(cluster)
+        self._last_seen = LastSeen()
+        cache.add_index(Kind.POD, self._last_seen)
 
     def of(self, run: Run) -> list[Manifest]:
         """Return the pods of a run, from the cache."""
@@ -55,6 +58,14 @@ class RunPods:
     def start_problems(self, run: Run) -> Mapping[str, str]:
         """Return what keeps pods from starting by their events, by the pod's uid."""
         return self._events.problems(self.of(run))
+
+    def last_seen(self, run: Run) -> Mapping[str, Manifest]:
+        """Return the pods of a run that are gone, their end not recorded, as they were last seen, by uid."""
+        return self._last_seen.of(run)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget the pods of a run that has ended or was deleted."""
+        self._last_seen.forget(namespace, name)
 
     def find_unstartable(self, run: Run, now: datetime) -> tuple[list[Manifest], datetime | None]:
         """Return the pods whose containers will never start, and when the next pod may be one of them."""
@@ -107,14 +118,15 @@ class RunPods:
         archived.
         """
         pods = self.of(run)
+        self.forget(run.metadata.namespace or "", run.metadata.name)
         for attempt, state in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
             self._logs.observe_gone(attempt, state)
         end, until = ended.completion_time or now, self.kept_until(ended, now)
-        running = [pod for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
-        if running and end + ENDED_AFTER <= now:
-            await self.end(running)
+        running = [(end + _may_outlive(pod), pod) for pod in pods if not _is_deleted(pod) and not has_ended(pod)]
+        lingering, following = _due(running, now)
+        await self.end(lingering)
         _, next_check = await self.delete_overdue(run, now)
-        times = [end + ENDED_AFTER, next_check]
+        times = [following, next_check]
         if pods and logs_are_archived(ended):
             if until <= now:
                 await together(*(self._cluster.delete_object(pod) for pod in pods if not _is_deleted(pod)))
@@ -131,6 +143,11 @@ class RunPods:
             return None
         pod, error = refused[0]
         return f"pod {pod['metadata']['name']} cannot be ended: {describe(error)}"
+
+
+def _may_outlive(pod: Manifest) -> timedelta:
+    """Return how long a pod may keep running after its run: little when only what was injected beside the task runs."""
+    return OUTLIVES_TASK if attempt_end.terminated_state(pod) else ENDED_AFTER
 
 
 def _is_deleted(pod: Manifest) -> bool:

@@ -67,6 +67,7 @@ def attempts_of(
     now: datetime,
     observer: pods.PodObserver,
     start_problems: Mapping[str, str] | None = None,
+    last_seen: Mapping[str, Manifest] | None = None,
 ) -> dict[str, list[AttemptStatus]]:
     """Return the status of every attempt of every task, oldest first.
 
@@ -77,7 +78,9 @@ def attempts_of(
     written = recorded(run)
     result: dict[str, list[AttemptStatus]] = {}
     for task in tasks:
-        context = ObservationContext(stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {})
+        context = ObservationContext(
+            stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {}, last_seen or {}
+        )
         before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
         result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context, observer) for n in numbers]

@@ -23,6 +23,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     second = timedelta(seconds=1)
     monkeypatch.setattr(dag, "FIRST_RETRY_DELAY", second)
     monkeypatch.setattr(lost_pods, "KUBELET_MARGIN", second)
+    monkeypatch.setattr(lost_pods, "START_MARGIN", second)
     monkeypatch.setattr(lost_pods, "grace_period", lambda pod: second)
     monkeypatch.setattr(attempt_end, "PHASE_DELAY", second)
     monkeypatch.setattr(run_pods, "OUTLIVES_TASK", second)
@@ -83,6 +84,21 @@ async def test_a_pod_that_its_kubelet_refuses_is_made_again_at_once(place: Place
     assert task.attempts[0].error == "the pod was ended by the cluster (OutOfcpu): Pod was rejected"
 
 
+async def test_an_evicted_pod_that_is_gone_at_once_was_evicted_nevertheless(place: Place) -> None:
+    """A kubelet removes a pod that has not begun within milliseconds."""
+    await place.create("Run", {"command": "true"}, "evicted")
+    name = (await place.pod("evicted"))["metadata"]["name"]
+    await place.kubelet.prepare(place.namespace, name)
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{name}"
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    await place.cluster._request("POST", f"{path}/eviction", body=eviction)
+    await place.cluster._request("DELETE", path, query={"gracePeriodSeconds": "0"})
+    await place.finished("evicted", attempt=1)
+    (task,) = (await place.phase("evicted", "success")).status.tasks
+    assert (task.retry_count, task.disruptions) == (0, 1)
+    assert task.attempts[0].error == "the pod was ended by the cluster: Eviction API: evicting"
+
+
 async def test_a_node_that_does_not_respond_is_named_and_its_attempt_replaced(place: Place) -> None:
     await place.create("Run", {"command": "sleep 99"}, "lost")
     name = await place.started("lost")
@@ -133,6 +149,44 @@ async def test_a_task_that_fails_beside_a_sidecar_has_failed_and_its_pod_is_ende
 
     await eventually(is_ended)
     assert (await place.run("proxied")).phase == "running"
+
+
+async def test_a_pod_that_outlives_its_run_is_ended(place: Place) -> None:
+    await place.create("Run", {"command": "false"}, "outlived")
+    name = (await place.pod("outlived"))["metadata"]["name"]
+    await place.kubelet.finish_beside_sidecar(place.namespace, name, 3)
+    await place.phase("outlived", "failed")
+
+    async def is_ended() -> bool:
+        return (await place.pod("outlived"))["spec"].get("activeDeadlineSeconds") == 1
+
+    await eventually(is_ended)
+
+
+async def test_a_kubelet_that_waits_for_a_volume_looks_at_no_deadline(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod is deleted at once, and gone before its end is seen; that is the timeout of its task, no disruption."""
+    monkeypatch.setattr(lost_pods, "grace_period", lambda pod: timedelta(minutes=1))
+    tasks = [{"key": "a", "command": "true", "timeoutSeconds": 2}]
+    await place.create("Run", {"tasks": tasks}, "volume")
+    pod = await place.pod("volume", "a")
+    await place.kubelet.warn(pod, "FailedMount", "no such secret")
+    await place.kubelet.prepare(place.namespace, pod["metadata"]["name"])
+
+    async def is_deleted() -> bool:
+        return "deletionTimestamp" in (await place.pod("volume", "a"))["metadata"]
+
+    await eventually(is_deleted)
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{pod['metadata']['name']}"
+    await place.cluster._request("DELETE", path, query={"gracePeriodSeconds": "0"})
+    run = await place.phase("volume", "failed")
+    (task,) = run.status.tasks
+    assert task.error == (
+        "the task could not be started within its timeout of 2 s; until then: "
+        "the pod cannot be started (FailedMount): no such secret"
+    )
+    assert (task.disruptions, len(task.attempts)) == (0, 1)
 
 
 async def test_a_webhook_that_fails_is_named_and_asked_again(place: Place) -> None:

@@ -192,6 +192,8 @@ LOSSES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         "failed",
         f"the run took longer than its timeout of 60 s; {LOST}",
     ),
+    ("waits for a volume", _pod("Pending", limit=590), {}, "pending", None),
+    ("waits for a volume for long", _pod("Pending", limit=550), {}, "pending", UNKNOWN),
     (
         "over its own timeout, no answer",
         _pod("Running", RUNNING, metadata=_deleted(41), limit=30),
@@ -204,7 +206,7 @@ LOSSES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         _pod("Pending", metadata=_deleted(41), limit=30),
         {"task_timeout": 30, "error": UNKNOWN},
         "failed",
-        f"the task could not be started within its timeout; {LOST}",
+        f"the task could not be started within its timeout of 30 s; {LOST}",
     ),
 ]
 
@@ -230,7 +232,9 @@ def test_a_node_that_does_not_respond(
         (_pod("Running", RUNNING, metadata=STOP_ASKED, limit=1), -60 + 10 + 30),
         (_pod("Running", RUNNING, metadata=STOP_ASKED, limit=1, conditions=MARKED), -60),
         (_pod("Running", RUNNING, limit=590), -10 + 10 + 30),
-        (_pod("Pending", limit=590), -10 + 10 + 30),
+        (_pod("Pending", limit=590), -10 + 5),
+        (_pod("Pending", {"waiting": {"reason": "ContainerCreating"}}, metadata=STOP_ASKED, limit=1), -60 + 5),
+        (_pod("Pending", initContainerStatuses=[{"name": "tini", "state": RUNNING}], limit=590), -10 + 10 + 30),
         (_pod("Failed", _terminated(143), metadata=STOP_ASKED), None),
         (_pod("Running", RUNNING, metadata=STOP_ASKED | _deleted(5)), None),
     ],

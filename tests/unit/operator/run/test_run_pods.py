@@ -153,7 +153,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         _ended("Failed", 137, reason="DeadlineExceeded", **NEVER_RAN),
         {"deadline": 9, "task_timeout": 9},
         "failed",
-        "the task could not be started within its timeout",
+        "the task could not be started within its timeout of 9 s",
     ),
     (
         "given up",
@@ -257,3 +257,38 @@ def test_a_pod_that_vanished(stop: Stop | None, phase: str, error: str | None) -
     attempt = OBSERVER.observe_missing(before, _context({"stop": stop, "run_timeout": 60}))
     assert (attempt.status.value, attempt.error, attempt.completion_time) == (phase, error, NOW)
     assert attempt.disrupted is (stop is None)
+
+
+EVICTED = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "EvictionByEvictionAPI",
+    "message": "Eviction API: evicting",
+}
+UNSTARTABLE = f"the task could not be started within its timeout of 9 s; until then: {PULL}"
+
+
+@pytest.mark.parametrize(
+    ("last", "before", "error", "disrupted"),
+    [
+        (_waiting("ContainerCreating"), {}, "the pod was deleted while the task was pending", True),
+        (
+            {**_waiting("ContainerCreating"), "conditions": [EVICTED]},
+            {},
+            "the pod was ended by the cluster: Eviction API: evicting",
+            True,
+        ),
+        ({**_waiting("ContainerCreating"), "startTime": STARTED}, {"error": PULL, "deadline": 9}, UNSTARTABLE, False),
+        (_ended("Succeeded", 0), {}, None, False),
+        (_ended("Failed", 3), {}, "the command failed with exit code 3", False),
+        (_running_still(3, seconds=1), {}, "the command failed with exit code 3", False),
+    ],
+)
+def test_what_was_last_seen_of_a_pod_that_vanished(
+    last: dict[str, Any], before: dict[str, Any], error: str | None, disrupted: bool
+) -> None:
+    recorded = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.PENDING, error=before.get("error"))
+    context = ObservationContext(None, None, 9, NOW, last_seen={"u": _pod(last, before.get("deadline"))})
+    attempt = OBSERVER.observe_missing(recorded, context)
+    expected = TaskPhase.FAILED if error else TaskPhase.SUCCESS
+    assert (attempt.status, attempt.error, attempt.disrupted) == (expected, error, disrupted)
