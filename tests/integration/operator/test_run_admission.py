@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,10 +11,29 @@ import pytest
 from icefield_crds import ConditionType, Reason, Run
 from icefield_crds.names import API_VERSION
 from icefield_operator.run import unwritten
+from tests.eventually import eventually
 
-from .conftest import Place, make_workspace
+from .conftest import Place, RunningOperator, make_workspace
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
+
+Limit = Callable[[int], Awaitable[None]]
+
+
+@pytest.fixture
+def limit(place: Place, operator: RunningOperator) -> Limit:
+    """Set how many runs may run; returns when the operator knows, which watches workspaces and runs apart."""
+
+    async def set_limit(runs: int) -> None:
+        await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": runs})
+
+        async def is_known() -> bool:
+            workspace = operator.cache.workspace(place.workspace)
+            return workspace is not None and workspace.spec.quotas.max_running_runs == runs
+
+        await eventually(is_known)
+
+    return set_limit
 
 
 def _admitted(run: Run) -> tuple[Any, ...] | None:
@@ -21,8 +41,8 @@ def _admitted(run: Run) -> tuple[Any, ...] | None:
     return (found.status, found.reason, found.message) if found else None
 
 
-async def test_runs_over_quota_wait_and_start_oldest_first(place: Place) -> None:
-    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 2})
+async def test_runs_over_quota_wait_and_start_oldest_first(place: Place, limit: Limit) -> None:
+    await limit(2)
     names = ["a", "b", "c", "d"]
     for name in names:
         await place.create("Run", {"command": "true"}, name)
@@ -44,17 +64,17 @@ async def test_runs_over_quota_wait_and_start_oldest_first(place: Place) -> None
     await place.phase("d", "success")
 
 
-async def test_a_raised_quota_lets_waiting_runs_in(place: Place) -> None:
-    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 0})
+async def test_a_raised_quota_lets_waiting_runs_in(place: Place, limit: Limit) -> None:
+    await limit(0)
     await place.create("Run", {"command": "true"}, "patient")
     await place.until("patient", lambda run: (_admitted(run) or [None])[0] == "False")
-    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 1})
+    await limit(1)
     await place.finished("patient")
     await place.phase("patient", "success")
 
 
-async def test_cancelling_a_waiting_run_lets_the_next_one_forward(place: Place) -> None:
-    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 1})
+async def test_cancelling_a_waiting_run_lets_the_next_one_forward(place: Place, limit: Limit) -> None:
+    await limit(1)
     for name in ("a", "b", "c"):
         await place.create("Run", {"command": "true"}, name)
     await place.started("a")
@@ -67,8 +87,8 @@ async def test_cancelling_a_waiting_run_lets_the_next_one_forward(place: Place) 
     await place.phase("c", "success")
 
 
-async def test_deleting_a_running_run_makes_room(place: Place) -> None:
-    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 1})
+async def test_deleting_a_running_run_makes_room(place: Place, limit: Limit) -> None:
+    await limit(1)
     for name in ("a", "b"):
         await place.create("Run", {"command": "true"}, name)
     await place.started("a")
@@ -133,8 +153,8 @@ async def test_a_job_that_appears_before_it_is_written_that_it_is_missing(
     assert run.status.snapshot.command == "true"
 
 
-async def test_a_run_that_cannot_start_does_not_hold_up_others(place: Place) -> None:
-    await make_workspace(place.cluster, place.workspace, quotas={"maxRunningRuns": 1})
+async def test_a_run_that_cannot_start_does_not_hold_up_others(place: Place, limit: Limit) -> None:
+    await limit(1)
     await place.create("Run", {"command": "true", "flavor": "cpu.nowhere"}, "a-stuck")
     await place.create("Run", {"command": "true"}, "b")
     await place.finished("b")
