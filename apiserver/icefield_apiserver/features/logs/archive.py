@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from icefield_apiserver.core.objects.transfers import Bucket
+from icefield_apiserver.core.shared_lookups import SharedLookups
 from icefield_crds.object_store import LOG_COMPLETE, LOG_PART_SUFFIX, logs_prefix
 from icefield_crds.wire.log_line import decompress_part
 
@@ -42,6 +43,7 @@ class Archive:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+        self._listings = SharedLookups(self._list)
 
     async def attempts(self, workspace: str, run_uid: str, task: str) -> dict[int, ArchivedAttempt]:
         """Return what is archived of each attempt (counted from 0) of a task.
@@ -54,7 +56,20 @@ class Archive:
         Raises:
             ObjectStoreError: the store refuses the request or is unreachable.
         """
-        prefix = f"{logs_prefix(workspace)}/{run_uid}/{task}/"
+        return await self._listings.get(f"{logs_prefix(workspace)}/{run_uid}/{task}/")
+
+    async def entries(self, part: str) -> AsyncIterator[list[Entry]]:
+        """Yield the entries of a part."""
+        lines = await self._lines(part)
+        for first in range(0, len(lines), LINES_AT_A_TIME):
+            yield [from_archive(line) for line in lines[first : first + LINES_AT_A_TIME]]
+            await asyncio.sleep(0)  # others get their turn while a part is parsed
+
+    async def count(self, part: str) -> int:
+        """Return how many entries a part has."""
+        return len(await self._lines(part))
+
+    async def _list(self, prefix: str) -> dict[int, ArchivedAttempt]:
         found: defaultdict[int, ArchivedAttempt] = defaultdict(ArchivedAttempt)
         async for page in self._bucket.list(prefix):
             for item in page.objects:
@@ -66,17 +81,6 @@ class Archive:
         for archived in found.values():
             archived.parts.sort()
         return dict(found)
-
-    async def entries(self, part: str) -> AsyncIterator[Entry]:
-        """Yield the entries of a part."""
-        for number, line in enumerate(await self._lines(part)):
-            if number % LINES_AT_A_TIME == 0:
-                await asyncio.sleep(0)  # others get their turn while a part is parsed
-            yield from_archive(line)
-
-    async def count(self, part: str) -> int:
-        """Return how many entries a part has."""
-        return len(await self._lines(part))
 
     async def _lines(self, part: str) -> list[bytes]:
         return await asyncio.to_thread(decompress_part, await self._bucket.read(part))
