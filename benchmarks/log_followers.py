@@ -40,6 +40,7 @@ CREATING = 16
 START_SECONDS = 1800.0
 ARRIVAL_SECONDS = 120.0
 """How long a client may take to receive what was written before, until the benchmark fails."""
+ARRIVAL_POLL_SECONDS = 0.05
 REST_SECONDS = 2.0
 """Between two measurements: what clients that went away leave is gone by then."""
 PROBE_SECONDS = 0.1
@@ -55,8 +56,9 @@ class Level:
         took: milliseconds from the writing of a line to its arrival, of each line and client.
         memory: bytes that are the server's own (USS).
         connections: from the server to kube-apiserver.
-        reads: milliseconds of each GET /runs/:id.
-        lists: milliseconds of each GET /runs?limit=50.
+        joining: milliseconds of each GET /runs/:id while the clients connect.
+        reads: the same while they follow.
+        lists: milliseconds of each GET /runs?limit=50 while they follow.
     """
 
     followers: int
@@ -67,6 +69,7 @@ class Level:
     cpu_seconds: float = 0.0
     memory: list[int] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
+    joining: list[float] = field(default_factory=list)
     reads: list[float] = field(default_factory=list)
     lists: list[float] = field(default_factory=list)
 
@@ -142,8 +145,10 @@ class Bench:
             tasks = [
                 group.create_task(each.follow(http, f"{url}/{run}")) for run, each in zip(runs, followers, strict=True)
             ]
+            probe = group.create_task(self._probe(f"/runs/{next(iter(self._logs))}", level.joining))
             await _arrival(followers)
             level.ready.append(time.perf_counter() - started)
+            probe.cancel()
             yield followers
             for task in tasks:
                 task.cancel()
@@ -164,12 +169,13 @@ class Bench:
 
 async def _arrival(followers: Sequence[Follower]) -> None:
     """Return once each follower has the lines that were written before this call."""
-    written = [each.log.written for each in followers]
-
-    async def have_arrived() -> bool:
-        return all(each.next_line >= count for each, count in zip(followers, written, strict=True))
-
-    await eventually(have_arrived, patience=ARRIVAL_SECONDS)
+    wanted = [(each, each.log.written) for each in followers]
+    give_up = time.monotonic() + ARRIVAL_SECONDS
+    while wanted := [(each, count) for each, count in wanted if each.next_line < count]:
+        if time.monotonic() > give_up:
+            got = [f"{each.next_line} of {count}" for each, count in wanted[:5]]
+            raise TimeoutError(f"{len(wanted)} of {len(followers)} clients miss lines: they have {', '.join(got)}, …")
+        await asyncio.sleep(ARRIVAL_POLL_SECONDS)
 
 
 async def start_runs(site: Site, names: Sequence[str]) -> None:
@@ -217,7 +223,7 @@ def table_of(mixes: dict[int, list[Level]], lines_per_second: float) -> Table:
     table = Table(title=f"Followers on one process; each run prints {lines_per_second:g} lines a second")
     for heading in (
         "on a run", "followers", "lines", "misplaced", "ready s", "line p50/p99 ms", "of one: p50/p99", "CPU",
-        "CPU ms/line", "MB", "kB each", "connections", "GET run p99 ms", "GET runs p99 ms", "bar",
+        "CPU ms/line", "MB", "kB each", "connections", "GET run p99 ms: joining", "following", "GET runs", "bar",
     ):  # fmt: skip
         table.add_column(heading, justify="right")
     for clients, levels in mixes.items():
@@ -243,6 +249,7 @@ def _row(level: Level, levels: Sequence[Level]) -> list[str]:
         f"{memory / 1e6:.0f}",
         "",
         f"{median(level.connections):.0f}",
+        f"{percentile(level.joining, 0.99):.0f}" if level.joining else "",
         f"{percentile(level.reads, 0.99):.0f}",
         f"{percentile(level.lists, 0.99):.0f}",
         ("met" if level.is_met() else "missed") if level is levels[-1] else "",
