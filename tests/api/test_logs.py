@@ -207,6 +207,17 @@ async def test_archive_and_live_tail_join_without_a_deduplicator(place: Place, k
     assert len(kubelet.asked) == asked  # an archive that is whole needs no pod
 
 
+async def test_of_a_log_that_its_pod_has_whole_one_part_is_read(place: Place, kubelet: LogServer) -> None:
+    pod = place.make_pod("a")
+    await place.report("running", a=[("running", at(0))])
+    everything = lines(0, 90)
+    await kubelet.write(pod, everything)
+    await place.archive("a", 0, [everything[:30], everything[30:60]], complete=False)
+    prefix = attempt_log_prefix(place.slug, place.run.metadata.uid, "a", 0)
+    await place.s3.put_object(Bucket=place.bucket, Key=log_part_key(prefix, 1), Body=b"whoever reads this fails")
+    assert await place.messages() == [message for _, message in everything]
+
+
 async def test_what_the_kubelet_rotated_away_is_waited_for(place: Place, kubelet: LogServer) -> None:
     pod = place.make_pod("a")
     await place.report("running", a=[("running", at(0))])

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from icefield_crds import Run
@@ -122,6 +122,10 @@ class AttemptLog:
         was_archived = self._progress.is_archived()  # before it is listed: what is then not in it never will be
         archived = await self._archived()
         self._is_level = False
+        self._is_complete = archived.is_complete or was_archived
+        if not self._is_complete and not self._parts_read and archived.parts:
+            async for lines in self._held_since_start(archived):
+                yield lines
         self._deduplicator.start_source()
         self._deduplicator.join()
         for part in archived.parts[self._parts_read :]:
@@ -129,10 +133,30 @@ class AttemptLog:
                 yield self._unseen(lines)
             self._parts_read += 1
             self._gap_since = None
-        self._is_complete = archived.is_complete or was_archived
         if self._is_complete:
             self._gap_since = None
-            return
+        elif not self._is_level:
+            async for lines in self._held_by_pod():
+                yield lines
+
+    async def _held_since_start(self, archived: ArchivedAttempt) -> AsyncIterator[list[Entry]]:
+        """Yield the log as its pod holds it, if that is all of it: then one read replaces one of each archived part."""
+        first, has_begun = await self._sources.archive.first_entry(archived.parts[0]), False
+        self._deduplicator.start_source()
+        self._deduplicator.join()
+        with suppress(PodLogUnavailable):
+            async with aclosing(self._sources.pods.read(self._pod, None)) as held:
+                async for lines in held:
+                    has_begun = has_begun or lines[:1] == [first]
+                    if lines and not has_begun:
+                        return
+                    yield self._unseen(lines)
+            if has_begun:
+                self._parts_read = len(archived.parts)
+                self._is_level = True
+
+    async def _held_by_pod(self) -> AsyncIterator[list[Entry]]:
+        """Yield what is new in the pod, unless lines before it are missing."""
         since = self._deduplicator.since
         self._deduplicator.start_source()
         try:

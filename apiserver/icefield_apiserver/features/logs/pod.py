@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 import aiohttp
@@ -66,7 +66,7 @@ class PodLogs:
     def __init__(self, client: KubeClient) -> None:
         self._client = client
 
-    async def read(self, pod: TaskPod, since: str | None) -> AsyncIterator[list[Entry]]:
+    async def read(self, pod: TaskPod, since: str | None) -> AsyncGenerator[list[Entry], None]:
         """Yield the lines that a pod holds now.
 
         Args:
