@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -22,6 +24,10 @@ SILENCE_SECONDS = 30.0
 """How long a read of what is there may stall."""
 QUIET_SECONDS = 300.0
 """How long a followed log may be quiet until its connection is taken for dead."""
+OPENINGS_AT_ONCE = 16
+"""Of reads of what is there: hundreds of clients that begin to follow at once share few connections."""
+TURN_SECONDS = 5.0
+"""How long one waits for its turn at most, as nodes that do not answer may hold up the others."""
 BEHIND_SECONDS = 5.0
 """How long a follower may lag: the kubelet rotates at most every 10 s, and then the archive is the better source."""
 WAITED_SECONDS = 0.001
@@ -65,6 +71,7 @@ class PodLogs:
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
+        self._turns = asyncio.Semaphore(OPENINGS_AT_ONCE)
 
     async def read(self, pod: TaskPod, since: str | None) -> AsyncGenerator[list[Entry], None]:
         """Yield the lines that a pod holds now.
@@ -79,7 +86,7 @@ class PodLogs:
         """
         lines = _Lines(pod)
         try:
-            async with self._client.stream(*_request(pod, since, "false"), idle_seconds=SILENCE_SECONDS) as stream:
+            async with self._opened(*_request(pod, since, "false")) as stream:
                 while chunk := await stream.read(CHUNK_BYTES):
                     yield lines.feed(chunk)
                 yield lines.end()
@@ -113,6 +120,18 @@ class PodLogs:
                     level_at = now
                 yield lines.feed(chunk)
                 started = time.monotonic()
+
+    @asynccontextmanager
+    async def _opened(self, path: str, query: dict[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
+        """Open what is there to read, in turn with others."""
+        async with AsyncExitStack() as opened:
+            with ExitStack() as turn:  # not kept while a slow client reads
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._turns.acquire(), TURN_SECONDS)
+                    turn.callback(self._turns.release)
+                stream = self._client.stream(path, query, idle_seconds=SILENCE_SECONDS)
+                content = await opened.enter_async_context(stream)
+            yield content
 
 
 class _Lines:
