@@ -213,8 +213,8 @@ async def measure(site: Site, logs: dict[str, GrowingLog], given: argparse.Names
             for clients, levels in mixes.items():
                 for level in levels:
                     await bench.measure(level, clients)
-                    lines, share = len(level.took), level.cpu_share
-                    print(f"round {number}: {clients} on a run, {level.followers}: {lines} lines, CPU {share:.2f}")
+                    figures = f"{len(level.took)} lines, CPU {level.cpu_share:.2f}, {level.memory[-1] / 1e6:.0f} MB"
+                    print(f"round {number}: {clients} on a run, {level.followers} followers: {figures}", flush=True)
     return mixes
 
 
