@@ -109,7 +109,10 @@ class Bench:
             clients: how many follow the same run.
         """
         runs = list(self._logs)
-        chosen = [runs[number // clients] for number in range(level.followers)]
+        step = max(
+            1, len(runs) * clients // max(level.followers, 1)
+        )  # logs grow in turn: not those that are neighbours
+        chosen = [runs[number // clients * step] for number in range(level.followers)]
         async with self._following(chosen, level) as followers, asyncio.TaskGroup() as group:
             probes = [
                 group.create_task(self._probe(f"/runs/{runs[0]}", level.reads)),
