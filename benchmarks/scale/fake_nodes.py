@@ -7,8 +7,9 @@ these are ours: a pod with `restartPolicy: Never` runs, and ends unless its labe
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from tests.kubernetes_client import KubernetesClient
@@ -53,13 +54,26 @@ _ENDED = (
 )
 
 
-def start(folder: Path, kubeconfig: Path, port: int) -> processes.Process:
+class PodLog(NamedTuple):
+    """The log of one pod: whoever follows it gets the lines that are appended to the file.
+
+    Attributes:
+        file: lines as a container runtime writes them. In a folder of its own, as each follower watches the folder.
+    """
+
+    namespace: str
+    pod: str
+    file: Path
+
+
+def start(folder: Path, kubeconfig: Path, port: int, logs: Iterable[PodLog]) -> processes.Process:
     """Start KWOK for the nodes that `join` makes.
 
     Args:
         folder: for its files.
         kubeconfig: the administrator's.
         port: where it answers for the kubelets.
+        logs: of some pods; the log of any other is one line.
     """
     binaries.ensure(KWOK, folder / "build-kwok.log")
     key, certificate, configuration = folder / "kubelet.key", folder / "kubelet.crt", folder / "kwok.yaml"
@@ -70,7 +84,7 @@ def start(folder: Path, kubeconfig: Path, port: int) -> processes.Process:
     subprocess.run(["openssl", *request, *subject, *files], check=True, capture_output=True, timeout=60)
     log = folder / "task.log"
     log.write_text("2026-01-01T00:00:00.000000000Z stdout F the task printed this line\n")
-    configuration.write_text(yaml.safe_dump_all([*_stages(), _logs(log)]))
+    configuration.write_text(yaml.safe_dump_all([*_stages(), _logs_of_all(log), *map(_logs_of_one, logs)]))
     argv: list[Argument] = [binaries.find("kwok"), "--kubeconfig", kubeconfig, "--config", configuration]
     argv += ["--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"]
     argv += ["--node-ip", ADDRESS, "--node-port", str(port), "--server-address", f"{ADDRESS}:{port}"]
@@ -151,7 +165,16 @@ def _stage(name: str, kind: str, conditions: list[dict[str, Any]], then: dict[st
     }
 
 
-def _logs(file: Path) -> dict[str, Any]:
+def _logs_of_one(log: PodLog) -> dict[str, Any]:
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Logs",
+        "metadata": {"name": log.pod, "namespace": log.namespace},
+        "spec": {"logs": [{"logsFile": str(log.file)}]},
+    }
+
+
+def _logs_of_all(file: Path) -> dict[str, Any]:
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "ClusterLogs",

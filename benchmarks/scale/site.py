@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from icefield_cluster.programs import binaries
 from icefield_crds.names import API_VERSION, namespace_of
 
 from . import fake_nodes
+from .fake_nodes import PodLog
 
 SYSTEM = "icefield-system"
 WORKSPACE = "bench"
@@ -95,11 +96,12 @@ class Site:
 
 
 @contextmanager
-def running_site(nodes: int) -> Iterator[Site]:
+def running_site(nodes: int, logs: Iterable[PodLog] = ()) -> Iterator[Site]:
     """Start everything, and end it afterwards.
 
     Args:
         nodes: how many nodes to simulate; 0 where no pod is to run.
+        logs: of pods that print more than one line.
     """
     root = Path(tempfile.mkdtemp(prefix="icefield-scale-"))
     with ExitStack() as stack:
@@ -113,7 +115,7 @@ def running_site(nodes: int) -> Iterator[Site]:
         started: list[processes.Process] = []
         stack.callback(lambda: processes.stop(started))
         if nodes:
-            started += _start_nodes(root, plane, nodes)
+            started += _start_nodes(root, plane, nodes, logs)
         _install(plane)
         ours = _Ours(root, plane, store, postgres.url)
         operator, apiserver = ours.operator(started), ours.apiserver(started)
@@ -121,7 +123,7 @@ def running_site(nodes: int) -> Iterator[Site]:
         yield Site(plane, operator, apiserver, key, start_operator=lambda: ours.operator(started))
 
 
-def _start_nodes(root: Path, plane: ControlPlane, count: int) -> list[processes.Process]:
+def _start_nodes(root: Path, plane: ControlPlane, count: int, logs: Iterable[PodLog]) -> list[processes.Process]:
     """Start the scheduler and the nodes."""
     kubeconfigs = plane.kubeconfig.parent
     scheduler: list[Argument] = [binaries.find("kube-scheduler"), f"--kubeconfig={kubeconfigs / 'scheduler.conf'}"]
@@ -129,7 +131,7 @@ def _start_nodes(root: Path, plane: ControlPlane, count: int) -> list[processes.
     fake_nodes.join(plane.client, count)
     started = [
         processes.spawn("kube-scheduler", scheduler, log=root / "kube-scheduler.log"),
-        fake_nodes.start(_folder(root / "kwok"), plane.kubeconfig, _free_port()),
+        fake_nodes.start(_folder(root / "kwok"), plane.kubeconfig, _free_port(), logs),
     ]
     processes.wait_until(
         "every node", started, lambda: fake_nodes.are_ready(plane.client), timeout=60, log=root / "kwok/kwok.log"

@@ -149,7 +149,12 @@ class KubeClient:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, query: Mapping[str, str], *, idle_seconds: float | None
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        idle_seconds: float | None,
+        head_seconds: float | None = None,
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """Open a GET whose answer is read as it arrives; errors while reading are aiohttp's own.
 
@@ -157,6 +162,8 @@ class KubeClient:
             path: URL path.
             query: query parameters.
             idle_seconds: seconds without a byte after which reading raises TimeoutError; None for no limit.
+            head_seconds: how long the answer's head may take, which of a followed log comes with the first line; None
+                for as long as a call may.
 
         Raises:
             KubernetesError: it was refused; Unreachable when there was no answer in time.
@@ -164,7 +171,7 @@ class KubeClient:
         seconds = self._timeout_seconds
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=idle_seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(head_seconds or seconds):
                 response = await self._send(self._streams, "GET", path, query, {"Accept": "*/*"}, None, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"GET {path}: {error or type(error).__name__}") from error

@@ -324,7 +324,9 @@ class Cluster:
         if since_time:
             query["sinceTime"] = since_time
         path = path_of("Pod", namespace, name) + "/log"
-        async with self._client.stream(path, query, idle_seconds=idle_timeout) as stream:
+        # The kubelet begins its answer with the first line, whenever that is printed.
+        head_timeout = idle_timeout if follow else None
+        async with self._client.stream(path, query, idle_seconds=idle_timeout, head_seconds=head_timeout) as stream:
             yield stream
 
     def _record(self, manifest: Manifest) -> Manifest:

@@ -59,17 +59,18 @@ class LogServer:
         since, follow = request.query.get("sinceTime", ""), request.query.get("follow") == "true"
         self.asked.append(pod)
         answer = web.StreamResponse()
-        await answer.prepare(request)
         sent = self.rotated[pod]
         self.followers += follow
         try:
             while True:
                 for timestamp, message in self.lines[pod][sent:]:
                     if timestamp[:19] >= since[:19]:
+                        await answer.prepare(request)  # the kubelet sends no head before the first line either
                         await answer.write(f"{timestamp} {message}\n".encode())
                 sent = len(self.lines[pod])
                 async with self._changed:
                     if not follow or (pod in self.ended and sent == len(self.lines[pod])):
+                        await answer.prepare(request)
                         return answer
                     if sent == len(self.lines[pod]):
                         with contextlib.suppress(TimeoutError):

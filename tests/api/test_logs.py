@@ -207,6 +207,17 @@ async def test_archive_and_live_tail_join_without_a_deduplicator(place: Place, k
     assert len(kubelet.asked) == asked  # an archive that is whole needs no pod
 
 
+async def test_of_a_log_that_its_pod_has_whole_one_part_is_read(place: Place, kubelet: LogServer) -> None:
+    pod = place.make_pod("a")
+    await place.report("running", a=[("running", at(0))])
+    everything = lines(0, 90)
+    await kubelet.write(pod, everything)
+    await place.archive("a", 0, [everything[:30], everything[30:60]], complete=False)
+    prefix = attempt_log_prefix(place.slug, place.run.metadata.uid, "a", 0)
+    await place.s3.put_object(Bucket=place.bucket, Key=log_part_key(prefix, 1), Body=b"whoever reads this fails")
+    assert await place.messages() == [message for _, message in everything]
+
+
 async def test_what_the_kubelet_rotated_away_is_waited_for(place: Place, kubelet: LogServer) -> None:
     pod = place.make_pod("a")
     await place.report("running", a=[("running", at(0))])
@@ -268,6 +279,60 @@ async def test_following_a_task_to_its_end(place: Place, kubelet: LogServer) -> 
     events = await following
     assert [data["message"] for event, data in events if event == "message"] == [message for _, message in everything]
     assert events[-1] == ("end", {"status": "success"})
+
+
+async def test_those_who_follow_a_task_share_one_stream(place: Place, kubelet: LogServer) -> None:
+    pod = place.make_pod("a")
+    everything = lines(0, 60)
+    await kubelet.write(pod, everything[:20])
+    await place.report("running", a=[("running", at(0))])
+    following = [asyncio.create_task(place.follow("tasks/a/logs"))]
+
+    async def is_followed() -> bool:
+        return kubelet.followers == 1
+
+    await eventually(is_followed)
+    following += [asyncio.create_task(place.follow()) for _ in range(9)]
+    reads = len(kubelet.asked)
+
+    async def all_have_joined() -> bool:
+        return len(kubelet.asked) == reads + 9  # each reads what is there
+
+    await eventually(all_have_joined)
+    await kubelet.write(pod, everything[20:50])
+    assert kubelet.followers == 1
+    await kubelet.write(pod, everything[50:])
+    await kubelet.end(pod)
+    await place.report("success", a=[("success", at(0))])
+    for events in await asyncio.gather(*following):
+        assert [data["message"] for event, data in events if event == "message"] == [each for _, each in everything]
+        assert events[-1] == ("end", {"status": "success"})
+
+
+async def test_a_follower_that_goes_away_ends_its_stream(place: Place, kubelet: LogServer) -> None:
+    pod = place.make_pod("a")
+    await kubelet.write(pod, lines(0, 20))
+    await place.report("running", a=[("running", at(0))])
+    following = asyncio.create_task(place.follow("tasks/a/logs"))
+
+    async def followers_are(count: int) -> bool:
+        return kubelet.followers == count
+
+    await eventually(lambda: followers_are(1))
+    following.cancel()
+    await eventually(lambda: followers_are(0))
+
+
+async def test_a_task_may_be_silent_for_long(place: Place, kubelet: LogServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.app.state.core.cluster.client, "_timeout_seconds", 1.0)  # of a call to Kubernetes
+    pod = place.make_pod("a")
+    await place.report("running", a=[("running", at(0))])
+    following = asyncio.create_task(place.follow("tasks/a/logs"))
+    await asyncio.sleep(2)
+    await kubelet.write(pod, lines(0, 3))
+    await kubelet.end(pod)
+    await place.report("success", a=[("success", at(0))])
+    assert [event for event, _ in await following] == ["message", "message", "message", "end"]
 
 
 async def test_following_a_run_meets_tasks_and_attempts_that_begin_later(place: Place, kubelet: LogServer) -> None:

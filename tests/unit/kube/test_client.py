@@ -35,6 +35,8 @@ class Server:
             return web.Response(status=409, text="<html>", headers={"Retry-After": "7"})
         if request.path == "/slow":
             await asyncio.sleep(5)
+        if request.path == "/late":
+            await asyncio.sleep(2 * TIMEOUT_SECONDS)
         if request.path == "/lines":
             response = web.StreamResponse()
             await response.prepare(request)
@@ -116,6 +118,12 @@ async def test_a_stream_is_read_as_it_arrives_and_a_silent_one_times_out(server:
         await stream.readline()
         with pytest.raises(TimeoutError):
             await stream.readline()
+
+
+async def test_a_stream_may_begin_late(server: tuple[Server, KubeClient]) -> None:
+    _, client = server
+    async with client.stream("/late", {}, idle_seconds=None, head_seconds=5) as stream:
+        assert await stream.read() == b'{"metadata": {"name": "x"}}'
 
 
 async def test_credentials_are_those_of_the_client(server: tuple[Server, KubeClient]) -> None:

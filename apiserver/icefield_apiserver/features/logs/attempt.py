@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
 from icefield_crds import Run
 from icefield_crds.names import workspace_of
@@ -13,44 +15,48 @@ from icefield_crds.names import workspace_of
 from .archive import Archive, ArchivedAttempt
 from .deduplication import Deduplicator
 from .entry import Entry, gap_before
-from .pod import PodLogs
+from .live import LiveLog, LiveLogs
+from .pod import PodLogs, PodLogUnavailable, TaskPod
+from .progress import Progress
 
 POLL_SECONDS = 0.5
+LONGEST_POLL_SECONDS = 30.0
+"""Of a pod that has no log yet, such as one that waits for a node: a change of its run wakes who follows it."""
 GAP_SECONDS = 15.0
 """How long to wait for one more part of the archive, which has what the kubelet has rotated away, before continuing
 without it."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where logs come from."""
+
+    archive: Archive
+    pods: PodLogs
+    live: LiveLogs
 
 
 class AttemptLog:
     """Reads one attempt's log once, from wherever it is.
 
     Args:
-        archive: the archive.
-        pods: the pods' logs.
+        sources: where it may be.
         run: the run.
         task: key of the task.
         attempt: number of the attempt, from 0.
-        has_ended: returns whether the attempt's process is known to have ended.
-        is_archived: returns whether all that can be archived of the log is known to be archived.
+        progress: how far the attempt has come.
     """
 
-    def __init__(
-        self,
-        archive: Archive,
-        pods: PodLogs,
-        run: Run,
-        task: str,
-        attempt: int,
-        has_ended: Callable[[], bool],
-        is_archived: Callable[[], bool],
-    ) -> None:
-        self._archive, self._pods = archive, pods
+    def __init__(self, sources: Sources, run: Run, task: str, attempt: int, progress: Progress) -> None:
+        self._sources = sources
         self._run, self._task, self._attempt = run, task, attempt
-        self._has_ended = has_ended
-        self._is_archived = is_archived
+        self._pod = TaskPod.of(run, task, attempt)
+        self._progress = progress
         self._deduplicator = Deduplicator()
         self._parts_read = 0
         self._is_complete = False
+        self._is_level = False
+        """Whether the last pass has read all that the pod held."""
         self._gap_since: float | None = None
         """Since when lines between the archive and the pod are missing, no part of the archive having come."""
 
@@ -60,87 +66,152 @@ class AttemptLog:
         Args:
             tail: only this many of the last lines; None for all.
         """
-        if tail is None:
-            async for entry in self._until_now():
+        if tail is not None:
+            for entry in await self._last(tail):
                 yield entry
             return
-        await self._skip_to_tail(tail)
-        last: deque[Entry] = deque(maxlen=tail)
-        async for entry in self._until_now():
-            last.append(entry)
-        for entry in last:
-            yield entry
+        async for lines in self._until_now():
+            for entry in lines:
+                yield entry
 
-    async def follow(self, *, tail: int | None = None) -> AsyncIterator[Entry]:
+    async def follow(self, *, tail: int | None = None) -> AsyncIterator[list[Entry]]:
         """Yield the log as it is now, and go on until the attempt has ended.
 
         Args:
             tail: begin with this many of the last lines; None to begin at the start.
         """
         if tail is not None:
-            async for entry in self.entries(tail=tail):
-                yield entry
-        while not self._is_complete:
-            ended = self._has_ended()
-            async for entry in self._pass(None if ended else self._has_ended):
-                yield entry
-            if ended and self._gap_since is None:
-                return
-            await asyncio.sleep(POLL_SECONDS)
+            yield await self._last(tail)
+        pause = POLL_SECONDS
+        with self._progress.listening() as changed:
+            while not self._is_complete and not self._progress.has_ended():
+                changed.clear()
+                # Joined before the pod is read, so that no line is missed between the two.
+                with self._sources.live.joined(self._pod, changed) as live:
+                    async for lines in self._pass():
+                        yield lines
+                    if self._is_level:
+                        pause = POLL_SECONDS
+                        async for lines in self._new_lines(live, changed):
+                            yield lines
+                await asyncio.sleep(POLL_SECONDS)
+                if self._gap_since is None:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), pause - POLL_SECONDS)
+                    pause = min(2 * pause, LONGEST_POLL_SECONDS)
+        async for lines in self._until_now():
+            yield lines
 
-    async def _until_now(self) -> AsyncIterator[Entry]:
-        while True:
-            async for entry in self._pass(None):
-                yield entry
+    async def _last(self, tail: int) -> list[Entry]:
+        await self._skip_to_tail(tail)
+        last: deque[Entry] = deque(maxlen=tail)
+        async for lines in self._until_now():
+            last.extend(lines)
+        return list(last)
+
+    async def _until_now(self) -> AsyncIterator[list[Entry]]:
+        while not self._is_complete:
+            async for lines in self._pass():
+                yield lines
             if self._gap_since is None:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _pass(self, until: Callable[[], bool] | None) -> AsyncIterator[Entry]:
-        """Yield what is new in the archive, then what is new in the pod unless lines between the two are missing.
-
-        Args:
-            until: follow the pod until this returns true; None to read what it holds.
-        """
-        was_archived = self._is_archived()  # before the archive is listed: what is then not in it never will be
+    async def _pass(self) -> AsyncIterator[list[Entry]]:
+        """Yield what is new in the archive, then what is new in the pod unless lines between the two are missing."""
+        was_archived = self._progress.is_archived()  # before it is listed: what is then not in it never will be
         archived = await self._archived()
+        self._is_level = False
+        self._is_complete = archived.is_complete or was_archived
+        if not self._is_complete and not self._parts_read and archived.parts:
+            async for lines in self._held_since_start(archived):
+                yield lines
         self._deduplicator.start_source()
+        self._deduplicator.join()
         for part in archived.parts[self._parts_read :]:
-            async for entry in self._archive.entries(part):
-                if not self._deduplicator.is_duplicate(entry.timestamp, entry.message):
-                    self._deduplicator.record(entry.timestamp, entry.message)
-                    yield entry
+            async for lines in self._sources.archive.entries(part):
+                yield self._unseen(lines)
             self._parts_read += 1
             self._gap_since = None
-        self._is_complete = archived.is_complete or was_archived
         if self._is_complete:
             self._gap_since = None
-            return
-        since, joined = self._deduplicator.since, self._deduplicator.since is None
+        elif not self._is_level:
+            async for lines in self._held_by_pod():
+                yield lines
+
+    async def _held_since_start(self, archived: ArchivedAttempt) -> AsyncIterator[list[Entry]]:
+        """Yield the log as its pod holds it, if that is all of it: then one read replaces one of each archived part."""
+        first, has_begun = await self._sources.archive.first_entry(archived.parts[0]), False
         self._deduplicator.start_source()
-        async for entry in self._pods.entries(self._run, self._task, self._attempt, since=since, until=until):
-            if self._deduplicator.is_duplicate(entry.timestamp, entry.message):
-                joined = True
-                continue
-            if not joined:
-                self._gap_since = self._gap_since or time.monotonic()
-                if time.monotonic() - self._gap_since < GAP_SECONDS:
+        self._deduplicator.join()
+        with suppress(PodLogUnavailable):
+            async with aclosing(self._sources.pods.read(self._pod, None)) as held:
+                async for lines in held:
+                    has_begun = has_begun or lines[:1] == [first]
+                    if lines and not has_begun:
+                        return
+                    yield self._unseen(lines)
+            if has_begun:
+                self._parts_read = len(archived.parts)
+                self._is_level = True
+
+    async def _held_by_pod(self) -> AsyncIterator[list[Entry]]:
+        """Yield what is new in the pod, unless lines before it are missing."""
+        since = self._deduplicator.since
+        self._deduplicator.start_source()
+        try:
+            async for lines in self._sources.pods.read(self._pod, since):
+                yield self._unseen(lines)
+                if self._gap_since is not None and not self._deduplicator.is_joined:
                     return
-                joined = True
-                yield gap_before(entry)
-            self._deduplicator.record(entry.timestamp, entry.message)
-            yield entry
+            self._is_level = True
+        except PodLogUnavailable:
+            pass
         self._gap_since = None
+
+    async def _new_lines(self, live: LiveLog, changed: asyncio.Event) -> AsyncIterator[list[Entry]]:
+        """Yield lines as they are written, until the attempt or the stream has ended or this reader lags too far."""
+        live.start(self._deduplicator.since)
+        self._deduplicator.start_source()
+        if not live.is_from_start:
+            self._deduplicator.join()
+        while True:
+            changed.clear()
+            if lines := live.take():
+                yield self._unseen(lines)
+                if not self._deduplicator.is_joined:
+                    return
+            elif live.is_open and not self._progress.has_ended():
+                await changed.wait()
+            else:
+                return
+
+    def _unseen(self, lines: list[Entry]) -> list[Entry]:
+        """Return the lines that were not yielded before; none while lines before them are missing and may come."""
+        unseen = []
+        for line in lines:
+            if self._deduplicator.is_duplicate(line.timestamp, line.message):
+                continue
+            if not self._deduplicator.is_joined:
+                now = time.monotonic()
+                self._gap_since = self._gap_since or now
+                if now - self._gap_since < GAP_SECONDS:
+                    return []
+                self._deduplicator.join()
+                unseen.append(gap_before(line))
+            self._deduplicator.record(line.timestamp, line.message)
+            unseen.append(line)
+        return unseen
 
     async def _skip_to_tail(self, tail: int) -> None:
         archived = await self._archived()
         lines, first = 0, len(archived.parts)
         while first > 0 and lines < tail:
             first -= 1
-            lines += await self._archive.count(archived.parts[first])
+            lines += await self._sources.archive.count(archived.parts[first])
         self._parts_read = first
 
     async def _archived(self) -> ArchivedAttempt:
         workspace = workspace_of(self._run.metadata.namespace or "") or ""
-        found = await self._archive.attempts(workspace, self._run.metadata.uid, self._task)
+        found = await self._sources.archive.attempts(workspace, self._run.metadata.uid, self._task)
         return found.get(self._attempt, ArchivedAttempt())

@@ -26,7 +26,8 @@ def from_archive(encoded: bytes) -> Entry:
 
 def from_pod(timestamp: str, message: str, task: str, attempt: int) -> Entry:
     """Return the entry of a line that the kubelet serves."""
-    return from_archive(LogLine(timestamp, message, task, attempt).encode())
+    encoded = LogLine(timestamp, message, task, attempt).encode()
+    return Entry(timestamp, message, task, attempt, encoded.removesuffix(b"\n"))
 
 
 def gap_before(entry: Entry) -> Entry:

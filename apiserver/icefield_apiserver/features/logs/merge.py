@@ -64,43 +64,43 @@ async def latest(logs: Sequence[Callable[[], AsyncIterator[Entry]]], count: int)
     return last
 
 
-async def interleaved(streams: AsyncIterator[AsyncIterator[Entry]], *, buffer: int) -> AsyncIterator[Entry]:
-    """Yield lines of many live logs as they arrive.
+async def interleaved(streams: AsyncIterator[AsyncIterator[list[Entry]]]) -> AsyncGenerator[list[Entry], None]:
+    """Yield lines of many live logs as they arrive; a log waits while its last lines have not been taken.
 
     Args:
         streams: yields each log when it starts, and ends after the last one.
-        buffer: how many lines are held for a slow reader before reading pauses.
 
     Raises:
         ExceptionGroup: reading a log failed; lines received before were yielded.
     """
-    sender, receiver = anyio.create_memory_object_stream[Entry](buffer)
+    sender, receiver = anyio.create_memory_object_stream[list[Entry]](0)
 
-    async def drain(lines: AsyncIterator[Entry]) -> None:
+    async def drain(log: AsyncIterator[list[Entry]]) -> None:
         try:
-            async for entry in lines:
-                await sender.send(entry)
+            async for lines in log:
+                if lines:
+                    await sender.send(lines)
         finally:
-            await _close(lines)
+            await _close(log)
 
     async def drain_all() -> None:
         with sender:
             async with asyncio.TaskGroup() as group:
-                async for lines in streams:
-                    group.create_task(drain(lines))
+                async for log in streams:
+                    group.create_task(drain(log))
 
     producer = asyncio.create_task(drain_all())
     try:
         with receiver:
-            async for entry in receiver:
-                yield entry
+            async for lines in receiver:
+                yield lines
             await producer
     finally:
         producer.cancel()
         await asyncio.gather(producer, return_exceptions=True)
 
 
-async def _close(lines: AsyncIterator[Entry]) -> None:
+async def _close(log: AsyncIterator[object]) -> None:
     """Close a log that is not read to its end: its connection would wait for the garbage collector."""
-    if isinstance(lines, AsyncGenerator):
-        await lines.aclose()
+    if isinstance(log, AsyncGenerator):
+        await log.aclose()

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
 
 from icefield_apiserver.core.errors import NotFound
-from icefield_crds import Run, TaskStatus, format_time
+from icefield_apiserver.features.runs.service import RunService
+from icefield_crds import Run, format_time
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.run import logs_complete
 
 from .archive import Archive
-from .attempt import AttemptLog
+from .attempt import AttemptLog, Sources
 from .entry import Entry
+from .live import LiveLogs
 from .merge import OrderedLog, interleaved, latest, merged
 from .pod import PodLogs
-
-POLL_SECONDS = 0.3
-BUFFERED_LINES = 1000
-
-Now = Callable[[], Run | None]
-"""Returns the newest known version of the run; None when it was deleted."""
+from .progress import Progress, is_over, tasks_of
 
 
 class LogService:
@@ -30,71 +27,65 @@ class LogService:
     Args:
         archive: the archive.
         pods: the pods' logs.
+        runs: the runs.
     """
 
-    def __init__(self, archive: Archive, pods: PodLogs) -> None:
-        self._archive = archive
-        self._pods = pods
+    def __init__(self, archive: Archive, pods: PodLogs, runs: RunService) -> None:
+        self._sources = Sources(archive, pods, LiveLogs(pods))
+        self._runs = runs
 
-    async def read(self, run: Run, now: Now, task: str | None, tail: int | None) -> AsyncIterator[Entry]:
+    async def read(self, run: Run, task: str | None, tail: int | None) -> AsyncIterator[Entry]:
         """Yield the lines written so far, by time.
 
         Args:
             run: the run.
-            now: returns the newest known version of the run.
             task: key of a task; None for all.
             tail: only this many of the last lines; None for all.
         """
         attempts = [
             (format_time(attempt.start_time) if attempt.start_time else "", task_.key, attempt.attempt)
-            for task_ in _tasks(run, task)
+            for task_ in tasks_of(run, task)
             for attempt in task_.attempts
         ]
         if tail is not None:
-            logs = [partial(self._attempt(run, now, key, number).entries, tail=tail) for _, key, number in attempts]
+            logs = [partial(self._attempt(run, key, number).entries, tail=tail) for _, key, number in attempts]
             for entry in await latest(logs, tail):
                 yield entry
             return
-        sources = [OrderedLog(start, self._attempt(run, now, key, number).entries) for start, key, number in attempts]
+        sources = [OrderedLog(start, self._attempt(run, key, number).entries) for start, key, number in attempts]
         async for entry in merged(sources):
             yield entry
 
-    async def follow(self, run: Run, now: Now, task: str | None, tail: int | None) -> AsyncIterator[Entry]:
+    async def follow(self, run: Run, task: str | None, tail: int | None) -> AsyncGenerator[list[Entry], None]:
         """Yield lines as they are written, until the task or the run has ended.
 
         Args:
             run: the run.
-            now: returns the newest known version of the run.
             task: key of a task; None for all.
             tail: of each attempt that has started, begin with this many of its last lines; None to begin at the start.
         """
 
-        async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
+        async def logs() -> AsyncIterator[AsyncIterator[list[Entry]]]:
             started: set[tuple[str, int]] = set()
-            while True:
-                current = now()
-                for task_ in _tasks(current or run, task):
-                    for attempt in task_.attempts:
-                        if (key := (task_.key, attempt.attempt)) not in started:
-                            started.add(key)
-                            yield self._attempt(current or run, now, *key).follow(tail=tail)
-                if _is_over(current, task):
-                    return
-                await asyncio.sleep(POLL_SECONDS)
+            with self._runs.listening(run) as changed:
+                while True:
+                    changed.clear()
+                    current = self._runs.latest(run)
+                    for task_ in tasks_of(current or run, task):
+                        for attempt in task_.attempts:
+                            if (key := (task_.key, attempt.attempt)) not in started:
+                                started.add(key)
+                                yield self._attempt(current or run, *key).follow(tail=tail)
+                    if is_over(current, task):
+                        return
+                    await changed.wait()
 
-        async for entry in interleaved(logs(), buffer=BUFFERED_LINES):
-            yield entry
+        async with aclosing(interleaved(logs())) as batches:
+            async for lines in batches:
+                yield lines
 
-    def _attempt(self, run: Run, now: Now, task: str, attempt: int) -> AttemptLog:
-        return AttemptLog(
-            self._archive,
-            self._pods,
-            run,
-            task,
-            attempt,
-            lambda: _has_ended(now(), task, attempt),
-            lambda: _is_archived(now() or run, task, attempt),
-        )
+    def _attempt(self, run: Run, task: str, attempt: int) -> AttemptLog:
+        return AttemptLog(self._sources, run, task, attempt, Progress(self._runs, run, task, attempt))
 
 
 def check_task(run: Run, key: str) -> None:
@@ -111,31 +102,9 @@ def check_task(run: Run, key: str) -> None:
         raise NotFound(f"Run {run.public_id} has no task {key}.")
 
 
-def _tasks(run: Run, key: str | None) -> list[TaskStatus]:
-    return [task for task in (run.status.tasks if run.status else ()) if key in (None, task.key)]
-
-
-def _is_over(run: Run | None, key: str | None) -> bool:
-    if run is None or run.phase.is_terminal:
-        return True
-    return key is not None and any(task.status.is_terminal for task in _tasks(run, key))
-
-
 def are_complete(run: Run, task: str | None) -> bool | None:
     """Return whether no line of the logs of a task, or of all with None, is missing.
 
     None: that is not known yet.
     """
-    return logs_complete(attempt for each in _tasks(run, task) for attempt in each.attempts)
-
-
-def _is_archived(run: Run, key: str, number: int) -> bool:
-    attempts = (attempt for task in _tasks(run, key) for attempt in task.attempts)
-    return any(attempt.attempt == number and attempt.logs_archived for attempt in attempts)
-
-
-def _has_ended(run: Run | None, key: str, number: int) -> bool:
-    if run is None or run.phase.is_terminal:
-        return True
-    attempts = (attempt for task in _tasks(run, key) for attempt in task.attempts)
-    return any(attempt.attempt == number and attempt.status.is_terminal for attempt in attempts)
+    return logs_complete(attempt for each in tasks_of(run, task) for attempt in each.attempts)

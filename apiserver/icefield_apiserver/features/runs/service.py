@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden
@@ -71,6 +71,10 @@ class RunService:
         """Return the newest known version of a run; None when it was deleted before it had ended."""
         return self._store.latest(run)
 
+    def listening(self, run: Run) -> AbstractContextManager[asyncio.Event]:
+        """Give an event that is set whenever a run changes or is deleted; clear it yourself."""
+        return self._cluster.runs.store.listening(run.metadata.uid)
+
     async def ended(self, run: Run, closing: asyncio.Event, seconds: float) -> Run:
         """Return the run once it has ended, or its state after some seconds or when the process is stopping.
 
@@ -84,7 +88,7 @@ class RunService:
         """
         stopping = asyncio.ensure_future(closing.wait())
         try:
-            with self._cluster.runs.store.listening(run.metadata.uid) as changed, suppress(TimeoutError):
+            with self.listening(run) as changed, suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     while not self._now_or_deleted(run).phase.is_terminal and not closing.is_set():
                         changed.clear()

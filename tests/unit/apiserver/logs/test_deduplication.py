@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -71,3 +72,30 @@ def test_memory_is_bounded_and_forgotten_lines_count_as_yielded(monkeypatch: pyt
         deduplicator.record(*line)
     deduplicator.start_source()
     assert [line for line in log if not deduplicator.is_duplicate(*line)] == log[60:]
+
+
+def test_a_source_is_joined_once_it_has_repeated_a_line() -> None:
+    deduplicator = Deduplicator()
+    deduplicator.start_source()
+    assert deduplicator.is_joined  # nothing can be missing before the first line
+    deduplicator.record(at(1), "a")
+    deduplicator.start_source()
+    assert not deduplicator.is_duplicate(at(2), "b")
+    assert not deduplicator.is_joined
+    assert deduplicator.is_duplicate(at(1), "a")
+    assert deduplicator.is_joined
+
+
+def test_what_a_follower_keeps_of_a_long_log_is_small() -> None:
+    tracemalloc.start()
+    try:
+        deduplicator = Deduplicator()
+        for n in range(3 * module.WINDOW):
+            deduplicator.record(at(n % 600), f"line {n}")
+        deduplicator.start_source()
+        assert deduplicator.is_duplicate(at(599), f"line {3 * module.WINDOW - 1}")
+        assert not deduplicator.is_duplicate("2026-06-02T08:00:00.000000000Z", "much later")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 200_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
@@ -50,33 +50,56 @@ async def test_the_last_lines_of_several_logs() -> None:
     assert await latest(logs, 0) == []
 
 
-async def test_live_logs_that_start_later_are_read() -> None:
-    async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
-        yield log("a", 1, 2)
-        await asyncio.sleep(0.01)
-        yield log("b", 3)
+async def live(task: str, *seconds: int) -> AsyncIterator[list[Entry]]:
+    async for entry in log(task, *seconds):
+        yield [entry]
 
-    lines = [entry.message async for entry in interleaved(logs(), buffer=1)]
+
+async def test_live_logs_that_start_later_are_read() -> None:
+    async def logs() -> AsyncIterator[AsyncIterator[list[Entry]]]:
+        yield live("a", 1, 2)
+        await asyncio.sleep(0.01)
+        yield live("b", 3)
+
+    lines = [entry.message async for batch in interleaved(logs()) for entry in batch]
     assert sorted(lines) == ["a1", "a2", "b3"]
 
 
 async def test_a_live_log_that_fails_fails_the_whole() -> None:
-    async def broken() -> AsyncIterator[Entry]:
-        yield Entry(at(1), "x", "a", 0, b"{}")
+    async def broken() -> AsyncIterator[list[Entry]]:
+        yield [Entry(at(1), "x", "a", 0, b"{}")]
         raise OSError("away")
 
-    async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
+    async def logs() -> AsyncIterator[AsyncIterator[list[Entry]]]:
         yield broken()
 
     with pytest.raises(ExceptionGroup):
-        async for _ in interleaved(logs(), buffer=1):
+        async for _ in interleaved(logs()):
             pass
+
+
+async def test_a_live_log_is_not_read_ahead_of_a_slow_reader() -> None:
+    read: list[int] = []
+
+    async def endless() -> AsyncIterator[list[Entry]]:
+        for number in range(1000):
+            read.append(number)
+            yield [Entry(at(1), str(number), "a", 0, b"{}")]
+
+    async def logs() -> AsyncIterator[AsyncIterator[list[Entry]]]:
+        yield endless()
+
+    async with aclosing(interleaved(logs())) as lines:
+        await anext(lines)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert len(read) <= 3
 
 
 async def test_logs_that_are_not_read_to_their_end_are_closed() -> None:
     closed: list[str] = []
 
-    async def endless(task: str) -> AsyncIterator[Entry]:
+    async def endless(task: str) -> AsyncGenerator[Entry, None]:
         try:
             for second in range(60):
                 await asyncio.sleep(0)
@@ -88,9 +111,14 @@ async def test_logs_that_are_not_read_to_their_end_are_closed() -> None:
         await anext(lines)
     assert sorted(closed) == ["a", "b"]
 
-    async def logs() -> AsyncIterator[AsyncIterator[Entry]]:
-        yield endless("c")
+    async def batches(task: str) -> AsyncIterator[list[Entry]]:
+        async with aclosing(endless(task)) as entries:
+            async for entry in entries:
+                yield [entry]
 
-    async with aclosing(interleaved(logs(), buffer=1)) as live:
-        await anext(live)
+    async def logs() -> AsyncIterator[AsyncIterator[list[Entry]]]:
+        yield batches("c")
+
+    async with aclosing(interleaved(logs())) as followed:
+        await anext(followed)
     assert closed[2:] == ["c"]
