@@ -6,15 +6,15 @@ import copy
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
 from tests.eventually import eventually
 
-from icefield_crds import labels
-from icefield_crds.names import API_VERSION
+from icefield_crds import Run, labels
+from icefield_crds.names import API_VERSION, public_id
 from icefield_kube.client import KubeClient, Manifest, delete_options
 from icefield_kube.paths import path_of
 
@@ -86,6 +86,13 @@ class Cluster:
                     yield json.loads(line)["object"]
 
             yield objects()
+
+    async def delete_runs(self, run_ids: Collection[str]) -> None:
+        """Delete runs, with their pods."""
+        for run in (await self.kubernetes.call("GET", RUNS))["items"]:
+            if public_id(Run.ID_PREFIX, run["metadata"]["uid"]) in run_ids:
+                path = path_of("Run", NAMESPACE, run["metadata"]["name"])
+                await self.kubernetes.call("DELETE", path, body=delete_options())
 
     async def clear(self, collections: tuple[str, ...], selector: str) -> None:
         """Delete what carries these labels and the pods that do, and wait until no such pod is left.

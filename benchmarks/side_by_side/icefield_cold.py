@@ -10,10 +10,9 @@ from typing import Any
 
 from icefield_crds import Run
 from icefield_crds.names import public_id
-from icefield_kube.client import Manifest, delete_options
-from icefield_kube.paths import path_of
+from icefield_kube.client import Manifest
 
-from .cluster import NAMESPACE, PATIENCE_SECONDS, RUNS, TASK_PODS, Cluster
+from .cluster import PATIENCE_SECONDS, RUNS, TASK_PODS, Cluster
 from .contender import Contender
 from .shapes import COMMAND, SHAPES, Shape
 
@@ -33,7 +32,7 @@ class IcefieldCold(Contender):
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._jobs: dict[Shape, str] = {}
-        self._run_name = ""
+        self._run_id = ""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -49,19 +48,15 @@ class IcefieldCold(Contender):
         """Return the seconds from POST to the event of the run's success."""
         started = time.monotonic()
         async with asyncio.timeout(PATIENCE_SECONDS), self._cluster.watch(RUNS) as runs:
-            run_id = await self._cluster.start_run(self._jobs[shape])
+            self._run_id = await self._cluster.start_run(self._jobs[shape])
             async for run in runs:
-                if public_id(Run.ID_PREFIX, run["metadata"]["uid"]) == run_id and has_succeeded(run):
-                    self._run_name = run["metadata"]["name"]
+                if public_id(Run.ID_PREFIX, run["metadata"]["uid"]) == self._run_id and has_succeeded(run):
                     return time.monotonic() - started
-        raise RuntimeError(f"the watch ended before {run_id}")
+        raise RuntimeError(f"the watch ended before {self._run_id}")
 
     async def clear(self) -> None:
         """Delete the run, whose pods go with it."""
-        if self._run_name:
-            path = path_of("Run", NAMESPACE, self._run_name)
-            await self._cluster.kubernetes.call("DELETE", path, body=delete_options())
-            self._run_name = ""
+        await self._cluster.delete_runs({self._run_id})
         await self._cluster.wait_until_gone(TASK_PODS, HOLDER_PODS)
 
 

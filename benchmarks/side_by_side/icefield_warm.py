@@ -34,6 +34,7 @@ class IcefieldWarm(Contender):
         self.name = f"Icefield, warm pool of {pool}"
         self._cluster = cluster
         self._pool = pool
+        self._run_ids: set[str] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -59,13 +60,16 @@ class IcefieldWarm(Contender):
         return time.monotonic() - started
 
     async def clear(self) -> None:
-        """Drain the pool: its pods would start while others are measured."""
+        """Drain the pool, whose pods would start while others are measured, and delete the runs."""
         await self._set_size(0)
+        await self._cluster.delete_runs(self._run_ids)
+        self._run_ids.clear()
         await self._cluster.wait_until_gone(f"{labels.SANDBOX}={labels.LOCAL_SANDBOX}")
 
     async def _workload(self) -> None:
         answer = await self._cluster.rest.post("/warehouse/polars", json={"mode": "script", "script": SCRIPT})
         outcome = answer.raise_for_status().json()
+        self._run_ids.add(outcome["run_id"])
         if not outcome["success"]:
             raise RuntimeError(f"{outcome['run_id']}: {outcome['error']}")
 
