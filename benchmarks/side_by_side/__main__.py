@@ -9,7 +9,7 @@ import random
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -32,8 +32,8 @@ Seconds = dict[tuple[str, Shape], list[float]]
 """What was measured, by the contender's name and the shape."""
 SETTLE_SECONDS = 2.0
 """After everything that the last measurement left is gone."""
-POOLS = (2, 10)
-"""Icefield's default, and as many as the chain needs."""
+POOLS = {2: (SINGLE, CHAIN), 10: (CHAIN,)}
+"""Sizes of the warm pool, Icefield's default and as many as the chain needs, and what is measured with each."""
 DEFAULTS, QUICK = (10.0, 5.0), (0.5, 0.5)
 """Seconds between two questions of Prefect's worker, and of run_deployment."""
 
@@ -48,7 +48,7 @@ async def prefect_contenders(cluster: Cluster, folder: Path) -> AsyncIterator[li
         await asyncio.to_thread(environment.install)
         async with prefect.server(), prefect.client(template) as client:
             yield [
-                PrefectWorker(cluster, prefect, client, "Prefect, default intervals", DEFAULTS),
+                PrefectWorker(cluster, prefect, client, "Prefect, default intervals", DEFAULTS, (SINGLE, CHAIN)),
                 PrefectWorker(cluster, prefect, client, "Prefect, intervals of 0.5 s", QUICK),
             ]
     finally:
@@ -60,7 +60,7 @@ async def entered(cluster: Cluster, names: Sequence[str]) -> AsyncIterator[list[
     """Yield the contenders whose names contain one of these words, all when there are none."""
     async with AsyncExitStack() as stack:
         found: list[Contender] = [BarePods(cluster), BatchJobs(cluster), IcefieldCold(cluster)]
-        found += [IcefieldWarm(cluster, pool) for pool in POOLS]
+        found += [IcefieldWarm(cluster, pool, shapes) for pool, shapes in POOLS.items()]
         if not names or any("prefect".startswith(name.lower()) for name in names):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="side-by-side-"))
             found += await stack.enter_async_context(prefect_contenders(cluster, Path(folder)))
@@ -70,12 +70,21 @@ async def entered(cluster: Cluster, names: Sequence[str]) -> AsyncIterator[list[
         yield wanted
 
 
-def plan(contenders: Sequence[Contender], rounds: Mapping[Shape, int]) -> Iterator[tuple[Contender, Shape]]:
-    """Yield what to measure: round by round, each in random order."""
-    for number in range(max(rounds.values())):
-        batch = [(each, shape) for each in contenders for shape in each.shapes if number < rounds[shape]]
-        random.shuffle(batch)
-        yield from batch
+def plan(contenders: Sequence[Contender], rounds: Mapping[Shape, int], slow: int) -> list[tuple[Contender, Shape]]:
+    """Return what to measure: the rounds of each pair spread over the whole run, in random order otherwise.
+
+    Args:
+        contenders: all.
+        rounds: how often each shape is measured.
+        slow: how often at most those of Prefect are that take minutes.
+    """
+    placed = []
+    for each in contenders:
+        for shape in each.shapes:
+            is_slow = isinstance(each, PrefectWorker) and shape is not SINGLE
+            count = min(rounds[shape], slow) if is_slow else rounds[shape]
+            placed += [((number + random.random()) / count, each, shape) for number in range(count)]  # noqa: S311
+    return [(each, shape) for _, each, shape in sorted(placed, key=lambda place: place[0])]
 
 
 async def measure(contender: Contender, shape: Shape) -> float | None:
@@ -97,14 +106,12 @@ async def measure(contender: Contender, shape: Shape) -> float | None:
     return seconds
 
 
-async def measure_all(rounds: Mapping[Shape, int], names: Sequence[str]) -> Seconds:
-    """Return what was measured."""
-    found: Seconds = defaultdict(list)
+async def measure_all(rounds: Mapping[Shape, int], slow: int, names: Sequence[str], found: Seconds) -> None:
+    """Add to `found` what is measured, so that an interrupted run shows what it has."""
     async with running_cluster() as cluster, entered(cluster, names) as contenders:
-        for contender, shape in plan(contenders, rounds):
+        for contender, shape in plan(contenders, rounds, slow):
             if (seconds := await measure(contender, shape)) is not None:
                 found[contender.name, shape].append(seconds)
-    return found
 
 
 def table_of(found: Seconds) -> Table:
@@ -138,10 +145,15 @@ def main() -> None:
     arguments.add_argument("--single", type=int, default=7, help="rounds of the single task")
     arguments.add_argument("--chain", type=int, default=3, help="rounds of the chain")
     arguments.add_argument("--fan-out", type=int, default=3, help="rounds of the fan-out")
+    arguments.add_argument("--prefect", type=int, default=2, help="rounds at most of Prefect's chain and fan-out")
     arguments.add_argument("--only", nargs="+", default=[], help="words in the names of contenders")
     chosen = arguments.parse_args()
     rounds = {SINGLE: chosen.single, CHAIN: chosen.chain, FAN_OUT: chosen.fan_out}
-    Console(width=200).print(table_of(asyncio.run(measure_all(rounds, chosen.only))))
+    found: Seconds = defaultdict(list)
+    try:
+        asyncio.run(measure_all(rounds, chosen.prefect, chosen.only, found))
+    finally:
+        Console(width=200).print(table_of(found))
 
 
 if __name__ == "__main__":

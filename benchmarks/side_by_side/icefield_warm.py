@@ -13,7 +13,7 @@ from icefield_kube.paths import path_of
 
 from .cluster import NAMESPACE, PATIENCE_SECONDS, PODS, Cluster
 from .contender import Contender
-from .shapes import CHAIN, COMMAND, SINGLE, Shape
+from .shapes import COMMAND, Shape
 
 WORKSPACE = path_of("Workspace", None, NAMESPACE.removeprefix("icefield-"))
 SANDBOXES = f"{labels.COMPONENT}={labels.SANDBOX_COMPONENT}"
@@ -26,12 +26,12 @@ class IcefieldWarm(Contender):
     Args:
         cluster: where Icefield runs.
         pool: how many sandboxes stand ready when a measurement begins, and are wanted while it lasts.
+        shapes: what is measured with it.
     """
 
-    shapes = (SINGLE, CHAIN)
-
-    def __init__(self, cluster: Cluster, pool: int) -> None:
+    def __init__(self, cluster: Cluster, pool: int, shapes: tuple[Shape, ...]) -> None:
         self.name = f"Icefield, warm pool of {pool}"
+        self.shapes = shapes
         self._cluster = cluster
         self._pool = pool
         self._run_ids: set[str] = set()
@@ -64,7 +64,7 @@ class IcefieldWarm(Contender):
         await self._set_size(0)
         await self._cluster.delete_runs(self._run_ids)
         self._run_ids.clear()
-        await self._cluster.wait_until_gone(f"{labels.SANDBOX}={labels.LOCAL_SANDBOX}")
+        await self._cluster.wait_until_gone(SANDBOXES)
 
     async def _workload(self) -> None:
         answer = await self._cluster.rest.post("/warehouse/polars", json={"mode": "script", "script": SCRIPT})
