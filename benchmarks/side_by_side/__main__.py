@@ -17,7 +17,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from .bare_pods import BarePods
+from .bare_pods import BarePods, PodsByContainer
 from .batch_jobs import BatchJobs
 from .cluster import NAMESPACE, Cluster, running_cluster
 from .contender import Contender
@@ -59,7 +59,12 @@ async def prefect_contenders(cluster: Cluster, folder: Path) -> AsyncIterator[li
 async def entered(cluster: Cluster, names: Sequence[str]) -> AsyncIterator[list[Contender]]:
     """Yield the contenders whose names contain one of these words, all when there are none."""
     async with AsyncExitStack() as stack:
-        found: list[Contender] = [BarePods(cluster), BatchJobs(cluster), IcefieldCold(cluster)]
+        found: list[Contender] = [
+            BarePods(cluster),
+            PodsByContainer(cluster),
+            BatchJobs(cluster),
+            IcefieldCold(cluster),
+        ]
         found += [IcefieldWarm(cluster, pool, shapes) for pool, shapes in POOLS.items()]
         if not names or any("prefect".startswith(name.lower()) for name in names):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="side-by-side-"))

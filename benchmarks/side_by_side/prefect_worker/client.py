@@ -1,6 +1,7 @@
 """Runs in Prefect's environment: registers the deployment, then runs shapes of it, as a user's parent script does.
 
-Reads one JSON object a line, {"levels": [1, 50], "poll": 5}, and answers each with one: {"seconds": 12.3}.
+Reads one JSON object a line, {"levels": [1, 50], "poll": 5}, and answers each with one: {"seconds": 12.3} or
+{"error": "why"}.
 
 Arguments: the file of the base job template, and the folder of flow.py in the image.
 """
@@ -54,8 +55,13 @@ async def main(template: dict[str, Any], flows: str) -> None:
     """Register, then answer line by line."""
     await register(template, flows)
     print(json.dumps({"seconds": 0.0}), flush=True)
+    reply: dict[str, float | str]
     while line := await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps({"seconds": await run_levels(**json.loads(line))}), flush=True)
+        try:
+            reply = {"seconds": await run_levels(**json.loads(line))}
+        except Exception as error:  # it is the answer
+            reply = {"error": str(error)}
+        print(json.dumps(reply), flush=True)
 
 
 asyncio.run(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2]))

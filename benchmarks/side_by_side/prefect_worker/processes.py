@@ -126,7 +126,7 @@ async def ask(process: Process, question: Mapping[str, Any], patience: float) ->
         patience: seconds.
 
     Raises:
-        RuntimeError: it ended.
+        RuntimeError: it ended, or a flow run failed.
     """
     assert process.stdin
     process.stdin.write(json.dumps(question).encode() + b"\n")
@@ -138,13 +138,16 @@ async def answer(process: Process, patience: float) -> float:
     """Return the seconds in the next line that a client prints.
 
     Raises:
-        RuntimeError: it ended.
+        RuntimeError: it ended, or a flow run failed.
     """
     assert process.stdout
     line = await asyncio.wait_for(process.stdout.readline(), patience)
     if not line:
         raise RuntimeError("Prefect's client has ended; its log says why")
-    return float(json.loads(line)["seconds"])
+    reply = json.loads(line)
+    if "error" in reply:
+        raise RuntimeError(reply["error"])
+    return float(reply["seconds"])
 
 
 def base_job_template(pod_spec: Manifest, image: str, namespace: str) -> dict[str, Any]:
