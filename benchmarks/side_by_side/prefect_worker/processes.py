@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from tests.eventually import eventually
+from tests.postgres import start_postgres
 
 from icefield_kube.client import Manifest
 
@@ -46,12 +48,19 @@ class Prefect:
 
     @asynccontextmanager
     async def server(self) -> AsyncIterator[None]:
-        """Have the server, on SQLite as it is by default."""
+        """Have the server, on Postgres: on SQLite, its default, it answers some of fifty flow runs at once with 503."""
+        folder = self._environment.folder / "postgres"
+        folder.mkdir()
+        postgres = await asyncio.to_thread(start_postgres, folder)
+        url = urlsplit(postgres.url)._replace(scheme="postgresql+asyncpg").geturl()
         program = self._environment.program("prefect")
         argv = [program, "server", "start", "--host", self._environment.address, "--port", str(PORT), "--no-ui"]
-        async with self._rest, self._process("server", argv, {}):
-            await eventually(self._is_healthy, patience=START_SECONDS)
-            yield
+        try:
+            async with self._rest, self._process("server", argv, {"PREFECT_API_DATABASE_CONNECTION_URL": url}):
+                await eventually(self._is_healthy, patience=START_SECONDS)
+                yield
+        finally:
+            await asyncio.to_thread(postgres.stop)
 
     @asynccontextmanager
     async def worker(self, namespace: str, query_seconds: float) -> AsyncIterator[None]:
