@@ -14,8 +14,8 @@ from icefield_crds import Run, RunPhase, RunStatus
 
 PROGRESS_WRITES_A_SECOND = 20
 """Of all runs that live together; the fewer they are, the sooner each is written."""
-LONGEST_DELAY = timedelta(seconds=5)
-"""Reached where a hundred runs live: a lone run is written within 50 ms."""
+LONGEST_DELAY = timedelta(seconds=10)
+"""Reached where two hundred runs live: a lone run is written within 50 ms."""
 LONGEST_FIRST_DELAY = timedelta(seconds=30)
 """For the first status of a run whose pods wait for their start: it says no more than that the run is pending."""
 

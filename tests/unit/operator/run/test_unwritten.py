@@ -58,7 +58,7 @@ def test_a_snapshot_is_written_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("living_runs", "delay"),
-    [(1, timedelta(seconds=0.05)), (20, timedelta(seconds=1)), (99, timedelta(seconds=4.95)), (5000, LONGEST_DELAY)],
+    [(1, timedelta(seconds=0.05)), (20, timedelta(seconds=1)), (199, timedelta(seconds=9.95)), (5000, LONGEST_DELAY)],
 )
 def test_progress_waits_the_longer_the_more_runs_there_are(living_runs: int, delay: timedelta) -> None:
     started = status_of(TaskPhase.RUNNING)
