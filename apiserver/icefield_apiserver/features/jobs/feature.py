@@ -11,11 +11,13 @@ from icefield_crds import Job
 
 from .routes import router
 from .service import JobService
+from .summaries import JobSummaries
 
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
-    """Provide the service of jobs."""
+    """Provide the services of jobs."""
     services.provide(JobService(core.cluster))
+    services.provide(JobSummaries())
 
 
 feature = Feature("jobs", (Mount(API_V1, router),), install, watched=(WatchedKind(Job, BY_NAME),))

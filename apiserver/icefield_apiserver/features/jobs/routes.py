@@ -10,12 +10,14 @@ from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 
-from .schemas import JobCreate, JobRead, JobSummary, JobUpdate, job_of, summary_of
+from .schemas import JobCreate, JobRead, JobSummary, JobUpdate, job_of
 from .service import JobService
+from .summaries import JobSummaries
 
 router = APIRouter(prefix="/jobs", tags=["Jobs"])
 
 Jobs = Annotated[JobService, Depends(provided(JobService))]
+Summaries = Annotated[JobSummaries, Depends(provided(JobSummaries))]
 
 
 @router.get("", summary="List jobs")
@@ -23,10 +25,11 @@ async def list_jobs(
     principal: CurrentPrincipal,
     window: CurrentWindow,
     jobs: Jobs,
+    summaries: Summaries,
     name: Annotated[str | None, Query(description="Only the job of this name.")] = None,
 ) -> Page[JobSummary]:
     """Return the workspace's jobs by name, without their files."""
-    return jobs.page(principal, window, name, lambda job: summary_of(job, jobs.last_run(job)))
+    return jobs.page(principal, window, name, lambda job: summaries.of(job, jobs.last_run(job)))
 
 
 @router.post("", status_code=201, summary="Create a job")

@@ -131,9 +131,9 @@ def name_of(job: Job) -> str:
     return job.spec.display_name or job.metadata.name
 
 
-def summary_of(job: Job, last_run: Run | None) -> JobSummary:
-    """Return a job as lists show it."""
-    return JobSummary(**_fields(job, last_run))
+def summary_of(job: Job) -> JobSummary:
+    """Return a job as lists show it, without its newest run."""
+    return JobSummary(**_fields(job, None))
 
 
 def job_of(job: Job, last_run: Run | None) -> JobRead:
@@ -155,14 +155,15 @@ def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
         "concurrency_policy": job.spec.concurrency_policy,
         "created_at": job.metadata.creation_timestamp,
         "next_run_at": job.status.next_schedule_time if job.status else None,
-        "last_run": last_run and _last(last_run),
+        "last_run": last_run and last_run_of(last_run),
         "last_skipped": skipped and SkippedRun(at=skipped.time, reason=skipped.reason, message=skipped.message),
         "skipped_count": job.status.skipped_schedules if job.status else 0,
         "error": stalled.message if stalled and stalled.status == "True" else None,
     }
 
 
-def _last(run: Run) -> LastRun:
+def last_run_of(run: Run) -> LastRun:
+    """Return a run as its job shows it."""
     return LastRun(
         id=run.public_id, name=run.metadata.name, status=run.phase, created_at=run.metadata.creation_timestamp
     )

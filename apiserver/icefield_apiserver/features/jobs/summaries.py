@@ -1,0 +1,27 @@
+"""Jobs as lists show them."""
+
+from __future__ import annotations
+
+from cachetools import LRUCache
+
+from icefield_crds import Job, Run
+
+from .schemas import JobSummary, last_run_of, summary_of
+
+KEPT = 2048
+"""Of the jobs that were listed last; a page of 50 costs 1.1 ms to make anew, more than all else of its answer."""
+
+
+class JobSummaries:
+    """Makes what a list shows of one version of a job once."""
+
+    def __init__(self) -> None:
+        self._made: LRUCache[tuple[str, str], JobSummary] = LRUCache(KEPT)
+
+    def of(self, job: Job, last_run: Run | None) -> JobSummary:
+        """Return a job with its newest run, as lists show it."""
+        version = job.metadata.uid, job.metadata.resource_version or ""
+        made = self._made.get(version)
+        if made is None:
+            made = self._made[version] = summary_of(job)
+        return made.model_copy(update={"last_run": last_run_of(last_run)}) if last_run else made
