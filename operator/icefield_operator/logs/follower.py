@@ -36,6 +36,8 @@ LOST = Counter("icefield_operator_logs_lost_total", "Logs archived with lines mi
 SHORT_TASK_SECONDS = 1.0
 """How long a container is given to end before its log is followed: the log of one that has ended is read once, over a
 connection that others have used."""
+END_IS_TOLD_WITHIN = 5.0
+"""Seconds: a stream ends when the container has, and the status of its pod says so a little later."""
 CONFIRMATIONS = 3
 """How often in a row the last archived line may be missing from a log that is read to its end, before that counts."""
 OVERLAPS_KEPT = 60
@@ -172,7 +174,7 @@ class Follower:
                 if ended and (position.is_reached or self._failures >= CONFIRMATIONS):
                     # That the last archived line is gone from the log tells that later ones may be, too.
                     return _end_at(position, is_cut=not position.is_reached)
-                await self._back_off(None)
+                await self._back_off(None, at_least=0.0 if self.has_ended else END_IS_TOLD_WITHIN)
 
     async def _read(self, position: Position, *, follow: bool) -> None:
         attempt = self.attempt
@@ -199,8 +201,9 @@ class Follower:
         # answer names the pod.
         return isinstance(error, NotFound) and f'pods "{self.attempt.pod}" not found' in error.message
 
-    async def _back_off(self, error: Exception | None) -> None:
+    async def _back_off(self, error: Exception | None, *, at_least: float = 0.0) -> None:
         delay = min(FIRST_BACKOFF * 2 ** min(self._failures, 10), LAST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311
+        delay = max(delay, at_least)
         self._failures += 1
         if error is not None:
             reason = str(error) or type(error).__name__
