@@ -131,6 +131,8 @@ class RunPods:
             if until <= now:
                 await together(*(self._cluster.delete_object(pod) for pod in pods if not _is_deleted(pod)))
                 self._events.forget(pods)
+                # No event tells of those that were deleted at once, so there may be no later pass.
+                self.forget(run.metadata.namespace or "", run.metadata.name)
                 return None
             times.append(until)
         return min((time - now for time in times if pods and time is not None and time > now), default=None)
