@@ -79,6 +79,8 @@ class ClusterCache:
         }
         self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in WATCHED_KINDS}
         self._received_at: dict[str, float] = {}
+        self._removed_while_listing: dict[str, set[str]] = {}
+        """uids, by kind of which a list is being received: it may still have what has gone since it was made."""
         self._unwatched: list[UnwatchedListener] = []
 
     def on_unwatched_change(self, listener: UnwatchedListener) -> None:
@@ -223,9 +225,13 @@ class ClusterCache:
         """
         listed: set[str] = set()
         version = ""
-        async for manifests, version_of_page in pages:
-            listed |= self._put_listed(kind, manifests)
-            version = version_of_page
+        self._removed_while_listing[kind] = set()
+        try:
+            async for manifests, version_of_page in pages:
+                listed |= self._put_listed(kind, manifests)
+                version = version_of_page
+        finally:
+            del self._removed_while_listing[kind]
         self._retain(kind, listed, version)
         return version
 
@@ -263,10 +269,11 @@ class ClusterCache:
 
     def _put_listed(self, kind: str, manifests: Iterable[Manifest]) -> set[str]:
         """Store objects of a list that is being received; return their uids."""
-        listed = set()
+        listed, gone = set(), self._removed_while_listing.get(kind, ())
         for manifest in manifests:
-            listed.add(manifest["metadata"]["uid"])
-            if self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
+            uid = manifest["metadata"]["uid"]
+            listed.add(uid)
+            if uid not in gone and self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
                 self._await(manifest)
         return listed
 
@@ -281,6 +288,8 @@ class ClusterCache:
 
     def _remove(self, kind: str, key: tuple[str, str], uid: str) -> bool:
         removed = self._stores[kind].remove(uid)
+        if kind in self._removed_while_listing:
+            self._removed_while_listing[kind].add(uid)
         if removed:
             self._awaited[kind].pop(key, None)
         return removed

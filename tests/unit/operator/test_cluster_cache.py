@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -195,3 +196,21 @@ def test_a_resync_leaves_out_runs_with_nothing_left_to_do(
     for manifest in (run, *pods):
         cache.observe("ADDED", manifest)
     assert cache.names_to_resync(Kind.RUN) == ([("icefield-demo", "r")] if expected else [])
+
+
+async def test_what_is_deleted_while_a_list_is_received_does_not_return(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+    cache.observe("ADDED", _pod(2, "u1"))
+
+    async def pages_of(gone: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        yield [], "5"
+        if gone == "watched":
+            cache.observe("DELETED", _pod(6, "u1"))
+        else:
+            cache.forget("Pod", "icefield-demo", "p", "p")
+        yield [_pod(2, "u1")], "5"  # as it was when the list was begun
+
+    for gone in ("watched", "written"):
+        await cache.replace_by_pages(Kind.POD, pages_of(gone))
+        assert cache.pods_of("u1") == []
+        cache.observe("ADDED", _pod(7, "u1"))
