@@ -153,8 +153,10 @@ class LogFiles:
             self.misses_files = True  # it could not be opened before, and its turn is over
             opened.close()
         else:
-            self._files.append(opened)
-            self._files.sort(key=lambda each: each.order)
+            # Those that are known keep their places: their names have the node's local time, which may be set back.
+            later = range(self._current + 1, len(self._files))
+            place = next((number for number in later if order < self._files[number].order), len(self._files))
+            self._files.insert(place, opened)
         return True
 
     def _rename(self, begins: datetime | None, order: Order) -> None:
