@@ -64,8 +64,8 @@ class LogFile:
 
     @property
     def age_seconds(self) -> float:
-        """Seconds since it was last written."""
-        return time.time() - os.fstat(self.raw.fileno()).st_mtime
+        """Seconds since it was last written; or how far the clock was set back since, if it was."""
+        return abs(time.time() - os.fstat(self.raw.fileno()).st_mtime)
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, at most so many; nothing at the present end."""

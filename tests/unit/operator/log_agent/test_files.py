@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from tests.container_log import START, ContainerLog
 
 from icefield_operator.log_agent.files import LogFiles
+from icefield_operator.log_agent.stream import SETTLED_SECONDS
 
 
 @pytest.fixture
@@ -173,3 +176,13 @@ def test_a_compressed_file_that_is_damaged_is_passed_over(container: ContainerLo
     files.misses_files = False
     files.discover()
     assert not files.misses_files, "it is reported once"
+
+
+def test_a_file_that_was_written_before_the_clock_was_set_back_is_not_waited_for(container: ContainerLog) -> None:
+    container.print(0, 1)
+    in_an_hour = time.time() + 3600
+    os.utime(container.current, (in_an_hour, in_an_hour))
+    files = LogFiles(container.folder)
+    files.discover()
+    assert files.current
+    assert files.current.age_seconds > SETTLED_SECONDS
