@@ -66,6 +66,16 @@ def test_the_late_deletion_of_a_namesake_does_not_remove_the_new_one(cache: Clus
     assert _command(cache) is None
 
 
+def test_the_late_answer_to_a_write_does_not_bring_back_what_is_deleted(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+    assert cache.observe("DELETED", _run(6))
+    cache.record(_run(5))
+    assert _command(cache) is None
+    assert cache.observe("ADDED", _run(7)), "as a pod that loses its labels, and gets them again"
+    cache.record(_run(8, command="written"))
+    assert _command(cache) == "written"
+
+
 def test_a_list_removes_what_vanished_unseen_but_nothing_newer_than_itself(cache: ClusterCache) -> None:
     cache.observe("ADDED", _run(1, name="r"))
     cache.observe("ADDED", _run(7, name="fresh", uid="u7"))
