@@ -79,9 +79,11 @@ class AttemptStarter:
     async def _find_lost(self, facts: RunFacts, attempts: list[tuple[Task, int]]) -> list[tuple[Task, int]]:
         """Return the attempts without a pod, of a run that another process began to start and recorded nothing of.
 
-        Each may have had one, which was deleted since: to create it again might run the attempt twice.
+        Each may have had one, which was deleted since: to create it again might run the attempt twice. Only of tasks
+        that begin with the run: what starts when another has ended is recorded at once (unwritten.py).
         """
         metadata = facts.run.metadata
+        attempts = [(task, number) for task, number in attempts if number == 0 and not task.depends_on]
         pods = [names.pod_name(metadata.name, task.key, number) for task, number in attempts]
         found = await together(*(self._cluster.get(Kind.POD, metadata.namespace, pod) for pod in pods))
         return [attempt for attempt, pod in zip(attempts, found, strict=True) if pod is None]

@@ -119,6 +119,14 @@ async def test_what_was_lost_is_found_though_the_first_look_was_not_answered() -
     assert not (await start(cluster, starter)).lost, "what starts later was not begun by another process"
 
 
+@pytest.mark.parametrize(("task", "attempt"), [(Task(key="b", command="true", depends_on=["a"]), 0), (TASKS[1], 1)])
+async def test_what_starts_when_something_has_ended_is_no_loss(task: Task, attempt: int) -> None:
+    cluster = Objects("r-token", POD_A)
+    rejected = await starter_of(cluster).start(facts_of(None), [(task, attempt)], None, NOW)
+    assert not rejected.lost
+    assert pod_name("r", "b", attempt) in cluster.names
+
+
 async def test_a_recorded_run_goes_on() -> None:
     cluster = Objects("r-token")
     assert not (await start(cluster, starter_of(cluster), RunStatus())).lost
