@@ -12,11 +12,13 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Set
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
+from cachetools import LRUCache
+
 from icefield_crds import Flavor, Job, Resource, Run, Warehouse, Workspace
 from icefield_crds.names import workspace_of
 from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_kube.client import Manifest
-from icefield_kube.store import GroupIndex, Identity, Index, VersionedStore
+from icefield_kube.store import REMEMBERED_DELETIONS, GroupIndex, Identity, Index, VersionedStore
 
 from .cache_entry import MODELS, Entry, RunRecord, key_of, version_of
 
@@ -79,6 +81,10 @@ class ClusterCache:
         }
         self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in WATCHED_KINDS}
         self._received_at: dict[str, float] = {}
+        self._deleted: LRUCache[str, None] = LRUCache(REMEMBERED_DELETIONS)
+        """uids whose deletion the watch reported: the answer to a write of ours may come after it."""
+        self._removed_while_listing: dict[str, set[str]] = {}
+        """uids, by kind of which a list is being received: it may still have what has gone since it was made."""
         self._unwatched: list[UnwatchedListener] = []
 
     def on_unwatched_change(self, listener: UnwatchedListener) -> None:
@@ -178,7 +184,7 @@ class ClusterCache:
     def record(self, manifest: Manifest) -> None:
         """Store what a write of ours returned; from now on the watch must deliver this version."""
         kind = manifest.get("kind", "")
-        if kind not in WATCHED_KINDS:
+        if kind not in WATCHED_KINDS or manifest["metadata"]["uid"] in self._deleted:
             return
         known = self._stores[kind].get(*key_of(manifest))
         if self._stores[kind].put(Entry(manifest)):
@@ -201,8 +207,11 @@ class ClusterCache:
         awaited = self._awaited[kind].get(key)
         if awaited and (event == "DELETED" or version_of(manifest) >= awaited[0]):
             del self._awaited[kind][key]
+        uid = manifest["metadata"]["uid"]
         if event == "DELETED":
-            return self._remove(kind, key, manifest["metadata"]["uid"])
+            self._deleted[uid] = None
+            return self._remove(kind, key, uid)
+        self._deleted.pop(uid, None)
         return self._stores[kind].put(Entry(manifest))
 
     def replace(self, kind: str, manifests: Iterable[Manifest], version: str) -> None:
@@ -223,9 +232,13 @@ class ClusterCache:
         """
         listed: set[str] = set()
         version = ""
-        async for manifests, version_of_page in pages:
-            listed |= self._put_listed(kind, manifests)
-            version = version_of_page
+        self._removed_while_listing[kind] = set()
+        try:
+            async for manifests, version_of_page in pages:
+                listed |= self._put_listed(kind, manifests)
+                version = version_of_page
+        finally:
+            del self._removed_while_listing[kind]
         self._retain(kind, listed, version)
         return version
 
@@ -263,10 +276,11 @@ class ClusterCache:
 
     def _put_listed(self, kind: str, manifests: Iterable[Manifest]) -> set[str]:
         """Store objects of a list that is being received; return their uids."""
-        listed = set()
+        listed, gone = set(), self._removed_while_listing.get(kind, ())
         for manifest in manifests:
-            listed.add(manifest["metadata"]["uid"])
-            if self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
+            uid = manifest["metadata"]["uid"]
+            listed.add(uid)
+            if uid not in gone and self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
                 self._await(manifest)
         return listed
 
@@ -281,6 +295,8 @@ class ClusterCache:
 
     def _remove(self, kind: str, key: tuple[str, str], uid: str) -> bool:
         removed = self._stores[kind].remove(uid)
+        if kind in self._removed_while_listing:
+            self._removed_while_listing[kind].add(uid)
         if removed:
             self._awaited[kind].pop(key, None)
         return removed

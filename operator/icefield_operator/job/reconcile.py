@@ -78,7 +78,8 @@ class JobReconciler:
     async def _write(self, job: Job, newest: JobStatus, now: datetime) -> datetime | None:
         """Write the status of a job, or return when to: its runs may be many, and each changes it."""
         key = job.metadata.namespace or "", job.metadata.name
-        earliest = self._written[key] + RUNS_PAUSE if key in self._written else now
+        last = self._written.get(key)
+        earliest = last + RUNS_PAUSE if last and last <= now else now  # the clock may have been set back
         if now < earliest and status.is_only_about_runs(job.status, newest):
             return earliest
         if await self._cluster.write_status(job, newest):

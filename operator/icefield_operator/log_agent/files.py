@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,8 @@ from .cri import time_of
 
 _NAME = re.compile(r"(?P<restarts>\d+)\.log(?:\.(?P<rotated>\d{8}-\d{6}))?(?P<gz>\.gz)?$")
 _HEAD_BYTES = 64
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a compressed file raises that a node left which lost power."""
 MANY_ROTATED = 4
 """So many renamed files are what containerLogMaxFiles, 5, leaves: there may have been earlier ones."""
 
@@ -61,8 +64,8 @@ class LogFile:
 
     @property
     def age_seconds(self) -> float:
-        """Seconds since it was last written."""
-        return time.time() - os.fstat(self.raw.fileno()).st_mtime
+        """Seconds since it was last written; or how far the clock was set back since, if it was."""
+        return abs(time.time() - os.fstat(self.raw.fileno()).st_mtime)
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, at most so many; nothing at the present end."""
@@ -88,7 +91,7 @@ class LogFiles:
     Attributes:
         folder: where they are.
         misses_start: earlier files may have been deleted before the first one was found.
-        misses_files: a file was found too late.
+        misses_files: a file was found too late, or is damaged.
         has_found: a file was found, be it empty.
     """
 
@@ -141,8 +144,13 @@ class LogFiles:
             return False
         file: BinaryIO = gzip.GzipFile(fileobj=raw) if entry.name.endswith(".gz") else raw  # type: ignore[assignment]
         # The time of its first line tells a file from all others, renamed or compressed.
-        begins = time_of(file.read(_HEAD_BYTES))
-        file.seek(0)
+        try:
+            begins = time_of(file.read(_HEAD_BYTES))
+            file.seek(0)
+        except _DAMAGED:
+            raw.close()
+            self.misses_files = True
+            return True
         if begins is None or begins in self._begins:
             raw.close()
             self._rename(begins, order)
@@ -153,8 +161,10 @@ class LogFiles:
             self.misses_files = True  # it could not be opened before, and its turn is over
             opened.close()
         else:
-            self._files.append(opened)
-            self._files.sort(key=lambda each: each.order)
+            # Those that are known keep their places: their names have the node's local time, which may be set back.
+            later = range(self._current + 1, len(self._files))
+            place = next((number for number in later if order < self._files[number].order), len(self._files))
+            self._files.insert(place, opened)
         return True
 
     def _rename(self, begins: datetime | None, order: Order) -> None:

@@ -25,6 +25,8 @@ class _Prepared(NamedTuple):
     uid: str
     kinds: frozenset[str]
     exist: bool
+    is_resumed: bool
+    """Whether another process began to start it, and it is not known yet what of that is lost."""
 
 
 class AttemptStarter:
@@ -46,10 +48,12 @@ class AttemptStarter:
         if not attempts or execution is None or workspace is None:
             return NOTHING_REJECTED
         try:
-            is_resumed = await self._create_prerequisites(facts, now)
-            lost = await self._find_lost(facts, attempts) if is_resumed and facts.written is None else []
+            prepared = await self._create_prerequisites(facts, now)
+            lost = await self._find_lost(facts, attempts) if prepared.is_resumed and facts.written is None else []
         except KubernetesError as error:
             return rejections_of(attempts, [error] * len(attempts), "what the task's pod needs")
+        metadata = facts.run.metadata
+        self._prepared[metadata.namespace or "", metadata.name] = prepared._replace(is_resumed=False)
         attempts = [each for each in attempts if each not in lost]
         provisioner = self._provisioners.of(facts.run)
         starts = [
@@ -75,27 +79,36 @@ class AttemptStarter:
     async def _find_lost(self, facts: RunFacts, attempts: list[tuple[Task, int]]) -> list[tuple[Task, int]]:
         """Return the attempts without a pod, of a run that another process began to start and recorded nothing of.
 
-        Each may have had one, which was deleted since: to create it again might run the attempt twice.
+        Each may have had one, which was deleted since: to create it again might run the attempt twice. Only of tasks
+        that begin with the run: what starts when another has ended is recorded at once (unwritten.py).
         """
         metadata = facts.run.metadata
+        attempts = [(task, number) for task, number in attempts if number == 0 and not task.depends_on]
         pods = [names.pod_name(metadata.name, task.key, number) for task, number in attempts]
         found = await together(*(self._cluster.get(Kind.POD, metadata.namespace, pod) for pod in pods))
         return [attempt for attempt, pod in zip(attempts, found, strict=True) if pod is None]
 
-    async def _create_prerequisites(self, facts: RunFacts, now: datetime) -> bool:
-        """Create the prerequisites of a run, once per process; return whether another process began to before."""
+    async def _create_prerequisites(self, facts: RunFacts, now: datetime) -> _Prepared:
+        """Create the prerequisites of a run, once per process."""
         metadata = facts.run.metadata
         key = metadata.namespace or "", metadata.name
         known = self._prepared.get(key)
         is_first = known is None or known.uid != metadata.uid
         if known and not is_first and known.exist:
-            return False
+            return known
         prerequisites = self._provisioners.of(facts.run).prerequisites(facts, now)
-        begun = _Prepared(metadata.uid, frozenset(manifest["kind"] for manifest in prerequisites), exist=False)
+        kinds = frozenset(manifest["kind"] for manifest in prerequisites)
+        is_resumed = known is not None and not is_first and known.is_resumed
+        self._prepared[key] = _Prepared(metadata.uid, kinds, exist=False, is_resumed=is_resumed)
+        are_new = await asyncio.gather(*(self._create(manifest) for manifest in prerequisites), return_exceptions=True)
+        # One that exists at the second try may be of the first, which was not answered.
+        begun = _Prepared(metadata.uid, kinds, exist=False, is_resumed=is_resumed or (is_first and False in are_new))
         self._prepared[key] = begun
-        are_new = await together(*(self._create(manifest) for manifest in prerequisites))
+        for answer in are_new:
+            if isinstance(answer, BaseException):
+                raise answer
         self._prepared[key] = begun._replace(exist=True)
-        return is_first and not all(are_new)
+        return self._prepared[key]
 
     async def _create(self, manifest: Manifest) -> bool:
         """Create an object unless it exists; return whether it did not."""

@@ -220,7 +220,8 @@ class RunReconciler:
         if due:
             self._unwritten.keep(run, written, due)
         else:
-            await self._cluster.write_status(run, written)
+            # Compared with what is written: it may equal what was only kept, of a run that has changed meanwhile.
+            await self._cluster.write_status(run.model_copy(update={"status": facts.written}), written)
             self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
         if written.phase.is_terminal:
             self._starter.discard(run)

@@ -118,7 +118,6 @@ class RunPods:
         archived.
         """
         pods = self.of(run)
-        self.forget(run.metadata.namespace or "", run.metadata.name)
         for attempt, state in attempts_without_log(run, ended, {pod["metadata"]["name"] for pod in pods}):
             self._logs.observe_gone(attempt, state)
         end, until = ended.completion_time or now, self.kept_until(ended, now)
@@ -131,8 +130,11 @@ class RunPods:
             if until <= now:
                 await together(*(self._cluster.delete_object(pod) for pod in pods if not _is_deleted(pod)))
                 self._events.forget(pods)
-                return None
-            times.append(until)
+                times = []
+            else:
+                times.append(until)
+        # Last: no event tells of pods that were deleted at once, so there may be no later pass.
+        self.forget(run.metadata.namespace or "", run.metadata.name)
         return min((time - now for time in times if pods and time is not None and time > now), default=None)
 
     async def _each(self, call: Callable[[Manifest], Awaitable[None]], pods: Sequence[Manifest]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -63,6 +64,16 @@ def test_the_late_deletion_of_a_namesake_does_not_remove_the_new_one(cache: Clus
     assert _command(cache) == "second"
     assert cache.observe("DELETED", _run(10, uid="u2"))
     assert _command(cache) is None
+
+
+def test_the_late_answer_to_a_write_does_not_bring_back_what_is_deleted(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+    assert cache.observe("DELETED", _run(6))
+    cache.record(_run(5))
+    assert _command(cache) is None
+    assert cache.observe("ADDED", _run(7)), "as a pod that loses its labels, and gets them again"
+    cache.record(_run(8, command="written"))
+    assert _command(cache) == "written"
 
 
 def test_a_list_removes_what_vanished_unseen_but_nothing_newer_than_itself(cache: ClusterCache) -> None:
@@ -195,3 +206,21 @@ def test_a_resync_leaves_out_runs_with_nothing_left_to_do(
     for manifest in (run, *pods):
         cache.observe("ADDED", manifest)
     assert cache.names_to_resync(Kind.RUN) == ([("icefield-demo", "r")] if expected else [])
+
+
+async def test_what_is_deleted_while_a_list_is_received_does_not_return(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+    cache.observe("ADDED", _pod(2, "u1"))
+
+    async def pages_of(gone: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        yield [], "5"
+        if gone == "watched":
+            cache.observe("DELETED", _pod(6, "u1"))
+        else:
+            cache.forget("Pod", "icefield-demo", "p", "p")
+        yield [_pod(2, "u1")], "5"  # as it was when the list was begun
+
+    for gone in ("watched", "written"):
+        await cache.replace_by_pages(Kind.POD, pages_of(gone))
+        assert cache.pods_of("u1") == []
+        cache.observe("ADDED", _pod(7, "u1"))

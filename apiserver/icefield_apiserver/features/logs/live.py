@@ -66,12 +66,12 @@ class LiveLog:
     Attributes:
         is_open: whether more lines come. False once the stream has ended, or has gone on without this reader; what it
             can still take was before that.
-        is_from_start: whether nothing had come when it joined.
+        is_from_start: whether the stream had not been started when it joined.
     """
 
     def __init__(self, stream: _Stream, changed: asyncio.Event) -> None:
         self.is_open = True
-        self.is_from_start = not stream.has_lines
+        self.is_from_start = not stream.has_started
         self._stream = stream
         self._changed = changed
         self._pending: list[Entry] = []
@@ -81,11 +81,18 @@ class LiveLog:
     def start(self, since: str | None) -> None:
         """Begin to take lines, and start the stream unless another reader has.
 
+        It is closed instead where another reader has started the stream since it joined, with lines that are too new:
+        what came between is in neither the stream nor what this reader has read before.
+
         Args:
             since: RFC 3339 with whole seconds; older lines are left out.
         """
         self._takes = True
         self._stream.start(since)
+        began = self._stream.since
+        if self.is_from_start and began is not None and (since is None or since < began):
+            self.take()
+            self.close()
 
     def take(self) -> list[Entry]:
         """Return the lines that have come since the last call."""
@@ -121,11 +128,15 @@ class _Stream:
 
     def __init__(self, pods: PodLogs, pod: TaskPod) -> None:
         self.readers: set[LiveLog] = set()
-        self.has_lines = False
+        self.since: str | None = None
         self.taken = asyncio.Event()
         self._pods = pods
         self._pod = pod
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def has_started(self) -> bool:
+        return self._task is not None
 
     @property
     def has_ended(self) -> bool:
@@ -133,6 +144,7 @@ class _Stream:
 
     def start(self, since: str | None) -> None:
         if self._task is None:
+            self.since = since
             self._task = asyncio.create_task(self._run(since))
             self._task.add_done_callback(self._end)
 
@@ -147,7 +159,6 @@ class _Stream:
                     continue
                 size = sum(len(line.json) for line in lines)
                 await self._wait_for_room(size)
-                self.has_lines = True
                 for reader in self.readers:
                     reader.put(lines, size)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -123,12 +123,15 @@ class RunJanitor:
             async with places:
                 return await self._delete(workspace, run)
 
-        deleted = await _together([delete(run) for run in runs])
+        deleted = await asyncio.gather(*(delete(run) for run in runs), return_exceptions=True)
         # Somebody else deleted them meanwhile, so they are to be gone. Unless it was another replica, to archive them.
-        vanished = [run.metadata.uid for run, was_there in zip(runs, deleted, strict=True) if not was_there]
+        vanished = [run.metadata.uid for run, was_there in zip(runs, deleted, strict=True) if was_there is False]
         unwanted = [uid for uid in vanished if uid in new]
         if unwanted and await turn.is_held():
             await self._archive.remove(workspace.metadata.uid, unwanted)
+        for answer in deleted:
+            if isinstance(answer, BaseException):
+                raise answer
         log.info("archived %d runs of workspace %s", len(runs) - len(unwanted), workspace.metadata.name)
 
     async def _delete(self, workspace: Workspace, run: Run) -> bool:
@@ -184,12 +187,3 @@ class RunJanitor:
                 if run.spec.polars:
                     await self._results.delete(workspace.metadata.name, run)
             await self._archive.remove(workspace.metadata.uid, [run.metadata.uid for run in runs])
-
-
-async def _together(calls: Sequence[Awaitable[bool]]) -> list[bool]:
-    """Await all calls to their end, and then raise the first error, if any."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer is True for answer in answers]

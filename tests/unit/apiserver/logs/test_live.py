@@ -121,3 +121,21 @@ async def test_the_end_of_the_stream_is_told_and_the_next_who_joins_starts_anoth
             assert (messages(log), messages(again)) == (["1"], ["2"])
     await turns()
     assert (len(pods.opened), pods.closed) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("since", "is_open"), [(None, False), ("2026-06-01T07:00:00Z", False), ("2026-06-01T08:00:00Z", True)]
+)
+async def test_one_that_needs_older_lines_than_the_stream_that_another_started(
+    since: str | None, is_open: bool
+) -> None:
+    pods = Pods()
+    logs = LiveLogs(pods)
+    with logs.joined(POD, asyncio.Event()) as quick, logs.joined(POD, asyncio.Event()) as slow:
+        quick.start("2026-06-01T08:00:00Z")
+        await pods.write("1")
+        slow.start(since)
+        assert (slow.is_open, messages(slow)) == (is_open, ["1"] if is_open else [])
+        with logs.joined(POD, asyncio.Event()) as again:
+            again.start(since)
+            assert again.is_open, "it has read since the stream began"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from icefield_crds import ConditionType, Job, JobStatus, Reason, Run, RunSpec, SkippedSchedule, Workspace
+from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.job import build, resolve, status, validate
 from icefield_operator.job.due import Skip, forbidden, name_taken
+from icefield_operator.job.reconcile import RUNS_PAUSE, JobReconciler
 from icefield_operator.job.resolve import JobFacts, JobRuns
 from icefield_operator.problem import Problem
 
@@ -190,3 +193,14 @@ def test_only_what_is_told_of_runs_may_wait() -> None:
         JobFacts(template, WORKSPACE, newest, 1), None, last_schedule=NOW, next_schedule=None, now=NOW
     )
     assert not status.is_only_about_runs(without, scheduled)
+
+
+@pytest.mark.parametrize(("later", "written"), [(1, 1), (2, 2), (-3600, 2)])
+async def test_a_status_that_tells_only_of_runs_is_written_after_a_pause(later: int, written: int) -> None:
+    cluster = AsyncMock(Cluster)
+    reconciler = JobReconciler(cluster, ClusterCache())
+    subject = job(command="true").model_copy(update={"status": JobStatus(active_runs=0)})
+    await reconciler._write(subject, JobStatus(active_runs=1), NOW)
+    due = await reconciler._write(subject, JobStatus(active_runs=2), NOW + timedelta(seconds=later))
+    assert cluster.write_status.await_count == written
+    assert due == (NOW + RUNS_PAUSE if written == 1 else None)

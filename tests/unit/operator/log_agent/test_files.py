@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from tests.container_log import START, ContainerLog
 
 from icefield_operator.log_agent.files import LogFiles
+from icefield_operator.log_agent.stream import SETTLED_SECONDS
 
 
 @pytest.fixture
@@ -141,3 +144,45 @@ def test_no_file_is_opened_after_the_end(container: ContainerLog) -> None:
     files.close()
     files.discover()
     assert files.current is None
+
+
+def test_a_clock_that_was_set_back_between_rotations_changes_no_order(container: ContainerLog) -> None:
+    files = LogFiles(container.folder)
+    container.print(0, 10)
+    files.discover()
+    container.rotate().rename(container.folder / "0.log.20260301-030000")
+    container.print(10, 20)
+    files.discover()
+    assert files.current
+    files.current.read(10_000)
+    files.advance()
+    container.current.rename(container.folder / "0.log.20260301-020005")
+    container.print(20, 30)
+    files.discover()
+    assert numbers(files) == list(range(10, 30))
+
+
+def test_a_compressed_file_that_is_damaged_is_passed_over(container: ContainerLog) -> None:
+    for number in range(3):
+        container.print(10 * number, 10 * number + 10)
+        container.rotate()
+    [oldest, *_] = sorted(container.folder.glob("*.gz"))
+    oldest.write_bytes(oldest.read_bytes()[:5])
+    container.print(30, 40)
+    files = LogFiles(container.folder)
+    files.discover()
+    assert files.misses_files
+    assert numbers(files) == list(range(10, 40))
+    files.misses_files = False
+    files.discover()
+    assert not files.misses_files, "it is reported once"
+
+
+def test_a_file_that_was_written_before_the_clock_was_set_back_is_not_waited_for(container: ContainerLog) -> None:
+    container.print(0, 1)
+    in_an_hour = time.time() + 3600
+    os.utime(container.current, (in_an_hour, in_an_hour))
+    files = LogFiles(container.folder)
+    files.discover()
+    assert files.current
+    assert files.current.age_seconds > SETTLED_SECONDS

@@ -42,6 +42,7 @@ class Objects(Cluster):
     def __init__(self, *names: str) -> None:
         self.names = set(names)
         self.failures = 0
+        self.failed_reads = 0
 
     async def create(self, manifest: Manifest) -> Manifest:
         if self.failures:
@@ -58,6 +59,9 @@ class Objects(Cluster):
         return manifest
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
+        if self.failed_reads:
+            self.failed_reads -= 1
+            raise Unreachable("no answer")
         return {"metadata": {"name": name}} if name in self.names else None
 
 
@@ -103,6 +107,24 @@ async def test_a_pod_that_may_have_been_deleted_unseen_is_not_created_again() ->
     assert cluster.names == {"r-token", POD_A}, "the pod that exists is taken over, the other is not made again"
     ((key, attempt),) = rejected.as_attempts(RUN, NOW)
     assert (key, attempt.attempt, attempt.status.value, attempt.disrupted) == ("b", 0, "failed", True)
+
+
+async def test_what_was_lost_is_found_though_the_first_look_was_not_answered() -> None:
+    cluster = Objects("r-token", POD_A)
+    cluster.failed_reads = 1
+    starter = starter_of(cluster)
+    assert (await start(cluster, starter)).temporary
+    assert (await start(cluster, starter)).lost == [("b", 0)]
+    assert cluster.names == {"r-token", POD_A}
+    assert not (await start(cluster, starter)).lost, "what starts later was not begun by another process"
+
+
+@pytest.mark.parametrize(("task", "attempt"), [(Task(key="b", command="true", depends_on=["a"]), 0), (TASKS[1], 1)])
+async def test_what_starts_when_something_has_ended_is_no_loss(task: Task, attempt: int) -> None:
+    cluster = Objects("r-token", POD_A)
+    rejected = await starter_of(cluster).start(facts_of(None), [(task, attempt)], None, NOW)
+    assert not rejected.lost
+    assert pod_name("r", "b", attempt) in cluster.names
 
 
 async def test_a_recorded_run_goes_on() -> None:
