@@ -82,7 +82,8 @@ def start(folder: Path, kubeconfig: Path, port: int, logs: Iterable[PodLog]) -> 
     subject = ["-subj", "/CN=kwok", "-addext", f"subjectAltName=IP:{ADDRESS}"]
     files: list[Argument] = ["-keyout", key, "-out", certificate]
     subprocess.run(["openssl", *request, *subject, *files], check=True, capture_output=True, timeout=60)
-    log = folder / "task.log"
+    log = folder / "task-log" / "task.log"  # alone in its folder, as each follower watches the folder
+    log.parent.mkdir()
     log.write_text("2026-01-01T00:00:00.000000000Z stdout F the task printed this line\n")
     configuration.write_text(yaml.safe_dump_all([*_stages(), _logs_of_all(log), *map(_logs_of_one, logs)]))
     argv: list[Argument] = [binaries.find("kwok"), "--kubeconfig", kubeconfig, "--config", configuration]
