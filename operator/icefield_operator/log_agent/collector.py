@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,7 @@ from icefield_operator.logs.archive import Archive
 from icefield_operator.logs.attempt import TASK_CONTAINER, Attempt, ContainerState, container_state
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.pod_status import container_status, started_at
 
 from .attempt_log import AttemptLog
 from .files import LogFiles
@@ -96,7 +98,7 @@ class Collector:
             self._not_started.add(uid)
         elif state is not ContainerState.NEVER_STARTED and uid not in self._done and (attempt := Attempt.of(item)):
             if uid not in self._logs:
-                self._begin(uid, attempt)
+                self._begin(uid, attempt, started_at(container_status(item, TASK_CONTAINER).get("state") or {}))
             if state is ContainerState.ENDED:
                 self._logs[uid].stream.observe(End.ENDED)
 
@@ -119,8 +121,8 @@ class Collector:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, uid: str, attempt: Attempt) -> None:
-        files = LogFiles(self._folder / f"{attempt.namespace}_{attempt.pod}_{uid}" / TASK_CONTAINER)
+    def _begin(self, uid: str, attempt: Attempt, started: datetime | None) -> None:
+        files = LogFiles(self._folder / f"{attempt.namespace}_{attempt.pod}_{uid}" / TASK_CONTAINER, started)
         pace = self._paces.get(attempt.run_uid) or Pace(self._limits.bytes_per_second)
         self._paces[attempt.run_uid] = pace
         stream = FileStream(files, pace)

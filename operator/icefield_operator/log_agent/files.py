@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,9 @@ _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 """What reading a compressed file raises that a node left which lost power."""
 MANY_ROTATED = 4
 """So many renamed files are what containerLogMaxFiles, 5, leaves: there may have been earlier ones."""
+ROTATED = timedelta(seconds=9)
+"""The kubelet looks every 10 s what to rotate: a renamed file that begins so late may not be the first, however few
+files containerLogMaxFiles leaves."""
 
 Order = tuple[int, str]
 
@@ -90,12 +93,14 @@ class LogFiles:
 
     Attributes:
         folder: where they are.
+        started_at: when the container started.
         misses_start: earlier files may have been deleted before the first one was found.
         misses_files: a file was found too late, or is damaged.
         has_found: a file was found, be it empty.
     """
 
     folder: Path
+    started_at: datetime | None = None
     misses_start: bool = False
     misses_files: bool = False
     has_found: bool = False
@@ -125,7 +130,11 @@ class LogFiles:
             self._seen = seen
             self.has_found = self.has_found or bool(found)
             if is_first and self._begins:
-                self.misses_start = sum(order[1] != _NEWEST for order, _ in found) >= MANY_ROTATED
+                self.misses_start = self._may_miss_start(sum(order[1] != _NEWEST for order, _ in found))
+
+    def _may_miss_start(self, renamed: int) -> bool:
+        begins_late = self.started_at is not None and min(self._begins) - self.started_at >= ROTATED
+        return renamed >= MANY_ROTATED or (renamed > 0 and begins_late)
 
     def _entries(self) -> Iterator[tuple[Order, os.DirEntry[str]]]:
         try:

@@ -83,6 +83,19 @@ def test_an_agent_that_starts_late_finds_what_is_left(container: ContainerLog) -
     assert numbers(files) == list(range(80, 130))
 
 
+@pytest.mark.parametrize(("earlier", "misses"), [(10, True), (1, False)])
+def test_a_node_that_keeps_few_files(
+    container: ContainerLog, monkeypatch: pytest.MonkeyPatch, earlier: int, misses: bool
+) -> None:
+    monkeypatch.setattr("tests.container_log.MAX_FILES", 2)
+    for number in range(3):
+        container.print(10 * number, 10 * number + 10)
+        container.rotate()
+    files = LogFiles(container.folder, START - timedelta(seconds=earlier))
+    files.discover()
+    assert files.misses_start is misses
+
+
 def test_the_first_files_of_a_log_miss_nothing(container: ContainerLog) -> None:
     for number in range(3):
         container.print(10 * number, 10 * number + 10)
