@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -28,6 +31,10 @@ from .run_type import RunType, run_type_of
 from .unwritten import Background, Unwritten
 from .validate import RunProblem
 
+log = logging.getLogger(__name__)
+
+LAST_WRITES_SECONDS = 5.0
+"""For all statuses that wait when the operator is stopped, whose pod is killed 15 s later."""
 LOG_MARKS_A_SECOND = 2.0
 """How many ended runs a second get their logs marked as archived, which is looked at when their pods are deleted."""
 
@@ -52,6 +59,7 @@ class RunReconciler:
         self._provisioners = provisioners
         leftovers = Leftovers(cluster, self._cache)
         controllers.serve(leftovers.run)
+        controllers.serve(self.write_when_stopped)
         self._starter = AttemptStarter(cluster, provisioners, leftovers)
         self._pods = RunPods(cluster, self._cache, logs)
         self._logs = logs
@@ -231,6 +239,25 @@ class RunReconciler:
             self._admit_next(run.metadata.namespace or "", run.metadata.name)
         await job_handover.set_owner(facts, self._cluster)
         return due
+
+    async def write_when_stopped(self) -> None:
+        """Run until cancelled; then write every status that waits, so that the next operator goes on from it."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WRITES_SECONDS):
+                    await asyncio.gather(*(self._write_kept(*key) for key in self._unwritten.all()))
+
+    async def _write_kept(self, namespace: str, name: str) -> None:
+        run = self._cache.run(namespace, name)
+        newest = self._unwritten.on(run).status if run else None
+        if run is None or newest is None:
+            return
+        try:
+            await self._cluster.write_status(run, newest)
+        except KubernetesError as error:
+            log.info("The newest status of run %s/%s is not written: %s", namespace, name, error)
 
     def _due(self, facts: RunFacts, newest: RunStatus, now: datetime) -> datetime | None:
         """Return when to write the newest status of a run; None for now, and when nothing has changed."""

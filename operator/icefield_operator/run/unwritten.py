@@ -48,6 +48,10 @@ class Unwritten:
         """Keep the newest status of a run, to be written at this time."""
         self._kept[_key(run)] = _Kept(run.metadata.uid, status.model_dump_json(exclude_none=True), due)
 
+    def all(self) -> list[tuple[str, str]]:
+        """Return (namespace, name) of every run whose written status is older."""
+        return list(self._kept)
+
     def forget(self, namespace: str, name: str) -> None:
         """Forget the status of a run: it is written, or the run was deleted."""
         self._kept.pop((namespace, name), None)

@@ -14,7 +14,7 @@ import pytest
 from icefield_crds import Run, RunStatus
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.queue import Key
-from icefield_operator.run import run_pods
+from icefield_operator.run import run_pods, unwritten
 from tests.eventually import eventually
 
 from .conftest import Place, RunningOperator, make_workspace
@@ -44,6 +44,18 @@ async def test_a_new_operator_goes_on_where_the_last_one_was(place: Place, opera
         run = await place.phase("on", "success")
     assert [len(task.attempts) for task in run.status.tasks] == [1, 1, 1]
     assert run.status.tasks[0].attempts[0].pod_uid == uid
+
+
+async def test_an_operator_that_is_stopped_writes_what_it_has_kept(
+    place: Place, operators: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unwritten, "PROGRESS_WRITES_A_SECOND", 0.01)
+    async with operators():
+        await place.create("Run", {"command": "true"}, "kept")
+        uid = (await place.pod("kept"))["metadata"]["uid"]
+        assert (await place.run("kept")).status is None
+    status = (await place.run("kept")).status
+    assert [attempt.pod_uid for attempt in status.tasks[0].attempts] == [uid]
 
 
 async def test_a_pod_whose_status_was_never_written_down_is_found_again(
