@@ -31,7 +31,7 @@ async def until_draining(shutdown: Shutdown) -> None:
 
 async def test_the_server_learns_of_the_signal_when_the_draining_ends(server: list[int]) -> None:
     shutdown = Shutdown()
-    with shutdown.at_signal(0.05) as closing:
+    with shutdown.at_signal(1.0) as closing:
         os.kill(os.getpid(), signal.SIGTERM)
         await until_draining(shutdown)
         assert not closing.is_set()
