@@ -190,7 +190,7 @@ def _disturb(scenario: Scenario, size: Size, node: LostNode, note: Callable[[str
             back = threading.Timer(size.away, lambda: _insist(lambda: killing.bring_object_store_back(scenario)))
             back.start()
         if name == "lose the node":
-            node.remove()
+            _insist(node.remove)
     if back:
         back.join()
 
@@ -257,9 +257,10 @@ def _account_for_task(
         messages = [line["message"] for line in own]
         wanted = [f"started {uid}", *(f"line {n}" for n in range(LINES))]
         is_whole = messages == wanted
-        is_beginning = attempt["status"] != "success" and messages == wanted[: len(messages)]
+        is_beginning = attempt["status"] != "success" and _is_beginning(messages, wanted)
         if not (is_whole or is_beginning):
-            account.lines_missing.append(f"{place} ({attempt['status']}): {len(messages)} lines, not the right ones")
+            found = _first_difference(lines, attempt["attempt"], wanted)
+            account.lines_missing.append(f"{place} ({attempt['status']}): {len(messages)} lines, {found}")
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -287,3 +288,19 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def _is_beginning(messages: list[str], wanted: list[str]) -> bool:
+    """Return whether a task that was ended printed the beginning: its last line may be cut, and the shell reports the
+    signal that ended its child."""
+    printed = [message for message in messages if message != "Terminated"]
+    whole = printed[:-1]
+    is_next = len(printed) <= len(wanted) and wanted[len(whole)].startswith(printed[-1] if printed else "")
+    return is_next and whole == wanted[: len(whole)]
+
+
+def _first_difference(lines: list[dict[str, Any]], attempt: int, wanted: list[str]) -> str:
+    """Return where the lines of an attempt are not the wanted ones first, marked gaps and those around it included."""
+    messages = [line["message"] for line in lines if line["attempt"] == attempt]
+    place = next((n for n, (one, other) in enumerate(zip(messages, wanted, strict=False)) if one != other), len(wanted))
+    return f"from {place} on {messages[max(place - 2, 0) : place + 4]}, the last one {messages[-1:]}"
