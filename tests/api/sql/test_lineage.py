@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from icefield_apiserver.core.settings import OpenLineageSettings, Settings
 from icefield_apiserver.features.lineage.service import LineageRecorder, lineage_of
@@ -24,8 +25,10 @@ from icefield_apiserver.features.statements import identifiers
 from icefield_apiserver.features.statements.models import Statement
 from icefield_apiserver.features.statements.service import StatementService
 from icefield_apiserver.features.statements.store import StatementRepository
+from icefield_apiserver.features.statements.table_states import BeforeWrite, TableState
 from icefield_crds import Run, Warehouse
 from icefield_crds.wire.run_token import RunClaims
+from icefield_sql import TableName
 from tests.api.conftest import MakeClient, RunTokenKey
 from tests.api.lakehouse import Lakehouse
 from tests.api.test_run_tokens import signed
@@ -187,6 +190,15 @@ def left_behind(lakehouse: Lakehouse, workspace_uid: str, warehouse_uid: str) ->
     }
 
 
+def before_write(table: Table) -> dict[str, Any]:
+    """Return what a server records of an INSERT into this table before it is sent."""
+    metadata = table.metadata
+    state = TableState(
+        str(metadata.table_uuid), table.metadata_location, metadata.last_sequence_number, definition="as it is"
+    )
+    return BeforeWrite("INSERT", {TableName(("sales",), "orders"): state}).to_json()
+
+
 async def test_a_lost_write_is_looked_for_in_its_table_and_never_sent_again(
     app: FastAPI,
     client: httpx.AsyncClient,
@@ -204,6 +216,7 @@ async def test_a_lost_write_is_looked_for_in_its_table_and_never_sent_again(
     table.append(orders.slice(0, 3), snapshot_properties={"icefield.statement-id": applied["id"]})
     made = table.current_snapshot()
     assert made is not None
+    vanished["before_write"] = before_write(table)
     for record in (applied, vanished):
         await repository.insert(record)
 
