@@ -116,7 +116,7 @@ async def test_a_claim_whose_answer_is_lost(
     patch, lost = Cluster.merge_patch, []
 
     async def loses(self: Cluster, kind: str, namespace: str | None, name: str, body: Manifest) -> Manifest:
-        if kind == "Pod" and "ownerReferences" in body["metadata"] and not lost:
+        if kind == "Pod" and "ownerReferences" in body.get("metadata", {}) and not lost:
             lost.append(name)
             # Without a record of it: as if the connection had died.
             await place.cluster.merge_patch(kind, namespace, name, body)
