@@ -19,7 +19,7 @@ async def take_snapshot(run: Run, cluster: Cluster, cache: ClusterCache) -> Run:
     """Record what a Run executes that names only a Job, before anything of it starts; return the Run as it is then."""
     namespace = run.metadata.namespace or ""
     job = cache.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None
-    if run.execution is not None or job is None:
+    if job is None:
         return run
     with_snapshot = (run.status or RunStatus()).model_copy(update={"snapshot": resolve.snapshot(run, job)})
     await cluster.write_status(run, with_snapshot)

@@ -117,6 +117,8 @@ class RunReconciler:
 
     async def _with_snapshot(self, run: Run) -> Run:
         """Return a run with what it executes recorded, and with it the newest status."""
+        if run.execution is not None:
+            return run
         recorded = await job_handover.take_snapshot(self._unwritten.on(run), self._cluster, self._cache)
         if recorded.metadata.resource_version == run.metadata.resource_version:
             return run
