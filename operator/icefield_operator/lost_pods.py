@@ -21,7 +21,7 @@ KUBELET_MARGIN = timedelta(seconds=30)
 """How much longer than a grace period a kubelet may take to report that a pod has ended."""
 
 START_MARGIN = timedelta(seconds=5)
-"""How much longer than its deadline a pod may take that has not begun.
+"""How much longer than its deadline a pod may take of which no container has started.
 
 A kubelet that waits for a volume looks at no deadline for two minutes (podAttachAndMountTimeout in
 pkg/kubelet/volumemanager), but at a deletion. Nothing is lost with such a pod: it has no log and no exit code.

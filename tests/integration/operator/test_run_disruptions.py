@@ -85,7 +85,7 @@ async def test_a_pod_that_its_kubelet_refuses_is_made_again_at_once(place: Place
 
 
 async def test_an_evicted_pod_that_is_gone_at_once_was_evicted_nevertheless(place: Place) -> None:
-    """A kubelet removes a pod that has not begun within milliseconds."""
+    """A kubelet removes a pod of which no container has started within milliseconds."""
     await place.create("Run", {"command": "true"}, "evicted")
     name = (await place.pod("evicted"))["metadata"]["name"]
     await place.kubelet.prepare(place.namespace, name)

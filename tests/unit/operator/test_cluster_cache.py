@@ -218,7 +218,7 @@ async def test_what_is_deleted_while_a_list_is_received_does_not_return(cache: C
             cache.observe("DELETED", _pod(6, "u1"))
         else:
             cache.forget("Pod", "icefield-demo", "p", "p")
-        yield [_pod(2, "u1")], "5"  # as it was when the list was begun
+        yield [_pod(2, "u1")], "5"  # as it was when the list was started
 
     for gone in ("watched", "written"):
         await cache.replace_by_pages(Kind.POD, pages_of(gone))

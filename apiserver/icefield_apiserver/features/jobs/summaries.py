@@ -9,7 +9,7 @@ from icefield_crds import Job, Run
 from .schemas import JobSummary, last_run_of, summary_of
 
 KEPT = 2048
-"""Of the jobs that were listed last; a page of 50 costs 1.1 ms to make anew, more than all else of its answer."""
+"""Of the jobs that were listed last; to build a page of 50 costs 1.1 ms, more than the rest of its response."""
 
 
 class JobSummaries:
