@@ -17,7 +17,7 @@ from icefield_kube.client import KubeClient, Manifest
 from . import chains
 from .chains import Burst
 from .fake_nodes import HELD_TASK
-from .site import NAMESPACE, Site, running_site
+from .site import APISERVER, NAMESPACE, OPERATOR, Site, running_site
 
 CHAIN = [{"key": "first", "command": "true"}, {"key": "second", "command": "true", "depends_on": ["first"]}]
 HELD = [{"key": HELD_TASK, "command": "sleep infinity"}, {"key": "after", "command": "true", "depends_on": [HELD_TASK]}]
@@ -50,12 +50,14 @@ async def measure(site: Site, counts: Iterable[int], rounds: int, held: int) -> 
         for count in counts:
             pairs = []
             for _ in range(rounds):
-                bare = await chains.chain_bare(kubernetes, count, spec)
+                bare = await chains.chain_bare(site, kubernetes, count, spec)
                 await chains.clear(kubernetes)
                 burst = await chains.chain_through_icefield(site, kubernetes, count, job)
                 await chains.clear(kubernetes)
                 pairs.append((bare, burst))
-                _report_calls(burst)
+                _report("CPU ms of a bare chain", count, bare.cpu, 1000)
+                _report("CPU ms of a run", count, burst.cpu, 1000)
+                _report("calls of a run", count, burst.calls, 1)
             table.add_row(*_row(count, pairs))
         if held:
             each = await chains.memory_of_live_runs(site, kubernetes, held, await chains.make_job(site, HELD))
@@ -65,15 +67,15 @@ async def measure(site: Site, counts: Iterable[int], rounds: int, held: int) -> 
     return table
 
 
-def _report_calls(burst: Burst) -> None:
-    """Print what the calls of a burst were."""
-    each = sorted(((value / burst.count, name) for name, value in burst.calls.items()), reverse=True)
-    print(", ".join(f"{name} {value:.2f}" for value, name in each if value >= 0.01), flush=True)
+def _report(title: str, count: int, measured: dict[str, float], unit: int) -> None:
+    """Print the parts of what was measured of that many runs, the largest first."""
+    each = sorted(((value * unit / count, name) for name, value in measured.items()), reverse=True)
+    print(f"{title}:", ", ".join(f"{name} {value:.2f}" for value, name in each if value >= 0.01), flush=True)
 
 
-def _row(count: int, pairs: list[tuple[float, Burst]]) -> list[str]:
+def _row(count: int, pairs: list[tuple[Burst, Burst]]) -> list[str]:
     bursts = [burst for _, burst in pairs]
-    bare, ours = median(bare for bare, _ in pairs), median(burst.seconds for burst in bursts)
+    bare, ours = median(bare.seconds for bare, _ in pairs), median(burst.seconds for burst in bursts)
     posts, reads, lists = (
         [took * 1000 for burst in bursts for took in getattr(burst, name)] for name in ("posts", "reads", "lists")
     )
@@ -81,10 +83,10 @@ def _row(count: int, pairs: list[tuple[float, Burst]]) -> list[str]:
         str(count),
         f"{bare:.1f}",
         f"{ours:.1f}",
-        f"{median(burst.seconds / bare for bare, burst in pairs):.2f}",
+        f"{median(burst.seconds / bare.seconds for bare, burst in pairs):.2f}",
         f"{count / ours:.1f}",
-        f"{median(burst.operator_cpu / count for burst in bursts) * 1000:.1f}",
-        f"{median(burst.apiserver_cpu / count for burst in bursts) * 1000:.1f}",
+        f"{median(burst.cpu[OPERATOR] / count for burst in bursts) * 1000:.1f}",
+        f"{median(burst.cpu[APISERVER] / count for burst in bursts) * 1000:.1f}",
         f"{median(calls_of(burst) for burst in bursts):.1f}",
         f"{percentile(posts, 0.5):.0f}/{percentile(posts, 0.99):.0f}",
         f"{percentile(reads, 0.99):.0f}",

@@ -37,18 +37,19 @@ class Burst:
 
     count: int
     seconds: float = 0.0
-    operator_cpu: float = 0.0
-    apiserver_cpu: float = 0.0
+    cpu: dict[str, float] = field(default_factory=dict)
+    """CPU seconds of each program of the installation, and of this one."""
     calls: dict[str, float] = field(default_factory=dict)
     posts: list[float] = field(default_factory=list)
     reads: list[float] = field(default_factory=list)
     lists: list[float] = field(default_factory=list)
 
 
-async def chain_bare(kubernetes: KubeClient, count: int, spec: Manifest) -> float:
-    """Return the seconds a script takes that creates the first pod of each chain, and the second once it has succeeded.
+async def chain_bare(site: Site, kubernetes: KubeClient, count: int, spec: Manifest) -> Burst:
+    """Measure a script that creates the first pod of each chain, and the second once it has succeeded.
 
     Args:
+        site: the installation.
         kubernetes: with a connection pool.
         count: how many chains.
         spec: of every pod.
@@ -64,6 +65,7 @@ async def chain_bare(kubernetes: KubeClient, count: int, spec: Manifest) -> floa
                 "POST", PODS, body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
             )
 
+    burst, before = Burst(count), _Usage(site)
     started = time.monotonic()
     watch = _watch(kubernetes, PODS, f"benchmark={batch}")
     async with asyncio.timeout(MINUTES * 60), asyncio.TaskGroup() as group, watch as pods:
@@ -78,7 +80,9 @@ async def chain_bare(kubernetes: KubeClient, count: int, spec: Manifest) -> floa
                 group.create_task(create(f"{name[:-2]}-1"))
             elif not (pending := pending - 1):
                 break
-    return time.monotonic() - started
+    burst.seconds = time.monotonic() - started
+    before.subtract_from(_Usage(site), burst)
+    return burst
 
 
 async def chain_through_icefield(site: Site, kubernetes: KubeClient, count: int, job: str) -> Burst:
@@ -111,16 +115,15 @@ async def chain_through_icefield(site: Site, kubernetes: KubeClient, count: int,
 
 
 class _Usage:
-    """CPU time and calls of our processes."""
+    """CPU time of all programs, and the calls of ours."""
 
     def __init__(self, site: Site) -> None:
-        self._programs = (site.operator, site.apiserver)
-        self._cpu = [program.cpu_seconds() for program in self._programs]
-        self._calls = [program.calls() for program in self._programs]
+        self._cpu = site.cpu_seconds()
+        self._calls = [program.calls() for program in (site.operator, site.apiserver)]
 
     def subtract_from(self, later: _Usage, burst: Burst) -> None:
         """Write the difference to a later usage into a burst."""
-        burst.operator_cpu, burst.apiserver_cpu = (now - then for then, now in zip(self._cpu, later._cpu, strict=True))
+        burst.cpu = {name: now - self._cpu.get(name, 0.0) for name, now in later._cpu.items()}
         for then, now in zip(self._calls, later._calls, strict=True):
             for name, value in now.items():
                 burst.calls[name] = burst.calls.get(name, 0.0) + value - then.get(name, 0.0)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ WORKSPACE = "bench"
 NAMESPACE = namespace_of(WORKSPACE)
 ADMIN = {"email": "admin@icefield.local", "password": "correct horse battery"}
 IMAGES = ("RUNTIME", "TINI", "WAREHOUSE", "POLARS", "POLARS_CLOUD")
+OPERATOR, APISERVER = "icefield_operator", "icefield_apiserver"
 CALLS_METRIC = "icefield_kubernetes_requests_total"
 
 
@@ -88,6 +89,17 @@ class Site:
     def kubernetes(self) -> KubernetesClient:
         """A client with the administrator's rights."""
         return self.control_plane.client
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU time that each program has used, of this process ("client") and its children."""
+        client = psutil.Process()
+        names = {client.pid: "client", self.operator.process.pid: OPERATOR, self.apiserver.process.pid: APISERVER}
+        used: dict[str, float] = {}
+        for process in (client, *client.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                name, times = names.get(process.pid) or process.name(), process.cpu_times()
+                used[name] = used.get(name, 0.0) + times.user + times.system
+        return used
 
     def rest(self) -> httpx.AsyncClient:
         """Return a new client of the REST API, with a key of the workspace."""
@@ -176,7 +188,7 @@ class _Ours:
             "ICEFIELD_CATALOG_PROVIDER": "rest",
             "ICEFIELD_CATALOG_URI": "https://catalog.example/catalog",
         }
-        return self._start("icefield_operator", "icefield-operator", port, images | env, started)
+        return self._start(OPERATOR, "icefield-operator", port, images | env, started)
 
     def apiserver(self, started: list[processes.Process]) -> Program:
         """Start the API server and wait until it is ready."""
@@ -190,7 +202,7 @@ class _Ours:
             "ICEFIELD_ADMIN_PASSWORD": ADMIN["password"],
             "ICEFIELD_RETENTION_INTERVAL_SECONDS": "5",
         }
-        return self._start("icefield_apiserver", "icefield-apiserver", port, env, started)
+        return self._start(APISERVER, "icefield-apiserver", port, env, started)
 
     def _start(
         self, module: str, account: str, port: int, env: dict[str, str], started: list[processes.Process]
