@@ -148,9 +148,7 @@ class VersionedStore(Generic[T]):
             What was removed.
         """
         missing = [
-            uid
-            for uid, (identity, _) in self._by_uid.items()
-            if uid not in listed and identity.version <= version
+            uid for uid, (identity, _) in self._by_uid.items() if uid not in listed and identity.version <= version
         ]
         self._listed_version = max(self._listed_version, version)
         return [self._drop(uid) for uid in missing]

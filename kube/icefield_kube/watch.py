@@ -231,9 +231,7 @@ async def pages(
         query["fieldSelector"] = field_selector
     while True:
         page = await client.call("GET", path, query=query, accept=accept)
-        token = page["metadata"].get("continue")
         yield page
-        del page  # else there are two in memory while the next is received
-        if not token:
+        if not (token := page["metadata"].get("continue")):
             return
         query["continue"] = token

@@ -16,7 +16,15 @@ import aiohttp
 
 from icefield_crds import Resource, Status, format_time
 from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION, FIELD_MANAGER
-from icefield_kube.client import APPLY_PATCH, MERGE_PATCH, Credentials, KubeClient, Manifest, delete_options, still_exists
+from icefield_kube.client import (
+    APPLY_PATCH,
+    MERGE_PATCH,
+    Credentials,
+    KubeClient,
+    Manifest,
+    delete_options,
+    still_exists,
+)
 from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_kube.paths import path_of
 from icefield_kube.watch import Receiver, Reflector, pages

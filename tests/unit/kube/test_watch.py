@@ -235,7 +235,9 @@ async def test_no_more_than_a_page_of_a_list_is_held() -> None:
         async def call(self, method: str, path: str, *, query: Mapping[str, str] | None = None, **_: Any) -> Manifest:
             alive.append(sum(each() is not None for each in seen))
             number = int((query or {}).get("continue") or 0)
-            page = listed(5, *(item(f"{number}-{n}", 1) for n in range(50)), token=str(number + 1) if number < 9 else "")
+            page = listed(
+                5, *(item(f"{number}-{n}", 1) for n in range(50)), token=str(number + 1) if number < 9 else ""
+            )
             for each in page["items"]:
                 each["metadata"]["labels"] = Labels()
                 seen.append(weakref.ref(each["metadata"]["labels"]))
