@@ -244,3 +244,16 @@ def delete_options(*, uid: str | None = None, resource_version: str | None = Non
         "propagationPolicy": "Background",
         "preconditions": {key: value for key, value in preconditions.items() if value},
     }
+
+
+def still_exists(kind: str, deleted: Manifest) -> bool:
+    """Return whether an object waits for its grace period, or for a finalizer, though it was deleted.
+
+    Args:
+        kind: its kind.
+        deleted: what its DELETE was answered with: the object, or a metav1.Status.
+    """
+    if deleted.get("kind") != kind:
+        return False
+    metadata = deleted["metadata"]
+    return bool(metadata.get("deletionGracePeriodSeconds") or metadata.get("finalizers"))

@@ -2,10 +2,14 @@
 
 Kubernetes orders the versions of a kind by resourceVersion: a store never returns to an older one. Indexes are kept as
 client-go's informers keep theirs: each change of an object updates them.
+
+What is gone has a version too, that of its deletion. A late answer to a write, or a page of a list that was begun
+earlier, does not bring it back; a later version does, as of an object that a label selector matches again.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
@@ -16,7 +20,8 @@ T_contra = TypeVar("T_contra", contravariant=True)
 SortKey = tuple[Any, ...]
 """Where an object is in an ordered group; its last element is the uid, so no two are equal."""
 
-REMEMBERED_DELETIONS = 4096
+REMEMBERED_DELETIONS = 8192
+"""More than a cluster deletes of a kind while one list is received, or one write is answered; 2 MB at most."""
 
 
 class Identity(NamedTuple):
@@ -43,8 +48,7 @@ class VersionedStore(Generic[T]):
     Args:
         identity_of: reads an object's identity.
         indexes: updated with each change.
-        remembered_deletions: how many deleted uids are remembered, so that a late older version does not return. Zero
-            where an object may leave the selection and come back, as with a label selector.
+        remembered_deletions: how many deleted objects are remembered, so that an older version does not return.
     """
 
     def __init__(
@@ -58,7 +62,10 @@ class VersionedStore(Generic[T]):
         self._remembered_deletions = remembered_deletions
         self._by_uid: dict[str, tuple[Identity, T]] = {}
         self._uids: dict[tuple[str, str], str] = {}
-        self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._deleted: OrderedDict[str, float] = OrderedDict()
+        """The version as of which an object is gone, by uid; the latest deletion is the last."""
+        self._listed_version = -1
+        """What is not stored and no newer than this was missing in a complete list."""
 
     def __len__(self) -> int:
         return len(self._by_uid)
@@ -95,16 +102,15 @@ class VersionedStore(Generic[T]):
         """
         identity = self._identity_of(item)
         uid, key = identity.uid, (identity.namespace, identity.name)
-        if uid in self._deleted:
-            return False
         known = self._by_uid.get(uid)
-        if known and known[0].version >= identity.version:
+        if identity.version <= (known[0].version if known else self._gone_as_of(uid)):
             return False
         predecessor = self._uids.get(key)
         if predecessor and predecessor != uid:
             if self._by_uid[predecessor][0].version > identity.version:
                 return False
             self.remove(predecessor)
+        self._deleted.pop(uid, None)
         if known:
             del self._uids[known[0].namespace, known[0].name]
         self._by_uid[uid] = identity, item
@@ -112,17 +118,23 @@ class VersionedStore(Generic[T]):
         self._update_indexes(uid, known[1] if known else None, item)
         return True
 
-    def remove(self, uid: str) -> bool:
-        """Forget a deleted object; return whether it was stored."""
-        self._deleted[uid] = None
-        while len(self._deleted) > self._remembered_deletions:
-            self._deleted.popitem(last=False)
-        known = self._by_uid.pop(uid, None)
+    def remove(self, uid: str, version: int | None = None) -> bool:
+        """Forget an object that is gone, unless a newer version of it is stored.
+
+        Args:
+            uid: its metadata.uid.
+            version: the resourceVersion as of which it is gone; None when it is gone for ever, as no uid is used twice.
+
+        Returns:
+            Whether it was stored.
+        """
+        known = self._by_uid.get(uid)
+        if known and version is not None and known[0].version > version:
+            return False
+        self._remember_deletion(uid, math.inf if version is None else version)
         if known is None:
             return False
-        identity, item = known
-        del self._uids[identity.namespace, identity.name]
-        self._update_indexes(uid, item, None)
+        self._drop(uid)
         return True
 
     def retain(self, listed: Set[str], version: int) -> list[T]:
@@ -136,21 +148,25 @@ class VersionedStore(Generic[T]):
             What was removed.
         """
         missing = [
-            (uid, item)
-            for uid, (identity, item) in self._by_uid.items()
-            if uid not in listed and identity.version <= version
+            uid for uid, (identity, _) in self._by_uid.items() if uid not in listed and identity.version <= version
         ]
-        for uid, _ in missing:
-            self.remove(uid)
-        return [item for _, item in missing]
+        self._listed_version = max(self._listed_version, version)
+        return [self._drop(uid) for uid in missing]
 
-    def replace(self, items: Iterable[T], version: int) -> None:
-        """Store a complete list made at a resourceVersion; what it does not have, and is not newer, is deleted."""
-        listed = set()
-        for item in items:
-            listed.add(self._identity_of(item).uid)
-            self.put(item)
-        self.retain(listed, version)
+    def _gone_as_of(self, uid: str) -> float:
+        """Return the newest version as of which an object that is not stored is known to be gone; -1 for none."""
+        return max(self._deleted.get(uid, -1), self._listed_version)
+
+    def _remember_deletion(self, uid: str, version: float) -> None:
+        self._deleted[uid] = max(version, self._deleted.pop(uid, -1))
+        while len(self._deleted) > self._remembered_deletions:
+            self._deleted.popitem(last=False)
+
+    def _drop(self, uid: str) -> T:
+        identity, item = self._by_uid.pop(uid)
+        del self._uids[identity.namespace, identity.name]
+        self._update_indexes(uid, item, None)
+        return item
 
     def _update_indexes(self, uid: str, old: T | None, new: T | None) -> None:
         for index in self._indexes:
@@ -256,10 +272,12 @@ class GroupCounts(Generic[T]):
 
     def update(self, uid: str, old: T | None, new: T | None) -> None:
         """Follow one change of the store."""
-        if old is not None:
-            self._counts.subtract(set(self._groups_of(old)))
         if new is not None:
             self._counts.update(set(self._groups_of(new)))
+        for group in set(self._groups_of(old)) if old is not None else ():
+            self._counts[group] -= 1
+            if not self._counts[group]:
+                del self._counts[group]
 
     def count(self, group: str) -> int:
         """Return how many objects a group has."""

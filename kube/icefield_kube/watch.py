@@ -2,6 +2,9 @@
 
 A watch may die silently (nolar/kopf#698, #980), so each is asked to end after half a minute and counts as dead when it
 does not; and how long ago the last event or list was received is there for readiness probes.
+
+A list is delivered page by page, as it may have more objects than memory for them. Its objects are news like any other;
+what it does not have is told as gone only when it is complete, so a list that fails half-way has said nothing wrong.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator, Set
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import aiohttp
@@ -24,21 +28,32 @@ log = logging.getLogger(__name__)
 PAGE_SIZE = 500
 WATCH_SECONDS = 30
 SILENCE_SECONDS = WATCH_SECONDS + 10
+HEALTHY_SECONDS = 1.0
+"""A watch that lasted for less has failed, however it ended: client-go calls it a very short watch."""
 _BACK_OFF = wait_exponential_jitter(multiplier=0.1, max=15.0, jitter=0.1)
 _CONNECTION_ERRORS = (KubernetesError, aiohttp.ClientError, OSError)
+
+
+class WatchTooShort(ConnectionError):  # noqa: N818 - as the API's errors are named
+    """A watch ended at once and without an error, as behind a proxy that closes what it opens."""
 
 
 class Receiver(Protocol):
     """What a reflector delivers to."""
 
-    def replace(self, items: list[Manifest], version: int) -> None:
-        """Receive a complete list, made at this resourceVersion."""
-
     def put(self, item: Manifest) -> None:
-        """Receive an object that was added or changed."""
+        """Receive an object that was added or changed, or that a list has: it may be known already."""
 
-    def remove(self, uid: str) -> None:
-        """Receive the metadata.uid of an object that was deleted."""
+    def remove(self, item: Manifest) -> None:
+        """Receive the last state of an object that is gone, with the resourceVersion as of which it is."""
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        """Receive the end of a complete list: what it does not have, and is not newer, is gone.
+
+        Args:
+            listed: metadata.uid of each object of the list; all have been `put`.
+            version: resourceVersion at which the list was made.
+        """
 
 
 class Reflector:
@@ -92,6 +107,7 @@ class Reflector:
             retry=retry_if_exception_type(Exception), wait=_BACK_OFF, before_sleep=self._report_failure
         )
         while True:
+            # The back-off begins anew with each call, and a call returns when a watch that worked has ended.
             await retrying(self._list_and_watch)
 
     async def _list_and_watch(self) -> None:
@@ -110,19 +126,24 @@ class Reflector:
             raise
 
     def _report_failure(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
+        if state.outcome and (error := state.outcome.exception()):
+            self._report(error)
+
+    def _report(self, error: BaseException) -> None:
         if isinstance(error, _CONNECTION_ERRORS):
             log.warning("watch of %s failed: %s: %s", self._path, type(error).__name__, error)
         else:
             log.error("watch of %s failed", self._path, exc_info=error)
 
     async def _list(self) -> str:
-        items: list[Manifest] = []
+        listed: set[str] = set()
         version = ""
         async for page in self._pages():
             version = page["metadata"]["resourceVersion"]  # equal on every page of one list
-            items += map(_without_managed_fields, page["items"] or ())
-        self._receiver.replace(items, int(version))
+            for item in page.pop("items") or ():
+                listed.add(item["metadata"]["uid"])
+                self._hand_over(self._receiver.put, _without_managed_fields(item))
+        self._receiver.retain(listed, int(version))
         self._received_at = time.monotonic()
         self._synced.set()
         return version
@@ -143,10 +164,29 @@ class Reflector:
         if self._field_selector:
             query["fieldSelector"] = self._field_selector
         async with self._client.stream(self._path, query, idle_seconds=SILENCE_SECONDS) as lines:
-            self._received_at = time.monotonic()
-            async for line in lines:
-                self._deliver(orjson.loads(line))
-                self._received_at = time.monotonic()
+            with self._judging_watch():
+                async for line in lines:
+                    self._deliver(orjson.loads(line))
+                    self._received_at = time.monotonic()
+
+    @contextmanager
+    def _judging_watch(self) -> Iterator[None]:
+        """Raise where a watch ends before it can count as one that worked; the end of one that did is no failure."""
+        before, opened_at = self._received_at, time.monotonic()
+        self._received_at = opened_at
+        failure: Exception | None = None
+        try:
+            yield
+        except Gone:
+            raise
+        except _CONNECTION_ERRORS as error:
+            failure = error
+        if time.monotonic() - opened_at < HEALTHY_SECONDS:
+            if self._received_at == opened_at:
+                self._received_at = before
+            raise failure or WatchTooShort("it ended at once")
+        if failure:
+            self._report(failure)
 
     def _deliver(self, event: dict[str, Any]) -> None:
         kind, item = event["type"], event["object"]
@@ -154,9 +194,16 @@ class Reflector:
             raise KubernetesError.of(item.get("code") or 500, orjson.dumps(item))
         self._version = item["metadata"]["resourceVersion"]
         if kind == "DELETED":
-            self._receiver.remove(item["metadata"]["uid"])
+            self._hand_over(self._receiver.remove, item)
         elif kind != "BOOKMARK":
-            self._receiver.put(item)
+            self._hand_over(self._receiver.put, item)
+
+    def _hand_over(self, receive: Callable[[Manifest], None], item: Manifest) -> None:
+        try:
+            receive(item)
+        except Exception:
+            # One object must not hide all the others: listed again, it would be refused again.
+            log.exception("%s in %s was not received", item["metadata"].get("name"), self._path)
 
 
 def _without_managed_fields(item: Manifest) -> Manifest:

@@ -9,11 +9,12 @@ applies them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 from icefield_crds import labels
 from icefield_kube.client import Manifest
+from icefield_kube.store import Identity, VersionedStore
 
 from .cluster import Cluster
 from .cluster_cache import key_of, version_of
@@ -66,7 +67,7 @@ class Children:
 
     def find(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Return a child as it is; one without our labels is not known."""
-        return self._views[kind].by_name.get((namespace or "", name))
+        return self._views[kind].find(namespace, name)
 
     async def ensure(self, manifest: Manifest) -> None:
         """Apply a child unless it is as it should be."""
@@ -78,9 +79,9 @@ class Children:
     async def ensure_absent(self, manifest: Manifest) -> None:
         """Delete a child if it is there."""
         kind, (namespace, name) = manifest["kind"], key_of(manifest)
-        if self.find(kind, namespace, name) is not None:
+        if (present := self.find(kind, namespace, name)) is not None:
             await self._cluster.delete(kind, namespace, name)
-            self._views[kind].by_name.pop((namespace, name), None)
+            self._views[kind].forget(present)
 
     def _changed(self, manifest: Manifest) -> None:
         for relation in self._relations:
@@ -92,40 +93,41 @@ class _View:
     """The children of one kind, and what a reflector reports of them."""
 
     def __init__(self, kind: str, changed: Callable[[Manifest], None]) -> None:
-        self.by_name: dict[tuple[str, str], Manifest] = {}
+        self._store: VersionedStore[Manifest] = VersionedStore(_identity_of)
         self._kind = kind
         self._changed = changed
 
-    def record(self, manifest: Manifest) -> None:
-        """Store what a write of ours returned: its event tells nothing new."""
-        known = self.by_name.get(key_of(manifest))
-        if known is None or version_of(known) < version_of(manifest):
-            self.by_name[key_of(manifest)] = {**manifest, "kind": self._kind}
+    def find(self, namespace: str | None, name: str) -> Manifest | None:
+        """Return the child of this name."""
+        return self._store.get(namespace, name)
 
-    def replace(self, items: list[Manifest], version: int) -> None:
-        """Store a list; what is in it no more was deleted meanwhile."""
-        listed = {key_of(item) for item in items}
-        # What a write of ours returned after the list was made is not in it.
-        gone = [m for key, m in self.by_name.items() if key not in listed and version_of(m) <= version]
-        for manifest in gone:
-            self.by_name.pop(key_of(manifest))
-            self._changed(manifest)
-        for item in items:
-            self.put(item)
+    def record(self, manifest: Manifest) -> bool:
+        """Store what a write of ours returned: its event tells nothing new."""
+        return self._store.put({**manifest, "kind": self._kind})
+
+    def forget(self, manifest: Manifest) -> None:
+        """Drop what a write of ours deleted; a newer version of it, as one that waits for a finalizer, stays."""
+        self._store.remove(manifest["metadata"]["uid"], version_of(manifest))
 
     def put(self, item: Manifest) -> None:
         """Store an object; one that is new was made by us, or is looked at by the pass that needs it."""
-        known = self.by_name.get(key_of(item))
-        self.record(item)
-        if known is not None and version_of(known) < version_of(item):
+        known = self._store.get(*key_of(item))
+        if self.record(item) and known is not None:
             self._changed({**item, "kind": self._kind})
 
-    def remove(self, uid: str) -> None:
+    def remove(self, item: Manifest) -> None:
         """Drop an object that somebody deleted."""
-        for key, manifest in list(self.by_name.items()):
-            if manifest["metadata"]["uid"] == uid:
-                del self.by_name[key]
-                self._changed(manifest)
+        if self._store.remove(item["metadata"]["uid"], version_of(item)):
+            self._changed({**item, "kind": self._kind})
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        """Drop what a list has no more: it was deleted meanwhile."""
+        for manifest in self._store.retain(listed, version):
+            self._changed(manifest)
+
+
+def _identity_of(manifest: Manifest) -> Identity:
+    return Identity(manifest["metadata"]["uid"], *key_of(manifest), version_of(manifest))
 
 
 def contains(present: Any, wanted: Any) -> bool:

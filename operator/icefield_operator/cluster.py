@@ -16,7 +16,15 @@ import aiohttp
 
 from icefield_crds import Resource, Status, format_time
 from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION, FIELD_MANAGER
-from icefield_kube.client import APPLY_PATCH, MERGE_PATCH, Credentials, KubeClient, Manifest, delete_options
+from icefield_kube.client import (
+    APPLY_PATCH,
+    MERGE_PATCH,
+    Credentials,
+    KubeClient,
+    Manifest,
+    delete_options,
+    still_exists,
+)
 from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_kube.paths import path_of
 from icefield_kube.watch import Receiver, Reflector, pages
@@ -187,7 +195,7 @@ class Cluster:
             self._cache.forget(kind, namespace, name, uid)
             return
         # The answer may come after the watch event of the deletion: the object must not be cached again.
-        if answer.get("kind") == kind and _is_still_there(answer):
+        if still_exists(kind, answer):
             self._record(answer)
         else:
             self._cache.forget(kind, namespace, name, uid)
@@ -337,12 +345,6 @@ class Cluster:
         if method != "GET" and not self._may_write():
             raise NotLeading
         return await self._client.call(method, path, **how)
-
-
-def _is_still_there(deleted: Manifest) -> bool:
-    """Return whether an object that a DELETE answered with waits for its grace period, or for a finalizer."""
-    metadata = deleted["metadata"]
-    return bool(metadata.get("deletionGracePeriodSeconds") or metadata.get("finalizers"))
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:

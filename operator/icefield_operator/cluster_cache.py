@@ -12,13 +12,11 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Set
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from cachetools import LRUCache
-
 from icefield_crds import Flavor, Job, Resource, Run, Warehouse, Workspace
 from icefield_crds.names import workspace_of
 from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_kube.client import Manifest
-from icefield_kube.store import REMEMBERED_DELETIONS, GroupIndex, Identity, Index, VersionedStore
+from icefield_kube.store import GroupIndex, Identity, Index, VersionedStore
 
 from .cache_entry import MODELS, Entry, RunRecord, key_of, version_of
 
@@ -72,19 +70,12 @@ class ClusterCache:
             Kind.POD: [self._pods_by_owner],
             Kind.RUN: [self._unfinished, self._replaced],
         }
-        # Pods are selected by label: one that loses its labels and gets them again is not a new one.
         self._stores: dict[str, VersionedStore[Entry]] = {
-            kind: VersionedStore(
-                _identity_of, [self._by_namespace[kind], *further.get(kind, [])], remembered_deletions=0
-            )
+            kind: VersionedStore(_identity_of, [self._by_namespace[kind], *further.get(kind, [])])
             for kind in WATCHED_KINDS
         }
         self._awaited: dict[str, dict[tuple[str, str], tuple[int, float]]] = {kind: {} for kind in WATCHED_KINDS}
         self._received_at: dict[str, float] = {}
-        self._deleted: LRUCache[str, None] = LRUCache(REMEMBERED_DELETIONS)
-        """uids whose deletion the watch reported: the answer to a write of ours may come after it."""
-        self._removed_while_listing: dict[str, set[str]] = {}
-        """uids, by kind of which a list is being received: it may still have what has gone since it was made."""
         self._unwatched: list[UnwatchedListener] = []
 
     def on_unwatched_change(self, listener: UnwatchedListener) -> None:
@@ -184,7 +175,7 @@ class ClusterCache:
     def record(self, manifest: Manifest) -> None:
         """Store what a write of ours returned; from now on the watch must deliver this version."""
         kind = manifest.get("kind", "")
-        if kind not in WATCHED_KINDS or manifest["metadata"]["uid"] in self._deleted:
+        if kind not in WATCHED_KINDS:
             return
         known = self._stores[kind].get(*key_of(manifest))
         if self._stores[kind].put(Entry(manifest)):
@@ -203,15 +194,12 @@ class ClusterCache:
         """
         kind = manifest["kind"]
         self._received_at[kind] = self._clock()
-        key = key_of(manifest)
+        key, version = key_of(manifest), version_of(manifest)
         awaited = self._awaited[kind].get(key)
-        if awaited and (event == "DELETED" or version_of(manifest) >= awaited[0]):
+        if awaited and version >= awaited[0]:
             del self._awaited[kind][key]
-        uid = manifest["metadata"]["uid"]
         if event == "DELETED":
-            self._deleted[uid] = None
-            return self._remove(kind, key, uid)
-        self._deleted.pop(uid, None)
+            return self._stores[kind].remove(manifest["metadata"]["uid"], version)
         return self._stores[kind].put(Entry(manifest))
 
     def replace(self, kind: str, manifests: Iterable[Manifest], version: str) -> None:
@@ -232,35 +220,45 @@ class ClusterCache:
         """
         listed: set[str] = set()
         version = ""
-        self._removed_while_listing[kind] = set()
-        try:
-            async for manifests, version_of_page in pages:
-                listed |= self._put_listed(kind, manifests)
-                version = version_of_page
-        finally:
-            del self._removed_while_listing[kind]
+        async for manifests, version_of_page in pages:
+            listed |= self._put_listed(kind, manifests)
+            version = version_of_page
         self._retain(kind, listed, version)
         return version
 
-    def start_over(self, kind: str, manifests: Iterable[Manifest], version: str) -> list[Manifest]:
-        """Store the complete list of a kind that its watch continues from; return what changed or is gone."""
-        listed, changed = set(), []
-        for manifest in manifests:
-            listed.add(manifest["metadata"]["uid"])
-            if self._stores[kind].put(Entry(manifest)):
-                changed.append(manifest)
-        changed += [entry.manifest for entry in self._stores[kind].retain(listed, int(version))]
-        self._awaited[kind].clear()
+    def start_over(self, kind: str, listed: Set[str], version: int) -> list[Manifest]:
+        """Drop what the complete list of a kind lacks that its watch continues from; return what was dropped.
+
+        Args:
+            kind: the kind listed.
+            listed: metadata.uid of each object of the list; each was observed.
+            version: resourceVersion of the list.
+        """
+        awaited = self._awaited[kind]
+        self._awaited[kind] = {key: each for key, each in awaited.items() if each[0] > version}
         self._received_at[kind] = self._clock()
-        return changed
+        return [entry.manifest for entry in self._stores[kind].retain(listed, version)]
 
     def forget(self, kind: str, namespace: str | None, name: str, uid: str | None) -> None:
-        """Drop an object that the API has just reported as deleted."""
-        if kind in WATCHED_KINDS:
-            entry = self._stores[kind].get(namespace, name)
-            if entry and uid in (None, entry.identity.uid):
-                self._remove(kind, (namespace or "", name), entry.identity.uid)
-                self._tell(entry.manifest, None)
+        """Drop an object that the API has just reported as deleted.
+
+        Args:
+            kind: any; one that is not watched is none of ours.
+            namespace: its namespace.
+            name: its name.
+            uid: its uid; None when only the name is known, which a newer object may have by now.
+        """
+        if kind not in WATCHED_KINDS:
+            return
+        store = self._stores[kind]
+        known = store.by_uid(uid) if uid else store.get(namespace, name)
+        if uid:
+            store.remove(uid)
+        elif known:
+            store.remove(known.identity.uid, known.identity.version)
+        if known:
+            self._awaited[kind].pop((namespace or "", name), None)
+            self._tell(known.manifest, None)
 
     # Health of the watches
 
@@ -276,11 +274,10 @@ class ClusterCache:
 
     def _put_listed(self, kind: str, manifests: Iterable[Manifest]) -> set[str]:
         """Store objects of a list that is being received; return their uids."""
-        listed, gone = set(), self._removed_while_listing.get(kind, ())
+        listed = set()
         for manifest in manifests:
-            uid = manifest["metadata"]["uid"]
-            listed.add(uid)
-            if uid not in gone and self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
+            listed.add(manifest["metadata"]["uid"])
+            if self._stores[kind].put(Entry(manifest)) and kind in self._received_at:
                 self._await(manifest)
         return listed
 
@@ -292,14 +289,6 @@ class ClusterCache:
 
     def _is_open(self, entry: Entry) -> bool:
         return entry.run is None or not entry.run.is_settled or bool(self._pods_by_owner.of(entry.identity.uid))
-
-    def _remove(self, kind: str, key: tuple[str, str], uid: str) -> bool:
-        removed = self._stores[kind].remove(uid)
-        if kind in self._removed_while_listing:
-            self._removed_while_listing[kind].add(uid)
-        if removed:
-            self._awaited[kind].pop(key, None)
-        return removed
 
     def _tell(self, old: Manifest | None, new: Manifest | None) -> None:
         for listener in self._unwatched:

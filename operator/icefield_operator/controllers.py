@@ -10,7 +10,7 @@ A controller is registered once, at start:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -100,9 +100,15 @@ class Controllers:
         if self.cache.observe(event, manifest):
             self._enqueue_changed(manifest)
 
-    def handle_list(self, kind: str, manifests: Iterable[Manifest], version: str) -> None:
-        """Store the list that a watch of a kind starts over with, and enqueue what each difference concerns."""
-        for manifest in self.cache.start_over(kind, manifests, version):
+    def handle_list(self, kind: str, listed: Set[str], version: int) -> None:
+        """Drop what the list does not have that a watch of a kind starts over with, and enqueue what that concerns.
+
+        Args:
+            kind: the kind listed.
+            listed: metadata.uid of each object of the list; each was handled.
+            version: resourceVersion of the list.
+        """
+        for manifest in self.cache.start_over(kind, listed, version):
             self._enqueue_changed(manifest)
 
     def enqueue_all(self) -> None:

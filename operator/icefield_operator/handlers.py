@@ -10,7 +10,7 @@ longer over an event than we over its consequences, so a reflector of ours watch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import kopf
@@ -52,18 +52,17 @@ class _Receiver:
         self._kind = kind
         self._controllers = controllers
 
-    def replace(self, items: list[Manifest], version: int) -> None:
-        """Report a list that was made again."""
-        self._controllers.handle_list(self._kind, ({**item, "kind": self._kind} for item in items), str(version))
-
     def put(self, item: Manifest) -> None:
-        """Report an object that was added or changed."""
-        self._controllers.handle("MODIFIED", item)
+        """Report an object that was added or changed, or that a list has."""
+        self._controllers.handle("MODIFIED", {**item, "kind": self._kind})
 
-    def remove(self, uid: str) -> None:
+    def remove(self, item: Manifest) -> None:
         """Report a deletion; that of an unknown object is no news."""
-        if known := self._controllers.cache.manifest(self._kind, uid):
-            self._controllers.handle("DELETED", known)
+        self._controllers.handle("DELETED", {**item, "kind": self._kind})
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        """Report the end of a list that was made again."""
+        self._controllers.handle_list(self._kind, listed, version)
 
 
 def registry_for(controllers: Controllers, cluster: Cluster) -> kopf.OperatorRegistry:

@@ -6,7 +6,7 @@ Tests name their workspaces with `own_slug`, so that each worker's are known by 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator
 
 from icefield_crds.names import workspace_of
 from icefield_kube.client import Manifest
@@ -39,10 +39,6 @@ class OwnCache(ClusterCache):
     async def replace_by_pages(self, kind: str, pages: AsyncIterable[tuple[list[Manifest], str]]) -> str:
         """Take in what a fresh list has of this worker's."""
         return await super().replace_by_pages(kind, _own_part(pages))
-
-    def start_over(self, kind: str, manifests: Iterable[Manifest], version: str) -> list[Manifest]:
-        """Take in what the list has of this worker's that a watch starts over with."""
-        return super().start_over(kind, filter(_concerns_us, manifests), version)
 
 
 async def _own_part(pages: AsyncIterable[tuple[list[Manifest], str]]) -> AsyncIterator[tuple[list[Manifest], str]]:

@@ -134,7 +134,8 @@ async def rotations(node: Node, first: int, last: int) -> None:
 
 async def test_readers_see_progress_and_then_the_end(node: Node) -> None:
     async with node.agent() as agent:
-        agent.replace([node.pod("waiting", "Pending")], 1)
+        agent.put(node.pod("waiting", "Pending"))
+        agent.retain({node.uid}, 1)
         agent.put(node.pod("running"))
         node.container.print(0, 20)
         await node.until_archived(20)
@@ -149,7 +150,9 @@ async def test_readers_see_progress_and_then_the_end(node: Node) -> None:
 async def test_no_rotation_and_no_restart_loses_or_doubles_a_line(node: Node) -> None:
     for number in range(4):
         async with node.agent() as agent:
-            agent.replace([node.pod("waiting", "Pending")] if number == 0 else [], 1)
+            if number == 0:
+                agent.put(node.pod("waiting", "Pending"))
+            agent.retain({node.uid} if number == 0 else set(), 1)
             agent.put(node.pod("running"))
             await rotations(node, 4 * number, 4 * number + 3)
             await node.until_archived(400 * number + 300)
@@ -158,7 +161,8 @@ async def test_no_rotation_and_no_restart_loses_or_doubles_a_line(node: Node) ->
         node.container.rotate()
     node.container.print(1600, 1601)
     async with node.agent() as agent:
-        agent.replace([node.pod("terminated", "Succeeded")], 1)
+        agent.put(node.pod("terminated", "Succeeded"))
+        agent.retain({node.uid}, 1)
         assert "lost" not in await node.until_complete()
     assert await node.messages() == node.container.texts
 
@@ -173,7 +177,7 @@ async def test_a_store_that_is_away_for_a_while_loses_nothing(tmp_path: Path) ->
             await asyncio.to_thread(server.stop)
             await rotations(node, 2, 12)
             agent.put(node.pod("terminated", "Succeeded"))
-            agent.remove(node.uid)
+            agent.remove(node.pod("terminated", "Succeeded"))
             node.container.delete()
             await asyncio.to_thread(server.start)
             assert "lost" not in await node.until_complete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,14 +83,6 @@ class Collector:
         """Whether the log files can be read."""
         return not self._unreadable and self._folder.is_dir()
 
-    def replace(self, items: list[Manifest], version: int) -> None:
-        """Receive all task pods of the node."""
-        present = {item["metadata"]["uid"] for item in items}
-        for uid in (self._logs.keys() | self._not_started | self._done) - present:
-            self.remove(uid)
-        for item in items:
-            self.put(item)
-
     def put(self, item: Manifest) -> None:
         """Receive a task pod that was added or changed."""
         uid, state = item["metadata"]["uid"], container_state(item)
@@ -102,12 +94,14 @@ class Collector:
             if state is ContainerState.ENDED:
                 self._logs[uid].stream.observe(End.ENDED)
 
-    def remove(self, uid: str) -> None:
-        """Receive the uid of a task pod that was deleted; what it wrote is read to the end."""
-        self._not_started.discard(uid)
-        self._done.discard(uid)
-        if collected := self._logs.get(uid):
-            collected.stream.observe(End.REMOVED)
+    def remove(self, item: Manifest) -> None:
+        """Receive the end of a task pod; what it wrote is read to the end."""
+        self._remove(item["metadata"]["uid"])
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        """Receive the uids of all task pods of the node."""
+        for uid in (self._logs.keys() | self._not_started | self._done) - listed:
+            self._remove(uid)
 
     async def run(self) -> None:
         """Look for new files until cancelled, then stop; what was not archived is read again after a start."""
@@ -120,6 +114,12 @@ class Collector:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _remove(self, uid: str) -> None:
+        self._not_started.discard(uid)
+        self._done.discard(uid)
+        if collected := self._logs.get(uid):
+            collected.stream.observe(End.REMOVED)
 
     def _begin(self, uid: str, attempt: Attempt, started: datetime | None) -> None:
         files = LogFiles(self._folder / f"{attempt.namespace}_{attempt.pod}_{uid}" / TASK_CONTAINER, started)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,7 +22,7 @@ from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from tests.breaking_proxy import BreakingProxy
 
-from icefield_apiserver.core.db import Database
+from icefield_apiserver.core.db import Database, session
 from icefield_apiserver.core.db.base import complete_metadata, now
 from icefield_apiserver.core.db.migrate import ADVISORY_LOCK, configuration, upgrade
 from icefield_apiserver.core.db.session import create_engine
@@ -199,6 +201,28 @@ async def test_a_record_whose_insert_was_not_answered_once_is_stored_once(empty:
         await statements.insert(_statement(0, "here"))
         assert proxy.lost_answers == 1
         assert len(await statements.page("here", Filters(), Window(10, None), None)) == 1
+
+
+async def test_a_server_process_that_stops_does_not_hold_a_transaction_for_ever(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "ANSWER_MARGIN_SECONDS", 0)
+    engine = create_engine(empty, statement_seconds=1)
+    db = Database(engine, create_engine(empty, statement_seconds=1, is_single=True))
+    stopped: list[int] = []
+    try:
+        with pytest.raises(OperationalError, match="no answer within 1 s"):
+            async with asyncio.timeout(20), db.session() as transaction:
+                stopped.append((await transaction.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+                os.kill(stopped[0], signal.SIGSTOP)
+                await transaction.execute(text("SELECT 1"))
+        async with asyncio.timeout(20), db.session() as transaction:
+            assert (await transaction.execute(text("SHOW statement_timeout"))).scalar_one() == "1s"
+            assert (await transaction.execute(text("SHOW tcp_keepalives_idle"))).scalar_one() == "10"
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        await engine.dispose()
 
 
 @pytest.mark.parametrize("acceptance", ["accept", "change", "renew"])

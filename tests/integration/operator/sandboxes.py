@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -118,17 +118,16 @@ class Pods:
         """Those there are now; they may change meanwhile."""
         return iter(list(self._by_uid.values()))
 
-    def replace(self, items: list[Manifest], version: int) -> None:
-        self._by_uid.clear()
-        for item in items:
-            self.put(item)
-
     def put(self, item: Manifest) -> None:
         if labels.SANDBOX in item["metadata"].get("labels", {}):
             self._by_uid[item["metadata"]["uid"]] = item
 
-    def remove(self, uid: str) -> None:
-        self._by_uid.pop(uid, None)
+    def remove(self, item: Manifest) -> None:
+        self._by_uid.pop(item["metadata"]["uid"], None)
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        for uid in self._by_uid.keys() - listed:
+            del self._by_uid[uid]
 
 
 class Node:
@@ -209,7 +208,7 @@ class Node:
         sandbox = self.sandboxes.get(name)
         if "deletionTimestamp" in pod["metadata"]:
             await self.vanish(name)
-            self._pods.remove(pod["metadata"]["uid"])
+            self._pods.remove(pod)
         elif sandbox is None and self.starts and pod["status"].get("phase") != "Failed":
             await self._start(pod)
         elif sandbox and name not in self._over and pod["spec"].get("activeDeadlineSeconds") == 1:

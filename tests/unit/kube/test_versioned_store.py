@@ -92,7 +92,8 @@ def test_a_list_removes_what_it_does_not_have_unless_that_is_newer() -> None:
     site.store.put(Thing("u2", 7, "b"))
     site.store.put(Thing("u3", 2, "c"))
     assert site.store.retain({"u3"}, 5) == [Thing("u1", 1, "a")]
-    site.store.replace([Thing("u4", 8, "d")], 8)
+    site.store.put(Thing("u4", 8, "d"))
+    site.store.retain({"u4"}, 8)
     assert [thing.uid for thing in site.store.all()] == ["u4"]
 
 
@@ -103,6 +104,58 @@ def test_a_deleted_object_does_not_return_unless_deletions_are_not_remembered() 
         assert site.store.remove("u")
     assert not remembering.store.put(Thing("u", 2))
     assert forgetting.store.put(Thing("u", 2))
+
+
+def test_what_is_gone_as_of_a_version_returns_with_a_later_one_only() -> None:
+    site = Site()
+    site.store.put(Thing("u", 5))
+    assert site.store.remove("u", 7)
+    assert not site.store.put(Thing("u", 6)), "the late answer to a write"
+    assert not site.store.put(Thing("u", 7))
+    assert site.store.put(Thing("u", 8)), "it has the labels again that it is selected by"
+    assert not site.store.remove("u", 7), "the late news of its first end"
+    assert site.store.by_uid("u") == Thing("u", 8)
+    assert site.store.remove("u", 9)
+    assert not site.store.remove("u", 7)
+    assert not site.store.put(Thing("u", 9)), "the latest end counts"
+
+
+def test_what_was_never_stored_does_not_enter_after_its_end() -> None:
+    site = Site()
+    assert not site.store.remove("u", 7)
+    assert not site.store.put(Thing("u", 6))
+
+
+def test_what_a_complete_list_did_not_have_does_not_enter_with_an_older_version() -> None:
+    site = Site(remembered_deletions=0)
+    site.store.put(Thing("known", 3, "k"))
+    site.store.put(Thing("gone", 4, "g"))
+    site.store.retain({"known"}, 9)
+    assert not site.store.put(Thing("gone", 8, "g")), "an answer to a write that came late"
+    assert not site.store.put(Thing("unknown", 9, "x")), "made and deleted before the list was made"
+    assert site.store.put(Thing("known", 4, "k"))
+    assert site.store.put(Thing("new", 10, "n"))
+    site.store.retain({"known", "new"}, 5)
+    assert not site.store.put(Thing("gone", 8, "g")), "an older list that ends later changes nothing"
+
+
+def test_no_more_deletions_are_remembered_than_allowed() -> None:
+    site = Site(remembered_deletions=10)
+    for number in range(1000):
+        site.store.put(Thing(f"u{number}", number, f"n{number}"))
+        site.store.remove(f"u{number}", number)
+    site.store.retain(set(), 1000)
+    assert len(site.store._deleted) == 10
+    assert len(site.store) == 0
+
+
+def test_counts_keep_nothing_of_groups_that_are_empty() -> None:
+    site = Site()
+    for number in range(5):
+        site.store.put(Thing("u", number, group=f"g{number}"))
+    site.store.remove("u")
+    assert site.counts.count("g4") == 0
+    assert not site.counts._counts
 
 
 def test_indexes_agree_with_the_store_whatever_order_changes_arrive_in() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import weakref
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,14 +28,17 @@ def event(kind: str, name: str, version: int) -> dict[str, Any]:
 class ScriptedClient(KubeClient):
     """Answers lists and watches from a script; `None` at its end stays silent."""
 
-    def __init__(self, lists: list[Manifest], watches: list[list[Any] | Exception]) -> None:
+    def __init__(self, lists: list[Manifest | Exception], watches: list[list[Any] | Exception]) -> None:
         self.lists = lists
         self.watches = watches
         self.queries: list[dict[str, str]] = []
 
     async def call(self, method: str, path: str, *, query: Mapping[str, str] | None = None, **_: Any) -> Manifest:
         self.queries.append(dict(query or {}))
-        return self.lists.pop(0)
+        answer = self.lists.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     @asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str], *, idle_seconds: float | None) -> AsyncIterator[Any]:
@@ -47,6 +51,8 @@ class ScriptedClient(KubeClient):
 
         async def lines() -> AsyncIterator[bytes]:
             for each in script:
+                if isinstance(each, Exception):
+                    raise each
                 yield each if isinstance(each, bytes) else json.dumps(each).encode()
 
         yield lines()
@@ -58,16 +64,21 @@ class Received:
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
         self.lists: list[int] = []
-
-    def replace(self, items: list[Manifest], version: int) -> None:
-        self.lists.append(version)
-        self.versions = {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in items}
+        self.news: list[tuple[str, str]] = []
+        """(name, resourceVersion) of all that was put, in order."""
 
     def put(self, item: Manifest) -> None:
+        if item["metadata"]["name"] == "poison":
+            raise ValueError("poison")
         self.versions[item["metadata"]["name"]] = item["metadata"]["resourceVersion"]
+        self.news.append((item["metadata"]["name"], item["metadata"]["resourceVersion"]))
 
-    def remove(self, uid: str) -> None:
-        self.versions.pop(uid, None)
+    def remove(self, item: Manifest) -> None:
+        self.versions.pop(item["metadata"]["uid"], None)
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        self.lists.append(version)
+        self.versions = {name: known for name, known in self.versions.items() if name in listed}
 
 
 def listed(version: int, *items: Manifest, token: str = "") -> Manifest:
@@ -79,14 +90,16 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "_BACK_OFF", lambda _: 0.0)
 
 
-async def run(client: ScriptedClient) -> tuple[Received, Reflector]:
-    """Run a reflector until its script is used up."""
-    received = Received()
+async def run(
+    client: ScriptedClient, received: Received | None = None, *, lists: int = 1
+) -> tuple[Received, Reflector]:
+    """Run a reflector until its script is used up, and it has received so many complete lists."""
+    received = received or Received()
     reflector = Reflector(client, "/things", received)
     running = asyncio.create_task(reflector.run())
     async with asyncio.timeout(5):
         await reflector.wait_until_synced()
-        while client.watches:  # noqa: ASYNC110 - the script is a list
+        while client.watches or len(received.lists) < lists:  # noqa: ASYNC110 - the script is a list
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.05)
     running.cancel()
@@ -151,3 +164,143 @@ async def test_a_list_has_every_page() -> None:
     found = [each async for page in pages(client, "/things", label_selector="a=b") for each in page["items"]]
     assert [each["metadata"]["name"] for each in found] == ["a", "b"]
     assert client.queries[1] == {"limit": "500", "labelSelector": "a=b", "continue": "next"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        KubernetesError.of(410, '{"reason": "Expired", "message": "the continue token has expired"}'),
+        KubernetesError.of(500, "{}"),
+        Unreachable("timed out"),
+        {"metadata": {"resourceVersion": "8"}, "items": [{"kind": "without metadata"}]},
+    ],
+    ids=["the continue token has expired", "refused", "timed out", "not understood"],
+)
+async def test_a_list_that_fails_half_way_deletes_nothing_and_is_begun_again(failure: Any) -> None:
+    first = listed(5, item("a", 1), item("gone", 2), item("late", 3))
+    half = listed(8, item("a", 7), token="next")
+    complete = [listed(9, item("a", 9), token="next"), listed(9, item("late", 3))]
+    client = ScriptedClient([first, half, failure, *complete], [KubernetesError.of(410, "{}")])
+    received = Received()
+    told_before_the_end: list[set[str]] = []
+    call = client.call
+
+    async def noting(*arguments: Any, **named: Any) -> Manifest:
+        told_before_the_end.append(set(received.versions))
+        return await call(*arguments, **named)
+
+    client.call = noting  # type: ignore[method-assign]
+    await run(client, received, lists=2)
+    assert told_before_the_end == [set(), *[{"a", "gone", "late"}] * 4]
+    assert received.versions == {"a": "9", "late": "3"}
+    assert received.lists == [5, 9]
+    assert [version for name, version in received.news if name == "a"] == ["1", "7", "9"]
+    assert versions_watched(client)[-1] == "9"
+
+
+async def test_the_first_list_is_delivered_before_it_is_complete_and_counts_once_it_is() -> None:
+    client = ScriptedClient([listed(5, item("a", 1), token="next"), listed(5, item("b", 2))], [])
+    received, call = Received(), client.call
+    reflector = Reflector(client, "/things", received)
+    is_at_second_page, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any, **named: Any) -> Manifest:
+        if "continue" in named["query"]:
+            is_at_second_page.set()
+            await may_go_on.wait()
+        return await call(*arguments, **named)
+
+    client.call = slow  # type: ignore[method-assign]
+    running = asyncio.create_task(reflector.run())
+    async with asyncio.timeout(5):
+        await is_at_second_page.wait()
+        assert set(received.versions) == {"a"}
+        assert not reflector.is_synced
+        may_go_on.set()
+        await reflector.wait_until_synced()
+    assert set(received.versions) == {"a", "b"}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_no_more_than_a_page_of_a_list_is_held() -> None:
+    """Counts the objects of earlier pages that are alive when a page is asked for."""
+    alive: list[int] = []
+    seen: list[weakref.ref[Any]] = []
+
+    class Labels(dict[str, str]):
+        """A part of an object that can be referred to weakly."""
+
+    class Paged(ScriptedClient):
+        async def call(self, method: str, path: str, *, query: Mapping[str, str] | None = None, **_: Any) -> Manifest:
+            alive.append(sum(each() is not None for each in seen))
+            number = int((query or {}).get("continue") or 0)
+            page = listed(
+                5, *(item(f"{number}-{n}", 1) for n in range(50)), token=str(number + 1) if number < 9 else ""
+            )
+            for each in page["items"]:
+                each["metadata"]["labels"] = Labels()
+                seen.append(weakref.ref(each["metadata"]["labels"]))
+            return page
+
+    await run(Paged([], []))
+    assert len(alive) == 10
+    assert max(alive) <= 1, "the last object of a page is still in a variable"
+
+
+@pytest.mark.parametrize("where", ["list", "watch"])
+async def test_one_object_that_a_receiver_refuses_hides_no_other(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    if where == "list":
+        client = ScriptedClient([listed(5, item("poison", 1), item("b", 2))], [[]])
+    else:
+        client = ScriptedClient([listed(5)], [[event("ADDED", "poison", 6), event("ADDED", "b", 7)], []])
+    received, _ = await run(client)
+    assert set(received.versions) == {"b"}
+    assert received.lists == [5], "listed again, it would be refused again"
+    assert "poison" in caplog.text
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often in a row it had failed at each pause."""
+    noted: list[int] = []
+
+    def note(state: Any) -> float:
+        noted.append(state.attempt_number)
+        return 0.0
+
+    monkeypatch.setattr(watch, "_BACK_OFF", note)
+    return noted
+
+
+@pytest.mark.parametrize("ends", [[], [event("BOOKMARK", "", 6)]], ids=["without a word", "after a bookmark"])
+async def test_a_watch_that_ends_at_once_again_and_again_is_retried_with_back_off(
+    ends: list[Any], pauses: list[int]
+) -> None:
+    await run(ScriptedClient([listed(5)], [ends] * 4))
+    assert pauses == [1, 2, 3, 4]
+
+
+async def test_a_watch_that_worked_and_broke_is_resumed_at_once(
+    pauses: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "HEALTHY_SECONDS", 0.0)
+    breaks: list[Any] = [event("ADDED", "a", 6), OSError("cut")]
+    received, _ = await run(ScriptedClient([listed(5)], [breaks, breaks, [event("ADDED", "b", 7)]]))
+    assert set(received.versions) == {"a", "b"}
+    assert pauses == []
+
+
+async def test_a_watch_that_ends_at_once_is_no_sign_of_life() -> None:
+    client = ScriptedClient([listed(5)], [[]])
+    received = Received()
+    reflector = Reflector(client, "/things", received)
+    reflector._version, reflector._received_at = "5", reflector._received_at - 100
+    running = asyncio.create_task(reflector.run())
+    async with asyncio.timeout(5):
+        while client.watches:  # noqa: ASYNC110 - the script is a list
+            await asyncio.sleep(0.005)
+    first_silence = reflector.silence_seconds
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert first_silence > 99

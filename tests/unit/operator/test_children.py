@@ -101,16 +101,37 @@ async def test_what_others_do_enqueues_the_owner(children: Children, controllers
     assert enqueued() == 0, "the event of our own write"
     view.put(stored({**BINDING, "subjects": []}, 12))
     assert enqueued() == 1, "somebody changed it"
-    view.remove("another")
+    view.remove(stored(BINDING, 12, uid="another"))
     assert enqueued() == 0
-    view.remove("u")
+    view.remove(stored(BINDING, 12))
     assert enqueued() == 1, "somebody deleted it"
     view.put(stored(BINDING, 13))
-    view.replace([], 14)
+    view.retain(set(), 14)
     assert enqueued() == 1, "it was deleted while the watch was away"
     view.put(stored(BINDING, 15))
-    view.replace([], 14)
+    view.retain(set(), 14)
     assert enqueued() == 0, "the list is older than it"
+
+
+async def test_the_late_answer_to_a_write_does_not_hide_that_somebody_deleted_it(
+    children: Children, cluster: FakeCluster
+) -> None:
+    view = children._views["RoleBinding"]
+    view.put(stored(BINDING, 9))
+    view.remove(stored(BINDING, 12))
+    view.record(stored(BINDING, 11))
+    await children.ensure(BINDING)
+    assert cluster.writes == ["apply"]
+
+
+async def test_what_waits_for_a_finalizer_after_its_deletion_is_still_known(children: Children) -> None:
+    view = children._views["RoleBinding"]
+    view.put(stored(BINDING, 9))
+    await children.ensure_absent(BINDING)
+    assert children.find("RoleBinding", "n", "b") is None
+    ending = stored(BINDING, 10, deletionTimestamp="2026-01-01T00:00:00Z")
+    view.put(ending)
+    assert children.find("RoleBinding", "n", "b") == ending
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from icefield_crds import Run, RunPhase
 from icefield_crds.run import REPLACED_BY_ANNOTATION
+from icefield_kube.errors import Gone
 from icefield_kube.store import GroupCounts
 from icefield_operator.cluster_cache import ClusterCache, Kind
 from icefield_operator.run.metrics import phases_of
@@ -224,3 +225,55 @@ async def test_what_is_deleted_while_a_list_is_received_does_not_return(cache: C
         await cache.replace_by_pages(Kind.POD, pages_of(gone))
         assert cache.pods_of("u1") == []
         cache.observe("ADDED", _pod(7, "u1"))
+
+
+def test_an_answer_that_comes_after_the_api_said_gone_does_not_bring_it_back(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+    cache.forget(Kind.RUN, "icefield-demo", "r", "u1")
+    cache.record(_run(5))
+    assert _command(cache) is None
+    assert cache.watch_age(Kind.RUN) == 0, "its event is not awaited"
+    cache.forget(Kind.RUN, "icefield-demo", "never-seen", "u2")
+    cache.record(_run(6, uid="u2", name="never-seen"))
+    assert cache.resources(Run) == []
+
+
+def test_what_is_gone_by_name_only_may_be_followed_by_its_next_version(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(5))
+    cache.forget(Kind.RUN, "icefield-demo", "r", None)
+    assert not cache.observe("MODIFIED", _run(5))
+    assert cache.observe("MODIFIED", _run(6, command="there"))
+    assert _command(cache) == "there"
+
+
+def test_the_late_deletion_of_a_namesake_does_not_answer_for_the_new_ones_event(
+    cache: ClusterCache, clock: _Clock
+) -> None:
+    cache.observe("ADDED", _run(1, uid="u1"))
+    cache.record(_run(9, uid="u2"))
+    clock.now = 60
+    cache.observe("DELETED", _run(8, uid="u1"))
+    assert cache.watch_age(Kind.RUN) == 60
+
+
+def test_a_list_that_the_watch_starts_over_with_leaves_newer_writes_awaited(cache: ClusterCache, clock: _Clock) -> None:
+    cache.observe("ADDED", _run(1, name="gone", uid="u0"))
+    cache.record(_run(4, name="listed", uid="u1"))
+    cache.record(_run(9, name="newer", uid="u2"))
+    clock.now = 60
+    assert [gone["metadata"]["name"] for gone in cache.start_over(Kind.RUN, {"u1"}, 5)] == ["gone"]
+    assert cache.watch_age(Kind.RUN) == 60
+    cache.observe("ADDED", _run(9, name="newer", uid="u2"))
+    assert cache.watch_age(Kind.RUN) == 0
+
+
+async def test_a_list_that_fails_half_way_deletes_nothing(cache: ClusterCache) -> None:
+    cache.observe("ADDED", _run(1))
+
+    async def failing() -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        yield [_run(3, name="other", uid="u2")], "5"
+        raise Gone(410, "the continue token has expired")
+
+    with pytest.raises(Gone):
+        await cache.replace_by_pages(Kind.RUN, failing())
+    assert {run.metadata.name for run in cache.resources(Run)} == {"r", "other"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from icefield_operator.cluster import _is_still_there
+from icefield_kube.client import still_exists
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,5 @@ from icefield_operator.cluster import _is_still_there
     ],
 )
 def test_only_a_grace_period_or_a_finalizer_keeps_it(metadata: dict[str, Any], expected: bool) -> None:
-    assert _is_still_there({"metadata": metadata}) is expected
+    assert still_exists("Pod", {"kind": "Pod", "metadata": metadata}) is expected
+    assert not still_exists("Pod", {"kind": "Status", "metadata": {}})

@@ -24,6 +24,8 @@ ADVISORY_LOCK = 0x1CEF1E1D
 """Any number, the same in all replicas."""
 
 LOCK_WAIT = "5min"
+STATEMENT_SECONDS = 3600
+"""How long one statement of a migration may take, as an index over a large table."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 
@@ -65,7 +67,7 @@ def _warn(state: RetryCallState) -> None:
 
 
 async def _upgrade(url: str) -> None:
-    engine = create_engine(url, pool_size=1, statement_milliseconds=0)
+    engine = create_engine(url, pool_size=1, statement_seconds=STATEMENT_SECONDS)
     try:
         async with engine.begin() as connection:
             if connection.dialect.name == "postgresql":

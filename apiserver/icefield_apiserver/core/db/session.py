@@ -21,9 +21,15 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from .bounded_connection import connecting_with
+
 CONNECT_SECONDS = 5
-STATEMENT_MILLISECONDS = 10_000
+STATEMENT_SECONDS = 10
+ANSWER_MARGIN_SECONDS = 5
+"""How much longer than a statement may take its answer is waited for, before the connection counts as lost."""
 POOL_WAIT_SECONDS = 10
+_SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""By default a server keeps the locks of a client whose node is lost for two hours."""
 
 T = TypeVar("T")
 
@@ -103,7 +109,7 @@ def create_engine(
     url: str,
     *,
     pool_size: int = 10,
-    statement_milliseconds: int = STATEMENT_MILLISECONDS,
+    statement_seconds: int = STATEMENT_SECONDS,
     is_single: bool = False,
 ) -> AsyncEngine:
     """Return an engine whose calls all have timeouts.
@@ -111,7 +117,7 @@ def create_engine(
     Args:
         url: SQLAlchemy's URL, `postgresql+psycopg://...` or `sqlite+aiosqlite:///...`.
         pool_size: maximum number of connections.
-        statement_milliseconds: timeout of one statement; 0 for none.
+        statement_seconds: timeout of one statement.
         is_single: autocommit mode, without a check when a connection is taken from the pool.
     """
     level: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if is_single else {}
@@ -129,7 +135,8 @@ def create_engine(
         pool_reset_on_return=None if is_single else "rollback",
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
-            "options": f"-c statement_timeout={statement_milliseconds}",
+            "options": f"-c statement_timeout={statement_seconds}s {_SERVER_KEEPALIVE}",
+            "async_creator_fn": connecting_with(statement_seconds + ANSWER_MARGIN_SECONDS),
         },
         **level,
     )

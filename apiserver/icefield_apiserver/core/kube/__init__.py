@@ -4,7 +4,16 @@ from .cache import WatchCache
 from .client import ResourceClient
 from .cluster import Cluster
 from .impersonation import Impersonation
-from .named_resources import NamedResources
+from .named_resources import NamedResources, ResourceFinder
 from .store import Store, WatchedKind
 
-__all__ = ["Cluster", "Impersonation", "NamedResources", "ResourceClient", "Store", "WatchCache", "WatchedKind"]
+__all__ = [
+    "Cluster",
+    "Impersonation",
+    "NamedResources",
+    "ResourceClient",
+    "ResourceFinder",
+    "Store",
+    "WatchCache",
+    "WatchedKind",
+]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Set
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
@@ -41,7 +43,7 @@ class WatchCache(Generic[R]):
         self.model = model
         self.reflector = Reflector(client, path_of(model.KIND, None), self)
         self._client = client
-        self._searches: dict[str, asyncio.Lock] = {}
+        self._searches: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def find(self, namespace: str | None, name: str) -> R | None:
         """Return the resource of this name, asking the Kubernetes API when it is not cached, or None."""
@@ -67,7 +69,8 @@ class WatchCache(Generic[R]):
         """
         if found := self.store.by_public_id(namespace, public_id):
             return found
-        async with self._searches.setdefault(namespace, asyncio.Lock()):
+        search = self._searches.setdefault(namespace, asyncio.Lock())
+        async with search:
             if found := self.store.by_public_id(namespace, public_id):
                 return found
             prefix = public_id.rpartition("_")[2]
@@ -77,30 +80,25 @@ class WatchCache(Generic[R]):
                         return await self.read(namespace, item["metadata"]["name"])
         return None
 
-    async def list_live(self, namespace: str) -> list[R]:
-        """Return what the Kubernetes API has in a namespace now, and cache it."""
-        listed = [
-            resource
-            async for page in pages(self._client, path_of(self.model.KIND, namespace))
-            for item in page["items"] or ()
-            if (resource := self._parse(item))
-        ]
-        for resource in listed:
-            self.store.put(resource)
-        return listed
-
-    def replace(self, items: list[Manifest], version: int) -> None:
-        """Receive a complete list from the reflector."""
-        self.store.replace(filter(None, map(self._parse, items)), version)
+    async def refresh(self, namespace: str) -> None:
+        """Store what the Kubernetes API has in a namespace now."""
+        async for page in pages(self._client, path_of(self.model.KIND, namespace)):
+            for item in page.pop("items") or ():
+                self.put(item)
 
     def put(self, item: Manifest) -> None:
-        """Receive an added or changed resource from the reflector."""
+        """Receive a resource from the reflector that was added or changed, or that a list has."""
         if resource := self._parse(item):
             self.store.put(resource)
 
-    def remove(self, uid: str) -> None:
+    def remove(self, item: Manifest) -> None:
         """Receive the end of a resource from the reflector."""
-        self.store.remove(uid)
+        metadata = item["metadata"]
+        self.store.remove(metadata["uid"], int(metadata["resourceVersion"]))
+
+    def retain(self, listed: Set[str], version: int) -> None:
+        """Receive the end of a complete list from the reflector."""
+        self.store.retain(listed, version)
 
     def _parse(self, item: Manifest) -> R | None:
         try:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from icefield_crds.meta import Resource
 from icefield_crds.names import API_VERSION
-from icefield_kube.client import MERGE_PATCH, KubeClient, delete_options
+from icefield_kube.client import MERGE_PATCH, KubeClient, delete_options, still_exists
 from icefield_kube.paths import path_of
 
 from .impersonation import Impersonation
@@ -46,10 +46,15 @@ class ResourceClient(KubeClient):
 
     async def delete(
         self, model: type[R], namespace: str | None, name: str, uid: str, impersonation: Impersonation
-    ) -> None:
-        """Delete a resource as the caller, and in the background what it owns; only if it still has this uid."""
+    ) -> R | None:
+        """Delete a resource as the caller, and in the background what it owns; only if it still has this uid.
+
+        Returns:
+            The resource where it waits for a finalizer; None once it is gone.
+        """
         path = path_of(model.KIND, namespace, name)
-        await self.call("DELETE", path, body=delete_options(uid=uid), headers=impersonation.headers)
+        answer = await self.call("DELETE", path, body=delete_options(uid=uid), headers=impersonation.headers)
+        return model.model_validate(answer) if still_exists(model.KIND, answer) else None
 
     async def delete_unchanged(self, resource: R, impersonation: Impersonation) -> None:
         """Delete this version of a resource, and in the background what it owns.

@@ -172,10 +172,14 @@ class Cluster:
     async def delete(self, resource: R, impersonation: Impersonation) -> None:
         """Delete a resource as the caller, and in the background what it owns; no error if it is deleted already."""
         meta, model = resource.metadata, type(resource)
+        left = None
         with self._api_errors(resource, "delete", impersonation), suppress(KubernetesNotFound):
-            await self.client.delete(model, meta.namespace, meta.name, meta.uid, impersonation)
-        if not meta.finalizers:
-            self.cache(model).store.remove(meta.uid)
+            left = await self.client.delete(model, meta.namespace, meta.name, meta.uid, impersonation)
+        store = self.cache(model).store
+        if left is None:
+            store.remove(meta.uid)
+        else:
+            store.put(left)
 
     @contextmanager
     def _api_errors(self, resource: Resource[Any, Any], verb: str, impersonation: Impersonation) -> Iterator[None]:

@@ -6,6 +6,7 @@ Reads come from the watch cache and fall back to the Kubernetes API; writes are 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -23,21 +24,15 @@ R = TypeVar("R", bound=Resource[Any, Any])
 T = TypeVar("T")
 
 
-class NamedResources(Generic[R]):
-    """Finds, lists and writes the resources of one namespaced kind.
-
-    A kind with a `spec.displayName` is found by that too, and no two resources of a workspace may share one.
+class ResourceFinder(ABC, Generic[R]):
+    """Finds the resources of one kind in a workspace, wherever they are kept.
 
     Args:
-        cluster: writes go through it.
         model: the kind.
     """
 
-    def __init__(self, cluster: Cluster, model: type[R]) -> None:
-        self._cluster = cluster
-        self._cache = cluster.cache(model)
+    def __init__(self, model: type[R]) -> None:
         self._kind = model.KIND.lower()
-        self._public_id = re.compile(rf"{model.ID_PREFIX}_[0-9a-f]{{12}}")
 
     async def get(self, workspace: str, id_or_name: str) -> R:
         """Return the resource with this public id, metadata.name or display name.
@@ -52,6 +47,27 @@ class NamedResources(Generic[R]):
         if (found := await self.find(workspace, id_or_name)) is None:
             raise NotFound(f"There is no {self._kind} {id_or_name} in workspace {workspace}.")
         return found
+
+    @abstractmethod
+    async def find(self, workspace: str, id_or_name: str) -> R | None:
+        """Return the resource that `get` does, or None."""
+
+
+class NamedResources(ResourceFinder[R]):
+    """Finds, lists and writes the resources of one namespaced kind.
+
+    A kind with a `spec.displayName` is found by that too, and no two resources of a workspace may share one.
+
+    Args:
+        cluster: writes go through it.
+        model: the kind.
+    """
+
+    def __init__(self, cluster: Cluster, model: type[R]) -> None:
+        super().__init__(model)
+        self._cluster = cluster
+        self._cache = cluster.cache(model)
+        self._public_id = re.compile(rf"{model.ID_PREFIX}_[0-9a-f]{{12}}")
 
     async def find(self, workspace: str, id_or_name: str) -> R | None:
         """Return the resource with this public id, metadata.name or display name, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -113,13 +113,13 @@ class Store(Generic[R]):
         """
         return self._entries.put(_Entry(resource, self._indexing))
 
-    def remove(self, uid: str) -> bool:
-        """Forget a deleted resource; return whether it was stored."""
-        return self._entries.remove(uid)
+    def remove(self, uid: str, version: int | None = None) -> bool:
+        """Forget a resource that is gone, as of a resourceVersion or for ever; return whether it was stored."""
+        return self._entries.remove(uid, version)
 
-    def replace(self, resources: Iterable[R], version: int) -> None:
-        """Store a complete list made at a resourceVersion; what it does not have, and is not newer, is deleted."""
-        self._entries.replace((_Entry(resource, self._indexing) for resource in resources), version)
+    def retain(self, listed: Set[str], version: int) -> None:
+        """Forget what a complete list made at a resourceVersion does not have, by uid, and what is not newer."""
+        self._entries.retain(listed, version)
 
     @contextmanager
     def listening(self, uid: str) -> Iterator[asyncio.Event]:

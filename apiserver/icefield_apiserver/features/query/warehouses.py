@@ -131,7 +131,7 @@ class WarehouseStatements:
         found = chosen(self._all(principal), is_write=is_write)
         if found is not None:
             return found
-        await self._cluster.cache(Warehouse).list_live(namespace_of(principal.workspace))
+        await self._cluster.cache(Warehouse).refresh(namespace_of(principal.workspace))
         if (found := chosen(self._all(principal), is_write=is_write)) is not None:
             return found
         size = smallest(self._cluster.flavors.store.all())

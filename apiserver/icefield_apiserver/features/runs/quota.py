@@ -108,4 +108,4 @@ class RunQuota:
         if now - self._recounted.get(workspace, -RECOUNT_SECONDS) < RECOUNT_SECONDS:
             return
         self._recounted[workspace] = now
-        await self._cluster.runs.list_live(namespace_of(workspace))
+        await self._cluster.runs.refresh(namespace_of(workspace))

@@ -11,8 +11,8 @@ from heapq import merge
 from itertools import groupby, islice
 from typing import TypeVar
 
-from icefield_apiserver.core.errors import BadRequest, NotFound
-from icefield_apiserver.core.kube import Cluster, NamedResources
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.kube import Cluster, NamedResources, ResourceFinder
 from icefield_apiserver.core.kube.indexes import RUNS, job_group, phase_group
 from icefield_apiserver.core.pagination import Page, Window, encode_cursor
 from icefield_crds import Run
@@ -24,7 +24,7 @@ from .archive import ArchivedRuns, RunFilter
 T = TypeVar("T")
 
 
-class RunStore:
+class RunStore(ResourceFinder[Run]):
     """Finds and lists runs.
 
     Args:
@@ -33,23 +33,10 @@ class RunStore:
     """
 
     def __init__(self, cluster: Cluster, archive: ArchivedRuns) -> None:
+        super().__init__(Run)
         self._cluster = cluster
         self._archive = archive
         self._in_kubernetes = NamedResources(cluster, Run)
-
-    async def get(self, workspace: str, id_or_name: str) -> Run:
-        """Return the run with this public id or name.
-
-        Args:
-            workspace: slug of the workspace.
-            id_or_name: what the caller wrote in the URL.
-
-        Raises:
-            NotFound: the workspace has none.
-        """
-        if (found := await self.find(workspace, id_or_name)) is None:
-            raise NotFound(f"There is no run {id_or_name} in workspace {workspace}.")
-        return found
 
     async def find(self, workspace: str, id_or_name: str) -> Run | None:
         """Return the run with this public id or name, or None."""

@@ -14,6 +14,7 @@ from .dependencies import ExecutionDependencies
 from .dispatch import Dispatcher
 from .executor import Executor
 from .gateway import Gateways
+from .history import StatementHistory
 from .janitor import Janitor
 from .openlineage import LineageEvents
 from .planning import Planner
@@ -30,7 +31,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     gateways = await stack.enter_async_context(Gateways.open(core.secrets))
     results = ResultStore(core.bucket)
     events = await stack.enter_async_context(LineageEvents.open(settings.openlineage))
-    warehouses = services.get(WarehouseService)
+    warehouses, runs = services.get(WarehouseService), services.get(RunService)
     waker = Waker(warehouses, settings.statements)
     deps = ExecutionDependencies(
         repository=StatementRepository(core.db),
@@ -53,9 +54,10 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
             deps.planner,
             results,
             warehouses,
-            services.get(RunService),
-            core.cluster.workspace_directory,
-        )
+            runs,
+            deps.workspaces,
+        ),
+        StatementHistory(deps.repository, warehouses, runs, deps.workspaces),
     )
 
 

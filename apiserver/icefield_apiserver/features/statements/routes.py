@@ -18,6 +18,7 @@ from icefield_apiserver.features.statements.service import StatementService
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 from icefield_crds.wire.gateway import FINAL_PHASES, ResultIndex
 
+from .history import StatementHistory
 from .responses import executed, submitted
 from .results import ARROW, as_json
 from .schemas import Execute, Executed, Results, StatementRead, StatementStatus, Submitted, request_of, statement_of
@@ -25,6 +26,7 @@ from .schemas import Execute, Executed, Results, StatementRead, StatementStatus,
 router = APIRouter(prefix="/sql", tags=["SQL statements"])
 
 CurrentStatements = Annotated[StatementService, Depends(provided(StatementService))]
+CurrentHistory = Annotated[StatementHistory, Depends(provided(StatementHistory))]
 
 JSON = "application/json"
 MAX_PAGE_ROWS = 100_000
@@ -60,7 +62,7 @@ async def execute_statement(
 async def list_statements(
     principal: CurrentPrincipal,
     window: CurrentWindow,
-    statements: CurrentStatements,
+    history: CurrentHistory,
     status: Annotated[StatementStatus | None, Query(description="Only statements with this status.")] = None,
     warehouse: Annotated[
         str | None, Query(max_length=253, description="Only those of this warehouse, by id or name.")
@@ -71,10 +73,8 @@ async def list_statements(
 ) -> Page[StatementRead]:
     """Return the workspace's statements, newest first."""
     moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-    filters = await statements.filters(
-        principal, status=status, warehouse=warehouse, person=person, since=moment, run=run
-    )
-    rows = await statements.page(principal, filters, window, after_text(window))
+    filters = await history.filters(principal, status=status, warehouse=warehouse, person=person, since=moment, run=run)
+    rows = await history.page(principal, filters, window, after_text(window))
     return page_of_rows(rows, window, lambda statement: statement.id, statement_of)
 
 

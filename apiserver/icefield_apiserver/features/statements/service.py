@@ -1,4 +1,4 @@
-"""Statements of callers: run, read, listed and cancelled."""
+"""Statements of callers: run, read and cancelled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import icefield_sql as sql
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
-from icefield_apiserver.core.pagination import Window
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 from icefield_apiserver.identity.principal import Principal
@@ -28,7 +27,7 @@ from .planning import Parsed, Plan, Planner
 from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
 from .responses import rows_of_stream
 from .results import GONE, Result, ResultStore
-from .store import DuplicateStatementError, Filters, StatementRepository
+from .store import DuplicateStatementError, StatementRepository
 
 INLINE_ROWS = 10_000
 """Most rows of the answer to POST /sql/execute itself."""
@@ -174,10 +173,6 @@ class StatementService:
                 return statement, None
             await asyncio.sleep(POLL_SECONDS)
 
-    async def page(self, principal: Principal, filters: Filters, window: Window, before: str | None) -> list[Statement]:
-        """Return statements, newest first, and one more than the window's limit where there are more."""
-        return list(await self._repository.page(self._workspace(principal).metadata.uid, filters, window, before))
-
     async def cancel(self, principal: Principal, statement_id: str) -> Statement:
         """Stop a statement, and return it after a moment; one that has ended is not changed.
 
@@ -250,25 +245,6 @@ class StatementService:
         """Return a URL at which the caller can read a result from the object store."""
         is_inside = principal.kind == "run"
         return await (self._results.internal_url(result) if is_inside else self._results.external_url(result))
-
-    async def filters(
-        self,
-        principal: Principal,
-        *,
-        status: str | None,
-        warehouse: str | None,
-        person: str | None,
-        since: Any,
-        run: str | None,
-    ) -> Filters:
-        """Return the filters that a caller named; warehouses and runs may have been deleted."""
-        return Filters(
-            status=status,
-            warehouse=await self._warehouse_uid(principal, warehouse) if warehouse else None,
-            person=person,
-            first_id=identifiers.first_id(since) if since else None,
-            run_uid=await self._run_prefix(principal, run) if run else None,
-        )
 
     def _workspace(self, principal: Principal) -> Workspace:
         return self._workspaces.existing(principal.workspace)
@@ -384,20 +360,6 @@ class StatementService:
         if execution.ended.is_set() and statement.status not in FINAL_PHASES:
             return await self._repository.get(statement.workspace_uid, statement.id)
         return statement
-
-    async def _warehouse_uid(self, principal: Principal, id_or_name: str) -> tuple[str | None, str]:
-        try:
-            return (await self._warehouses.get(principal, id_or_name)).metadata.uid, id_or_name
-        except NotFound:
-            return None, id_or_name
-
-    async def _run_prefix(self, principal: Principal, id_or_name: str) -> str:
-        """Return the beginning of a run's uid: of a deleted run only its public id is known."""
-        try:
-            return (await self._runs.get(principal, id_or_name)).metadata.uid
-        except NotFound:
-            hexes = id_or_name.removeprefix("run_")
-            return f"{hexes[:8]}-{hexes[8:12]}"
 
 
 def _ended(statement: Statement) -> str:

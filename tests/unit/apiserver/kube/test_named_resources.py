@@ -106,6 +106,27 @@ async def test_what_was_created_is_read_at_once_and_what_was_deleted_is_gone(acm
     assert acme.jobs.current(created.metadata.uid) is None
 
 
+async def test_what_waits_for_a_finalizer_is_shown_until_it_is_gone(acme: Acme) -> None:
+    stored = acme.add("nightly")
+    finalized = job("nightly") | {"kind": "Job"}
+    finalized["metadata"]["finalizers"] = ["example.com/kept"]  # the cache has not heard of it
+    acme.kubernetes.put(f"{JOBS}/nightly", finalized)
+    await acme.jobs.delete(stored, CALLER)
+    found = acme.jobs.current(stored.metadata.uid)
+    assert found
+    assert found.metadata.finalizers == ["example.com/kept"]
+
+
+async def test_a_resource_that_does_not_validate_any_more_stays_as_it_was_when_listed_again(acme: Acme) -> None:
+    stored, cache = acme.add("nightly"), acme.cluster.cache(Job)
+    broken = acme.kubernetes.put(f"{JOBS}/nightly", job("nightly") | {"spec": {"command": 7}})
+    cache.put(broken)
+    cache.retain({stored.metadata.uid}, 99)
+    assert acme.jobs.current(stored.metadata.uid) == stored
+    cache.retain(set(), 99)
+    assert acme.jobs.current(stored.metadata.uid) is None
+
+
 async def test_an_update_is_computed_again_from_the_newer_version(acme: Acme) -> None:
     stale = acme.add("nightly")
     acme.kubernetes.put(f"{JOBS}/nightly", {**job("nightly"), "spec": {"command": "y"}})

@@ -90,7 +90,10 @@ def test_a_list_removes_what_it_lacks_but_not_what_is_newer() -> None:
     store.put(run(1, 5))
     store.put(run(2, 6))
     store.put(run(3, 30))  # our own write, made after the list was
-    store.replace([run(2, 6), run(4, 7)], version=20)
+    listed = [run(2, 6), run(4, 7)]
+    for each in listed:
+        store.put(each)
+    store.retain({each.metadata.uid for each in listed}, version=20)
     assert sorted(names(store)) == ["run-2", "run-3", "run-4"]
 
 
