@@ -98,6 +98,13 @@ def attempts_without_pod(run: Run, run_pods: Sequence[Manifest]) -> list[Attempt
     ]
 
 
+def pods_not_ended(run_status: RunStatus | None, run_pods: Sequence[Manifest]) -> list[Manifest]:
+    """Return the pods whose attempts have not ended by this status: those of others may still run for a moment."""
+    attempts = [attempt for task in run_status.tasks for attempt in task.attempts] if run_status else []
+    ended = {attempt.pod_uid for attempt in attempts if attempt.status.is_terminal}
+    return [pod for pod in run_pods if pod["metadata"]["uid"] not in ended]
+
+
 def of(
     run: Run,
     decision: Decision,

@@ -1,4 +1,4 @@
-"""The pods of runs with a Polars workload: a warm sandbox, or a new one."""
+"""The pods of runs with a Polars workload: a sandbox of the pool, or a new one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from icefield_kube.client import Manifest
 from icefield_kube.errors import Forbidden
 from icefield_operator.cluster import Cluster
 from icefield_operator.metrics import SANDBOX_STARTS
-from icefield_operator.pod_status import has_ended
 from icefield_operator.run.pods import attempt_of
 from icefield_operator.run.provisioner import AttemptStart, PodProvisioner
 from icefield_operator.run.resolve import RunFacts
 from icefield_operator.run.validate import RunProblem
 from icefield_operator.secrets import read_secret
 
-from .build import SandboxBuilder
+from . import pool_plan
+from .build import TEMPLATE_ANNOTATION, SandboxBuilder
 from .claims import Claims
-from .dispatcher import Assignment, WorkloadDispatcher
+from .dispatcher import Assignment, WorkloadDispatcher, accepts_workload
 from .observe import SandboxObserver, WorkloadReport, outcome_of_pod, report_of
+from .pool_plan import Demand, SandboxState
 from .pool_reconcile import SandboxPoolReconciler
 
 
@@ -50,8 +51,8 @@ class SandboxProvisioner(PodProvisioner):
         Args:
             cluster: where pods are.
             builder: builds their manifests.
-            claims: assigns warm ones.
-            pools: keeps warm ones.
+            claims: assigns those of the pools.
+            pools: keeps them.
             dispatcher: sends workloads to them.
         """
         self._cluster = cluster
@@ -78,14 +79,14 @@ class SandboxProvisioner(PodProvisioner):
         return None
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
-        """Return the sandbox of an attempt: the one that it has, a warm one, or a new one."""
+        """Return the sandbox of an attempt: the one that it has, one of the pool, or a new one."""
         run, workspace, spec = start.facts.run, start.workspace, start.facts.run.spec.polars
         assert spec is not None, "called only for Polars workloads"  # noqa: S101
         if held := await self._claims.find(run, start.attempt):
             return held
         since = monotonic()
         if claimed := await self._claim(start, spec):
-            self._note(run, _SandboxRequest("warm", since))
+            self._note(run, _SandboxRequest(_kind_of(claimed), since))
             return claimed
         manifest = self._builder.cold(run, spec, workspace.metadata.name, start.attempt)
         try:
@@ -113,7 +114,8 @@ class SandboxProvisioner(PodProvisioner):
             return SandboxObserver(message, report=report, may_be_dispatched=self._may_be_dispatched(run))
         slug = names.workspace_of(run.metadata.namespace or "") or ""
         result_key = object_store.run_result_key(slug, run.metadata.uid)
-        return SandboxObserver(report=report_of(outcome, start_time, result_key))
+        report = report_of(outcome, start_time, result_key)
+        return SandboxObserver(report=report, may_be_dispatched=self._may_be_dispatched(run))
 
     def on_status_written(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> None:
         """Dispatch the workload to its sandbox as soon as that has an address."""
@@ -121,7 +123,7 @@ class SandboxProvisioner(PodProvisioner):
         pod = _newest(run_pods)
         if spec is None or workspace is None or pod is None:
             return
-        if pod.get("status", {}).get("podIP") and not has_ended(pod) and "deletionTimestamp" not in pod["metadata"]:
+        if accepts_workload(pod):
             self._dispatched.add(run.metadata.uid)
             request = self._requests.get((run.metadata.namespace or "", run.metadata.name))
             sandbox, since = request or ("", None)
@@ -151,7 +153,9 @@ class SandboxProvisioner(PodProvisioner):
         run, workspace = start.facts.run, start.workspace
         if spec.vcpus != DEFAULT_VCPUS or spec.distributed:
             return None
-        claimed = await self._claims.claim(run, start.attempt, workspace, self._builder.template_hash())
+        states = pool_plan.claimable_states(start.task, start.attempt, may_be_dispatched=self._may_be_dispatched(run))
+        demand = Demand(self._builder.template_hash(), states)
+        claimed = await self._claims.claim(run, start.attempt, workspace, demand)
         if claimed:
             self._pools.on_claimed(workspace)
         return claimed
@@ -164,6 +168,13 @@ class SandboxProvisioner(PodProvisioner):
         held = await read_secret(self._cluster, workspace.namespace, names.POLARS_CLOUD_SECRET)
         keys = None if held is None else [key for key, value in held.items() if value.strip()]
         return polars_cloud_problem(workspace.namespace, keys)
+
+
+def _kind_of(claimed: Manifest) -> str:
+    """Return what the sandbox that a workload got is to the metrics."""
+    template = claimed["metadata"]["annotations"][TEMPLATE_ANNOTATION]
+    state = pool_plan.state_of(claimed, template, datetime.now(UTC))
+    return "warm" if state is SandboxState.READY else "starting"
 
 
 def _newest(run_pods: Sequence[Manifest]) -> Manifest | None:

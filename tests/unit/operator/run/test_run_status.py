@@ -252,3 +252,10 @@ def test_archived_logs_are_noted_once_an_attempt_ended(lost: set[str], complete:
     assert [task.attempts[0].logs_archived for task in noted.tasks] == [True, False]
     assert [task.attempts[0].logs_complete for task in noted.tasks] == [complete, None]
     assert record_archived_logs(noted, "u", cast(LogArchive, Logs(set(), set()))) == noted
+
+
+def test_pods_of_attempts_that_have_ended_get_no_work() -> None:
+    pods = [{"metadata": {"uid": uid}} for uid in ("u", "v")]
+    ended = _of({"a": [BAD]})
+    assert status.pods_not_ended(ended, pods) == [pods[1]]
+    assert status.pods_not_ended(None, pods) == pods
