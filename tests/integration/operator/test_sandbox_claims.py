@@ -1,4 +1,4 @@
-"""Claims of sandboxes that start: whose they are, what happens when they do not become ready, and who refills the pool."""
+"""Claims of sandboxes that start: whose they are, what happens when they do not become ready, what fills the pool."""
 
 from __future__ import annotations
 
