@@ -48,7 +48,8 @@ def due(job: Job, schedule: Schedule, now: datetime) -> Due:
     promised = job.status.next_schedule_time if job.status else schedule.after(created)
     if promised is None or promised > now or not schedule.names(promised):
         return NOTHING
-    latest = schedule.latest(now) or promised
+    # Backwards, a schedule may lack a time of the hour that comes twice when the clocks are set back.
+    latest = max(schedule.latest(now) or promised, promised)
     if now - latest > STARTING_DEADLINE:
         return Due(None, _missed(schedule, promised, latest, f"more than {_hours(STARTING_DEADLINE)} passed"))
     before = schedule.before(latest)
