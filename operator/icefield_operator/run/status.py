@@ -127,6 +127,9 @@ def of(
         now: the present.
     """
     before = run.status or RunStatus()
+    if problem and not problem.final and decision.phase.is_terminal and stop is None:
+        # Why its tasks ended they tell themselves.
+        problem = None
     tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
     started = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
     error = _error(decision.phase, tasks, stop, admission, problem, run)
