@@ -14,7 +14,7 @@ from icefield_crds import Run, Workspace, labels
 from icefield_kube.client import Manifest
 from icefield_kube.errors import Conflict, Invalid, NotFound
 from icefield_operator.cluster import Cluster
-from icefield_operator.cluster_cache import ClusterCache, Kind
+from icefield_operator.cluster_cache import ClusterCache, Kind, pod_owner
 from icefield_operator.metrics import SANDBOX_CLAIM_CONFLICTS
 
 from . import build, pool_plan
@@ -102,7 +102,8 @@ class Claims:
         if found is None:
             return None
         self._cache.record(found)
-        is_free = found in self._cache.pods_of(workspace.metadata.uid)
+        owner = pod_owner(found)
+        is_free = owner is not None and owner.uid == workspace.metadata.uid
         return found if is_free and pool_plan.suits(found, wanted, datetime.now(UTC)) else None
 
     def forget(self, namespace: str, name: str) -> None:

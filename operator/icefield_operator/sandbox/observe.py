@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -45,6 +45,9 @@ class WorkloadReport:
     """False when its sandbox ended before it began the workload."""
 
 
+NOTHING_KNOWN = WorkloadReport()
+
+
 @dataclass(frozen=True)
 class SandboxObserver(PodObserver):
     """Reads the attempt off the sandbox's report: a workload starts when it is dispatched, not with its container."""
@@ -53,11 +56,13 @@ class SandboxObserver(PodObserver):
     restarts_begun_work: bool = False
     may_be_dispatched: bool = True
     """Whether the workload may have been sent to a sandbox."""
-    report: WorkloadReport = field(default_factory=WorkloadReport)
+    reports: Mapping[str, WorkloadReport] = field(default_factory=dict)
+    """What is known of the workload besides its pod, by the pod's uid."""
 
     def observe(self, pod: Manifest, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptStatus:
         """Return the status of the attempt: the sandbox's report counts before its pod's phase."""
-        start_time = (recorded.start_time if recorded else None) or self.report.start_time
+        report = self._report(pod["metadata"]["uid"])
+        start_time = (recorded.start_time if recorded else None) or report.start_time
         attempt = self.observe_started(pod, start_time, recorded, context)
         if reported := self._reported(attempt, context):
             return reported
@@ -77,8 +82,9 @@ class SandboxObserver(PodObserver):
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what the workload produced."""
-        is_known = self.report.polars is not None and status.phase.is_terminal
-        return status.model_copy(update={"polars": self.report.polars}) if is_known else status
+        attempts = [attempt for task in status.tasks for attempt in task.attempts]
+        polars = self._report(attempts[-1].pod_uid).polars if attempts and status.phase.is_terminal else None
+        return status.model_copy(update={"polars": polars}) if polars else status
 
     def describe_restart(self, pod: Manifest, recorded: AttemptStatus | None) -> str | None:
         """Return that the sandbox was started once more, without the workload, after its node had restarted."""
@@ -95,6 +101,9 @@ class SandboxObserver(PodObserver):
         state = pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} if pod else {}
         return pod is None or pod_status.started_at(state) is not None
 
+    def _report(self, pod_uid: str | None) -> WorkloadReport:
+        return self.reports.get(pod_uid or "", NOTHING_KNOWN)
+
     def _is_overdue(self, pod: Manifest, attempt: AttemptStatus, context: ObservationContext) -> bool:
         """Return whether the workload gets another sandbox than the one that it claimed while that started."""
         if context.stop is not None or attempt.status.is_terminal or self.may_be_dispatched:
@@ -104,19 +113,19 @@ class SandboxObserver(PodObserver):
 
     def _reported(self, attempt: AttemptStatus, context: ObservationContext) -> AttemptStatus | None:
         """Return how the attempt ended by its sandbox's report; None where that does not tell."""
-        phase, error = self.report.phase, self.report.error
-        if phase is None:
+        report = self._report(attempt.pod_uid)
+        if report.phase is None:
             return None
-        if phase is TaskPhase.FAILED and not (self.report.has_begun and self.may_be_dispatched):
+        if report.phase is TaskPhase.FAILED and not (report.has_begun and self.may_be_dispatched):
             # Whoever ended the sandbox, nothing of the workload was in it.
-            return _disrupted(attempt, error, context.now) if context.stop is None else None
+            return _disrupted(attempt, report.error, context.now) if context.stop is None else None
         return attempt.model_copy(
             update={
-                "status": phase,
-                "start_time": attempt.start_time or self.report.start_time or context.now,
+                "status": report.phase,
+                "start_time": attempt.start_time or report.start_time or context.now,
                 "completion_time": context.now,
-                "exit_code": self.report.exit_code,
-                "error": error,
+                "exit_code": report.exit_code,
+                "error": report.error,
                 "disrupted": False,
             }
         )

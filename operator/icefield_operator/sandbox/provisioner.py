@@ -99,23 +99,13 @@ class SandboxProvisioner(PodProvisioner):
         return made
 
     def observer(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> SandboxObserver:
-        """Return what reads the attempt off the sandbox's outcome, or off what its pod shows."""
-        run, pod = facts.run, _newest(run_pods)
-        assignment = self._dispatcher.of(run)
-        if assignment and pod and assignment.pod["metadata"]["uid"] != pod["metadata"]["uid"]:
-            assignment = None
-        start_time = assignment.start_time if assignment else None
-        outcome = assignment.outcome if assignment else None
-        if outcome is None and pod:
-            outcome = outcome_of_pod(pod)
-        if outcome is None:
-            message = assignment.waiting_message if assignment else None
-            report = WorkloadReport(start_time=start_time)
-            return SandboxObserver(message, report=report, may_be_dispatched=self._may_be_dispatched(run))
-        slug = names.workspace_of(run.metadata.namespace or "") or ""
-        result_key = object_store.run_result_key(slug, run.metadata.uid)
-        report = report_of(outcome, start_time, result_key)
-        return SandboxObserver(report=report, may_be_dispatched=self._may_be_dispatched(run))
+        """Return what reads the attempts off their sandboxes' outcomes, or off what their pods show."""
+        run, assignment = facts.run, self._dispatcher.of(facts.run)
+        pods = {pod["metadata"]["uid"]: pod for pod in ([assignment.pod] if assignment else [])}
+        pods |= {pod["metadata"]["uid"]: pod for pod in run_pods}
+        message = assignment.waiting_message if assignment and assignment.outcome is None else None
+        reports = {uid: _report(run, pod, assignment) for uid, pod in pods.items()}
+        return SandboxObserver(message, reports=reports, may_be_dispatched=self._may_be_dispatched(run))
 
     def on_status_written(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> None:
         """Dispatch the workload to its sandbox as soon as that has an address."""
@@ -168,6 +158,18 @@ class SandboxProvisioner(PodProvisioner):
         held = await read_secret(self._cluster, workspace.namespace, names.POLARS_CLOUD_SECRET)
         keys = None if held is None else [key for key, value in held.items() if value.strip()]
         return polars_cloud_problem(workspace.namespace, keys)
+
+
+def _report(run: Run, pod: Manifest, assignment: Assignment | None) -> WorkloadReport:
+    """Return what is known of the workload in one sandbox of a run."""
+    if assignment and assignment.pod["metadata"]["uid"] != pod["metadata"]["uid"]:
+        assignment = None
+    start_time = assignment.start_time if assignment else None
+    outcome = (assignment.outcome if assignment else None) or outcome_of_pod(pod)
+    if outcome is None:
+        return WorkloadReport(start_time=start_time)
+    slug = names.workspace_of(run.metadata.namespace or "") or ""
+    return report_of(outcome, start_time, object_store.run_result_key(slug, run.metadata.uid))
 
 
 def _kind_of(claimed: Manifest) -> str:

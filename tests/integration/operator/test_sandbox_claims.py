@@ -33,17 +33,18 @@ def _is_own(pod: Manifest) -> bool:
     return not pool_plan.is_of_pool(pod)
 
 
-async def _starting(place: Place, node: Node, size: int = 2) -> set[str]:
-    """Have a pool of which every sandbox has a node and is not started; return their names."""
+async def _starting(place: Place, node: Node, operator: RunningOperator, size: int = 2) -> set[str]:
+    """Have a pool of which the operator knows that every sandbox has a node and is not started; return their names."""
     before = await filled(place, node, size)
     node.is_quick = _is_own
     for name in before:
         await node.vanish(name)
 
     async def scheduled() -> set[str] | None:
-        pods = [pod for pod in await warm(place) if condition(pod, "PodScheduled").get("status") == "True"]
-        names = {pod["metadata"]["name"] for pod in pods} - before
-        return names if len(names) == size else None
+        names = {pod["metadata"]["name"] for pod in await warm(place)} - before
+        known = [operator.cache.pod(place.namespace, name) for name in names]
+        are_scheduled = all(pod and condition(pod, "PodScheduled").get("status") == "True" for pod in known)
+        return names if len(names) == size and are_scheduled else None
 
     found: set[str] = await eventually(scheduled)
     return found
@@ -55,9 +56,10 @@ async def _claimed(place: Place, run: str) -> str:
     return name
 
 
-@pytest.mark.usefixtures("sandboxed")
-async def test_a_starting_sandbox_is_claimed_and_another_made_in_its_place(place: Place, node: Node) -> None:
-    before = await _starting(place, node)
+async def test_a_starting_sandbox_is_claimed_and_another_made_in_its_place(
+    place: Place, node: Node, sandboxed: RunningOperator
+) -> None:
+    before = await _starting(place, node, sandboxed)
     uid = await submit(place, "second")
     claimed = await _claimed(place, "second")
     assert claimed in before
@@ -76,9 +78,10 @@ async def test_a_starting_sandbox_is_claimed_and_another_made_in_its_place(place
     assert (task.disruptions, len(task.attempts)) == (0, 1)
 
 
-@pytest.mark.usefixtures("sandboxed")
-async def test_no_two_workloads_get_the_same_starting_sandbox(place: Place, node: Node) -> None:
-    before = await _starting(place, node, 3)
+async def test_no_two_workloads_get_the_same_starting_sandbox(
+    place: Place, node: Node, sandboxed: RunningOperator
+) -> None:
+    before = await _starting(place, node, sandboxed, 3)
     names = [f"r{number}" for number in range(6)]
     uids = await asyncio.gather(*(submit(place, name) for name in names))
     claimed = await asyncio.gather(*(_claimed(place, name) for name in names))
@@ -95,7 +98,7 @@ async def test_no_two_workloads_get_the_same_starting_sandbox(place: Place, node
 async def test_a_claimed_sandbox_that_is_not_started_is_given_up(
     place: Place, node: Node, sandboxed: RunningOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await _starting(place, node)
+    before = await _starting(place, node, sandboxed)
     uid = await submit(place, "slow")
     claimed = await _claimed(place, "slow")
     assert claimed in before
@@ -111,9 +114,10 @@ async def test_a_claimed_sandbox_that_is_not_started_is_given_up(
     assert node.sandboxes[claimed].workload is None
 
 
-@pytest.mark.usefixtures("sandboxed")
-async def test_a_claimed_sandbox_that_dies_before_it_is_ready_is_a_disruption(place: Place, node: Node) -> None:
-    await _starting(place, node)
+async def test_a_claimed_sandbox_that_dies_before_it_is_ready_is_a_disruption(
+    place: Place, node: Node, sandboxed: RunningOperator
+) -> None:
+    await _starting(place, node, sandboxed)
     uid = await submit(place, "second")
     claimed = await _claimed(place, "second")
     await place.kubelet.finish(place.namespace, claimed, 1, message=json.dumps(START_FAILURE))
@@ -124,9 +128,10 @@ async def test_a_claimed_sandbox_that_dies_before_it_is_ready_is_a_disruption(pl
     assert (task.disruptions, task.attempts[0].error) == (1, START_FAILURE["error"])
 
 
-@pytest.mark.usefixtures("sandboxed")
-async def test_a_run_that_waits_for_a_starting_sandbox_can_be_cancelled(place: Place, node: Node) -> None:
-    await _starting(place, node)
+async def test_a_run_that_waits_for_a_starting_sandbox_can_be_cancelled(
+    place: Place, node: Node, sandboxed: RunningOperator
+) -> None:
+    await _starting(place, node, sandboxed)
     uid = await submit(place, "stop")
     claimed = await _claimed(place, "stop")
     await place.cancel("stop")
@@ -144,8 +149,8 @@ async def test_a_run_that_waits_for_a_starting_sandbox_can_be_cancelled(place: P
 async def test_a_claim_of_a_starting_sandbox_outlives_the_operator(
     place: Place, node: Node, operators: Callable[..., Any]
 ) -> None:
-    async with operators(node.address):
-        before = await _starting(place, node)
+    async with operators(node.address) as first:
+        before = await _starting(place, node, first)
         uid = await submit(place, "cut")
         claimed = await _claimed(place, "cut")
         assert claimed in before

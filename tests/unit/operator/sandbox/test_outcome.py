@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from icefield_crds import AttemptStatus, RunPhase, RunStatus, TaskPhase, labels
+from icefield_crds import AttemptStatus, RunPhase, RunStatus, TaskPhase, TaskStatus, labels
 from icefield_crds.wire.outcome import FailureKind, WorkloadOutcome, WorkloadState
 from icefield_operator.run.attempt_end import ObservationContext
 from icefield_operator.run.dag import Stop
@@ -116,7 +116,9 @@ def test_the_attempt_follows_the_report(
     reported: dict[str, Any], stop: Stop | None, phase: str, error: str | None
 ) -> None:
     report = observe.report_of(WorkloadOutcome.from_json(reported), DISPATCHED, KEY)
-    attempt = SandboxObserver(report=report).observe(_pod("Running"), None, ObservationContext(stop, 60, None, NOW))
+    attempt = SandboxObserver(reports={"u": report}).observe(
+        _pod("Running"), None, ObservationContext(stop, 60, None, NOW)
+    )
     assert (attempt.status.value, attempt.error, attempt.start_time) == (phase, error, DISPATCHED)
     assert attempt.exit_code == {"success": 0, "failed": 1}.get(phase)
 
@@ -125,14 +127,14 @@ def test_a_sandbox_that_runs_without_a_workload_has_not_started() -> None:
     running = _pod("Running")
     running["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": STARTED}}
     context = ObservationContext(None, 60, None, NOW)
-    attempt = SandboxObserver(report=WorkloadReport()).observe(running, None, context)
+    attempt = SandboxObserver(reports={"u": WorkloadReport()}).observe(running, None, context)
     assert (attempt.status, attempt.start_time) == (TaskPhase.PENDING, None)
 
 
 def test_an_outcome_that_is_known_counts_though_the_pod_is_gone() -> None:
     report = observe.report_of(WorkloadOutcome(WorkloadState.SUCCEEDED), DISPATCHED, KEY)
     before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING, start_time=DISPATCHED)
-    attempt = SandboxObserver(report=report).observe_missing(before, ObservationContext(None, 60, None, NOW))
+    attempt = SandboxObserver(reports={"u": report}).observe_missing(before, ObservationContext(None, 60, None, NOW))
     assert attempt.status is TaskPhase.SUCCESS
 
 
@@ -188,7 +190,7 @@ def test_a_sandbox_that_ended_before_it_began_the_workload_is_a_disruption(
     pod = _pod("Failed", {"exitCode": 1, "message": START_FAILURE})
     outcome = observe.outcome_of_pod(pod)
     assert outcome is not None
-    observer = SandboxObserver(report=observe.report_of(outcome, start_time, KEY))
+    observer = SandboxObserver(reports={"u": observe.report_of(outcome, start_time, KEY)})
     before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.PENDING, start_time=start_time)
     context = ObservationContext(None, 60, None, NOW)
     attempt = observer.observe_missing(before, context) if is_gone else observer.observe(pod, before, context)
@@ -201,7 +203,7 @@ def test_a_sandbox_that_dies_without_the_workload_is_a_disruption(may_be_dispatc
     outcome = observe.outcome_of_pod(pod)
     assert outcome is not None
     report = observe.report_of(outcome, None, KEY)
-    observer = SandboxObserver(report=report, may_be_dispatched=may_be_dispatched)
+    observer = SandboxObserver(reports={"u": report}, may_be_dispatched=may_be_dispatched)
     attempt = observer.observe(pod, None, ObservationContext(None, 60, None, NOW))
     assert (attempt.status, attempt.disrupted) == (TaskPhase.FAILED, not may_be_dispatched)
     cancelled = observer.observe(pod, None, ObservationContext(Stop.CANCELLED, 60, None, NOW))
@@ -210,6 +212,18 @@ def test_a_sandbox_that_dies_without_the_workload_is_a_disruption(may_be_dispatc
 
 def test_what_a_disrupted_attempt_reported_is_not_the_outcome_of_its_run() -> None:
     report = observe.report_of(WorkloadOutcome.failed(FailureKind.START, "no"), None, KEY)
-    observer = SandboxObserver(report=report)
-    assert observer.complete(RunStatus(phase=RunPhase.PENDING)).polars is None
-    assert observer.complete(RunStatus(phase=RunPhase.FAILED)).polars == report.polars
+    observer = SandboxObserver(reports={"u": report})
+    attempt = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.FAILED)
+    task = TaskStatus(key="main", status=TaskPhase.FAILED, attempts=[attempt])
+    assert observer.complete(RunStatus(phase=RunPhase.PENDING, tasks=[task])).polars is None
+    assert observer.complete(RunStatus(phase=RunPhase.FAILED, tasks=[task])).polars == report.polars
+    again = task.model_copy(update={"attempts": [attempt, attempt.model_copy(update={"pod_uid": "v"})]})
+    assert observer.complete(RunStatus(phase=RunPhase.FAILED, tasks=[again])).polars is None
+
+
+def test_what_one_sandbox_reported_is_not_told_of_another() -> None:
+    report = observe.report_of(WorkloadOutcome(WorkloadState.SUCCEEDED), DISPATCHED, KEY)
+    attempt = SandboxObserver(reports={"v": report}).observe(
+        _pod("Pending"), None, ObservationContext(None, 60, None, NOW)
+    )
+    assert attempt.status is TaskPhase.PENDING
