@@ -46,6 +46,7 @@ class Reason(StrEnum):
     RUN_ALREADY_ACTIVE = "RunAlreadyActive"
     MISS_SCHEDULE = "MissSchedule"
     NAME_TAKEN = "NameTaken"
+    RUN_REFUSED = "RunRefused"
     NOTHING_TO_RUN = "NothingToRun"
     JOB_NOT_FOUND = "JobNotFound"
     FLAVOR_NOT_FOUND = "FlavorNotFound"

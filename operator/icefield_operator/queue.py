@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 FIRST_BACKOFF = 0.1
 LAST_BACKOFF = 60.0
 RECONCILE_TIMEOUT = 60.0
+SPARE_DELAYS = 100
+"""How many delays that an earlier one has replaced are kept at least, before they are looked for."""
 CAPACITY = 100_000
 """Further keys are dropped; the next resync adds them again."""
 
@@ -80,7 +82,11 @@ class WorkQueue:
         if self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due
-        heapq.heappush(self._delayed, (due, key))
+        if len(self._delayed) > 2 * len(self._due) + SPARE_DELAYS:
+            self._delayed = [(due, key) for key, due in self._due.items()]
+            heapq.heapify(self._delayed)
+        else:
+            heapq.heappush(self._delayed, (due, key))
         self._wake_timer.set()
 
     def __len__(self) -> int:

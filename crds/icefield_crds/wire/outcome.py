@@ -36,6 +36,8 @@ class FailureKind(StrEnum):
     DISK = "disk"
     WRITE = "write"
     CREDENTIALS = "credentials"
+    START = "start"
+    """The sandbox ended before it began the workload."""
     INTERNAL = "internal"
 
 

@@ -132,7 +132,7 @@ class Supervisor:
     def _ended_without_outcome(self, how: str) -> WorkloadOutcome:
         """Return the outcome of a worker that ended without reporting one."""
         if self._started is None:
-            return self._failed(FailureKind.INTERNAL, f"the sandbox could not start: its worker {how}")
+            return self._failed(FailureKind.START, f"the sandbox could not start: its worker {how}")
         if self._output.limit_exceeded:
             return self._too_much_output()
         if "SIGKILL" in how and processes.oom_kills() > self._oom_kills:

@@ -44,11 +44,11 @@ def due(job: Job, schedule: Schedule, now: datetime) -> Due:
     schedule nor the end of a suspension starts runs for the past, or reports them as missed. Of several times only the
     latest is started, if that is not too late.
     """
-    created = job.metadata.creation_timestamp or now
-    promised = job.status.next_schedule_time if job.status else schedule.after(created)
+    promised = promised_time(job, schedule, now)
     if promised is None or promised > now or not schedule.names(promised):
         return NOTHING
-    latest = schedule.latest(now) or promised
+    # Backwards, a schedule may lack a time of the hour that comes twice when the clocks are set back.
+    latest = max(schedule.latest(now) or promised, promised)
     if now - latest > STARTING_DEADLINE:
         return Due(None, _missed(schedule, promised, latest, f"more than {_hours(STARTING_DEADLINE)} passed"))
     before = schedule.before(latest)
@@ -57,6 +57,11 @@ def due(job: Job, schedule: Schedule, now: datetime) -> Due:
     return Due(
         latest, _missed(schedule, promised, before, f"only the latest time, {format_time(latest)}, is made up for")
     )
+
+
+def promised_time(job: Job, schedule: Schedule, now: datetime) -> datetime | None:
+    """Return the time for which a run was promised; None where none was."""
+    return job.status.next_schedule_time if job.status else schedule.after(job.metadata.creation_timestamp or now)
 
 
 def forbidden(moment: datetime, earlier: Sequence[Run]) -> Skip:

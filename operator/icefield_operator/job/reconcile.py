@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from icefield_crds import ConcurrencyPolicy, Job, JobStatus, Run
+from icefield_crds import ConcurrencyPolicy, Job, JobStatus, Reason, Run
 from icefield_crds.names import scheduled_run
 from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache, Kind
+from icefield_operator.problem import Problem
 from icefield_operator.queue import Key
 
 from . import build, resolve, status, validate
-from .due import Skip, due, forbidden, name_taken
+from .due import Skip, due, forbidden, name_taken, promised_time
 from .resolve import JobFacts, JobRuns
 from .schedule import Schedule, minute_of
 
@@ -47,7 +48,11 @@ class JobReconciler:
         """When the status of each job was last written."""
 
     async def reconcile(self, key: Key) -> timedelta | None:
-        """Make one pass over a Job; return when the next is due though nothing changes."""
+        """Make one pass over a Job; return when the next is due though nothing changes.
+
+        Raises:
+            KubernetesError: a run that is due was refused, as the status tells, or the status itself.
+        """
         job = self._cache.job(key.namespace, key.name)
         if job is None or job.metadata.deletion_timestamp:
             self._written.pop((key.namespace, key.name), None)
@@ -55,11 +60,14 @@ class JobReconciler:
         facts = resolve.facts(job, self._cache, self._runs)
         problem = validate.find_problem(facts)
         now = datetime.now(UTC)
-        outcome, upcoming = Outcome(), None
+        outcome, upcoming, refusal = Outcome(), None, None
         if problem is None and job.spec.schedule and not job.spec.suspend:
             schedule = Schedule.parse(job.spec.schedule, job.spec.time_zone)
-            outcome = await self._follow(facts, schedule, now)
-            upcoming = schedule.after(now)
+            try:
+                outcome, upcoming = await self._follow(facts, schedule, now), schedule.after(now)
+            except KubernetesError as error:
+                refusal, problem = error, _refused(error)
+                upcoming = promised_time(job, schedule, now)
             facts = resolve.facts(job, self._cache, self._runs)
         before = job.status or JobStatus()
         written = status.of(
@@ -72,6 +80,8 @@ class JobReconciler:
         )
         await together(*(self._report(job, skip, now) for skip in outcome.skipped))
         later = await self._write(job, written, now)
+        if refusal:
+            raise refusal
         times = [time for time in (upcoming, later) if time is not None]
         return max(min(times) - datetime.now(UTC), timedelta(0)) if times else None
 
@@ -136,6 +146,11 @@ class JobReconciler:
         except KubernetesError as error:
             # The status has it too: that must not wait for an Event.
             log.warning("Cannot report it as an Event: %s", error)
+
+
+def _refused(error: KubernetesError) -> Problem:
+    message = f"a run that is due cannot be started: {error.message}; it is tried again"
+    return Problem(Reason.RUN_REFUSED, message, stalled=not error.retryable)
 
 
 def _is_of(run: Run, job: Job) -> bool:

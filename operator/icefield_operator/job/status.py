@@ -44,7 +44,7 @@ def of(
             [
                 (ConditionType.READY, problem is None, reason, message),
                 (ConditionType.RECONCILING, False, reason, message),
-                (ConditionType.STALLED, problem is not None, reason, message),
+                (ConditionType.STALLED, problem is not None and problem.stalled, reason, message),
             ],
             generation=generation,
             now=now,

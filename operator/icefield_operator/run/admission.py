@@ -134,7 +134,8 @@ class Admissions:
         return [Key(Kind.RUN, namespace, name) for _, name, _ in islice(self._line.keys(namespace), max(room, 0))]
 
     def _follow_run(self, uid: str, _: Entry | None, run: Entry | None) -> None:
-        if run is not None and run.run and run.run.is_unfinished:
+        # A run that does not validate has no passes: in the line it would keep its place for ever.
+        if run is not None and run.run and run.run.is_unfinished and run.model is not None:
             self._unfinished[uid] = run.run, run.manifest
         else:
             self._unfinished.pop(uid, None)

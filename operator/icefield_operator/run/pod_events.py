@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cachetools import LRUCache
+
 from icefield_kube.client import Manifest
 from icefield_kube.errors import KubernetesError
 from icefield_operator import pod_failures, pod_status
@@ -24,6 +26,8 @@ READ_AFTER = timedelta(seconds=5)
 """How long after it was scheduled a pod may take to start before its events are read."""
 READ_AGAIN = timedelta(seconds=30)
 """How long events are not read again."""
+MAX_REMEMBERED = 10_000
+"""Pods whose events were read; of one that is deleted while it waits nothing else tells."""
 MAX_READS_AT_ONCE = 4
 """Over all runs; the events of further pods are read the next time."""
 
@@ -39,7 +43,7 @@ class PodEvents:
     def __init__(self, cluster: Cluster) -> None:
         """Read from this cluster."""
         self._cluster = cluster
-        self._reads: dict[str, _Read] = {}
+        self._reads: LRUCache[str, _Read] = LRUCache(MAX_REMEMBERED)
         self._reading = 0
 
     async def read(self, pods: Sequence[Manifest], now: datetime) -> datetime | None:

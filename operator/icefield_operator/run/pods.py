@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,6 +73,10 @@ class PodObserver:
         # Whether a process that was not seen to start, or to end, did so later is not known.
         seen_to_end = last if last is not None and attempt_end.terminated_state(last) else None
         return self._ended(attempt, seen_to_end, end, context)
+
+    def due(self, run_pods: Sequence[Manifest], now: datetime) -> datetime | None:
+        """Return when the attempts of these pods have to be looked at again though nothing changes, later than now."""
+        return None
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what only this type of run reports."""

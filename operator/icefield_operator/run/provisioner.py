@@ -59,11 +59,11 @@ class PodProvisioner(ABC):
         """
 
     def observer(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> PodObserver:
-        """Return what reads the status of a running run's attempts off these pods."""
+        """Return what reads the status of a running run's attempts off these pods, of attempts that have not ended."""
         return PodObserver()
 
     def on_status_written(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> None:
-        """Act on a running run whose attempts and pods are recorded in its status: their work may be dispatched."""
+        """Act on a running run whose attempts are recorded: work may be dispatched to the pods of those that go on."""
         return
 
     def on_ended(self, run: Run) -> None:

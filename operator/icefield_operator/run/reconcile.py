@@ -180,7 +180,7 @@ class RunReconciler:
         if written.phase.is_terminal:
             return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
         if stop is None:
-            self._provisioners.of(run).on_status_written(facts, self._pods.of(run))
+            self._provisioners.of(run).on_status_written(facts, status.pods_not_ended(written, self._pods.of(run)))
         # What was lost is started again by the next pass, after the loss is recorded.
         times = [
             now if rejections.lost else None,
@@ -190,6 +190,7 @@ class RunReconciler:
             next_check,
             next_give_up,
             next_lingering,
+            observer.due(self._pods.of(run), now),
         ]
         return _until(now, *times, None if stop else deadline, self._retry(run, refusal, now))
 
@@ -197,7 +198,8 @@ class RunReconciler:
         return stop is Stop.TIMED_OUT and not self._admissions.holds(run)
 
     def _observer(self, facts: RunFacts) -> PodObserver:
-        return self._provisioners.of(facts.run).observer(facts, self._pods.of(facts.run))
+        run_pods = status.pods_not_ended(facts.run.status, self._pods.of(facts.run))
+        return self._provisioners.of(facts.run).observer(facts, run_pods)
 
     def _decide(
         self,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cachetools import LRUCache
+
 from icefield_crds import AttemptStatus, Reason, Run, Task, TaskPhase, names
 from icefield_kube.errors import Invalid, KubernetesError
 
@@ -16,6 +18,8 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY = timedelta(seconds=2)
 LAST_DELAY = timedelta(seconds=60)
+MAX_REMEMBERED = 10_000
+"""Runs; of one that is deleted while it is refused nothing else tells."""
 
 LOST = "the operator was restarted while the task was being started; whether it ran is not known"
 
@@ -95,7 +99,7 @@ class Backoff:
 
     def __init__(self) -> None:
         """Start with nothing refused."""
-        self._refused: dict[str, int] = {}
+        self._refused: LRUCache[str, int] = LRUCache(MAX_REMEMBERED)
 
     def next_delay(self, uid: str) -> timedelta:
         """Note that something of the run with this uid was refused; return how long to wait."""

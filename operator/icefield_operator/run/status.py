@@ -98,6 +98,13 @@ def attempts_without_pod(run: Run, run_pods: Sequence[Manifest]) -> list[Attempt
     ]
 
 
+def pods_not_ended(run_status: RunStatus | None, run_pods: Sequence[Manifest]) -> list[Manifest]:
+    """Return the pods whose attempts have not ended by this status: those of others may still run for a moment."""
+    attempts = [attempt for task in run_status.tasks for attempt in task.attempts] if run_status else []
+    ended = {attempt.pod_uid for attempt in attempts if attempt.status.is_terminal}
+    return [pod for pod in run_pods if pod["metadata"]["uid"] not in ended]
+
+
 def of(
     run: Run,
     decision: Decision,
@@ -120,6 +127,9 @@ def of(
         now: the present.
     """
     before = run.status or RunStatus()
+    if problem and not problem.final and decision.phase.is_terminal and stop is None:
+        # Why its tasks ended they tell themselves.
+        problem = None
     tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
     started = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
     error = _error(decision.phase, tasks, stop, admission, problem, run)

@@ -64,7 +64,8 @@ def _find_invalid(facts: RunFacts, execution: Execution) -> RunProblem | None:
         return RunProblem(Reason.INVALID_SPEC, message, final=True)
     if too_large := environment_problem(execution):
         return RunProblem(Reason.INVALID_SPEC, too_large, final=True)
+    ended = {task.key for task in (facts.run.status.tasks if facts.run.status else ()) if task.status.is_terminal}
     for task in facts.tasks if run_type_of(facts.run) is RunType.COMMAND else ():
-        if task.flavor not in facts.flavors:
+        if task.flavor not in facts.flavors and task.key not in ended:
             return RunProblem(Reason.FLAVOR_NOT_FOUND, f"flavor {task.flavor} of task {task.key} does not exist", False)
     return None

@@ -1,4 +1,4 @@
-"""Pure: sandbox pods, and the patch that assigns a warm one to a run."""
+"""Pure: sandbox pods, and the patch that assigns one of a pool to a run."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _as_warm(spec: Manifest) -> Manifest:
 
 
 def claim(pod: Manifest, run: Run, workspace: str, attempt: int) -> Manifest:
-    """Return the merge patch that assigns a warm sandbox to an attempt of a run; it fails if the pod has changed."""
+    """Return the merge patch that assigns a sandbox to an attempt of a run; it fails if the pod has changed."""
     metadata = pod["metadata"]
     return {
         "metadata": {

@@ -1,4 +1,4 @@
-"""Assigns warm sandboxes to runs: one patch each, which fails if the pod has changed meanwhile.
+"""Assigns sandboxes of a pool to runs: one patch each, which fails if the pod has changed meanwhile.
 
 There is no other record of which run has which sandbox, so nothing can disagree with it: a restarted operator reads it
 from the pods' labels.
@@ -14,11 +14,11 @@ from icefield_crds import Run, Workspace, labels
 from icefield_kube.client import Manifest
 from icefield_kube.errors import Conflict, Invalid, NotFound
 from icefield_operator.cluster import Cluster
-from icefield_operator.cluster_cache import ClusterCache, Kind
+from icefield_operator.cluster_cache import ClusterCache, Kind, pod_owner
 from icefield_operator.metrics import SANDBOX_CLAIM_CONFLICTS
 
 from . import build, pool_plan
-from .pool_plan import SandboxState
+from .pool_plan import Demand
 
 log = logging.getLogger(__name__)
 
@@ -54,27 +54,29 @@ class Claims:
         self._verified[key] = uid
         return self._known(uid, attempt)
 
-    async def claim(self, run: Run, attempt: int, workspace: Workspace, template: str) -> Manifest | None:
-        """Claim a warm sandbox for an attempt of a run and return it; None when none is available.
+    async def claim(self, run: Run, attempt: int, workspace: Workspace, wanted: Demand) -> Manifest | None:
+        """Claim a sandbox of the pool for an attempt of a run and return it; None when none is available.
 
         Raises:
             KubernetesError: whether it was claimed is unknown; `find` finds out.
         """
-        for pod in self._claimable(workspace, template):
+        for pod in self._claimable(workspace, wanted):
             uid = pod["metadata"]["uid"]
             self._being_claimed.add(uid)
             try:
-                if claimed := await self._try(pod, run, attempt, workspace, template):
+                if claimed := await self._try(pod, run, attempt, workspace, wanted):
                     return claimed
             finally:
                 self._being_claimed.discard(uid)
         return None
 
-    async def _try(self, pod: Manifest, run: Run, attempt: int, workspace: Workspace, template: str) -> Manifest | None:
+    async def _try(
+        self, pod: Manifest, run: Run, attempt: int, workspace: Workspace, wanted: Demand
+    ) -> Manifest | None:
         """Claim one sandbox; retry once if it changed meanwhile and is still available."""
         name, key = pod["metadata"]["name"], _key(run)
         for newest in (pod, None):
-            found = newest or await self._reread(pod, workspace, template)
+            found = newest or await self._reread(pod, workspace, wanted)
             if found is None:
                 break
             self._unconfirmed[key] = run.metadata.uid
@@ -95,29 +97,24 @@ class Claims:
         found = self._cache.pods_of(uid)
         return next((pod for pod in found if pod["metadata"]["labels"][labels.ATTEMPT] == str(attempt)), None)
 
-    async def _reread(self, pod: Manifest, workspace: Workspace, template: str) -> Manifest | None:
+    async def _reread(self, pod: Manifest, workspace: Workspace, wanted: Demand) -> Manifest | None:
         found = await self._cluster.get(Kind.POD, workspace.namespace, pod["metadata"]["name"])
         if found is None:
             return None
         self._cache.record(found)
-        is_warm = found in self._cache.pods_of(workspace.metadata.uid)
-        return (
-            found if is_warm and pool_plan.state_of(found, template, datetime.now(UTC)) is SandboxState.READY else None
-        )
+        owner = pod_owner(found)
+        is_free = owner is not None and owner.uid == workspace.metadata.uid
+        return found if is_free and pool_plan.suits(found, wanted, datetime.now(UTC)) else None
 
     def forget(self, namespace: str, name: str) -> None:
         """Forget a run that ended or was deleted."""
         self._verified.pop((namespace, name), None)
         self._unconfirmed.pop((namespace, name), None)
 
-    def _claimable(self, workspace: Workspace, template: str) -> Iterator[Manifest]:
-        now = datetime.now(UTC)
+    def _claimable(self, workspace: Workspace, wanted: Demand) -> Iterator[Manifest]:
         pods = self._cache.pods_of(workspace.metadata.uid)
-        for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
-            if (
-                pod["metadata"]["uid"] not in self._being_claimed
-                and pool_plan.state_of(pod, template, now) is SandboxState.READY
-            ):
+        for pod in pool_plan.candidates(pods, wanted, datetime.now(UTC)):
+            if pod["metadata"]["uid"] not in self._being_claimed:
                 yield pod
 
 

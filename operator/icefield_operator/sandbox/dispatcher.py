@@ -31,7 +31,9 @@ from icefield_crds.wire.workload import Workload
 from icefield_kube.client import Manifest
 from icefield_kube.errors import KubernetesError
 from icefield_operator.metrics import WORKLOAD_PUSH_SECONDS
+from icefield_operator.pod_status import has_ended
 
+from . import pool_plan
 from .client import SandboxClient, SandboxRefusedError, SandboxUnreachableError
 from .observe import MAX_ERROR
 from .tokens import SandboxTokens
@@ -63,6 +65,15 @@ def address_of(pod: Manifest) -> str:
     return f"http://[{ip}]:{SANDBOX_PORT}" if ":" in ip else f"http://{ip}:{SANDBOX_PORT}"
 
 
+def accepts_workload(pod: Manifest) -> bool:
+    """Return whether a workload can be sent to the sandbox in a pod, which need not listen yet.
+
+    One that may still be given up gets none: it must be certain then that it has not begun.
+    """
+    is_alive = not has_ended(pod) and "deletionTimestamp" not in pod["metadata"]
+    return is_alive and bool(pod.get("status", {}).get("podIP")) and pool_plan.give_up_time(pod) is None
+
+
 @dataclass
 class Assignment:
     """A workload that has a sandbox."""
@@ -72,7 +83,7 @@ class Assignment:
     workspace: Workspace
     pod: Manifest
     sandbox: str
-    """warm or cold, for the metrics."""
+    """warm, starting or cold, for the metrics."""
     since: float | None
     """When its run asked for a sandbox (time.monotonic); None when that was before this process started."""
     start_time: datetime | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,8 +16,14 @@ from icefield_operator import lost_pods, pod_failures, pod_status
 from icefield_operator.run.attempt_end import AttemptEnd, ObservationContext
 from icefield_operator.run.pods import PodObserver
 
+from . import pool_plan
+
 MAX_ERROR = 4096
 """Longest error in the status of a Run."""
+NOT_STARTED = (
+    f"the sandbox, one of the pool, was not started within {pool_plan.START_PATIENCE.total_seconds():.0f} s; "
+    "the workload gets another one"
+)
 _SIGTERM_EXIT_CODE = 143
 
 
@@ -34,6 +41,11 @@ class WorkloadReport:
     """What its process ends with."""
     polars: PolarsOutcome | None = None
     """What it produced."""
+    has_begun: bool = True
+    """False when its sandbox ended before it began the workload."""
+
+
+NOTHING_KNOWN = WorkloadReport()
 
 
 @dataclass(frozen=True)
@@ -44,28 +56,35 @@ class SandboxObserver(PodObserver):
     restarts_begun_work: bool = False
     may_be_dispatched: bool = True
     """Whether the workload may have been sent to a sandbox."""
-    report: WorkloadReport = field(default_factory=WorkloadReport)
+    reports: Mapping[str, WorkloadReport] = field(default_factory=dict)
+    """What is known of the workload besides its pod, by the pod's uid."""
 
     def observe(self, pod: Manifest, recorded: AttemptStatus | None, context: ObservationContext) -> AttemptStatus:
         """Return the status of the attempt: the sandbox's report counts before its pod's phase."""
-        start_time = (recorded.start_time if recorded else None) or self.report.start_time
+        report = self._report(pod["metadata"]["uid"])
+        start_time = (recorded.start_time if recorded else None) or report.start_time
         attempt = self.observe_started(pod, start_time, recorded, context)
-        if self.report.phase:
-            return self._reported(attempt, self.report.phase, context.now)
+        if reported := self._reported(attempt, context):
+            return reported
         if restarted := self.describe_restart(pod, recorded):
             # The one that runs now was never sent the workload.
             return self._ended(attempt, None, AttemptEnd(TaskPhase.FAILED, restarted), context)
-        return attempt
+        return _disrupted(attempt, NOT_STARTED, context.now) if self._is_overdue(pod, attempt, context) else attempt
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
         """Return the status of an attempt whose pod is gone: a report that came before counts."""
-        if self.report.phase:
-            return self._reported(recorded, self.report.phase, context.now)
-        return super().observe_missing(recorded, context)
+        return self._reported(recorded, context) or super().observe_missing(recorded, context)
+
+    def due(self, run_pods: Sequence[Manifest], now: datetime) -> datetime | None:
+        """Return when a sandbox is given up that was claimed while it started."""
+        times = (pool_plan.give_up_time(pod) for pod in run_pods)
+        return min((time for time in times if time is not None and time > now), default=None)
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what the workload produced."""
-        return status.model_copy(update={"polars": self.report.polars}) if self.report.polars else status
+        attempts = [attempt for task in status.tasks for attempt in task.attempts]
+        polars = self._report(attempts[-1].pod_uid).polars if attempts and status.phase.is_terminal else None
+        return status.model_copy(update={"polars": polars}) if polars else status
 
     def describe_restart(self, pod: Manifest, recorded: AttemptStatus | None) -> str | None:
         """Return that the sandbox was started once more, without the workload, after its node had restarted."""
@@ -82,14 +101,31 @@ class SandboxObserver(PodObserver):
         state = pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} if pod else {}
         return pod is None or pod_status.started_at(state) is not None
 
-    def _reported(self, attempt: AttemptStatus, phase: TaskPhase, now: datetime) -> AttemptStatus:
+    def _report(self, pod_uid: str | None) -> WorkloadReport:
+        return self.reports.get(pod_uid or "", NOTHING_KNOWN)
+
+    def _is_overdue(self, pod: Manifest, attempt: AttemptStatus, context: ObservationContext) -> bool:
+        """Return whether the workload gets another sandbox than the one that it claimed while that started."""
+        if context.stop is not None or attempt.status.is_terminal or self.may_be_dispatched:
+            return False
+        give_up = pool_plan.give_up_time(pod)
+        return give_up is not None and give_up <= context.now
+
+    def _reported(self, attempt: AttemptStatus, context: ObservationContext) -> AttemptStatus | None:
+        """Return how the attempt ended by its sandbox's report; None where that does not tell."""
+        report = self._report(attempt.pod_uid)
+        if report.phase is None:
+            return None
+        if report.phase is TaskPhase.FAILED and not (report.has_begun and self.may_be_dispatched):
+            # Whoever ended the sandbox, nothing of the workload was in it.
+            return _disrupted(attempt, report.error, context.now) if context.stop is None else None
         return attempt.model_copy(
             update={
-                "status": phase,
-                "start_time": attempt.start_time or self.report.start_time or now,
-                "completion_time": now,
-                "exit_code": self.report.exit_code,
-                "error": self.report.error,
+                "status": report.phase,
+                "start_time": attempt.start_time or report.start_time or context.now,
+                "completion_time": context.now,
+                "exit_code": report.exit_code,
+                "error": report.error,
                 "disrupted": False,
             }
         )
@@ -109,6 +145,7 @@ def report_of(outcome: WorkloadOutcome, start_time: datetime | None, result_key:
     saved, result = outcome.saved, outcome.result
     return WorkloadReport(
         start_time=start_time,
+        has_begun=outcome.error_kind != FailureKind.START,
         phase=TaskPhase.SUCCESS if succeeded else TaskPhase.FAILED,
         error=None if succeeded else (outcome.error or "the workload failed without a message")[:MAX_ERROR],
         exit_code=0 if succeeded else 1,
@@ -121,6 +158,11 @@ def report_of(outcome: WorkloadOutcome, start_time: datetime | None, result_key:
             result=StoredResult(key=result_key, bytes=result.bytes) if result else None,
         ),
     )
+
+
+def _disrupted(attempt: AttemptStatus, error: str | None, now: datetime) -> AttemptStatus:
+    ended = {"status": TaskPhase.FAILED, "completion_time": now, "exit_code": None, "error": error, "disrupted": True}
+    return attempt.model_copy(update=ended)
 
 
 def outcome_of_pod(pod: Manifest) -> WorkloadOutcome | None:

@@ -1,4 +1,4 @@
-"""The pods of runs with a Polars workload: a warm sandbox, or a new one."""
+"""The pods of runs with a Polars workload: a sandbox of the pool, or a new one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from icefield_kube.client import Manifest
 from icefield_kube.errors import Forbidden
 from icefield_operator.cluster import Cluster
 from icefield_operator.metrics import SANDBOX_STARTS
-from icefield_operator.pod_status import has_ended
 from icefield_operator.run.pods import attempt_of
 from icefield_operator.run.provisioner import AttemptStart, PodProvisioner
 from icefield_operator.run.resolve import RunFacts
 from icefield_operator.run.validate import RunProblem
 from icefield_operator.secrets import read_secret
 
-from .build import SandboxBuilder
+from . import pool_plan
+from .build import TEMPLATE_ANNOTATION, SandboxBuilder
 from .claims import Claims
-from .dispatcher import Assignment, WorkloadDispatcher
+from .dispatcher import Assignment, WorkloadDispatcher, accepts_workload
 from .observe import SandboxObserver, WorkloadReport, outcome_of_pod, report_of
+from .pool_plan import Demand, SandboxState
 from .pool_reconcile import SandboxPoolReconciler
 
 
@@ -50,8 +51,8 @@ class SandboxProvisioner(PodProvisioner):
         Args:
             cluster: where pods are.
             builder: builds their manifests.
-            claims: assigns warm ones.
-            pools: keeps warm ones.
+            claims: assigns those of the pools.
+            pools: keeps them.
             dispatcher: sends workloads to them.
         """
         self._cluster = cluster
@@ -78,14 +79,14 @@ class SandboxProvisioner(PodProvisioner):
         return None
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
-        """Return the sandbox of an attempt: the one that it has, a warm one, or a new one."""
+        """Return the sandbox of an attempt: the one that it has, one of the pool, or a new one."""
         run, workspace, spec = start.facts.run, start.workspace, start.facts.run.spec.polars
         assert spec is not None, "called only for Polars workloads"  # noqa: S101
         if held := await self._claims.find(run, start.attempt):
             return held
         since = monotonic()
         if claimed := await self._claim(start, spec):
-            self._note(run, _SandboxRequest("warm", since))
+            self._note(run, _SandboxRequest(_kind_of(claimed), since))
             return claimed
         manifest = self._builder.cold(run, spec, workspace.metadata.name, start.attempt)
         try:
@@ -98,22 +99,13 @@ class SandboxProvisioner(PodProvisioner):
         return made
 
     def observer(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> SandboxObserver:
-        """Return what reads the attempt off the sandbox's outcome, or off what its pod shows."""
-        run, pod = facts.run, _newest(run_pods)
-        assignment = self._dispatcher.of(run)
-        if assignment and pod and assignment.pod["metadata"]["uid"] != pod["metadata"]["uid"]:
-            assignment = None
-        start_time = assignment.start_time if assignment else None
-        outcome = assignment.outcome if assignment else None
-        if outcome is None and pod:
-            outcome = outcome_of_pod(pod)
-        if outcome is None:
-            message = assignment.waiting_message if assignment else None
-            report = WorkloadReport(start_time=start_time)
-            return SandboxObserver(message, report=report, may_be_dispatched=self._may_be_dispatched(run))
-        slug = names.workspace_of(run.metadata.namespace or "") or ""
-        result_key = object_store.run_result_key(slug, run.metadata.uid)
-        return SandboxObserver(report=report_of(outcome, start_time, result_key))
+        """Return what reads the attempts off their sandboxes' outcomes, or off what their pods show."""
+        run, assignment = facts.run, self._dispatcher.of(facts.run)
+        pods = {pod["metadata"]["uid"]: pod for pod in ([assignment.pod] if assignment else [])}
+        pods |= {pod["metadata"]["uid"]: pod for pod in run_pods}
+        message = assignment.waiting_message if assignment and assignment.outcome is None else None
+        reports = {uid: _report(run, pod, assignment) for uid, pod in pods.items()}
+        return SandboxObserver(message, reports=reports, may_be_dispatched=self._may_be_dispatched(run))
 
     def on_status_written(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> None:
         """Dispatch the workload to its sandbox as soon as that has an address."""
@@ -121,7 +113,7 @@ class SandboxProvisioner(PodProvisioner):
         pod = _newest(run_pods)
         if spec is None or workspace is None or pod is None:
             return
-        if pod.get("status", {}).get("podIP") and not has_ended(pod) and "deletionTimestamp" not in pod["metadata"]:
+        if accepts_workload(pod):
             self._dispatched.add(run.metadata.uid)
             request = self._requests.get((run.metadata.namespace or "", run.metadata.name))
             sandbox, since = request or ("", None)
@@ -151,7 +143,9 @@ class SandboxProvisioner(PodProvisioner):
         run, workspace = start.facts.run, start.workspace
         if spec.vcpus != DEFAULT_VCPUS or spec.distributed:
             return None
-        claimed = await self._claims.claim(run, start.attempt, workspace, self._builder.template_hash())
+        states = pool_plan.claimable_states(start.task, start.attempt, may_be_dispatched=self._may_be_dispatched(run))
+        demand = Demand(self._builder.template_hash(), states)
+        claimed = await self._claims.claim(run, start.attempt, workspace, demand)
         if claimed:
             self._pools.on_claimed(workspace)
         return claimed
@@ -164,6 +158,25 @@ class SandboxProvisioner(PodProvisioner):
         held = await read_secret(self._cluster, workspace.namespace, names.POLARS_CLOUD_SECRET)
         keys = None if held is None else [key for key, value in held.items() if value.strip()]
         return polars_cloud_problem(workspace.namespace, keys)
+
+
+def _report(run: Run, pod: Manifest, assignment: Assignment | None) -> WorkloadReport:
+    """Return what is known of the workload in one sandbox of a run."""
+    if assignment and assignment.pod["metadata"]["uid"] != pod["metadata"]["uid"]:
+        assignment = None
+    start_time = assignment.start_time if assignment else None
+    outcome = (assignment.outcome if assignment else None) or outcome_of_pod(pod)
+    if outcome is None:
+        return WorkloadReport(start_time=start_time)
+    slug = names.workspace_of(run.metadata.namespace or "") or ""
+    return report_of(outcome, start_time, object_store.run_result_key(slug, run.metadata.uid))
+
+
+def _kind_of(claimed: Manifest) -> str:
+    """Return what the sandbox that a workload got is to the metrics."""
+    template = claimed["metadata"]["annotations"][TEMPLATE_ANNOTATION]
+    state = pool_plan.state_of(claimed, template, datetime.now(UTC))
+    return "warm" if state is SandboxState.READY else "starting"
 
 
 def _newest(run_pods: Sequence[Manifest]) -> Manifest | None:

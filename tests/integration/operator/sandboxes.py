@@ -141,7 +141,9 @@ class Node:
         self._namespace = namespace
         self.sandboxes: dict[str, Any] = {}
         self.starts = True
-        """Whether new pods are started."""
+        """Whether new pods get a node, and are started."""
+        self.is_quick: Callable[[Manifest], bool] = lambda pod: True
+        """Whether a pod that has a node is started now."""
         self.reports = True
         """Whether the ends of sandboxes are reported."""
         self.on_start: Callable[[Sandbox], None] = lambda sandbox: None
@@ -219,6 +221,8 @@ class Node:
     async def _start(self, pod: Manifest) -> None:
         name = pod["metadata"]["name"]
         await self._kubelet.bind(self._namespace, name)
+        if not self.is_quick(pod):
+            return
         sandbox = self.make(pod)
         await sandbox.listen()
         self.sandboxes[name] = sandbox

@@ -133,3 +133,23 @@ async def test_the_queue_is_bounded() -> None:
     queue.add(A)
     queue.add(B)
     assert len(queue) == 1
+
+
+async def test_what_was_planned_and_became_due_earlier_takes_no_room() -> None:
+    passes = 0
+
+    async def reconcile(_: Key) -> timedelta | None:
+        nonlocal passes
+        passes += 1
+        if passes < 2000:
+            queue.add_after(A, timedelta(days=1))
+            return timedelta(0)
+        return timedelta(days=1)
+
+    queue = WorkQueue(reconcile, workers=1)
+    queue.add_after(B, timedelta(days=1))
+    queue.add(A)
+    async with _running(queue):
+        await _until(lambda: passes == 2000)
+    assert len(queue._delayed) < 200
+    assert {key for _, key in queue._delayed} == {A, B}

@@ -97,6 +97,7 @@ def test_a_worker_that_dies_before_its_workload(sandbox: Sandbox) -> None:
     assert sandbox.process
     assert sandbox.process.wait(20) == 1
     assert sandbox.termination_message["error"] == "the sandbox could not start: its worker was ended by SIGKILL"
+    assert sandbox.termination_message["error_kind"] == "start"
 
 
 def test_it_is_small_while_it_waits(sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from icefield_crds import Job
+from icefield_crds import Job, JobStatus
 from icefield_operator.job.due import MAX_COUNTED, due
 from icefield_operator.job.schedule import Schedule
 
@@ -88,3 +88,14 @@ def test_what_a_long_outage_missed_is_counted_to_a_limit() -> None:
     assert found
     assert found.times == MAX_COUNTED
     assert f"missed {MAX_COUNTED} or more times" in found.schedule.message
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("expression", ["59 1-3 * * *", "30 2 * * *"])
+def test_every_time_of_a_year_is_started_also_when_the_clocks_change(expression: str, zone: str) -> None:
+    """Backwards a schedule may lack a time of the hour that comes twice."""
+    schedule = Schedule.parse(expression, zone)
+    moment, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    while (moment := schedule.after(moment) or end) < end:
+        promised = job("08:00").model_copy(update={"status": JobStatus(next_schedule_time=moment)})
+        assert due(promised, schedule, moment + timedelta(seconds=1)) == (moment, None)

@@ -8,14 +8,16 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from icefield_crds import ConditionType, Job, JobStatus, Reason, Run, RunSpec, SkippedSchedule, Workspace
+from icefield_crds import ConditionType, Job, JobStatus, Reason, Run, RunSpec, SkippedSchedule, Workspace, format_time
+from icefield_kube.errors import KubernetesError
 from icefield_operator.cluster import Cluster
-from icefield_operator.cluster_cache import ClusterCache
+from icefield_operator.cluster_cache import ClusterCache, Kind
 from icefield_operator.job import build, resolve, status, validate
 from icefield_operator.job.due import Skip, forbidden, name_taken
 from icefield_operator.job.reconcile import RUNS_PAUSE, JobReconciler
 from icefield_operator.job.resolve import JobFacts, JobRuns
 from icefield_operator.problem import Problem
+from icefield_operator.queue import Key
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 WORKSPACE = Workspace.model_validate({"metadata": {"name": "demo"}, "spec": {}})
@@ -204,3 +206,34 @@ async def test_a_status_that_tells_only_of_runs_is_written_after_a_pause(later: 
     due = await reconciler._write(subject, JobStatus(active_runs=2), NOW + timedelta(seconds=later))
     assert cluster.write_status.await_count == written
     assert due == (NOW + RUNS_PAUSE if written == 1 else None)
+
+
+async def test_a_run_that_cannot_be_created_is_told_and_created_later() -> None:
+    now = datetime.now(UTC)
+    promised = now.replace(second=0, microsecond=0)
+    cache = ClusterCache()
+    cache.observe("ADDED", {"kind": "Workspace", **_manifest("demo", {})})
+    scheduled = _manifest("etl", {"command": "true", "schedule": "* * * * *"}, "icefield-demo")
+    promised_text = format_time(promised)
+    cache.observe("ADDED", {"kind": "Job", **scheduled, "status": {"nextScheduleTime": promised_text}})
+    cluster = AsyncMock(spec=Cluster)
+    cluster.create_or_adopt.side_effect = KubernetesError(422, "a webhook denied it")
+    with pytest.raises(KubernetesError):
+        await JobReconciler(cluster, cache).reconcile(Key(Kind.JOB, "icefield-demo", "etl"))
+    written: JobStatus = cluster.write_status.await_args.args[1]
+    ready = written.condition(ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("False", Reason.RUN_REFUSED)
+    assert "a webhook denied it; it is tried again" in ready.message
+    assert (written.next_schedule_time, written.last_schedule_time) == (promised, None)
+
+
+def _manifest(name: str, spec: dict[str, Any], namespace: str = "") -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"uid-{name}",
+        "resourceVersion": "1",
+        "creationTimestamp": "2026-03-01T10:00:00Z",
+    }
+    return {"metadata": metadata, "spec": spec}

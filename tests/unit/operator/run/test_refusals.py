@@ -10,7 +10,7 @@ import pytest
 from icefield_crds import Task
 from icefield_kube.errors import KubernetesError, Unreachable
 from icefield_operator.run.pod_events import describe_newest
-from icefield_operator.run.refusals import Backoff, rejections_of
+from icefield_operator.run.refusals import MAX_REMEMBERED, Backoff, rejections_of
 
 TASKS = [(Task(key="a", command="true"), 0), (Task(key="b", command="true"), 1)]
 
@@ -88,3 +88,10 @@ def test_the_newest_event_tells_what_keeps_a_pod_from_starting(
     events: list[dict[str, Any]], expected: str | None
 ) -> None:
     assert describe_newest(events) == expected
+
+
+def test_runs_that_were_deleted_are_forgotten_some_time() -> None:
+    backoff = Backoff()
+    for number in range(MAX_REMEMBERED + 1):
+        backoff.next_delay(str(number))
+    assert len(backoff._refused) == MAX_REMEMBERED

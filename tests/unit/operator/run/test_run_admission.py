@@ -267,3 +267,12 @@ def test_there_are_never_more_than_the_quota_allows_nor_one_before_an_older_one(
         assert set(site.holders(*alive)) == held
         assert len(held) <= limit
         assert site.next() == waiting[: limit - len(held)]
+
+
+def test_a_run_that_no_pass_can_read_stands_in_nobodys_way() -> None:
+    """A newer version may have written it: what it asks for this one cannot tell."""
+    site = Site(1)
+    site.add(_run("odd", spec={"timeoutSeconds": "soon"}), _run("next", created=1))
+    assert site.cache.run(NAMESPACE, "odd") is None
+    assert [key.name for key in site.admissions.next_in_line(NAMESPACE)] == ["next"]
+    assert site.admit("next")

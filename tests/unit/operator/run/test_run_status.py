@@ -252,3 +252,24 @@ def test_archived_logs_are_noted_once_an_attempt_ended(lost: set[str], complete:
     assert [task.attempts[0].logs_archived for task in noted.tasks] == [True, False]
     assert [task.attempts[0].logs_complete for task in noted.tasks] == [complete, None]
     assert record_archived_logs(noted, "u", cast(LogArchive, Logs(set(), set()))) == noted
+
+
+def test_pods_of_attempts_that_have_ended_get_no_work() -> None:
+    pods = [{"metadata": {"uid": uid}} for uid in ("u", "v")]
+    ended = _of({"a": [BAD]})
+    assert status.pods_not_ended(ended, pods) == [pods[1]]
+    assert status.pods_not_ended(None, pods) == pods
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        RunProblem(Reason.POD_REFUSED, "pod x cannot be ended: boom; it is tried again", False),
+        RunProblem(Reason.FLAVOR_NOT_FOUND, "flavor big of task b does not exist", False),
+    ],
+)
+def test_what_might_still_pass_is_not_why_a_run_failed(problem: RunProblem) -> None:
+    written = _of({"a": [GOOD], "b": [BAD]}, problem=problem)
+    assert written.error == f"task b: {BAD.error}"
+    assert written.conditions[-1].reason == Reason.TASK_FAILED
+    assert _of({"a": [GOOD], "b": [_attempt("running", start_time=NOW)]}, problem=problem).error == problem.message

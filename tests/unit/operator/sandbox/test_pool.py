@@ -1,4 +1,4 @@
-"""What is to be done about a pool, as a table."""
+"""What is to be done about a pool, and which of its sandboxes a workload claims, as tables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from icefield_crds import Workspace
+from icefield_crds import Task, Workspace
 from icefield_operator import pod_failures
 from icefield_operator.sandbox import pool_plan
 from icefield_operator.sandbox.build import TEMPLATE_ANNOTATION
+from icefield_operator.sandbox.dispatcher import accepts_workload
+from icefield_operator.sandbox.pool_plan import SandboxState
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 THEN = "2026-01-01T11:00:00Z"
@@ -37,7 +39,7 @@ def _pod(kind: str, number: int) -> dict[str, Any]:
     return {"metadata": metadata, "spec": {"containers": [{"name": "task", "image": "x"}]}, "status": status}
 
 
-def _seconds(number: int) -> str:
+def _seconds(number: float) -> str:
     return (NOW + timedelta(seconds=number)).isoformat()
 
 
@@ -97,3 +99,93 @@ def test_how_many_are_wanted(spec: dict[str, int], minutes_ago: int | None, dele
 
 def test_broken_ones_are_replaced_ever_later() -> None:
     assert [pool_plan.backoff(failures).total_seconds() for failures in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]
+
+
+def _starting(
+    number: int = 0, *, scheduled: float | None = 1, started: float | None = None, **container: Any
+) -> dict[str, Any]:
+    """A sandbox that is not ready, scheduled and started so many seconds ago."""
+    pod = _pod("s", number)
+    conditions = []
+    if scheduled is not None:
+        conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": _seconds(-scheduled)}]
+    state = {"running": {"startedAt": _seconds(-started)}} if started is not None else {}
+    pod["status"] = {
+        "phase": "Pending" if started is None else "Running",
+        "conditions": conditions,
+        "containerStatuses": [{"name": "task", "state": state, **container}],
+    }
+    return pod
+
+
+PULLS = {"state": {"waiting": {"reason": "ErrImagePull"}}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "state"),
+    [
+        (_starting(scheduled=None), SandboxState.DELAYED),
+        (_starting(), SandboxState.STARTING),
+        (_starting(scheduled=14), SandboxState.STARTING),
+        (_starting(scheduled=15), SandboxState.DELAYED),
+        (_starting(**PULLS), SandboxState.DELAYED),
+        # Its image took long, and it has that now.
+        (_starting(scheduled=90, started=1), SandboxState.STARTING),
+        # It was ready once: its node does not respond, or it hangs.
+        (_starting(scheduled=90, started=80), SandboxState.DELAYED),
+        (_pod("o", 0), SandboxState.OUTDATED),
+        (_pod("r", 0), SandboxState.READY),
+    ],
+)
+def test_which_sandbox_is_about_to_be_ready(pod: dict[str, Any], state: SandboxState) -> None:
+    assert pool_plan.state_of(pod, "now", NOW) is state
+
+
+BOTH = (SandboxState.READY, SandboxState.STARTING)
+
+
+@pytest.mark.parametrize(
+    ("limit", "attempt", "may_be_dispatched", "states"),
+    [
+        (None, 0, False, BOTH),
+        (1, 0, False, BOTH),
+        (0, 0, False, BOTH[:1]),
+        (None, 1, False, BOTH[:1]),
+        (None, 0, True, BOTH[:1]),
+    ],
+)
+def test_only_who_may_be_disrupted_waits_for_a_sandbox_that_starts(
+    limit: int | None, attempt: int, may_be_dispatched: bool, states: tuple[SandboxState, ...]
+) -> None:
+    task = Task(key="main", command="polars", max_disruption_retries=limit)
+    assert pool_plan.claimable_states(task, attempt, may_be_dispatched=may_be_dispatched) == states
+
+
+@pytest.mark.parametrize(("states", "chosen"), [(BOTH, "r1 r3 s0 s5"), (BOTH[:1], "r1 r3")])
+def test_ready_sandboxes_are_claimed_first_and_of_equals_the_oldest(
+    states: tuple[SandboxState, ...], chosen: str
+) -> None:
+    pods = [_starting(5), _pod("r", 3), _pod("o", 2), _pod("r", 1), _starting(0), _starting(6, scheduled=None)]
+    found = pool_plan.candidates(pods, pool_plan.Demand("now", states), NOW)
+    assert [pod["metadata"]["name"] for pod in found] == chosen.split()
+
+
+def test_sandboxes_that_are_delayed_count_and_are_surplus_first() -> None:
+    pods = [_starting(0, scheduled=None), _starting(1), _pod("r", 2)]
+    assert pool_plan.decide(pods, 3, "now", NOW, None).create == 0
+    assert [pod["metadata"]["name"] for pod in pool_plan.decide(pods, 2, "now", NOW, None).delete] == ["s0"]
+
+
+@pytest.mark.parametrize(
+    ("pod", "accepts"),
+    [
+        (_starting(), False),
+        (_starting(started=0), True),
+        ({**_starting(), "metadata": {"name": "own"}}, True),
+    ],
+    ids=["may be given up", "was started", "of its own"],
+)
+def test_a_sandbox_that_may_be_given_up_is_sent_nothing(pod: dict[str, Any], accepts: bool) -> None:
+    pod["status"]["podIP"] = "10.0.0.1"
+    assert accepts_workload(pod) is accepts
+    assert not accepts_workload({**pod, "status": {**pod["status"], "podIP": ""}})

@@ -1,0 +1,38 @@
+"""What keeps a run from starting its tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from icefield_crds import Flavor, Reason, Run, Workspace
+from icefield_crds.names import API_VERSION
+from icefield_operator.run import resolve, validate
+from icefield_operator.run.resolve import RunFacts
+
+WORKSPACE = Workspace.model_validate(
+    {"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": "demo", "uid": "w"}, "spec": {}}
+)
+SMALL = Flavor.model_validate({"metadata": {"name": "small"}, "spec": {"cpu": "1", "memory": "1Gi"}})
+TASKS = [
+    {"key": "a", "command": "true", "flavor": "large"},
+    {"key": "b", "command": "true", "flavor": "small", "dependsOn": ["a"]},
+]
+
+
+def _facts(status: dict[str, Any] | None) -> RunFacts:
+    metadata = {"name": "r", "namespace": "icefield-demo", "uid": "u"}
+    run = Run.model_validate({"metadata": metadata, "spec": {"tasks": TASKS}, "status": status})
+    tasks = resolve.tasks_of(run.spec, WORKSPACE)
+    return RunFacts(run, WORKSPACE, None, run.spec, tasks, {"small": SMALL})
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_missed"), [(None, True), ("pending", True), ("running", True), ("success", False), ("failed", False)]
+)
+def test_a_flavor_is_needed_until_its_task_has_ended(phase: str | None, is_missed: bool) -> None:
+    """One that is deleted while a run goes on must not keep the rest of the run from starting."""
+    tasks = [{"key": "a", "status": phase}, {"key": "b", "status": "pending"}]
+    problem = validate.find_problem(_facts({"phase": "running", "tasks": tasks} if phase else None))
+    assert (problem is not None and problem.reason is Reason.FLAVOR_NOT_FOUND) is is_missed
