@@ -79,7 +79,7 @@ class AttemptLog:
         )
         await writer.drain(self._stream, whole=True)
         # The newest archived line is gone, or even all files: later lines may be gone with them.
-        is_cut = not position.is_reached or not self._files.has_found
+        is_cut = not position.is_reached or not self._files.has_found or self._stream.misses_end
         parts = position.next_part
         if is_cut:
             parts = await self._archive.add_missing_end(parts, self.attempt)
