@@ -7,6 +7,7 @@
     workspaces/<slug>/runs/<run uid>/result.arrow           Arrow IPC stream: the result of a Polars workload
     workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
     owners/<slug>.json                                      whose data it is, out of the workspace's reach
+    deletions/<workspace uid>                               record that the data of this Workspace was deleted
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
     logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that no more parts follow: {"parts": n}
     logs/<slug>/<run uid>/<task>/<attempt>/_incomplete      marker that lines are missing in the log, which says where
@@ -36,6 +37,11 @@ def logs_prefix(workspace: str) -> str:
 def owner_key(workspace: str) -> str:
     """Return the key of the record whose data a workspace's prefixes have."""
     return f"owners/{workspace}.json"
+
+
+def deletion_key(workspace_uid: str) -> str:
+    """Return the key of the record that the data of a Workspace of this metadata.uid was deleted."""
+    return f"deletions/{workspace_uid}"
 
 
 def attempt_log_prefix(workspace: str, run_uid: str, task_key: str, attempt: int) -> str:

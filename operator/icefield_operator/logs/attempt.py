@@ -37,6 +37,8 @@ class Attempt:
     run_uid: str
     task: str
     attempt: int
+    workspace_uid: str | None = None
+    """metadata.uid of the Workspace; None where its pod does not tell, or is gone."""
 
     @property
     def prefix(self) -> str:
@@ -59,6 +61,7 @@ class Attempt:
             run_uid=owner["uid"],
             task=marks[labels.TASK],
             attempt=int(marks[labels.ATTEMPT]),
+            workspace_uid=marks.get(labels.WORKSPACE_UID),
         )
 
 
