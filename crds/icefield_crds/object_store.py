@@ -11,6 +11,7 @@
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
     logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that no more parts follow: {"parts": n}
     logs/<slug>/<run uid>/<task>/<attempt>/_incomplete      marker that lines are missing in the log, which says where
+    logs/<slug>/<run uid>/<task>/<attempt>/_start_unknown   marker that its first lines may be missing
 
 The format of archived logs is `icefield_crds.wire.log_line`.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 LOG_PART_SUFFIX = ".jsonl.gz"
 LOG_COMPLETE = "_complete"
 LOG_INCOMPLETE = "_incomplete"
+LOG_START_UNKNOWN = "_start_unknown"
 MAX_LOG_MESSAGE_BYTES = 256 * 1024
 """A longer line of a log is kept in pieces of about this size; `icefield_crds.wire.log_stream` cuts it."""
 
@@ -62,6 +64,11 @@ def log_complete_key(attempt_prefix: str) -> str:
 def log_incomplete_key(attempt_prefix: str) -> str:
     """Return the key of the marker that lines of an attempt's log are missing."""
     return f"{attempt_prefix}/{LOG_INCOMPLETE}"
+
+
+def log_start_unknown_key(attempt_prefix: str) -> str:
+    """Return the key of the marker that it is not known whether the first lines of an attempt's log are missing."""
+    return f"{attempt_prefix}/{LOG_START_UNKNOWN}"
 
 
 def tables_prefix(workspace: str) -> str:

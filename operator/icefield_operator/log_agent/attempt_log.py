@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from icefield_crds.wire.log_line import LogComplete
 from icefield_operator.logs.archive import Archive
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.logs.position import Position
@@ -83,7 +84,7 @@ class AttemptLog:
         parts = position.next_part
         if is_cut:
             parts = await self._archive.add_missing_end(parts, self.attempt)
-        await self._archive.complete(parts, lost=position.incomplete or is_cut)
+        await self._archive.complete(LogComplete(parts, position.incomplete or is_cut, position.start_unknown))
 
     def _note_progress(self) -> None:
         self._is_new = False

@@ -78,6 +78,10 @@ class FileStream:
         found, self._has_gap = self._has_gap, False
         return found
 
+    def may_miss_start(self, first: datetime, now: float) -> bool:
+        """Return whether lines before the first one may be missing (`gaps.Gaps`): where they are, it is known."""
+        return False
+
     @property
     def misses_end(self) -> bool:
         """Whether lines are missing after the last one."""

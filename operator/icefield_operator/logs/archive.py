@@ -40,6 +40,7 @@ class Archive:
         position = Position(
             complete=object_store.log_complete_key(self._prefix) in keys,
             incomplete=object_store.log_incomplete_key(self._prefix) in keys,
+            start_unknown=object_store.log_start_unknown_key(self._prefix) in keys,
             next_part=_number(parts[-1]) + 1 if parts else 0,
         )
         if not position.complete:
@@ -76,6 +77,14 @@ class Archive:
         """
         await self._put(object_store.log_incomplete_key(self._prefix), b"{}")
 
+    async def mark_start_unknown(self) -> None:
+        """Mark that it is not known whether the first lines are missing.
+
+        Raises:
+            ObjectStoreError: the store is unavailable or refuses.
+        """
+        await self._put(object_store.log_start_unknown_key(self._prefix), b"{}")
+
     async def add_missing_end(self, parts: int, attempt: Attempt) -> int:
         """Mark that the end of the log may be missing, by a line, too; return how many parts there are then.
 
@@ -93,13 +102,12 @@ class Archive:
             await self.add(parts, line)
         return parts + 1
 
-    async def complete(self, parts: int, *, lost: bool) -> None:
-        """Mark that no more than this number of parts follow; `lost`: lines are missing.
+    async def complete(self, marker: LogComplete) -> None:
+        """Mark that no more parts follow.
 
         Raises:
             ObjectStoreError: the store is unavailable or refuses.
         """
-        marker = LogComplete(parts, lost)
         await self._put(object_store.log_complete_key(self._prefix), marker.encode())
 
     async def _put(self, key: str, body: bytes, *, new: bool = False) -> None:
