@@ -135,23 +135,23 @@ class Follower:
         while True:
             try:
                 end = await self._read_to_end()
-                completion = LogComplete(end.parts, end.lost, end.start_unknown)
-                if not end.is_stored:
-                    await self._finish(end)
+                return await self._finish(end)
             except ObjectStoreError as error:
                 ERRORS.labels("object store").inc()
                 await self._back_off(error)
-            else:
-                return completion
 
-    async def _finish(self, end: _End) -> None:
+    async def _finish(self, end: _End) -> LogComplete:
+        if end.is_stored:
+            return LogComplete(end.parts, end.lost, end.start_unknown)
         parts = end.parts
         if end.is_cut:
             parts = await self.archive.add_missing_end(parts, self.attempt)
         if end.lost:
             LOST.inc()
             log.warning("Lines of the log of %s/%s are missing", self.attempt.namespace, self.attempt.pod)
-        await self.archive.complete(LogComplete(parts, end.lost, end.start_unknown))
+        completion = LogComplete(parts, end.lost, end.start_unknown)
+        await self.archive.complete(completion)
+        return completion
 
     async def _read_to_end(self) -> _End:
         """Read until a stream that was opened after the container had ended has ended.
