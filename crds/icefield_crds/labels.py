@@ -11,6 +11,8 @@ from .names import FIELD_MANAGER, GROUP
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"
 WORKSPACE = f"{GROUP}/workspace"
+WORKSPACE_UID = f"{GROUP}/workspace-uid"
+"""metadata.uid of the Workspace, on what outlives its pods elsewhere: a name may be given again."""
 JOB = f"{GROUP}/job"
 RUN = f"{GROUP}/run"
 RUN_UID = f"{GROUP}/run-uid"
@@ -47,9 +49,10 @@ def of_run_prerequisite(workspace: str, run: str, uid: str) -> dict[str, str]:
     return {**of_run_child(workspace, run), RUN_UID: uid}
 
 
-def of_task_pod(workspace: str, run: str, task_key: str, attempt: int) -> dict[str, str]:
+def of_task_pod(workspace: str, workspace_uid: str, run: str, task_key: str, attempt: int) -> dict[str, str]:
     """Return the labels of the pod of one task attempt (counted from 0)."""
-    return {**of_run_child(workspace, run), COMPONENT: TASK_COMPONENT, TASK: task_key, ATTEMPT: str(attempt)}
+    of_task = {WORKSPACE_UID: workspace_uid, COMPONENT: TASK_COMPONENT, TASK: task_key, ATTEMPT: str(attempt)}
+    return of_run_child(workspace, run) | of_task
 
 
 def of_warehouse_child(workspace: str, warehouse: str) -> dict[str, str]:
@@ -72,9 +75,12 @@ def of_warm_sandbox(workspace: str) -> dict[str, str]:
     return {**of_workspace_child(workspace), COMPONENT: SANDBOX_COMPONENT, SANDBOX: LOCAL_SANDBOX}
 
 
-def of_sandbox(workspace: str, run: str, task_key: str, attempt: int, *, cloud: bool = False) -> dict[str, str]:
+def of_sandbox(
+    workspace: str, workspace_uid: str, run: str, task_key: str, attempt: int, *, cloud: bool = False
+) -> dict[str, str]:
     """Return the labels of the sandbox that has the workload of a run, in this attempt (counted from 0)."""
-    return {**of_task_pod(workspace, run, task_key, attempt), SANDBOX: CLOUD_SANDBOX if cloud else LOCAL_SANDBOX}
+    of_pod = of_task_pod(workspace, workspace_uid, run, task_key, attempt)
+    return {**of_pod, SANDBOX: CLOUD_SANDBOX if cloud else LOCAL_SANDBOX}
 
 
 def of_application_executor(workspace: str, run: str) -> dict[str, str]:

@@ -7,9 +7,11 @@
     workspaces/<slug>/runs/<run uid>/result.arrow           Arrow IPC stream: the result of a Polars workload
     workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
     owners/<slug>.json                                      whose data it is, out of the workspace's reach
+    deletions/<workspace uid>                               record that the data of this Workspace was deleted
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
     logs/<slug>/<run uid>/<task>/<attempt>/_complete        marker that no more parts follow: {"parts": n}
     logs/<slug>/<run uid>/<task>/<attempt>/_incomplete      marker that lines are missing in the log, which says where
+    logs/<slug>/<run uid>/<task>/<attempt>/_start_unknown   marker that its first lines may be missing
 
 The format of archived logs is `icefield_crds.wire.log_line`.
 """
@@ -19,6 +21,7 @@ from __future__ import annotations
 LOG_PART_SUFFIX = ".jsonl.gz"
 LOG_COMPLETE = "_complete"
 LOG_INCOMPLETE = "_incomplete"
+LOG_START_UNKNOWN = "_start_unknown"
 MAX_LOG_MESSAGE_BYTES = 256 * 1024
 """A longer line of a log is kept in pieces of about this size; `icefield_crds.wire.log_stream` cuts it."""
 
@@ -36,6 +39,11 @@ def logs_prefix(workspace: str) -> str:
 def owner_key(workspace: str) -> str:
     """Return the key of the record whose data a workspace's prefixes have."""
     return f"owners/{workspace}.json"
+
+
+def deletion_key(workspace_uid: str) -> str:
+    """Return the key of the record that the data of a Workspace of this metadata.uid was deleted."""
+    return f"deletions/{workspace_uid}"
 
 
 def attempt_log_prefix(workspace: str, run_uid: str, task_key: str, attempt: int) -> str:
@@ -56,6 +64,11 @@ def log_complete_key(attempt_prefix: str) -> str:
 def log_incomplete_key(attempt_prefix: str) -> str:
     """Return the key of the marker that lines of an attempt's log are missing."""
     return f"{attempt_prefix}/{LOG_INCOMPLETE}"
+
+
+def log_start_unknown_key(attempt_prefix: str) -> str:
+    """Return the key of the marker that it is not known whether the first lines of an attempt's log are missing."""
+    return f"{attempt_prefix}/{LOG_START_UNKNOWN}"
 
 
 def tables_prefix(workspace: str) -> str:

@@ -157,6 +157,9 @@ class AttemptStatus(Model):
     logs_complete: Annotated[
         bool | None, Field(description="false when lines of its log are missing; the log says where.")
     ] = None
+    logs_start_unknown: Annotated[
+        bool, Field(description="Whether its log was read too late to tell whether its first lines are missing.")
+    ] = False
 
 
 class TaskStatus(Model):
@@ -275,7 +278,15 @@ def is_cancellation_requested(desired_state: str | None, annotations: Mapping[st
 
 def logs_complete(attempts: Iterable[AttemptStatus]) -> bool | None:
     """Return whether no line of the logs of these attempts is missing; None while that is not known."""
-    known = [attempt.logs_complete is not False if attempt.logs_archived else None for attempt in attempts]
+    known = [_log_complete(attempt) for attempt in attempts]
     if False in known:
         return False
     return None if not known or None in known else True
+
+
+def _log_complete(attempt: AttemptStatus) -> bool | None:
+    if not attempt.logs_archived:
+        return None
+    if attempt.logs_complete is False:
+        return False
+    return None if attempt.logs_start_unknown else True

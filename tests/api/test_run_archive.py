@@ -185,7 +185,7 @@ async def test_what_stays_in_kubernetes(past: Past) -> None:
         "metadata": {
             "name": "left",
             "namespace": past.namespace,
-            "labels": of_task_pod(past.slug, owner.metadata.name, "main", 0),
+            "labels": of_task_pod(past.slug, "w", owner.metadata.name, "main", 0),
             "ownerReferences": [{**owner.owner_reference.to_api(), "apiVersion": API_VERSION}],
         },
         "spec": {"containers": [{"name": "task", "image": "x"}], "automountServiceAccountToken": False},

@@ -18,7 +18,7 @@ import pytest
 
 from icefield_crds import labels
 from icefield_crds import object_store as layout
-from icefield_crds.wire.log_line import GAP_MESSAGE, MISSING_END_MESSAGE
+from icefield_crds.wire.log_line import GAP_MESSAGE, MISSING_END_MESSAGE, LogComplete
 from icefield_kube.errors import KubernetesError, NotFound
 from icefield_operator.logs.archive import Archive
 from icefield_operator.logs.archiver import LogArchiver
@@ -446,7 +446,7 @@ async def test_the_agent_of_the_node_archives_and_the_kubelet_is_not_asked(bench
     kubelet = Kubelet()
     async with bench.archiver(kubelet) as archiver:
         archiver.observe(bench.pod("running"))
-        await Archive(bench.store, bench.attempt.prefix).complete(3, lost=True)
+        await Archive(bench.store, bench.attempt.prefix).complete(LogComplete(3, lost=True))
         archiver.observe(bench.pod("terminated", "Succeeded"))
         await bench.wait(archiver)
         assert archiver.misses_lines(bench.attempt.run_uid, "load", 0)
@@ -470,7 +470,7 @@ async def test_a_log_is_followed_while_the_node_has_no_agent(bench: Bench, monke
         # The agent is back, and takes the rest.
         talk(kubelet, 20, 30)
         archiver.observe(bench.pod("terminated", "Succeeded"))
-        await Archive(bench.store, bench.attempt.prefix).complete(1, lost=False)
+        await Archive(bench.store, bench.attempt.prefix).complete(LogComplete(1))
         await bench.wait(archiver)
     assert (await bench.archived())[-1]["message"] == "line 19"
 

@@ -122,10 +122,10 @@ async def _has_a_sandbox(site: Site, operator: Cluster) -> None:
     metadata = {"name": "first", "namespace": site.namespace}
     made = {"apiVersion": API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"polars": polars}}
     run = Run.model_validate(await site.cluster.create(made))
-    claimed = await operator.merge_patch("Pod", site.namespace, "sandbox-1", claim(pod, run, site.slug, 0))
+    claimed = await operator.merge_patch("Pod", site.namespace, "sandbox-1", claim(pod, run, workspace, 0))
     assert claimed["metadata"]["ownerReferences"] == [run.owner_reference.to_api()]
     with pytest.raises(Conflict):
-        await operator.merge_patch("Pod", site.namespace, "sandbox-1", claim(pod, run, site.slug, 0))
+        await operator.merge_patch("Pod", site.namespace, "sandbox-1", claim(pod, run, workspace, 0))
     containers = [{**pod["spec"]["containers"][0], "image": "other"}]
     with pytest.raises(Forbidden, match="never changes what a pod runs"):
         await operator.merge_patch("Pod", site.namespace, "sandbox-1", {"spec": {"containers": containers}})

@@ -120,7 +120,7 @@ def _of_application(plane: ControlPlane) -> Driver:
     assert run.execution and run.spec.spark
     application: SparkApplication = run.spec.spark
     images = run_build.TaskImages("localhost/icefield/warehouse:1", "tini:1", "IfNotPresent")
-    of_run = run_build.RunPodContext(run, run.execution, "demo", "http://127.0.0.1:1", images)
+    of_run = run_build.RunPodContext(run, run.execution, "demo", "w", "http://127.0.0.1:1", images)
     around = spark_build.ApplicationContext(of_run, application, ("demo",))
     own = ApplicationSettings(catalog_names="demo", run_id=run.public_id, trust_store=Path("/nowhere"))
     programs = application_conf.Programs(Path(sys.executable))

@@ -106,14 +106,17 @@ class LogComplete:
     Attributes:
         parts: how many there are.
         lost: whether lines are missing.
+        start_unknown: whether it is not known if its first lines are.
     """
 
     parts: int
     lost: bool = False
+    start_unknown: bool = False
 
     def encode(self) -> bytes:
         """Return the marker's content."""
-        return json.dumps({"parts": self.parts, "lost": True} if self.lost else {"parts": self.parts}).encode()
+        marks = {"lost": self.lost, "start_unknown": self.start_unknown}
+        return json.dumps({"parts": self.parts} | {name: True for name, is_set in marks.items() if is_set}).encode()
 
     @classmethod
     def decode(cls, encoded: bytes) -> LogComplete:
@@ -123,4 +126,4 @@ class LogComplete:
             ValueError: it is no marker.
         """
         fields = as_object(json.loads(encoded), "the marker")
-        return cls(integer(fields, "parts"), boolean(fields, "lost"))
+        return cls(integer(fields, "parts"), boolean(fields, "lost"), boolean(fields, "start_unknown"))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from icefield_crds.wire.log_line import LogComplete
 from icefield_operator.logs.archive import Archive
 from icefield_operator.logs.attempt import Attempt
 from icefield_operator.logs.position import Position
@@ -79,11 +80,11 @@ class AttemptLog:
         )
         await writer.drain(self._stream, whole=True)
         # The newest archived line is gone, or even all files: later lines may be gone with them.
-        is_cut = not position.is_reached or not self._files.has_found
+        is_cut = not position.is_reached or not self._files.has_found or self._stream.misses_end
         parts = position.next_part
         if is_cut:
             parts = await self._archive.add_missing_end(parts, self.attempt)
-        await self._archive.complete(parts, lost=position.incomplete or is_cut)
+        await self._archive.complete(LogComplete(parts, position.incomplete or is_cut, position.start_unknown))
 
     def _note_progress(self) -> None:
         self._is_new = False

@@ -23,6 +23,7 @@ from icefield_operator.pod_status import container_status, started_at
 from .attempt_log import AttemptLog
 from .files import LogFiles
 from .pace import Pace
+from .removed_pods import RemovedPods
 from .stream import End, FileStream
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 DISCOVER_SECONDS = 1.0
 """How often new files are looked for: each lives for longer than the 10 s between two rotations."""
 MAX_UPLOADS = 8
+LAST_LOOK_SECONDS = 5.0
 _BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=0.5)
 
 LOGS = Gauge("icefield_log_agent_logs", "Logs that are being archived.")
@@ -56,6 +58,8 @@ class _Collected:
     files: LogFiles
     stream: FileStream
     task: asyncio.Task[None]
+    is_removed: bool = False
+    """Its pod was deleted."""
 
 
 class Collector:
@@ -75,7 +79,8 @@ class Collector:
         self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
         self._not_started: set[str] = set()
         self._logs: dict[str, _Collected] = {}
-        self._done: set[str] = set()
+        self._done: dict[str, Attempt] = {}
+        self._removed = RemovedPods(store)
         self._unreadable = False
 
     @property
@@ -95,12 +100,15 @@ class Collector:
                 self._logs[uid].stream.observe(End.ENDED)
 
     def remove(self, item: Manifest) -> None:
-        """Receive the end of a task pod; what it wrote is read to the end."""
+        """Receive the end of a task pod; what it wrote is read to the end.
+
+        What it wrote is dropped instead when its workspace was deleted with its data.
+        """
         self._remove(item["metadata"]["uid"])
 
     def retain(self, listed: Set[str], version: int) -> None:
         """Receive the uids of all task pods of the node."""
-        for uid in (self._logs.keys() | self._not_started | self._done) - listed:
+        for uid in (self._logs.keys() | self._not_started | self._done.keys()) - listed:
             self._remove(uid)
 
     async def run(self) -> None:
@@ -114,12 +122,16 @@ class Collector:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._removed.close(LAST_LOOK_SECONDS)
 
     def _remove(self, uid: str) -> None:
         self._not_started.discard(uid)
-        self._done.discard(uid)
-        if collected := self._logs.get(uid):
+        if attempt := self._done.pop(uid, None):
+            self._removed.add(uid, attempt, None)
+        elif collected := self._logs.get(uid):
+            collected.is_removed = True
             collected.stream.observe(End.REMOVED)
+            self._removed.add(uid, collected.attempt, collected.task)
 
     def _begin(self, uid: str, attempt: Attempt, started: datetime | None) -> None:
         files = LogFiles(self._folder / f"{attempt.namespace}_{attempt.pod}_{uid}" / TASK_CONTAINER, started)
@@ -145,7 +157,8 @@ class Collector:
         retrying = AsyncRetrying(retry=retry_if_exception_type(Exception), wait=_BACK_OFF, before_sleep=report)
         try:
             await retrying(each.archive_to_end)
-            self._done.add(uid)
+            if not self._logs[uid].is_removed:
+                self._done[uid] = each.attempt
         finally:
             await each.close()
             del self._logs[uid]

@@ -40,6 +40,13 @@ class CriDecoder:
         """Return the last line of a file if the runtime died while it wrote it."""
         return self.feed(b"\n") if self._rest else b""
 
+    def cut(self) -> bytes:
+        """Return the end of the last line before missing ones; nothing where it has ended."""
+        served = self.end_file()
+        if self._open is not None:
+            served, self._open = served + b"\n", None
+        return served
+
     def _serve(self, line: bytes, served: list[bytes]) -> None:
         columns = line.split(b" ", 3)
         if len(columns) == 4 and TIMESTAMP.match(columns[0]):

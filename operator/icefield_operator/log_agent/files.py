@@ -12,19 +12,17 @@ import os
 import re
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from .cri import time_of
+from .damaged import DAMAGED, read_to_damage
 
 _NAME = re.compile(r"(?P<restarts>\d+)\.log(?:\.(?P<rotated>\d{8}-\d{6}))?(?P<gz>\.gz)?$")
 _HEAD_BYTES = 64
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
-"""What reading a compressed file raises that a node left which lost power."""
 MANY_ROTATED = 4
 """So many renamed files are what containerLogMaxFiles, 5, leaves: there may have been earlier ones."""
 ROTATED = timedelta(seconds=9)
@@ -45,6 +43,7 @@ class LogFile:
         raw: the open file itself.
         offset: how many bytes of it, uncompressed, were read.
         is_after_gap: files before it were given up.
+        is_damaged: it is damaged behind what was read, or will be read next.
     """
 
     file: BinaryIO
@@ -53,6 +52,8 @@ class LogFile:
     raw: BinaryIO
     offset: int = 0
     is_after_gap: bool = False
+    is_damaged: bool = False
+    _before_damage: bytes = b""
 
     @property
     def is_compressed(self) -> bool:
@@ -71,8 +72,13 @@ class LogFile:
         return abs(time.time() - os.fstat(self.raw.fileno()).st_mtime)
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, at most so many; nothing at the present end."""
-        data = self.file.read(size)
+        """Return the next bytes, at most so many; nothing at the present end, or where it is damaged."""
+        try:
+            data = b"" if self.is_damaged else self.file.read(size)
+        except DAMAGED:
+            self.is_damaged, self._before_damage = True, read_to_damage(self.raw, self.offset)
+        if self.is_damaged:
+            data, self._before_damage = self._before_damage[:size], self._before_damage[size:]
         self.offset += len(data)
         return data
 
@@ -80,6 +86,7 @@ class LogFile:
         """Read from the start again."""
         self.file.seek(0)
         self.offset = 0
+        self.is_damaged = False
 
     def close(self) -> None:
         """Close it; its space is free when it was deleted."""
@@ -153,19 +160,19 @@ class LogFiles:
             return False
         file: BinaryIO = gzip.GzipFile(fileobj=raw) if entry.name.endswith(".gz") else raw  # type: ignore[assignment]
         # The time of its first line tells a file from all others, renamed or compressed.
-        try:
-            begins = time_of(file.read(_HEAD_BYTES))
-            file.seek(0)
-        except _DAMAGED:
-            raw.close()
+        opened = LogFile(file, order, _UNKNOWN, raw)
+        begins = time_of(opened.read(_HEAD_BYTES))
+        if begins is None and opened.is_damaged:
+            opened.close()
             self.misses_files = True
             return True
         if begins is None or begins in self._begins:
-            raw.close()
+            opened.close()
             self._rename(begins, order)
             return begins is not None
+        opened.rewind()
+        opened.begins = begins
         self._begins.add(begins)
-        opened = LogFile(file, order, begins, raw)
         if self._files and order < self._files[self._current].order:
             self.misses_files = True  # it could not be opened before, and its turn is over
             opened.close()
@@ -191,6 +198,12 @@ class LogFiles:
     def has_next(self) -> bool:
         """Whether there is a file after the current one."""
         return self._current + 1 < len(self._files)
+
+    @property
+    def is_before_gap(self) -> bool:
+        """Whether files after the current one were given up, and there is one after them."""
+        with self._lock:
+            return self.has_next and self._files[self._current + 1].is_after_gap
 
     def advance(self) -> LogFile:
         """Go on to the next file and return it."""
@@ -241,5 +254,6 @@ class LogFiles:
             self._current = 0
 
 
+_UNKNOWN = datetime.max.replace(tzinfo=UTC)
 _NEWEST = "~"
 """Sorts after the times of renamed files."""

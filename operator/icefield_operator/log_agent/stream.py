@@ -78,6 +78,15 @@ class FileStream:
         found, self._has_gap = self._has_gap, False
         return found
 
+    def may_miss_start(self, first: datetime, now: float) -> bool:
+        """Return whether lines before the first one may be missing (`gaps.Gaps`): where they are, it is known."""
+        return False
+
+    @property
+    def misses_end(self) -> bool:
+        """Whether lines are missing after the last one."""
+        return self._has_gap or self._files.misses_files
+
     async def readany(self) -> bytes:
         """Return what was written, at least a byte; nothing at the end of the log.
 
@@ -120,17 +129,21 @@ class FileStream:
             self._pace.spend(len(data))
             self._quiet_since, self._wait = None, FIRST_WAIT
             return self._decoder.feed(data), True
+        if file.is_damaged:
+            if rest := self._decoder.cut():
+                return rest, True
+            self._has_gap = True
         if self._files.has_next and (file.is_compressed or file.age_seconds > SETTLED_SECONDS):
-            rest = self._decoder.end_file()
+            if rest := self._decoder.cut() if self._files.is_before_gap else self._decoder.end_file():
+                return rest, True  # before a gap that the next file begins with
             self._begin(self._files.advance())
-            return rest, True
+            return b"", True
         if self._end is not End.RUNNING:
             self._files.discover()
         return b"", False
 
     def _begin(self, file: LogFile) -> None:
         if file.is_after_gap:
-            self._decoder = CriDecoder()
             self._has_gap = True
 
     def _is_over(self) -> bool:

@@ -40,6 +40,7 @@ class Archive:
         position = Position(
             complete=object_store.log_complete_key(self._prefix) in keys,
             incomplete=object_store.log_incomplete_key(self._prefix) in keys,
+            start_unknown=object_store.log_start_unknown_key(self._prefix) in keys,
             next_part=_number(parts[-1]) + 1 if parts else 0,
         )
         if not position.complete:
@@ -65,7 +66,7 @@ class Archive:
             ObjectStoreError: the store is unavailable or refuses.
         """
         body = await asyncio.to_thread(compress_part, records)
-        await self._store.put(object_store.log_part_key(self._prefix, number), body, new=True)
+        await self._put(object_store.log_part_key(self._prefix, number), body, new=True)
         return len(body)
 
     async def mark_incomplete(self) -> None:
@@ -74,7 +75,15 @@ class Archive:
         Raises:
             ObjectStoreError: the store is unavailable or refuses.
         """
-        await self._store.put(object_store.log_incomplete_key(self._prefix), b"{}")
+        await self._put(object_store.log_incomplete_key(self._prefix), b"{}")
+
+    async def mark_start_unknown(self) -> None:
+        """Mark that it is not known whether the first lines are missing.
+
+        Raises:
+            ObjectStoreError: the store is unavailable or refuses.
+        """
+        await self._put(object_store.log_start_unknown_key(self._prefix), b"{}")
 
     async def add_missing_end(self, parts: int, attempt: Attempt) -> int:
         """Mark that the end of the log may be missing, by a line, too; return how many parts there are then.
@@ -93,14 +102,22 @@ class Archive:
             await self.add(parts, line)
         return parts + 1
 
-    async def complete(self, parts: int, *, lost: bool) -> None:
-        """Mark that no more than this number of parts follow; `lost`: lines are missing.
+    async def complete(self, marker: LogComplete) -> None:
+        """Mark that no more parts follow.
 
         Raises:
             ObjectStoreError: the store is unavailable or refuses.
         """
-        marker = LogComplete(parts, lost)
-        await self._store.put(object_store.log_complete_key(self._prefix), marker.encode())
+        await self._put(object_store.log_complete_key(self._prefix), marker.encode())
+
+    async def _put(self, key: str, body: bytes, *, new: bool = False) -> None:
+        """Write an object; once cancelled, this ends when the write has: nothing is written after that."""
+        writing = asyncio.ensure_future(self._store.put(key, body, new=new))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.gather(writing, return_exceptions=True)
+            raise
 
     async def _records(self, key: str) -> list[bytes]:
         body = await self._store.get(key)

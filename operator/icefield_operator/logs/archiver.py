@@ -13,12 +13,13 @@ from cachetools import LRUCache
 from prometheus_client import Gauge
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_fixed
 
+from icefield_crds.wire.log_line import LogComplete
 from icefield_kube.client import Manifest
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import ObjectStore
 
 from .archive import Archive
-from .attempt import Attempt, ContainerState, container_state, node_of
+from .attempt import UNKNOWN_LIFETIME, Attempt, ContainerState, Lifetime, container_state, lifetime_of, node_of
 from .follower import Follower, LogSource
 from .node_agents import NodeAgents
 
@@ -78,6 +79,10 @@ class LogArchive(Protocol):
         """Return whether lines of such a log are missing."""
         ...
 
+    def has_unknown_start(self, run_uid: str, task: str, attempt: int) -> bool:
+        """Return whether it is not known if the first lines of such a log are missing."""
+        ...
+
     def observe_gone(self, attempt: Attempt, state: ContainerState = ContainerState.ENDED) -> None:
         """Record that the pod of an attempt is gone, and what its container came to."""
         ...
@@ -110,7 +115,7 @@ class LogArchiver:
         self._questions = asyncio.Semaphore(MAX_QUESTIONS)
         self._logs: dict[_Key, tuple[_Log, asyncio.Task[None]]] = {}
         self._not_started: LRUCache[_Key, None] = LRUCache(REMEMBERED)
-        self._complete: LRUCache[_Key, bool] = LRUCache(REMEMBERED)
+        self._complete: LRUCache[_Key, LogComplete] = LRUCache(REMEMBERED)
 
     def observe(self, pod: Manifest) -> None:
         """Observe the current state of a task pod; idempotent, for every event and resync."""
@@ -121,7 +126,7 @@ class LogArchiver:
         if state is ContainerState.NOT_STARTED:
             self._not_started[_key_of(attempt)] = None
         else:
-            self._archive(attempt, state, node_of(pod))
+            self._archive(attempt, state, node_of(pod), lifetime_of(pod))
 
     def observe_gone(self, attempt: Attempt, state: ContainerState = ContainerState.ENDED) -> None:
         """Record that an attempt's pod is gone: what an agent holds of its log, or is archived, is all there is."""
@@ -136,7 +141,13 @@ class LogArchiver:
 
     def misses_lines(self, run_uid: str, task: str, attempt: int) -> bool:
         """Return whether lines of this attempt's archived log are known to be missing."""
-        return self._complete.get(_Key(run_uid, task, attempt), False)
+        completion = self._complete.get(_Key(run_uid, task, attempt))
+        return completion is not None and completion.lost
+
+    def has_unknown_start(self, run_uid: str, task: str, attempt: int) -> bool:
+        """Return whether it is not known if the first lines of this attempt's archived log are missing."""
+        completion = self._complete.get(_Key(run_uid, task, attempt))
+        return completion is not None and completion.start_unknown
 
     async def abandon(self, workspace: str) -> None:
         """Stop archiving logs of a workspace that is being deleted; nothing more is written below its prefix."""
@@ -155,19 +166,21 @@ class LogArchiver:
         finally:
             await _stop([task for _, task in self._logs.values()])
 
-    def _archive(self, attempt: Attempt, state: ContainerState, node: str | None) -> None:
+    def _archive(
+        self, attempt: Attempt, state: ContainerState, node: str | None, lifetime: Lifetime = UNKNOWN_LIFETIME
+    ) -> None:
         key = _key_of(attempt)
         if key in self._complete:
             return
         if present := self._logs.get(key):
-            present[0].follower.observe(state)
+            present[0].follower.observe(state, lifetime)
             if node is None:
                 present[0].patience = min(present[0].patience, PATIENCE_WITH_GONE)
             present[0].changed.set()
             return
         is_new = self._not_started.pop(key, self) is None
         archive = Archive(self._store, attempt.prefix)
-        follower = Follower(attempt, archive, self._source, self._uploads, state, is_new=is_new)
+        follower = Follower(attempt, archive, self._source, self._uploads, state, lifetime, is_new=is_new)
         each = _Log(follower, node or self._any_agent(), PATIENCE if node else PATIENCE_WITH_GONE)
         self._logs[key] = (each, asyncio.create_task(self._archive_and_report(key, each)))
         FOLLOWERS.set(len(self._logs))
@@ -184,22 +197,22 @@ class LogArchiver:
             FOLLOWERS.set(len(self._logs))
         self._on_complete(each.attempt.namespace, each.attempt.run)
 
-    async def _until_archived(self, each: _Log) -> bool:
-        """Return once a log is archived: whether lines of it are missing."""
-        lost: bool | None = None
-        while lost is None:
+    async def _until_archived(self, each: _Log) -> LogComplete:
+        """Return once a log is archived."""
+        completion: LogComplete | None = None
+        while completion is None:
             # Both may write at once: a part is written only where there is none, by whoever comes first.
             if self._agent_works(each):
-                lost = await self._ask_for_completion(each)
+                completion = await self._ask_for_completion(each)
             else:
-                lost = await self._until_agent_works(each, self._follow(each.follower))
-        return lost
+                completion = await self._until_agent_works(each, self._follow(each.follower))
+        return completion
 
     def _agent_works(self, each: _Log) -> bool:
         return each.patience > 0 and each.follower.has_started and self._agents.work_on(each.node)
 
-    async def _ask_for_completion(self, each: _Log) -> bool | None:
-        """Wait until an agent has completed a log: whether lines of it are missing. None: the agent is gone."""
+    async def _ask_for_completion(self, each: _Log) -> LogComplete | None:
+        """Wait until an agent has completed a log. None: the agent is gone."""
         delay = FIRST_QUESTION
         while self._agent_works(each):
             each.changed.clear()
@@ -214,13 +227,13 @@ class LogArchiver:
                 log.info("Cannot ask for the log of %s/%s: %s", each.attempt.namespace, each.attempt.pod, error)
             else:
                 if completion:
-                    return completion.lost
+                    return completion
                 each.patience -= delay
             delay = min(delay * 2, LAST_QUESTION)
         return None
 
-    async def _until_agent_works(self, each: _Log, following: Coroutine[Any, Any, bool]) -> bool | None:
-        """Follow a log to its end: whether lines of it are missing. None: an agent took over."""
+    async def _until_agent_works(self, each: _Log, following: Coroutine[Any, Any, LogComplete]) -> LogComplete | None:
+        """Follow a log to its end. None: an agent took over."""
         task = asyncio.create_task(following)
         try:
             while not self._agent_works(each):
@@ -234,7 +247,7 @@ class LogArchiver:
         finally:
             await _stop([task])
 
-    async def _follow(self, follower: Follower) -> bool:
+    async def _follow(self, follower: Follower) -> LogComplete:
         def report(attempt: RetryCallState) -> None:
             error = attempt.outcome.exception() if attempt.outcome else None
             name = f"{follower.attempt.namespace}/{follower.attempt.pod}"

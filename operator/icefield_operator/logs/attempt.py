@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from icefield_crds import labels, object_store
+from icefield_operator.pod_status import started_at, time_of
 
 TASK_CONTAINER = "task"
 _NEVER_RAN = frozenset({"StartError", "ContainerCannotRun"})
@@ -37,6 +39,8 @@ class Attempt:
     run_uid: str
     task: str
     attempt: int
+    workspace_uid: str | None = None
+    """metadata.uid of the Workspace; None where its pod does not tell, or is gone."""
 
     @property
     def prefix(self) -> str:
@@ -59,7 +63,26 @@ class Attempt:
             run_uid=owner["uid"],
             task=marks[labels.TASK],
             attempt=int(marks[labels.ATTEMPT]),
+            workspace_uid=marks.get(labels.WORKSPACE_UID),
         )
+
+
+class Lifetime(NamedTuple):
+    """When a container started and ended, as far as that is known."""
+
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+UNKNOWN_LIFETIME = Lifetime()
+
+
+def lifetime_of(pod: Mapping[str, Any]) -> Lifetime:
+    """Return when the task's container started and ended; not known of a sandbox, which waits for its task, silent."""
+    if labels.SANDBOX in (pod["metadata"].get("labels") or {}):
+        return UNKNOWN_LIFETIME
+    state = _task_state(pod)
+    return Lifetime(started_at(state), time_of((state.get("terminated") or {}).get("finishedAt")))
 
 
 def node_of(pod: Mapping[str, Any]) -> str | None:
@@ -72,9 +95,7 @@ def container_state(pod: Mapping[str, Any]) -> ContainerState:
     """Return the state of the task's container."""
     status = pod.get("status") or {}
     over = status.get("phase") in ("Succeeded", "Failed")
-    containers = status.get("containerStatuses") or []
-    container: Mapping[str, Any] = next((c for c in containers if c["name"] == TASK_CONTAINER), {})
-    state = container.get("state") or {}
+    state = _task_state(pod)
     # A container that never ran is also reported as terminated: without an id once its pod was given up, or because its
     # command could not be executed.
     ended = state.get("terminated") or {}
@@ -83,3 +104,9 @@ def container_state(pod: Mapping[str, Any]) -> ContainerState:
     if "running" in state:
         return ContainerState.ENDED if over else ContainerState.STARTED
     return ContainerState.NEVER_STARTED if over or "terminated" in state else ContainerState.NOT_STARTED
+
+
+def _task_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
+    container: Mapping[str, Any] = next((c for c in containers if c["name"] == TASK_CONTAINER), {})
+    return container.get("state") or {}

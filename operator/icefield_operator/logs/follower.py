@@ -15,13 +15,14 @@ from typing import NamedTuple, Protocol
 import aiohttp
 from prometheus_client import Counter
 
+from icefield_crds.wire.log_line import LogComplete
 from icefield_kube.errors import KubernetesError, NotFound
 from icefield_operator.objectstore.config import ObjectStoreError
 from icefield_operator.objectstore.store import AlreadyExistsError
 
 from .archive import Archive
-from .attempt import Attempt, ContainerState
-from .gaps import RotationGaps
+from .attempt import UNKNOWN_LIFETIME, Attempt, ContainerState, Lifetime
+from .gaps import RotationGaps, Watch
 from .position import Position
 from .writer import FIRST_BACKOFF, LAST_BACKOFF, LogUnavailableError, Stream, Writer
 
@@ -67,6 +68,8 @@ class _End(NamedTuple):
     """Whether its end is, or may be, among them."""
     is_stored: bool = False
     """Whether there is nothing left to store."""
+    start_unknown: bool = False
+    """Whether it is not known if its first lines are missing."""
 
 
 class Follower:
@@ -79,6 +82,7 @@ class Follower:
         source: LogSource,
         uploads: asyncio.Semaphore,
         state: ContainerState,
+        lifetime: Lifetime = UNKNOWN_LIFETIME,
         *,
         is_new: bool = False,
     ) -> None:
@@ -90,6 +94,7 @@ class Follower:
             source: where from.
             uploads: bounds how many parts are compressed and uploaded at once, over all followers.
             state: the state of the container.
+            lifetime: when it started and ended.
             is_new: it is known that nothing is archived yet.
         """
         self.attempt = attempt
@@ -97,6 +102,8 @@ class Follower:
         self._source = source
         self._uploads = uploads
         self._state = state
+        self._lifetime = lifetime
+        self._watch = Watch(lifetime.started_at)
         self._is_new = is_new
         self._changed = asyncio.Event()
         self._failures = 0
@@ -112,8 +119,10 @@ class Follower:
         """Whether the container has."""
         return self._state is not ContainerState.STARTED
 
-    def observe(self, state: ContainerState) -> None:
-        """Take in the state of the container."""
+    def observe(self, state: ContainerState, lifetime: Lifetime = UNKNOWN_LIFETIME) -> None:
+        """Take in the state of the container, and when it started and ended."""
+        if lifetime.ended_at is not None:
+            self._lifetime = lifetime
         if state is not self._state:
             self._state = state
             self._failures = 0
@@ -121,27 +130,28 @@ class Follower:
             if self._writer:
                 self._writer.expect_end()
 
-    async def follow(self) -> bool:
-        """Return once the log is archived, or the rest of it is lost; whether lines of it are missing."""
+    async def follow(self) -> LogComplete:
+        """Return once the log is archived, or the rest of it is lost."""
         while True:
             try:
                 end = await self._read_to_end()
-                if not end.is_stored:
-                    await self._finish(end)
+                return await self._finish(end)
             except ObjectStoreError as error:
                 ERRORS.labels("object store").inc()
                 await self._back_off(error)
-            else:
-                return end.lost
 
-    async def _finish(self, end: _End) -> None:
+    async def _finish(self, end: _End) -> LogComplete:
+        if end.is_stored:
+            return LogComplete(end.parts, end.lost, end.start_unknown)
         parts = end.parts
         if end.is_cut:
             parts = await self.archive.add_missing_end(parts, self.attempt)
         if end.lost:
             LOST.inc()
             log.warning("Lines of the log of %s/%s are missing", self.attempt.namespace, self.attempt.pod)
-        await self.archive.complete(parts, lost=end.lost)
+        completion = LogComplete(parts, end.lost, end.start_unknown)
+        await self.archive.complete(completion)
+        return completion
 
     async def _read_to_end(self) -> _End:
         """Read until a stream that was opened after the container had ended has ended.
@@ -155,7 +165,9 @@ class Follower:
             self._changed.clear()
             position = Position() if self._is_new else await self.archive.position()
             if position.complete:
-                return _End(position.next_part, position.incomplete, is_stored=True)
+                return _End(
+                    position.next_part, position.incomplete, is_stored=True, start_unknown=position.start_unknown
+                )
             if self._state is ContainerState.NEVER_STARTED:
                 # If parts exist it did start, and its end is no longer known (a node that restarted).
                 return _end_at(position, is_cut=position.next_part > 0)
@@ -173,14 +185,23 @@ class Follower:
             else:
                 if ended and (position.is_reached or self._failures >= CONFIRMATIONS):
                     # That the last archived line is gone from the log tells that later ones may be, too.
+                    self._judge_empty_log(position)
                     return _end_at(position, is_cut=not position.is_reached)
                 await self._back_off(None, at_least=0.0 if self.has_ended else END_IS_TOLD_WITHIN)
+
+    def _judge_empty_log(self, position: Position) -> None:
+        ended_at, now = self._lifetime.ended_at, asyncio.get_running_loop().time()
+        if position.is_at_start and ended_at is not None:
+            position.start_unknown = self._watch.may_miss_start(ended_at, now)
 
     async def _read(self, position: Position, *, follow: bool) -> None:
         attempt = self.attempt
         source = self._source(attempt.namespace, attempt.pod, follow=follow, since_time=position.since_time)
+        now = asyncio.get_running_loop().time
         async with source as stream:
-            gaps = RotationGaps(position.overlap_bytes * OVERLAPS_KEPT)
+            opened_at = now()
+            self._watch.open(opened_at)
+            gaps = RotationGaps(position.overlap_bytes * OVERLAPS_KEPT, self._watch)
             self._writer = Writer(self.archive, position, attempt, self._uploads, gaps, on_archived=self._note_progress)
             if follow and self.has_ended:
                 self._writer.expect_end()
@@ -190,7 +211,11 @@ class Follower:
                 self._is_new = False
                 raise
             finally:
+                self._watch.close(now())
                 self._writer = None
+                if follow and now() - opened_at >= LAST_BACKOFF:
+                    # A connection without a byte is given up now and then; a silent log must not be left alone long.
+                    self._failures = 0
 
     def _note_progress(self) -> None:
         self._failures = 0
@@ -222,4 +247,5 @@ class Follower:
 def _end_at(position: Position, *, is_cut: bool) -> _End:
     lost = position.incomplete or is_cut
     # Of a log without a line nothing is stored: the status of the Run records that it is archived.
-    return _End(position.next_part, lost, is_cut, is_stored=position.next_part == 0 and not lost)
+    is_stored = position.is_at_start and not lost
+    return _End(position.next_part, lost, is_cut, is_stored, position.start_unknown)

@@ -36,6 +36,8 @@ class Position:
     """There is nothing left to archive."""
     incomplete: bool = False
     """Lines are missing."""
+    start_unknown: bool = False
+    """It is not known whether the first lines are missing."""
     next_part: int = 0
     since: datetime | None = None
     """Read lines from then on; whole seconds, as the kubelet takes no finer ones. None: from the start."""
@@ -50,6 +52,11 @@ class Position:
     def since_time(self) -> str | None:
         """`since` as the kubelet takes it."""
         return self.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if self.since else None
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether nothing is archived."""
+        return self.next_part == 0
 
     @property
     def is_reached(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 import aiohttp
@@ -152,6 +153,8 @@ class Writer:
         if verdict is Verdict.ARCHIVED:
             return
         timestamp = timestamp_text_of(record)
+        if self._position.is_at_start and not self._records:
+            await self._judge_start(timestamp)
         skipped = self._gaps.is_before(timestamp, len(record), _now())
         if verdict is Verdict.NEW_AFTER_GAP or skipped:
             await self._mark_gap(timestamp)
@@ -167,6 +170,11 @@ class Writer:
         if self._position.since is None or self._encoder.has_begun or is_refusal:
             await self._flush()
             raise LogUnavailableError(words[:500].decode(errors="replace"))
+
+    async def _judge_start(self, timestamp: str) -> None:
+        if not self._position.start_unknown and self._gaps.may_miss_start(datetime.fromisoformat(timestamp), _now()):
+            await self._until_stored(self._archive.mark_start_unknown)
+            self._position.start_unknown = True
 
     async def _mark_gap(self, timestamp: str) -> None:
         if not self._position.incomplete:

@@ -48,6 +48,8 @@ class RunPodContext:
     execution: Execution
     workspace: str
     """The workspace's slug."""
+    workspace_uid: str
+    """The workspace's metadata.uid."""
     api_url: str
     images: TaskImages
 
@@ -80,7 +82,9 @@ def pod(context: RunPodContext, task: Task, attempt: int, flavor: Flavor, deadli
     """
     run, foreign = context.run, task.image is not None and task.image != context.images.runtime
     metadata = metadata_of(run, context.workspace, names.pod_name(run.metadata.name, task.key, attempt))
-    metadata["labels"] = labels.of_task_pod(context.workspace, run.metadata.name, task.key, attempt)
+    metadata["labels"] = labels.of_task_pod(
+        context.workspace, context.workspace_uid, run.metadata.name, task.key, attempt
+    )
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         **pod_spec.restricted_pod(),

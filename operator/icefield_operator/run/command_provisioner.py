@@ -42,8 +42,10 @@ class CommandProvisioner(PodProvisioner):
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
         """Create the pod of an attempt."""
-        slug, settings = start.workspace.metadata.name, self._pod_settings
-        context = build.RunPodContext(start.facts.run, start.execution, slug, settings.api_url, settings.images)
+        workspace, settings = start.workspace.metadata, self._pod_settings
+        context = build.RunPodContext(
+            start.facts.run, start.execution, workspace.name, workspace.uid, settings.api_url, settings.images
+        )
         flavor = start.facts.flavors[start.task.flavor or ""]
         pod = build.pod(context, start.task, start.attempt, flavor, start.deadline_seconds)
         return await self._cluster.create_or_adopt(pod)

@@ -19,7 +19,10 @@ def record_archived_logs(status: RunStatus, run_uid: str, logs: LogArchive) -> R
         if not logs.is_complete(run_uid, key, attempt.attempt):
             return attempt
         complete = False if logs.misses_lines(run_uid, key, attempt.attempt) else None
-        return attempt.model_copy(update={"logs_archived": True, "logs_complete": complete})
+        is_unknown = logs.has_unknown_start(run_uid, key, attempt.attempt)
+        return attempt.model_copy(
+            update={"logs_archived": True, "logs_complete": complete, "logs_start_unknown": is_unknown}
+        )
 
     tasks = [
         task.model_copy(update={"attempts": [mark(task.key, attempt) for attempt in task.attempts]})

@@ -52,6 +52,7 @@ class PodObserver:
             start_time=start_time,
             logs_archived=recorded.logs_archived if recorded else False,
             logs_complete=recorded.logs_complete if recorded else None,
+            logs_start_unknown=recorded.logs_start_unknown if recorded else False,
         )
         ended = attempt_end.end_of(pod, recorded, context, reads_termination_message=self.reads_termination_message)
         if ended is not None:

@@ -68,14 +68,12 @@ class SandboxBuilder:
         pod = self._pod(metadata, DEFAULT_VCPUS, cloud=False)
         return {**pod, "spec": _as_warm(pod["spec"])}
 
-    def cold(self, run: Run, workload: PolarsWorkload, workspace: str, attempt: int) -> Manifest:
+    def cold(self, run: Run, workload: PolarsWorkload, workspace: Workspace, attempt: int) -> Manifest:
         """Return the sandbox of one attempt of a run."""
         metadata = {
             "name": names.pod_name(run.metadata.name, SINGLE_COMMAND_KEY, attempt),
             "namespace": run.metadata.namespace,
-            "labels": labels.of_sandbox(
-                workspace, run.metadata.name, SINGLE_COMMAND_KEY, attempt, cloud=workload.distributed
-            ),
+            "labels": _labels(run, workspace, attempt, cloud=workload.distributed),
             "ownerReferences": [run.owner_reference.to_api()],
         }
         return self._pod(metadata, workload.vcpus, cloud=workload.distributed)
@@ -134,17 +132,22 @@ def _as_warm(spec: Manifest) -> Manifest:
     return {**spec, "priorityClassName": names.WARM_PRIORITY_CLASS}
 
 
-def claim(pod: Manifest, run: Run, workspace: str, attempt: int) -> Manifest:
+def claim(pod: Manifest, run: Run, workspace: Workspace, attempt: int) -> Manifest:
     """Return the merge patch that assigns a sandbox to an attempt of a run; it fails if the pod has changed."""
     metadata = pod["metadata"]
     return {
         "metadata": {
             "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"],
-            "labels": labels.of_sandbox(workspace, run.metadata.name, SINGLE_COMMAND_KEY, attempt),
+            "labels": _labels(run, workspace, attempt),
             "ownerReferences": [run.owner_reference.to_api()],
         }
     }
+
+
+def _labels(run: Run, workspace: Workspace, attempt: int, *, cloud: bool = False) -> dict[str, str]:
+    metadata, name = workspace.metadata, run.metadata.name
+    return labels.of_sandbox(metadata.name, metadata.uid, name, SINGLE_COMMAND_KEY, attempt, cloud=cloud)
 
 
 def _env(vcpus: int, memory: int, token_sha256: str) -> list[dict[str, Any]]:

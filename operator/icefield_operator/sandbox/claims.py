@@ -80,7 +80,7 @@ class Claims:
             if found is None:
                 break
             self._unconfirmed[key] = run.metadata.uid
-            patch = build.claim(found, run, workspace.metadata.name, attempt)
+            patch = build.claim(found, run, workspace, attempt)
             try:
                 claimed = await self._cluster.merge_patch(Kind.POD, workspace.namespace, name, patch)
             except (Conflict, NotFound, Invalid) as error:

@@ -88,7 +88,7 @@ class SandboxProvisioner(PodProvisioner):
         if claimed := await self._claim(start, spec):
             self._note(run, _SandboxRequest(_kind_of(claimed), since))
             return claimed
-        manifest = self._builder.cold(run, spec, workspace.metadata.name, start.attempt)
+        manifest = self._builder.cold(run, spec, workspace, start.attempt)
         try:
             made = await self._cluster.create_or_adopt(manifest)
         except Forbidden:

@@ -91,7 +91,9 @@ def pod(context: ApplicationContext, task: Task, attempt: int, deadline_seconds:
     """
     run, workspace = context.of_run.run, context.of_run.workspace
     metadata = run_build.metadata_of(run, workspace, names.pod_name(run.metadata.name, task.key, attempt))
-    metadata["labels"] = labels.of_task_pod(workspace, run.metadata.name, task.key, attempt)
+    metadata["labels"] = labels.of_task_pod(
+        workspace, context.of_run.workspace_uid, run.metadata.name, task.key, attempt
+    )
     config = {"name": names.spark_executor_config_map(run.metadata.name)}
     spec: dict[str, Any] = {
         **pod_spec.restricted_pod(),

@@ -100,8 +100,8 @@ class SparkProvisioner(PodProvisioner):
         run, execution, workspace, settings = facts.run, facts.execution, facts.workspace, self._pod_settings
         if execution is None or workspace is None or run.spec.spark is None:
             return None
-        slug = workspace.metadata.name
-        of_run = run_build.RunPodContext(run, execution, slug, settings.api_url, settings.images)
+        name, uid = workspace.metadata.name, workspace.metadata.uid
+        of_run = run_build.RunPodContext(run, execution, name, uid, settings.api_url, settings.images)
         return build.ApplicationContext(of_run, run.spec.spark, workspace.catalog_names)
 
 

@@ -16,6 +16,7 @@ from icefield_operator.cluster import Cluster
 from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.objectstore.access import Users
 from icefield_operator.objectstore.config import ObjectStoreError
+from icefield_operator.objectstore.deletions import delete_data
 from icefield_operator.objectstore.store import ObjectStore
 
 from . import build, resolve, status
@@ -122,19 +123,11 @@ class Cleanup:
         if is_kept:
             await self._ownership.leave(workspace, "retained as its deletionPolicy said")
             return None
-        if not await self._delete_objects(slug):
+        prefixes = [f"{prefix}/" for prefix in (object_store.workspace_prefix(slug), object_store.logs_prefix(slug))]
+        if not await delete_data(self._store, workspace.metadata.uid, prefixes, BATCHES_PER_PASS):
             return Remaining(Reason.DELETING_OBJECTS, "deleting objects", Progress.MADE)
         await self._ownership.release(slug)
         return None
-
-    async def _delete_objects(self, slug: str) -> bool:
-        for _ in range(BATCHES_PER_PASS):
-            deleted = 0
-            for prefix in (object_store.workspace_prefix(slug), object_store.logs_prefix(slug)):
-                deleted += await self._store.delete_some(f"{prefix}/")
-            if deleted == 0:
-                return True
-        return False
 
     async def _give_up(self, workspace: Workspace, left: str, now: datetime) -> None:
         message = f"given up after {self._limit} without progress: {left}"

@@ -55,7 +55,10 @@ class DataOwnership:
             owner = Owner(uid if has_keys or not await self._has_objects(slug) else UNRECORDED)
             if not await self._create(slug, owner):
                 return Problem(Reason.IN_PROGRESS, "its data was just claimed by another client", stalled=False)
-        if owner.uid != uid and workspace.spec.adopt_data_of == owner.uid:
+        is_adopted = owner.uid != uid and workspace.spec.adopt_data_of == owner.uid
+        # A log agent may have written there for a moment (deletions.py).
+        is_gone = owner.uid == UNRECORDED and not await self._has_objects(slug)
+        if is_adopted or is_gone:
             owner = Owner(uid)
             await self._write(slug, owner)
         return None if owner.uid == uid else Problem(Reason.DATA_LEFT_BEHIND, describe(slug, owner))

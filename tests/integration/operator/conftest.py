@@ -54,6 +54,9 @@ class NotedLogs:
     def is_complete(self, run_uid: str, task: str, attempt: int) -> bool:
         return (run_uid, task, attempt) in self.complete
 
+    def has_unknown_start(self, run_uid: str, task: str, attempt: int) -> bool:
+        return False
+
     def misses_lines(self, run_uid: str, task: str, attempt: int) -> bool:
         return (run_uid, task, attempt) in self.incomplete
 

@@ -85,7 +85,10 @@ async def test_a_warm_sandbox_is_claimed_and_another_made_in_its_place(place: Pl
     pod = await place.cluster.get("Pod", place.namespace, sandbox.pod)
     assert pod is not None
     assert [owner["kind"] for owner in pod["metadata"]["ownerReferences"]] == ["Run"]
-    assert pod["metadata"]["labels"] == labels.of_sandbox(place.workspace, "second", "main", 0)
+    workspace = await place.cluster.get("Workspace", None, place.workspace)
+    assert workspace is not None
+    owner = workspace["metadata"]["uid"]
+    assert pod["metadata"]["labels"] == labels.of_sandbox(place.workspace, owner, "second", "main", 0)
     sandbox.end()
     run = await place.phase("second", "success")
     (attempt,) = run.status.tasks[0].attempts

@@ -8,6 +8,7 @@ from icefield_crds import AttemptStatus, TaskPhase
 from icefield_crds.run import logs_complete
 
 ARCHIVED = {"logs_archived": True}
+UNKNOWN = {"logs_archived": True, "logs_start_unknown": True}
 LOST = {"logs_archived": True, "logs_complete": False}
 
 
@@ -19,6 +20,9 @@ LOST = {"logs_archived": True, "logs_complete": False}
         ([ARCHIVED], True),
         ([ARCHIVED, {}], None),
         ([LOST, {}], False),
+        ([ARCHIVED, UNKNOWN], None),
+        ([LOST, UNKNOWN], False),
+        ([LOST | UNKNOWN], False),
         ([ARCHIVED, LOST], False),
     ],
 )

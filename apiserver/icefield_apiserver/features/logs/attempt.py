@@ -14,7 +14,7 @@ from icefield_crds.names import workspace_of
 
 from .archive import Archive, ArchivedAttempt
 from .deduplication import Deduplicator
-from .entry import Entry, gap_before
+from .entry import Entry, gap_before, missing_end
 from .live import LiveLog, LiveLogs
 from .pod import PodLogs, PodLogUnavailable, TaskPod
 from .progress import Progress
@@ -25,6 +25,9 @@ LONGEST_POLL_SECONDS = 30.0
 GAP_SECONDS = 15.0
 """How long to wait for one more part of the archive, which has what the kubelet has rotated away, before continuing
 without it."""
+END_SECONDS = 20.0
+"""How long to wait for one more part of the archive when an attempt has ended and its pod cannot be read, before its
+log counts as cut: longer than GAP_SECONDS, as the pod may come to be read meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class AttemptLog:
     async def follow(self, *, tail: int | None = None) -> AsyncIterator[list[Entry]]:
         """Yield the log as it is now, and go on until the attempt has ended.
 
+        Where the end of the log may be missing, the last line says so.
+
         Args:
             tail: begin with this many of the last lines; None to begin at the start.
         """
@@ -95,11 +100,11 @@ class AttemptLog:
                         async for lines in self._new_lines(live, changed):
                             yield lines
                 await asyncio.sleep(POLL_SECONDS)
-                if self._gap_since is None:
+                if not self._waits_for_part():
                     with suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), pause - POLL_SECONDS)
                     pause = min(2 * pause, LONGEST_POLL_SECONDS)
-        async for lines in self._until_now():
+        async for lines in self._until_end():
             yield lines
 
     async def _last(self, tail: int) -> list[Entry]:
@@ -111,11 +116,33 @@ class AttemptLog:
 
     async def _until_now(self) -> AsyncIterator[list[Entry]]:
         while not self._is_complete:
+            was_waiting = self._waits_for_part()
             async for lines in self._pass():
                 yield lines
             if self._gap_since is None:
                 return
+            if not was_waiting and not self._waits_for_part():
+                yield [missing_end(self._task, self._attempt)]
+                return
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _until_end(self) -> AsyncIterator[list[Entry]]:
+        """Yield the rest of the log of an attempt that has ended, from its pod or as it is archived."""
+        come, came_at = None, 0.0
+        while not self._is_complete:
+            async for lines in self._pass():
+                yield lines
+            if self._is_complete or self._is_level:
+                return
+            before, come, now = come, (self._parts_read, self._gap_since), time.monotonic()
+            came_at = now if come != before else came_at
+            if now - came_at >= END_SECONDS:
+                yield [missing_end(self._task, self._attempt)]
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _waits_for_part(self) -> bool:
+        return self._gap_since is not None and time.monotonic() - self._gap_since < GAP_SECONDS
 
     async def _pass(self) -> AsyncIterator[list[Entry]]:
         """Yield what is new in the archive, then what is new in the pod unless lines between the two are missing."""
@@ -166,7 +193,7 @@ class AttemptLog:
                     return
             self._is_level = True
         except PodLogUnavailable:
-            pass
+            return  # what it held before it went is still missing
         self._gap_since = None
 
     async def _new_lines(self, live: LiveLog, changed: asyncio.Event) -> AsyncIterator[list[Entry]]:

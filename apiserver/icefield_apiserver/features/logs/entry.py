@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from icefield_crds.wire.log_line import GAP_MESSAGE, LogLine, encode_gap
+from icefield_crds.wire.log_line import GAP_MESSAGE, MISSING_END_MESSAGE, LogLine, encode_gap
+from icefield_crds.wire.log_stream import utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,9 @@ def from_pod(timestamp: str, message: str, task: str, attempt: int) -> Entry:
 def gap_before(entry: Entry) -> Entry:
     """Return the entry that says that lines before this one are missing."""
     return from_archive(encode_gap(entry.timestamp, GAP_MESSAGE, entry.task, entry.attempt))
+
+
+def missing_end(task: str, attempt: int) -> Entry:
+    """Return the entry that says that the end of the log of an attempt (counted from 0) may be missing."""
+    now = utc(datetime.now(UTC).isoformat().encode())
+    return from_archive(encode_gap(now, MISSING_END_MESSAGE, task, attempt))

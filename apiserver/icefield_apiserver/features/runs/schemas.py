@@ -18,7 +18,10 @@ from icefield_crds.run import logs_complete
 from .outcome import RunKind, execution_time, has_result, kind_of
 from .results import ResultRows
 
-LOGS_COMPLETE = "false: lines of its log are missing; the log says where. null: not known yet."
+LOGS_COMPLETE = (
+    "false: lines of its log are missing; the log says where. null: not known, as it is not archived yet, or was read "
+    "too late to tell whether its first lines are missing."
+)
 
 
 class RunStart(BaseModel):

@@ -41,7 +41,11 @@ def test_part_round_trip() -> None:
 
 @pytest.mark.parametrize(
     ("marker", "encoded"),
-    [(LogComplete(3), b'{"parts": 3}'), (LogComplete(0, lost=True), b'{"parts": 0, "lost": true}')],
+    [
+        (LogComplete(3), b'{"parts": 3}'),
+        (LogComplete(0, lost=True), b'{"parts": 0, "lost": true}'),
+        (LogComplete(1, start_unknown=True), b'{"parts": 1, "start_unknown": true}'),
+    ],
 )
 def test_marker_round_trip(marker: LogComplete, encoded: bytes) -> None:
     assert marker.encode() == encoded

@@ -40,6 +40,7 @@ def test_container_state(phase: str, state: dict[str, Any] | None, expected: Con
 
 def test_an_attempt_is_read_from_labels_and_owner() -> None:
     labels = {"icefield.dev/workspace": "demo", "icefield.dev/task": "load", "icefield.dev/attempt": "2"}
+    labels["icefield.dev/workspace-uid"] = "w-1"
     task_pod = {
         "metadata": {
             "name": "r-load-2",
@@ -49,7 +50,7 @@ def test_an_attempt_is_read_from_labels_and_owner() -> None:
         }
     }
     attempt = Attempt.of(task_pod)
-    assert attempt == Attempt("icefield-demo", "r-load-2", "demo", "r", "u-1", "load", 2)
+    assert attempt == Attempt("icefield-demo", "r-load-2", "demo", "r", "u-1", "load", 2, "w-1")
     assert attempt.prefix == "logs/demo/u-1/load/2"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from icefield_operator.logs.gaps import RotationGaps
+from icefield_operator.logs.gaps import RotationGaps, Watch
 
 MIB = 1024 * 1024
 
@@ -33,3 +35,38 @@ def test_what_was_read_before_counts() -> None:
     gaps = RotationGaps(100 * MIB)
     gaps.is_before("2026-03-01T10:00:00.1Z", 100, 5.0)
     assert gaps.is_before("2026-03-01T10:00:30.1Z", 100, 5.1)
+
+
+START = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+# name: when streams were open (the last one still is), when the first line was written and read; seconds after the
+# container's start. Whether it is unknown if the log begins with that line.
+WATCHES: dict[str, tuple[list[tuple[float, float | None]], float, float, bool]] = {
+    "in time, and a line at once": ([(1, None)], 1.5, 1.6, False),
+    "in time, and an hour of silence": ([(1, None)], 3600, 3600.1, False),
+    "late, and a line from the start": ([(100, None)], 1, 100.1, False),
+    "late, and an old line": ([(100, None)], 60, 100.1, True),
+    "late, and silence since": ([(100, None)], 3600, 3600.1, True),
+    "in time, with short pauses": ([(1, 300), (301, 600), (604, None)], 3600, 3600.1, False),
+    "in time, with a long pause": ([(1, 300), (330, None)], 3600, 3600.1, True),
+    "in time, and a line of a short pause": ([(1, 300), (304, None)], 302, 304.1, False),
+}
+
+
+@pytest.mark.parametrize(("streams", "first", "read_at", "expected"), WATCHES.values(), ids=WATCHES.keys())
+@pytest.mark.parametrize("here", [0.0, 5000.0])
+def test_whether_a_log_begins_with_its_first_line(
+    streams: list[tuple[float, float | None]], first: float, read_at: float, expected: bool, here: float
+) -> None:
+    watch = Watch(START)
+    for opened, closed in streams:
+        watch.open(here + opened)
+        if closed is not None:
+            watch.close(here + closed)
+    assert watch.may_miss_start(START + timedelta(seconds=first), here + read_at) is expected
+
+
+def test_of_a_container_whose_start_is_not_known_nothing_is_suspected() -> None:
+    watch = Watch(None)
+    watch.open(5000.0)
+    assert not watch.may_miss_start(START, 5001.0)

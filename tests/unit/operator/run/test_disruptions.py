@@ -34,7 +34,7 @@ def _pod(
         "metadata": {
             "name": "p",
             "uid": "u",
-            "labels": labels.of_task_pod("demo", "run", "main", 0),
+            "labels": labels.of_task_pod("demo", "w", "run", "main", 0),
             **(metadata or {}),
         },
         "spec": {

@@ -44,7 +44,7 @@ def _run(**spec: Any) -> Run:
 
 def _around(run: Run) -> build.RunPodContext:
     assert run.execution is not None
-    return build.RunPodContext(run, run.execution, "demo", "https://api.example", IMAGES)
+    return build.RunPodContext(run, run.execution, "demo", "w", "https://api.example", IMAGES)
 
 
 def _pod(run: Run, attempt: int = 0, flavor: Flavor = SMALL, deadline: int | None = None) -> dict[str, Any]:

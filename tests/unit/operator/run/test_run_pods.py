@@ -26,7 +26,7 @@ def _pod(status: dict[str, Any], deadline: int | None = None, **metadata: Any) -
             "name": "p",
             "uid": "u",
             "creationTimestamp": "2026-01-01T11:58:00Z",
-            "labels": labels.of_task_pod("demo", "run", "main", 0),
+            "labels": labels.of_task_pod("demo", "w", "run", "main", 0),
             **metadata,
         },
         "spec": {

@@ -244,6 +244,9 @@ class Logs:
     def misses_lines(self, run_uid: str, task: str, attempt: int) -> bool:
         return task in self.lost
 
+    def has_unknown_start(self, run_uid: str, task: str, attempt: int) -> bool:
+        return task == "a"
+
 
 @pytest.mark.parametrize(("lost", "complete"), [(set(), None), ({"a"}, False)])
 def test_archived_logs_are_noted_once_an_attempt_ended(lost: set[str], complete: bool | None) -> None:
@@ -251,6 +254,7 @@ def test_archived_logs_are_noted_once_an_attempt_ended(lost: set[str], complete:
     noted = record_archived_logs(found, "u", cast(LogArchive, Logs({"a", "b"}, lost)))
     assert [task.attempts[0].logs_archived for task in noted.tasks] == [True, False]
     assert [task.attempts[0].logs_complete for task in noted.tasks] == [complete, None]
+    assert [task.attempts[0].logs_start_unknown for task in noted.tasks] == [True, False]
     assert record_archived_logs(noted, "u", cast(LogArchive, Logs(set(), set()))) == noted
 
 

@@ -16,7 +16,8 @@ def _pod(number: int, marks: dict[str, str], phase: str = "Running", ready: str 
 
 
 def test_sandboxes_by_state() -> None:
-    cache, warm, claimed = ClusterCache(), labels.of_warm_sandbox("demo"), labels.of_sandbox("demo", "r", "main", 0)
+    cache, warm = ClusterCache(), labels.of_warm_sandbox("demo")
+    claimed = labels.of_sandbox("demo", "w", "r", "main", 0)
     pods = [
         _pod(1, warm),
         _pod(2, warm, ready="False"),
@@ -24,7 +25,7 @@ def test_sandboxes_by_state() -> None:
         _pod(4, claimed),
         _pod(5, claimed, ready="False"),
         _pod(6, claimed, phase="Succeeded"),
-        _pod(7, labels.of_task_pod("demo", "r", "main", 0)),
+        _pod(7, labels.of_task_pod("demo", "w", "r", "main", 0)),
     ]
     for pod in pods:
         cache.observe("ADDED", pod)

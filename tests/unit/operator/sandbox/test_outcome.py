@@ -26,7 +26,7 @@ def _pod(phase: str, terminated: dict[str, Any] | None = None, **status: Any) ->
     state = {"terminated": {"startedAt": STARTED, "exitCode": 0, **terminated}} if terminated is not None else {}
     container = {"name": "task", "resources": {"limits": {"memory": "4Gi"}}}
     return {
-        "metadata": {"name": "p", "uid": "u", "labels": labels.of_sandbox("demo", "run", "main", 0)},
+        "metadata": {"name": "p", "uid": "u", "labels": labels.of_sandbox("demo", "w", "run", "main", 0)},
         "spec": {"containers": [container], "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "8Gi"}}]},
         "status": {"phase": phase, "containerStatuses": [{"name": "task", "state": state}], **status},
     }

@@ -41,7 +41,7 @@ def _run(**polars: Any) -> Run:
 def _cold(**polars: Any) -> dict[str, Any]:
     run = _run(**polars)
     assert run.spec.polars is not None
-    return BUILDER.cold(run, run.spec.polars, "demo", 0)
+    return BUILDER.cold(run, run.spec.polars, WORKSPACE, 0)
 
 
 CASES: dict[str, Callable[[], Any]] = {
@@ -49,7 +49,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "cold": lambda: _cold(vcpus=8),
     "cloud": lambda: _cold(distributed=True),
     "network-policies": lambda: network.policies(WORKSPACE, SERVERS),
-    "claim": lambda: build.claim({"metadata": {"uid": "u", "resourceVersion": "7"}}, _run(), "demo", 0),
+    "claim": lambda: build.claim({"metadata": {"uid": "u", "resourceVersion": "7"}}, _run(), WORKSPACE, 0),
 }
 
 

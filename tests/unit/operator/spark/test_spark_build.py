@@ -38,7 +38,7 @@ def _around(application: dict[str, Any], **spec: Any) -> build.ApplicationContex
     metadata = {"name": "nightly", "namespace": "icefield-demo", "uid": UID}
     run = Run.model_validate({"metadata": metadata, "spec": {"spark": application, **spec}})
     assert run.execution and run.spec.spark
-    of_run = run_build.RunPodContext(run, run.execution, "demo", "https://api.test", IMAGES)
+    of_run = run_build.RunPodContext(run, run.execution, "demo", "w", "https://api.test", IMAGES)
     return build.ApplicationContext(of_run, run.spec.spark, ("demo", "polnor", "oleander"))
 
 
