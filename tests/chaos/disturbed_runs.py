@@ -263,6 +263,22 @@ def _account_for_task(
             account.lines_missing.append(f"{place} ({attempt['status']}): {len(messages)} lines, {found}")
 
 
+def _is_beginning(messages: list[str], wanted: list[str]) -> bool:
+    """Return whether a task that was ended printed the beginning: its last line may be cut, and the shell reports the
+    signal that ended its child."""
+    printed = [message for message in messages if message != "Terminated"]
+    whole = printed[:-1]
+    is_next = len(printed) <= len(wanted) and wanted[len(whole)].startswith(printed[-1] if printed else "")
+    return is_next and whole == wanted[: len(whole)]
+
+
+def _first_difference(lines: list[dict[str, Any]], attempt: int, wanted: list[str]) -> str:
+    """Return where the lines of an attempt are not the wanted ones first, marked gaps and those around it included."""
+    messages = [line["message"] for line in lines if line["attempt"] == attempt]
+    place = next((n for n, (one, other) in enumerate(zip(messages, wanted, strict=False)) if one != other), len(wanted))
+    return f"from {place} on {messages[max(place - 2, 0) : place + 4]}, the last one {messages[-1:]}"
+
+
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code >= 500 or error.response.status_code in (404, 429)
@@ -288,19 +304,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-
-def _is_beginning(messages: list[str], wanted: list[str]) -> bool:
-    """Return whether a task that was ended printed the beginning: its last line may be cut, and the shell reports the
-    signal that ended its child."""
-    printed = [message for message in messages if message != "Terminated"]
-    whole = printed[:-1]
-    is_next = len(printed) <= len(wanted) and wanted[len(whole)].startswith(printed[-1] if printed else "")
-    return is_next and whole == wanted[: len(whole)]
-
-
-def _first_difference(lines: list[dict[str, Any]], attempt: int, wanted: list[str]) -> str:
-    """Return where the lines of an attempt are not the wanted ones first, marked gaps and those around it included."""
-    messages = [line["message"] for line in lines if line["attempt"] == attempt]
-    place = next((n for n, (one, other) in enumerate(zip(messages, wanted, strict=False)) if one != other), len(wanted))
-    return f"from {place} on {messages[max(place - 2, 0) : place + 4]}, the last one {messages[-1:]}"
