@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 FIRST_RESYNC = 10.0
 """Seconds until the second list: no event reports what was deleted between our first list and kopf's."""
 
+LAST_PASSES_SECONDS = 3.0
+"""For the passes in progress when the operator is stopped; then the statuses that wait are written, for 5 s more."""
+
 RETRY_SECONDS = 2.0
 """Seconds between attempts to reach the API at start."""
 
@@ -69,8 +72,9 @@ class Operator:
     async def _act(self) -> None:
         """Do everything that changes something, from the first list to the stop.
 
-        A pass in progress is abandoned: every step reads from the cluster what earlier ones did. Nothing is read before
-        this process leads: only a list that begins then is sure to show all that the leader before did.
+        A pass in progress is given a moment to end: the next leader cannot know of an attempt that was about to start
+        whether it did. Nothing is read before this process leads: only a list that begins then is sure to show all that
+        the leader before did.
         """
         if not await self._first_sync():
             return
@@ -81,6 +85,7 @@ class Operator:
         try:
             await asyncio.wait([watches, *parts], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
+            await self._controllers.queue.finish(LAST_PASSES_SECONDS)
             await watches
             for part in parts:
                 if part.done():

@@ -14,6 +14,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -60,11 +61,15 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._delayed: list[tuple[float, Key]] = []
         self._due: dict[Key, float] = {}
+        self._is_finishing = False
+        self._is_idle = asyncio.Event()
         self._wake_worker = asyncio.Event()
         self._wake_timer = asyncio.Event()
 
     def add(self, key: Key) -> None:
         """Reconcile this key as soon as a worker is free."""
+        if self._is_finishing:
+            return
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
@@ -100,6 +105,16 @@ class WorkQueue:
             for _ in range(self._workers):
                 group.create_task(self._work())
 
+    async def finish(self, seconds: float) -> None:
+        """Begin no more passes; return once those in progress have ended, or after so many seconds."""
+        self._is_finishing = True
+        self._ready.clear()
+        self._waiting.clear()
+        if self._working:
+            self._is_idle.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_idle.wait(), seconds)
+
     async def _promote_due(self) -> None:
         while True:
             self._wake_timer.clear()
@@ -128,6 +143,8 @@ class WorkQueue:
                 await self._pass_over(key)
             finally:
                 self._working.discard(key)
+                if not self._working:
+                    self._is_idle.set()
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)

@@ -250,6 +250,9 @@ def _account_for_task(
         place, uid = f"{run}/{task['key']}/{attempt['attempt']}", attempt.get("podUid")
         account.disrupted += bool(attempt.get("disrupted"))
         pods = witness.started.get((run, task["key"], attempt["attempt"]), set())
+        if uid is None and attempt.get("disrupted") and len(pods) == 1:
+            # It says itself that it is not known whether it ran: its pod went while no operator did.
+            (uid,) = pods
         if not pods <= {uid}:
             account.started_otherwise.append(f"{place}: pods {sorted(pods)} started, and {uid} is recorded")
         # What was taken away with its node or its pod may lack its end, and says so itself.

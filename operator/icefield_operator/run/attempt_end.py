@@ -21,6 +21,8 @@ from .dag import Stop
 PHASE_DELAY = timedelta(seconds=3)
 """How much later than the end of its containers the kubelet reports a pod's phase, and why it ended it."""
 
+START_NOT_KNOWN = "the operator was restarted while the task was being started; whether it ran is not known"
+
 _KILLED = frozenset({128 + 9, 128 + 15})
 """Exit codes after SIGKILL and SIGTERM, which a kubelet sends that ends a pod."""
 
@@ -189,6 +191,8 @@ def gone_end(
     due = lost_pods.deadline(last) if last is not None else None
     if last is not None and due is not None and due <= context.now:
         return _deadline(last, recorded.start_time is not None, recorded, context)
+    if recorded.pod_uid is None:
+        return AttemptEnd(TaskPhase.FAILED, START_NOT_KNOWN, disrupted=True)
     why = pod_failures.describe_disruption(last) if last is not None else None
     error = why or f"the pod was deleted while the task was {recorded.status.value}"
     return AttemptEnd(TaskPhase.FAILED, error, disrupted=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -157,6 +158,8 @@ class RunReconciler:
         observer = self._observer(facts)
         decision, attempts = self._decide(facts, observer, stop, now)
         start = [] if problem else decision.start
+        if start:
+            facts = await self._record_starts(facts, decision, status.with_starts(attempts, run, start), now)
         unstartable, next_give_up = self._pods.find_unstartable(run, now)
         lingering, next_lingering = self._pods.find_lingering(run, chain.from_iterable(attempts.values()), now)
         not_ended, rejections = await together(
@@ -193,6 +196,21 @@ class RunReconciler:
             observer.due(self._pods.of(run), now),
         ]
         return _until(now, *times, None if stop else deadline, self._retry(run, refusal, now))
+
+    async def _record_starts(
+        self, facts: RunFacts, decision: dag.Decision, attempts: dag.Attempts, now: datetime
+    ) -> RunFacts:
+        """Write that attempts start, where nothing else would show it; return the facts with what is written now."""
+        run = facts.run
+        admission = self._admissions.current(run)
+        starting = status.of(run, decision, attempts, stop=None, admission=admission, problem=None, now=now)
+        if not unwritten.must_precede_pods(facts.written, starting):
+            return facts
+        await self._cluster.write_status(run.model_copy(update={"status": facts.written}), starting)
+        self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
+        recorded = self._cache.run(run.metadata.namespace or "", run.metadata.name) or run
+        # Decided upon is what was before: an attempt whose pod is refused has not been one.
+        return replace(facts, run=recorded.model_copy(update={"status": run.status}), written=starting)
 
     def _is_too_late(self, run: Run, stop: Stop | None) -> bool:
         return stop is Stop.TIMED_OUT and not self._admissions.holds(run)

@@ -12,6 +12,7 @@ from cachetools import LRUCache
 from icefield_crds import AttemptStatus, Reason, Run, Task, TaskPhase, names
 from icefield_kube.errors import Invalid, KubernetesError
 
+from .attempt_end import START_NOT_KNOWN
 from .validate import RunProblem
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,6 @@ FIRST_DELAY = timedelta(seconds=2)
 LAST_DELAY = timedelta(seconds=60)
 MAX_REMEMBERED = 10_000
 """Runs; of one that is deleted while it is refused nothing else tells."""
-
-LOST = "the operator was restarted while the task was being started; whether it ran is not known"
 
 _MAX_LENGTH = 1000
 
@@ -49,7 +48,10 @@ class Rejections(NamedTuple):
                 attempt=number, pod_name=pod_name, status=TaskPhase.FAILED, completion_time=now, error=error
             )
 
-        lost = [(key, failed(key, number, LOST).model_copy(update={"disrupted": True})) for key, number in self.lost]
+        lost = [
+            (key, failed(key, number, START_NOT_KNOWN).model_copy(update={"disrupted": True}))
+            for key, number in self.lost
+        ]
         return lost + [
             (key, failed(key, number, error).model_copy(update={"logs_archived": True}))
             for (key, number), error in self.permanent.items()

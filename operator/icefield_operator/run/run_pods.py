@@ -100,7 +100,7 @@ class RunPods:
         """Read the pods from the API that should exist: a cache that is behind must not make a pod count as deleted."""
         for attempt in status.attempts_without_pod(run, self.of(run)):
             found = await self._cluster.get(Kind.POD, run.metadata.namespace, attempt.pod_name)
-            if found is not None and found["metadata"]["uid"] == attempt.pod_uid:
+            if found is not None and attempt.pod_uid in (None, found["metadata"]["uid"]):
                 self._cache.record(found)
 
     async def end(self, pods: Sequence[Manifest]) -> str | None:

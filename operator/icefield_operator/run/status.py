@@ -19,6 +19,7 @@ from icefield_crds import (
     TaskPhase,
     TaskStatus,
     merge_conditions,
+    names,
 )
 from icefield_kube.client import Manifest
 
@@ -149,6 +150,17 @@ def of(
         snapshot=before.snapshot,
         polars=before.polars,
     )
+
+
+def with_starts(attempts: Attempts, run: Run, start: Sequence[tuple[Task, int]]) -> Attempts:
+    """Return the attempts of each task and those that start now, whose pods are yet to be created."""
+    starting = {
+        task.key: AttemptStatus(
+            attempt=number, pod_name=names.pod_name(run.metadata.name, task.key, number), status=TaskPhase.PENDING
+        )
+        for task, number in start
+    }
+    return {key: [*tried, starting[key]] if key in starting else tried for key, tried in attempts.items()}
 
 
 def waiting(

@@ -1,8 +1,9 @@
 """Statuses of runs that are not written yet: what only reports progress waits for a moment, so that more comes with it.
 
 A burst of runs would otherwise write each step of each run. What must survive this process is written at once: that an
-attempt was started (nothing is started twice), and how a run ended. That a run was started at all is shown by its
-Secret, which is created before its first pod; so a run whose first pods only wait is recorded when there is time.
+attempt starts, before its pod is created (nothing is started twice), and how a run ended. That a run was started at
+all is shown by its Secret, which is created before its first pod; so a run whose first pods only wait is recorded when
+there is time.
 """
 
 from __future__ import annotations
@@ -81,6 +82,15 @@ class Background:
         self._due.pop((namespace, name), None)
 
 
+def must_precede_pods(written: RunStatus | None, newest: RunStatus) -> bool:
+    """Return whether attempts of the newest status have to be recorded before their pods are created.
+
+    A pod that is deleted while no operator runs leaves no trace, and the attempt would be started again under the same
+    number. That the first attempts of a run start is shown by its Secret, as long as nothing else is recorded of it.
+    """
+    return bool(_attempts(newest) - _attempts(written)) and (written is not None or not _is_first_start(newest))
+
+
 def delay(written: RunStatus | None, newest: RunStatus, living_runs: int) -> timedelta:
     """Return how long the newest status of a run may wait to be written.
 
@@ -89,14 +99,12 @@ def delay(written: RunStatus | None, newest: RunStatus, living_runs: int) -> tim
         newest: its newest status.
         living_runs: how many runs have not ended.
     """
-    if newest.phase.is_terminal or _is_more_than_progress(written, newest):
+    is_urgent = _is_more_than_progress(written, newest) or must_precede_pods(written, newest)
+    if newest.phase.is_terminal or is_urgent:
         return timedelta(0)
     fair = timedelta(seconds=living_runs / PROGRESS_WRITES_A_SECOND)
-    if not _attempts(newest) - _attempts(written):
-        return min(fair, LONGEST_DELAY)
-    if written is not None or not _is_first_start(newest):
-        return timedelta(0)
-    return min(fair, LONGEST_FIRST_DELAY if _waits(newest) else LONGEST_DELAY)
+    is_first = bool(_attempts(newest) - _attempts(written))
+    return min(fair, LONGEST_FIRST_DELAY if is_first and _waits(newest) else LONGEST_DELAY)
 
 
 def _attempts(status: RunStatus | None) -> set[tuple[str, int]]:

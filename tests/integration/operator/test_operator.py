@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from icefield_crds import Run, RunStatus
+from icefield_crds.names import pod_name
+from icefield_kube.client import Manifest
+from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.queue import Key
 from icefield_operator.run import run_pods, unwritten
+from icefield_operator.run.attempt_end import START_NOT_KNOWN
 from tests.eventually import eventually
 
 from .conftest import Place, RunningOperator, make_workspace
@@ -71,6 +75,34 @@ async def test_a_pod_whose_status_was_never_written_down_is_found_again(
         await place.finished("lost")
         run = await place.phase("lost", "success")
     assert [attempt.pod_uid for attempt in run.status.tasks[0].attempts] == [uid]
+
+
+async def test_an_attempt_whose_pod_went_while_no_operator_ran_is_not_started_again(
+    place: Place, operators: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, name = Cluster.create_or_adopt, pod_name("killed", "b", 0)
+
+    async def create_and_hang(cluster: Cluster, manifest: Manifest) -> Manifest:
+        created = await create(cluster, manifest)
+        if manifest["metadata"]["name"] == name:
+            await asyncio.Event().wait()
+        return created
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Cluster, "create_or_adopt", create_and_hang)
+        async with operators():
+            await place.create("Run", CHAIN, "killed")
+            await place.finished("killed", "a")
+            await place.pod("killed", "b")
+    await place.cluster._request(
+        "DELETE", f"/api/v1/namespaces/{place.namespace}/pods/{name}", query={"gracePeriodSeconds": "0"}
+    )
+    async with operators():
+        await place.finished("killed", "b", attempt=1)
+        run = await place.until("killed", lambda run: run.status.tasks[1].status == "success")
+    lost, second = run.status.tasks[1].attempts
+    assert (lost.status, lost.disrupted, lost.error) == ("failed", True, START_NOT_KNOWN)
+    assert (second.status, second.disrupted) == ("success", False)
 
 
 async def test_events_that_repeat_themselves_change_nothing(place: Place, operator: RunningOperator) -> None:

@@ -153,3 +153,39 @@ async def test_what_was_planned_and_became_due_earlier_takes_no_room() -> None:
         await _until(lambda: passes == 2000)
     assert len(queue._delayed) < 200
     assert {key for _, key in queue._delayed} == {A, B}
+
+
+async def test_what_is_in_progress_ends_and_nothing_more_begins() -> None:
+    gate, begun, ended = asyncio.Event(), list[Key](), list[Key]()
+
+    async def reconcile(key: Key) -> None:
+        begun.append(key)
+        await gate.wait()
+        ended.append(key)
+
+    queue = WorkQueue(reconcile, workers=1)
+    queue.add(A)
+    queue.add(B)
+    async with _running(queue):
+        await _until(lambda: begun == [A])
+        queue.add(A)
+        finishing = asyncio.create_task(queue.finish(10))
+        await asyncio.sleep(0.02)
+        assert not finishing.done()
+        gate.set()
+        await finishing
+        queue.add(B)
+        await asyncio.sleep(0.02)
+    assert (begun, ended) == ([A], [A])
+
+
+async def test_what_does_not_end_is_not_waited_for() -> None:
+    async def reconcile(_: Key) -> None:
+        await asyncio.Event().wait()
+
+    queue = WorkQueue(reconcile, workers=1)
+    queue.add(A)
+    async with _running(queue):
+        await _until(lambda: not queue._ready and bool(queue._working))
+        async with asyncio.timeout(5):
+            await queue.finish(0.05)
