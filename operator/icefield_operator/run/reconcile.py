@@ -237,6 +237,7 @@ class RunReconciler:
             observer=observer,
             start_problems=self._pods.start_problems(run),
             last_seen=self._pods.last_seen(run),
+            lost=rejections.lost if rejections else (),
         )
         for key, rejected in rejections.as_attempts(run, now) if rejections else ():
             attempts[key].append(rejected)

@@ -12,7 +12,6 @@ from cachetools import LRUCache
 from icefield_crds import AttemptStatus, Reason, Run, Task, TaskPhase, names
 from icefield_kube.errors import Invalid, KubernetesError
 
-from .attempt_end import START_NOT_KNOWN
 from .validate import RunProblem
 
 log = logging.getLogger(__name__)
@@ -40,20 +39,19 @@ class Rejections(NamedTuple):
         return RunProblem(Reason.POD_REFUSED, self.temporary, final=False) if self.temporary else None
 
     def as_attempts(self, run: Run, now: datetime) -> list[tuple[str, AttemptStatus]]:
-        """Return (task key, attempt) of each that never got a pod, or lost it unseen."""
-
-        def failed(key: str, number: int, error: str) -> AttemptStatus:
-            pod_name = names.pod_name(run.metadata.name, key, number)
-            return AttemptStatus(
-                attempt=number, pod_name=pod_name, status=TaskPhase.FAILED, completion_time=now, error=error
+        """Return (task key, attempt) of each that never got a pod."""
+        return [
+            (
+                key,
+                AttemptStatus(
+                    attempt=number,
+                    pod_name=names.pod_name(run.metadata.name, key, number),
+                    status=TaskPhase.FAILED,
+                    completion_time=now,
+                    error=error,
+                    logs_archived=True,
+                ),
             )
-
-        lost = [
-            (key, failed(key, number, START_NOT_KNOWN).model_copy(update={"disrupted": True}))
-            for key, number in self.lost
-        ]
-        return lost + [
-            (key, failed(key, number, error).model_copy(update={"logs_archived": True}))
             for (key, number), error in self.permanent.items()
         ]
 

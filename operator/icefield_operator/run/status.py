@@ -5,7 +5,7 @@ Pods may be deleted; the recorded status of an attempt that has ended is final.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import (
@@ -69,11 +69,12 @@ def attempts_of(
     observer: pods.PodObserver,
     start_problems: Mapping[str, str] | None = None,
     last_seen: Mapping[str, Manifest] | None = None,
+    lost: Collection[tuple[str, int]] = (),
 ) -> dict[str, list[AttemptStatus]]:
     """Return the status of every attempt of every task, oldest first.
 
     An attempt that was recorded, had not ended, and no longer has a pod counts as disrupted: the caller makes sure that
-    `run_pods` misses none that exists.
+    `run_pods` misses none that exists. So does one that is `lost` (Rejections).
     """
     seen: dict[tuple[str, int], Manifest] = {pods.attempt_of(pod): pod for pod in run_pods}
     written = recorded(run)
@@ -82,7 +83,8 @@ def attempts_of(
         context = ObservationContext(
             stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {}, last_seen or {}
         )
-        before = {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
+        before = {number: _starting(run, key, number) for key, number in lost if key == task.key}
+        before |= {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
         result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context, observer) for n in numbers]
     return result
@@ -154,12 +156,7 @@ def of(
 
 def with_starts(attempts: Attempts, run: Run, start: Sequence[tuple[Task, int]]) -> Attempts:
     """Return the attempts of each task and those that start now, whose pods are yet to be created."""
-    starting = {
-        task.key: AttemptStatus(
-            attempt=number, pod_name=names.pod_name(run.metadata.name, task.key, number), status=TaskPhase.PENDING
-        )
-        for task, number in start
-    }
+    starting = {task.key: _starting(run, task.key, number) for task, number in start}
     return {key: [*tried, starting[key]] if key in starting else tried for key, tried in attempts.items()}
 
 
@@ -182,6 +179,11 @@ def ended(run: Run, status: RunStatus) -> RunStatus:
     generation = run.metadata.generation
     conditions = [condition.model_copy(update={"observed_generation": generation}) for condition in status.conditions]
     return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
+def _starting(run: Run, key: str, number: int) -> AttemptStatus:
+    pod_name = names.pod_name(run.metadata.name, key, number)
+    return AttemptStatus(attempt=number, pod_name=pod_name, status=TaskPhase.PENDING)
 
 
 def _attempt(

@@ -105,8 +105,7 @@ async def test_a_pod_that_may_have_been_deleted_unseen_is_not_created_again() ->
     cluster = Objects("r-token", POD_A)
     rejected = await start(cluster, starter_of(cluster))
     assert cluster.names == {"r-token", POD_A}, "the pod that exists is taken over, the other is not made again"
-    ((key, attempt),) = rejected.as_attempts(RUN, NOW)
-    assert (key, attempt.attempt, attempt.status.value, attempt.disrupted) == ("b", 0, "failed", True)
+    assert rejected.lost == [("b", 0)]
 
 
 async def test_what_was_lost_is_found_though_the_first_look_was_not_answered() -> None:

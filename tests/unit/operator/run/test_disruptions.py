@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from icefield_crds import AttemptStatus, TaskPhase, format_time, labels
-from icefield_crds.names import END_REQUESTED_ANNOTATION
+from icefield_crds import AttemptStatus, Run, Task, TaskPhase, format_time, labels
+from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION
 from icefield_operator import lost_pods
 from icefield_operator.run import attempt_end, pods
+from icefield_operator.run import status as run_status
 from icefield_operator.run.attempt_end import ObservationContext
 from icefield_operator.run.dag import Stop
 from icefield_operator.sandbox.observe import SandboxObserver
@@ -278,3 +279,16 @@ def test_a_process_that_never_ran_has_no_times_of_1970() -> None:
     }
     attempt = TASK.observe(_pod("Failed", state), None, _context())
     assert (attempt.start_time, attempt.exit_code, attempt.completion_time) == (None, None, NOW)
+
+
+@pytest.mark.parametrize(("observer", "disrupted"), [(TASK, True), (SPARK, False)])
+def test_an_attempt_that_leaves_nothing_may_have_run(observer: pods.PodObserver, disrupted: bool) -> None:
+    metadata = {"name": "run", "namespace": "icefield-demo", "uid": "u"}
+    run = Run.model_validate(
+        {"apiVersion": API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"command": "true"}}
+    )
+    tasks = [Task(key="main", command="true")]
+    found = run_status.attempts_of(run, tasks, [], stop=None, now=NOW, observer=observer, lost=[("main", 0)])
+    (attempt,) = found["main"]
+    assert (attempt.status, attempt.disrupted, attempt.attempt) == (TaskPhase.FAILED, disrupted, 0)
+    assert (attempt.error or "").startswith(attempt_end.START_NOT_KNOWN)
