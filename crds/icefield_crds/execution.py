@@ -118,7 +118,12 @@ class Task(Model):
         ),
     ] = None
     timeout_seconds: Annotated[
-        int | None, Field(description="Longest time one attempt may take, in seconds.", ge=1, le=31_536_000)
+        int | None,
+        Field(
+            description="Longest time one attempt may take, in seconds, from when a node has taken its pod.",
+            ge=1,
+            le=31_536_000,
+        ),
     ] = None
 
 

@@ -34,7 +34,7 @@ class JobSpec(Execution):
     description: Annotated[str | None, Field(description="What the job is for.", max_length=4096)] = None
     schedule: Annotated[
         str | None,
-        Field(description="Cron expression of five fields; the times at which runs start.", max_length=253),
+        Field(description="A cron expression of five fields, or a macro such as @daily.", max_length=253),
     ] = None
     time_zone: Annotated[
         str | None,

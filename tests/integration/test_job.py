@@ -14,11 +14,11 @@ import pytest
 
 from icefield_crds import ConditionType, Job, JobStatus, Run, RunPhase, RunStatus
 from icefield_crds.names import API_VERSION, scheduled_run
+from icefield_crds.schedule import minute_of
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.controllers import Controllers
 from icefield_operator.job import build
-from icefield_operator.job.schedule import minute_of
 from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
 from icefield_operator.platform import Platform

@@ -58,7 +58,7 @@ def installed(installed_control_plane: ControlPlane) -> ControlPlane:
 
 
 def _eventually(check: Callable[[], Any], log: Path) -> Any:
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while not (answer := check()):
         assert time.monotonic() < give_up, log.read_text()[-3000:]
         time.sleep(0.2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from icefield_crds import Execution, Job, JobReference, RunSpec, SkippedSchedule, format_time, labels, names
+from icefield_crds.schedule import minute_of
 from icefield_kube.client import Manifest
-
-from .schedule import minute_of
 
 
 def scheduled_run(job: Job, workspace: str, moment: datetime) -> Manifest:

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from icefield_crds import Job, Reason, Run, SkippedSchedule, format_time
-
-from .schedule import Schedule
+from icefield_crds.schedule import Schedule
 
 STARTING_DEADLINE = timedelta(hours=1)
 """How late a scheduled run may still be started: an outage in the night must not cost the nightly run, but one from

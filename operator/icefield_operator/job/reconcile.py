@@ -10,6 +10,7 @@ from typing import NamedTuple
 from icefield_crds import ConcurrencyPolicy, Job, JobStatus, Reason, Run
 from icefield_crds.names import scheduled_run
 from icefield_crds.run import REPLACED_BY_ANNOTATION
+from icefield_crds.schedule import Schedule, minute_of
 from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache, Kind
@@ -19,7 +20,6 @@ from icefield_operator.queue import Key
 from . import build, resolve, status, validate
 from .due import Skip, due, forbidden, name_taken, promised_time
 from .resolve import JobFacts, JobRuns
-from .schedule import Schedule, minute_of
 
 log = logging.getLogger(__name__)
 

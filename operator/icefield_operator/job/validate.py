@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from icefield_crds import Reason
 from icefield_crds.dag import cycle
+from icefield_crds.schedule import InvalidScheduleError, Schedule
 from icefield_operator.problem import Problem, describe_missing_workspace
 
 from .resolve import JobFacts
-from .schedule import InvalidScheduleError, Schedule
 
 
 def find_problem(facts: JobFacts) -> Problem | None:

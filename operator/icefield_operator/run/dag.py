@@ -100,11 +100,12 @@ def _phase_of(
 
 
 def _may_retry(task: Task, tried: Sequence[AttemptStatus]) -> bool:
-    disruptions = sum(attempt.disrupted for attempt in tried)
+    disruptions = [attempt for attempt in tried if attempt.disrupted]
     if tried[-1].disrupted:
-        limit = task.max_disruption_retries
-        return disruptions <= (DEFAULT_DISRUPTION_RETRIES if limit is None else limit)
-    return len(tried) - disruptions <= (task.max_retries or 0)
+        limit = DEFAULT_DISRUPTION_RETRIES if task.max_disruption_retries is None else task.max_disruption_retries
+        # One that never was seen to have a pod was lost by an operator that ended, which happens to all tasks alike.
+        return limit > 0 and sum(attempt.pod_uid is not None for attempt in disruptions) <= limit
+    return len(tried) - len(disruptions) <= (task.max_retries or 0)
 
 
 def _next_start(task: Task, tried: Sequence[AttemptStatus], phases: Mapping[str, TaskPhase]) -> datetime | None:

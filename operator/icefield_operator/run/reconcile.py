@@ -179,7 +179,8 @@ class RunReconciler:
             problem=problem or refusal,
             now=now,
         )
-        due = await self._write(facts, observer.complete(written))
+        written = record_archived_logs(observer.complete(written), run.metadata.uid, self._logs)
+        due = await self._write(facts, written)
         if written.phase.is_terminal:
             return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
         if stop is None:

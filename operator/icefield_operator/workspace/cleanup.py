@@ -76,7 +76,7 @@ class Cleanup:
         if not has_finalizer(workspace):
             return None
         now = datetime.now(UTC)
-        remaining = await self._delete_next(workspace)
+        remaining = await self._delete_next(workspace, now)
         if remaining is None:
             await remove_finalizer(workspace, self._cluster)
             return None
@@ -87,13 +87,13 @@ class Cleanup:
         await self._cluster.write_status(workspace, written)
         return RETRY_INTERVAL if remaining.progress is Progress.NONE else DELETE_INTERVAL
 
-    async def _delete_next(self, workspace: Workspace) -> Remaining | None:
+    async def _delete_next(self, workspace: Workspace, now: datetime) -> Remaining | None:
         """Delete a part; return what is left, or None when nothing is."""
         facts = await resolve.facts(workspace, self._cluster)
         if facts.namespace is not None and facts.owns_namespace:
             if not facts.namespace_is_deleting:
                 await self._cluster.delete("Namespace", None, workspace.namespace)
-            return of_namespace(facts.namespace)
+            return of_namespace(facts.namespace, now)
         await self._cluster_policies.apply_impersonator_role()
         await self._logs.abandon(workspace.metadata.name)
         try:

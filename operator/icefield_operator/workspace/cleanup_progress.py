@@ -13,6 +13,9 @@ from enum import StrEnum
 from icefield_crds import Condition, Reason
 from icefield_kube.client import Manifest
 
+NAMESPACE_PATIENCE = timedelta(minutes=1)
+"""Longer than a namespace takes to go whose pods end in their grace period."""
+
 _REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure")
 """Conditions of a namespace that is being deleted (kubernetes v1.34, pkg/controller/namespace/deletion)."""
 
@@ -40,12 +43,16 @@ class Remaining:
     progress: Progress
 
 
-def of_namespace(namespace: Manifest) -> Remaining:
-    """Return what is left while a namespace is being deleted."""
+def of_namespace(namespace: Manifest, now: datetime) -> Remaining:
+    """Return what is left while a namespace is being deleted, which for its first minute counts as progress."""
     conditions = (namespace.get("status") or {}).get("conditions") or []
     told = [c["message"] for c in conditions if c["type"] in _REMAINING and c["status"] == "True" and c.get("message")]
     what = f"waiting for namespace {namespace['metadata']['name']} to be deleted"
-    return Remaining(Reason.NAMESPACE_DELETED, ": ".join([what, *told]), Progress.UNKNOWN)
+    since = namespace["metadata"].get("deletionTimestamp")
+    is_young = since is None or now - datetime.fromisoformat(since) < NAMESPACE_PATIENCE
+    return Remaining(
+        Reason.NAMESPACE_DELETED, ": ".join([what, *told]), Progress.MADE if is_young else Progress.UNKNOWN
+    )
 
 
 def is_stalled(before: Condition | None, remaining: Remaining) -> bool:

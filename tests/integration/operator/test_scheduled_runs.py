@@ -11,9 +11,9 @@ import pytest
 
 from icefield_crds import ConditionType, Job, Reason
 from icefield_crds.names import scheduled_run
+from icefield_crds.schedule import minute_of
 from icefield_kube.errors import Conflict
 from icefield_operator import lifecycle
-from icefield_operator.job.schedule import minute_of
 from tests.eventually import eventually
 
 from .conftest import Place

@@ -126,7 +126,10 @@ def test_a_cycle_is_named() -> None:
 def test_problems_of_a_job() -> None:
     assert problem_of_job(JobSpec()) == "A job needs a command or tasks."
     assert problem_of_job(JobSpec(command="x", schedule="*/5 1-3 * JAN,FEB MON#1")) is None
-    for wrong in ("@daily", "* * * *", "* * * * * *", "a;b * * * *", "99 99 99 99 99", "0 0 31 2 *"):
+    assert problem_of_job(JobSpec(command="x", schedule="@daily", time_zone="Europe/Paris")) is None
+    unknown = JobSpec(command="x", schedule="@daily", time_zone="Mars/Base")
+    assert problem_of_job(unknown) == "Field time zone 'Mars/Base' is unknown."
+    for wrong in ("@often", "* * * *", "* * * * * *", "a;b * * * *", "99 99 99 99 99", "0 0 31 2 *"):
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
     assert "longer than 921600 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")

@@ -22,7 +22,9 @@ class JobWrite(ExecutionWrite):
     """The fields of a job besides its name."""
 
     description: OptionalText = Field(default=None, max_length=4096, description="Description of the job.")
-    schedule: OptionalText = Field(default=None, description="Cron expression of five fields: when runs start.")
+    schedule: OptionalText = Field(
+        default=None, description="When runs start: a cron expression of five fields, or a macro such as @daily."
+    )
     time_zone: OptionalText = Field(default=None, description="Time zone of the schedule; UTC when absent.")
     suspend: bool | None = Field(default=None, description="Whether the schedule is suspended.")
     concurrency_policy: Policy | None = Field(
@@ -108,7 +110,9 @@ class JobSummary(ExecutionRead):
     id: str = Field(description="Id of the job.", examples=["job_0f3b2c9d81aa"])
     name: str = Field(description="Name of the job.")
     description: str | None = Field(description="Description of the job.")
-    schedule: str | None = Field(description="Cron expression of five fields: when runs start.")
+    schedule: str | None = Field(
+        description="When runs start: a cron expression of five fields, or a macro such as @daily."
+    )
     time_zone: str | None = Field(description="Time zone of the schedule; UTC when null.")
     suspend: bool = Field(description="Whether the schedule is suspended.")
     concurrency_policy: ConcurrencyPolicy = Field(description="What the schedule does while an earlier run is running.")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution import ExecutionWrite, Params, build_spec
-from icefield_crds import PolarsOutcome, Run, RunPhase, RunSpec, SaveMode, Task, TaskPhase, TaskStatus
+from icefield_crds import AttemptStatus, PolarsOutcome, Run, RunPhase, RunSpec, SaveMode, Task, TaskPhase, TaskStatus
 from icefield_crds.polars import Mode
 from icefield_crds.run import logs_complete
 
@@ -98,24 +98,6 @@ class RunRead(BaseModel):
     spark: SparkRunRead | None = Field(description="The Spark application, if it is one.")
 
 
-class RunDetail(RunRead):
-    """A run, and the text of what it executes."""
-
-    text: str | None = Field(
-        description="The query or script of a Polars workload, the query of a Spark application, or the command."
-    )
-
-
-class RunResult(BaseModel):
-    """The result of a run."""
-
-    columns: list[str] = Field(description="Names of the columns.")
-    column_types: list[str] = Field(description="Types of the columns in Polars.", examples=[["String", "Float64"]])
-    rows: list[list[Any]] = Field(description="The rows, or the first of them.")
-    row_count: int = Field(description="How many rows the whole result has.")
-    truncated: bool = Field(description="Whether there are more rows than these.")
-
-
 class AttemptRead(BaseModel):
     """One attempt of a task."""
 
@@ -127,6 +109,27 @@ class AttemptRead(BaseModel):
     error: str | None = Field(description="Why it failed, or what it is waiting for.")
     disrupted: bool = Field(description="Whether the cluster ended it, which counts as a disruption, not a failure.")
     logs_complete: bool | None = Field(description=LOGS_COMPLETE)
+
+
+class RunDetail(RunRead):
+    """A run, and the text of what it executes."""
+
+    text: str | None = Field(
+        description="The query or script of a Polars workload, the query of a Spark application, or the command."
+    )
+    attempts: list[AttemptRead] | None = Field(
+        description="The attempts of a run without tasks, oldest first; null for a DAG, whose tasks have them."
+    )
+
+
+class RunResult(BaseModel):
+    """The result of a run."""
+
+    columns: list[str] = Field(description="Names of the columns.")
+    column_types: list[str] = Field(description="Types of the columns in Polars.", examples=[["String", "Float64"]])
+    rows: list[list[Any]] = Field(description="The rows, or the first of them.")
+    row_count: int = Field(description="How many rows the whole result has.")
+    truncated: bool = Field(description="Whether there are more rows than these.")
 
 
 class TaskRunRead(BaseModel):
@@ -159,7 +162,10 @@ def run_of(run: Run, job_id: str | None, job_name: str | None) -> RunRead:
 
 def detail_of(run: Run, job_id: str | None, job_name: str | None) -> RunDetail:
     """Return a run as REST shows it by itself; see `run_of`."""
-    return RunDetail(**_fields(run, job_id, job_name), text=_text_of(run))
+    is_dag = run.execution is not None and run.execution.tasks is not None
+    tried = [attempt for task in run.status.tasks for attempt in task.attempts] if run.status else []
+    attempts = None if is_dag else [_attempt(attempt) for attempt in tried]
+    return RunDetail(**_fields(run, job_id, job_name), text=_text_of(run), attempts=attempts)
 
 
 def result_of(result: ResultRows) -> bytes:
@@ -258,19 +264,20 @@ def _task(task: Task, status: TaskStatus | None) -> TaskRunRead:
         exit_code=status.exit_code,
         error=status.error,
         logs_complete=logs_complete(status.attempts),
-        attempts=[
-            AttemptRead(
-                attempt=attempt.attempt,
-                status=attempt.status,
-                started_at=attempt.start_time,
-                finished_at=attempt.completion_time,
-                exit_code=attempt.exit_code,
-                error=attempt.error,
-                disrupted=attempt.disrupted,
-                logs_complete=logs_complete([attempt]),
-            )
-            for attempt in status.attempts
-        ],
+        attempts=[_attempt(attempt) for attempt in status.attempts],
+    )
+
+
+def _attempt(attempt: AttemptStatus) -> AttemptRead:
+    return AttemptRead(
+        attempt=attempt.attempt,
+        status=attempt.status,
+        started_at=attempt.start_time,
+        finished_at=attempt.completion_time,
+        exit_code=attempt.exit_code,
+        error=attempt.error,
+        disrupted=attempt.disrupted,
+        logs_complete=logs_complete([attempt]),
     )
 
 

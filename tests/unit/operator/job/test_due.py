@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from icefield_crds import Job, JobStatus
+from icefield_crds.schedule import Schedule
 from icefield_operator.job.due import MAX_COUNTED, due
-from icefield_operator.job.schedule import Schedule
 
 
 def at(text: str) -> datetime:

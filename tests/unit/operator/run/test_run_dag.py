@@ -13,6 +13,7 @@ from icefield_crds import AttemptStatus, Task, TaskPhase
 from icefield_operator.run import dag
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DISRUPTED = ("disrupted", "unstarted", "unseen")
 CASES = yaml.safe_load((Path(__file__).parent / "dag_cases.yaml").read_text())
 
 
@@ -36,10 +37,11 @@ def _attempts(case: dict[str, Any]) -> dict[str, list[AttemptStatus]]:
             AttemptStatus(
                 attempt=n,
                 pod_name=f"{key}-{n}",
-                status="failed" if phase in ("disrupted", "unstarted") else phase,
-                start_time=None if phase in ("pending", "unstarted") else ended,
+                pod_uid=None if phase == "unseen" else f"{key}-{n}",
+                status="failed" if phase in DISRUPTED else phase,
+                start_time=None if phase in ("pending", "unstarted", "unseen") else ended,
                 completion_time=ended,
-                disrupted=phase in ("disrupted", "unstarted"),
+                disrupted=phase in DISRUPTED,
             )
             for n, phase in enumerate(phases)
         ]

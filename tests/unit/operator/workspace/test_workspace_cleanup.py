@@ -22,7 +22,8 @@ DELETES = Remaining(Reason.DELETING_OBJECTS, "deleting objects", Progress.MADE)
 
 def namespace(left: str = "") -> Remaining:
     conditions = [{"type": "NamespaceContentRemaining", "status": "True", "message": left}] if left else []
-    return of_namespace({"metadata": {"name": "icefield-demo"}, "status": {"conditions": conditions}})
+    metadata = {"name": "icefield-demo", "deletionTimestamp": "2026-03-01T09:00:00Z"}
+    return of_namespace({"metadata": metadata, "status": {"conditions": conditions}}, START)
 
 
 TEN, NINE = namespace("pods. has 10 resource instances"), namespace("pods. has 9 resource instances")
@@ -58,6 +59,15 @@ def test_since_when_there_is_no_progress(name: str) -> None:
     assert since == (None if expected is None else timedelta(minutes=expected))
     assert stalled.message == passes[-1].message
     assert not is_given_up(stalled, LIMIT, now)
+
+
+@pytest.mark.parametrize(
+    ("deletion_time", "progress"),
+    [(None, Progress.MADE), ("2026-03-01T09:59:01Z", Progress.MADE), ("2026-03-01T09:59:00Z", Progress.UNKNOWN)],
+)
+def test_a_namespace_takes_a_moment_to_go(deletion_time: str | None, progress: Progress) -> None:
+    metadata = {"name": "icefield-demo"} | ({"deletionTimestamp": deletion_time} if deletion_time else {})
+    assert of_namespace({"metadata": metadata}, START).progress is progress
 
 
 @pytest.mark.parametrize(("minutes", "is_over"), [(30, False), (31, True)])

@@ -57,7 +57,9 @@ class Schedule:
         try:
             upcoming = schedule.after(datetime.now(UTC))
         except CronSimError as error:
-            raise InvalidScheduleError(f"schedule {expression!r} is not a cron expression: {error}") from error
+            raise InvalidScheduleError(
+                f"schedule {expression!r} is not a cron expression: {str(error).lower()}"
+            ) from error
         if upcoming is None:
             raise InvalidScheduleError(f"schedule {expression!r} never matches")
         return schedule

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from icefield_operator.job.schedule import InvalidScheduleError, Schedule, minute_of
+from icefield_crds.schedule import InvalidScheduleError, Schedule, minute_of
 
 
 def at(text: str) -> datetime:
@@ -48,8 +48,8 @@ def test_which_moments_a_schedule_names() -> None:
         ("* * * * * *", None, "five fields"),
         ("", None, "five fields"),
         ("@reboot", None, "five fields"),
-        ("61 * * * *", None, "Bad minute"),
-        ("0 0 30 2 *", None, "Bad day-of-month"),
+        ("61 * * * *", None, "bad minute"),
+        ("0 0 30 2 *", None, "bad day-of-month"),
         ("0 0 * * *", "Mars/Olympus", "time zone 'Mars/Olympus' is unknown"),
         ("0 0 * * *", "../etc/passwd", "is unknown"),
         ("0 0 * * *", "Europe", "is unknown"),
