@@ -34,11 +34,12 @@ about eight minutes."""
 
 ERRORS = Counter("icefield_operator_log_errors_total", "Interruptions of archiving, by what failed.", ["where"])
 LOST = Counter("icefield_operator_logs_lost_total", "Logs archived with lines missing.")
-SHORT_TASK_SECONDS = 1.0
+SHORT_TASK_SECONDS = 3.0
 """How long a container is given to end before its log is followed: the log of one that has ended is read once, over a
 connection that others have used."""
 END_IS_TOLD_WITHIN = 5.0
-"""Seconds: a stream ends when the container has, and the status of its pod says so a little later."""
+"""Seconds: a stream ends when the container has, and the status of its pod says so a little later. Once lines of it are
+archived, this doubles with each stream that brings none: a gap that comes of it is seen."""
 CONFIRMATIONS = 3
 """How often in a row the last archived line may be missing from a log that is read to its end, before that counts."""
 OVERLAPS_KEPT = 60
@@ -187,7 +188,10 @@ class Follower:
                     # That the last archived line is gone from the log tells that later ones may be, too.
                     self._judge_empty_log(position)
                     return _end_at(position, is_cut=not position.is_reached)
-                await self._back_off(None, at_least=0.0 if self.has_ended else END_IS_TOLD_WITHIN)
+                await self._back_off(None, at_least=0.0 if self.has_ended else self._end_is_told_within(position))
+
+    def _end_is_told_within(self, position: Position) -> float:
+        return END_IS_TOLD_WITHIN * (1 if position.is_at_start else 2 ** min(self._failures, 10))
 
     def _judge_empty_log(self, position: Position) -> None:
         ended_at, now = self._lifetime.ended_at, asyncio.get_running_loop().time()
@@ -228,7 +232,7 @@ class Follower:
 
     async def _back_off(self, error: Exception | None, *, at_least: float = 0.0) -> None:
         delay = min(FIRST_BACKOFF * 2 ** min(self._failures, 10), LAST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311
-        delay = max(delay, at_least)
+        delay = max(delay, min(at_least, LAST_BACKOFF))
         self._failures += 1
         if error is not None:
             reason = str(error) or type(error).__name__

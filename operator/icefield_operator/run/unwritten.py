@@ -11,14 +11,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from icefield_crds import Run, RunPhase, RunStatus
+from icefield_crds import Run, RunStatus
 
 PROGRESS_WRITES_A_SECOND = 20
 """Of all runs that live together; the fewer they are, the sooner each is written."""
-LONGEST_DELAY = timedelta(seconds=10)
-"""Reached where two hundred runs live: a lone run is written within 50 ms."""
-LONGEST_FIRST_DELAY = timedelta(seconds=30)
-"""For the first status of a run whose pods wait for their start: it says no more than that the run is pending."""
+LONGEST_DELAY = timedelta(seconds=30)
+"""Reached where six hundred runs live: a lone run is written within 50 ms."""
+LONGEST_DELAY_OF_ERROR = timedelta(seconds=10)
+"""For what a run waits for, or suffers from."""
 
 
 class _Kept(NamedTuple):
@@ -103,8 +103,8 @@ def delay(written: RunStatus | None, newest: RunStatus, living_runs: int) -> tim
     if newest.phase.is_terminal or is_urgent:
         return timedelta(0)
     fair = timedelta(seconds=living_runs / PROGRESS_WRITES_A_SECOND)
-    is_first = bool(_attempts(newest) - _attempts(written))
-    return min(fair, LONGEST_FIRST_DELAY if is_first and _waits(newest) else LONGEST_DELAY)
+    tells_error = newest.error is not None and (written is None or newest.error != written.error)
+    return min(fair, LONGEST_DELAY_OF_ERROR if tells_error else LONGEST_DELAY)
 
 
 def _attempts(status: RunStatus | None) -> set[tuple[str, int]]:
@@ -115,10 +115,6 @@ def _is_first_start(status: RunStatus) -> bool:
     """Return whether nothing but first attempts were started, which the run's Secret shows too (attempt_starter.py)."""
     attempts = [attempt for task in status.tasks for attempt in task.attempts]
     return all(attempt.attempt == 0 and not attempt.status.is_terminal for attempt in attempts)
-
-
-def _waits(status: RunStatus) -> bool:
-    return status.phase is RunPhase.PENDING and status.error is None
 
 
 def _is_more_than_progress(written: RunStatus | None, newest: RunStatus) -> bool:

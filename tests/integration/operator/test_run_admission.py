@@ -146,7 +146,7 @@ async def test_a_job_that_appears_before_it_is_written_that_it_is_missing(
 ) -> None:
     monkeypatch.setattr(unwritten, "PROGRESS_WRITES_A_SECOND", 0.1)
     await place.create("Run", {"jobRef": {"name": "soon"}}, "first")
-    await asyncio.sleep(unwritten.LONGEST_DELAY.total_seconds() / 3)
+    await asyncio.sleep(unwritten.LONGEST_DELAY_OF_ERROR.total_seconds() / 3)
     await place.create("Job", {"command": "true"}, "soon")
     await place.finished("first")
     run = await place.phase("first", "success")

@@ -9,7 +9,7 @@ import pytest
 from icefield_crds import AttemptStatus, Job, JobSpec, Run, RunPhase, RunStatus, TaskPhase, TaskStatus
 from icefield_crds.names import API_VERSION
 from icefield_operator.run import resolve, unwritten
-from icefield_operator.run.unwritten import LONGEST_DELAY, LONGEST_FIRST_DELAY, Background, Unwritten
+from icefield_operator.run.unwritten import LONGEST_DELAY, LONGEST_DELAY_OF_ERROR, Background, Unwritten
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -70,10 +70,16 @@ def test_a_run_that_its_secret_shows_to_be_started_is_recorded_when_there_is_tim
     waits = status_of(TaskPhase.PENDING, phase=RunPhase.PENDING)
     assert unwritten.delay(None, waits, living_runs=1) == timedelta(seconds=0.05)
     assert unwritten.delay(None, waits, living_runs=500) == timedelta(seconds=25)
-    assert unwritten.delay(None, waits, living_runs=5000) == LONGEST_FIRST_DELAY
+    assert unwritten.delay(None, status_of(TaskPhase.RUNNING), living_runs=5000) == LONGEST_DELAY
+
+
+def test_an_error_is_told_sooner() -> None:
+    waits = status_of(TaskPhase.PENDING, phase=RunPhase.PENDING)
     stuck = waits.model_copy(update={"error": "waiting for room in the cluster"})
-    assert unwritten.delay(None, stuck, living_runs=500) == LONGEST_DELAY
-    assert unwritten.delay(None, status_of(TaskPhase.RUNNING), living_runs=500) == LONGEST_DELAY
+    for before in (None, waits):
+        assert unwritten.delay(before, stuck, living_runs=500) == LONGEST_DELAY_OF_ERROR
+    assert unwritten.delay(stuck, stuck, living_runs=500) == timedelta(seconds=25)
+    assert unwritten.delay(stuck, waits, living_runs=500) == timedelta(seconds=25)
 
 
 def test_a_run_has_its_newest_status_until_it_is_written() -> None:
