@@ -90,6 +90,29 @@ async def test_it_stays_unknown_for_who_takes_over_in_the_middle() -> None:
     assert await follow(Kubelet([300, 301]), 3600, store) == LogComplete(2, start_unknown=True)
 
 
+@pytest.mark.parametrize(("seconds", "pauses"), [([0.2], [5, 10, 20, 30]), ([], [5, 5, 5, 5])], ids=["lines", "none"])
+async def test_a_stream_that_ends_before_its_container_is_opened_again_later_each_time(
+    seconds: list[float], pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def wait(follower: Follower, seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) > len(pauses):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Follower, "_wait_for_change", wait)
+    archive = Archive(InMemoryObjectStore(), ATTEMPT.prefix)
+    follower = Follower(ATTEMPT, archive, Kubelet(seconds), asyncio.Semaphore(1), ContainerState.STARTED)
+    following = asyncio.create_task(follower.follow())
+    async with asyncio.timeout(20):
+        while len(waited) <= len(pauses):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert waited[: len(pauses)] == pauses
+
+
 def test_a_sandbox_has_waited_for_its_task() -> None:
     ended = {"containerID": "x", "startedAt": "2026-03-01T10:00:00Z", "finishedAt": "2026-03-01T11:00:00Z"}
     status = {"containerStatuses": [{"name": "task", "state": {"terminated": ended}}]}
