@@ -6,6 +6,7 @@ only the latest is started.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -13,6 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+LONGEST_REPEATED = timedelta(hours=3)
+"""More than the clocks are ever set back. Begun in the second passage of an hour that comes twice, CronSim 2.8 yields
+times that have passed, and backwards times to come; begun before the hour, it is right."""
 _FIELDS = 5
 _MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -66,8 +70,7 @@ class Schedule:
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first time after a moment, in UTC; None when there is none in the next fifty years."""
-        found = next(CronSim(self.expression, moment.astimezone(self.zone)), None)
-        return found.astimezone(UTC) if found else None
+        return next(self._after_each(moment), None)
 
     def names(self, moment: datetime) -> bool:
         """Return whether a moment (a whole minute) is one of the schedule's times."""
@@ -80,13 +83,22 @@ class Schedule:
 
     def before(self, moment: datetime) -> datetime | None:
         """Return the last time before a moment (a whole minute), in UTC; None when there was none in fifty years."""
-        found = next(CronSim(self.expression, moment.astimezone(self.zone), reverse=True), None)
-        return found.astimezone(UTC) if found else None
+        earlier = moment - LONGEST_REPEATED
+        backwards = CronSim(self.expression, earlier.astimezone(self.zone), reverse=True)
+        first = next((time for time in (each.astimezone(UTC) for each in backwards) if time < earlier), None)
+        times = takewhile(lambda time: time < moment, self._from((first or earlier) - timedelta(minutes=1)))
+        return max(times, default=None)
 
     def count(self, first: datetime, last: datetime, limit: int) -> int:
         """Return how many times there are from one of the schedule's times to another, at most `limit`."""
-        later = CronSim(self.expression, first.astimezone(self.zone))
-        return 1 + sum(1 for _ in islice(takewhile(lambda moment: moment <= last, later), limit - 1))
+        return 1 + sum(1 for _ in islice(takewhile(lambda time: time <= last, self._after_each(first)), limit - 1))
+
+    def _after_each(self, moment: datetime) -> Iterator[datetime]:
+        return (time for time in self._from(moment - LONGEST_REPEATED) if time > moment)
+
+    def _from(self, start: datetime) -> Iterator[datetime]:
+        """Yield the times from a start on that is not between the two passages of a repeated hour."""
+        return (time.astimezone(UTC) for time in CronSim(self.expression, start.astimezone(self.zone)))
 
 
 def minute_of(moment: datetime) -> int:

@@ -46,8 +46,7 @@ def due(job: Job, schedule: Schedule, now: datetime) -> Due:
     promised = promised_time(job, schedule, now)
     if promised is None or promised > now or not schedule.names(promised):
         return NOTHING
-    # Backwards, a schedule may lack a time of the hour that comes twice when the clocks are set back.
-    latest = max(schedule.latest(now) or promised, promised)
+    latest = schedule.latest(now) or promised
     if now - latest > STARTING_DEADLINE:
         return Due(None, _missed(schedule, promised, latest, f"more than {_hours(STARTING_DEADLINE)} passed"))
     before = schedule.before(latest)

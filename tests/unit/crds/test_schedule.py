@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -26,6 +26,25 @@ def test_a_day_without_that_hour_runs_just_after_and_a_day_with_two_runs_once() 
     assert nightly.after(at("2026-03-28T12:00")) == at("2026-03-29T01:00")
     assert nightly.after(at("2026-10-24T12:00")) == at("2026-10-25T00:30")
     assert nightly.after(at("2026-10-25T00:30")) == at("2026-10-26T01:30")
+
+
+@pytest.mark.parametrize(
+    "expression", ["59 1-3 * * *", "30 * * * *", "*/20 * * * *", "15 2 * * *", "15 1-2 * * *", "0 0,2 * * *"]
+)
+@pytest.mark.parametrize(
+    ("zone", "back"), [("Europe/Berlin", "2026-10-25T01:00"), ("America/New_York", "2026-11-01T06:00")]
+)
+def test_where_one_looks_from_does_not_matter_in_an_hour_that_comes_twice(
+    expression: str, zone: str, back: str
+) -> None:
+    schedule, moment = Schedule.parse(expression, zone), at(back) - timedelta(days=2)
+    times = []
+    while (moment := schedule.after(moment) or at("2027-01-01T00:00")) < at(back) + timedelta(days=2):
+        times.append(moment)
+    for minutes in range(-120, 300, 7):
+        moment = at(back) + timedelta(minutes=minutes)
+        assert schedule.after(moment) == min(time for time in times if time > moment), moment
+        assert schedule.before(moment) == max(time for time in times if time < moment), moment
 
 
 def test_the_latest_time_includes_this_minute() -> None:

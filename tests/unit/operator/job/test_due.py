@@ -93,7 +93,6 @@ def test_what_a_long_outage_missed_is_counted_to_a_limit() -> None:
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("expression", ["59 1-3 * * *", "30 2 * * *"])
 def test_every_time_of_a_year_is_started_also_when_the_clocks_change(expression: str, zone: str) -> None:
-    """Backwards a schedule may lack a time of the hour that comes twice."""
     schedule = Schedule.parse(expression, zone)
     moment, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     while (moment := schedule.after(moment) or end) < end:
