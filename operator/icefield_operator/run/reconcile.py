@@ -181,7 +181,7 @@ class RunReconciler:
         written = record_archived_logs(observer.complete(written), run.metadata.uid, self._logs)
         due = await self._write(facts, written)
         if written.phase.is_terminal:
-            return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
+            return await self._clean_up(self._newest(run))
         if stop is None:
             self._provisioners.of(run).on_status_written(facts, status.pods_not_ended(written, self._pods.of(run)))
         # What was lost is started again by the next pass, after the loss is recorded.
@@ -211,9 +211,14 @@ class RunReconciler:
         self._unwritten.keep(run, run.status or RunStatus(), now)
         await self._cluster.write_status(run.model_copy(update={"status": facts.written}), starting)
         self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
-        recorded = self._cache.run(run.metadata.namespace or "", run.metadata.name) or run
+        recorded = self._newest(run)
         # Decided upon is what was before: an attempt whose pod is refused has not been one.
         return replace(facts, run=recorded.model_copy(update={"status": run.status}), written=starting)
+
+    def _newest(self, run: Run) -> Run:
+        """Return the newest version of a run: by now another one may have its name."""
+        found = self._cache.run(run.metadata.namespace or "", run.metadata.name)
+        return found if found and found.metadata.uid == run.metadata.uid else run
 
     def _is_too_late(self, run: Run, stop: Stop | None) -> bool:
         return stop is Stop.TIMED_OUT and not self._admissions.holds(run)

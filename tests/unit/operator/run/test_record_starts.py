@@ -128,8 +128,11 @@ class Operator:
         logs = Mock(**{"is_complete.return_value": False})
         self._reconciler = RunReconciler(cluster, Controllers(self._cache), provisioners, logs)
 
+    def observe(self, event: str, manifest: Manifest) -> None:
+        self._cache.observe(event, manifest)
+
     async def make_pass(self) -> None:
-        self._cache.observe("MODIFIED", self._api.run)
+        self.observe("MODIFIED", self._api.run)
         await self._reconciler.reconcile(RUN)
 
 
@@ -198,3 +201,19 @@ async def test_a_start_that_is_not_known_is_not_a_refused_pod() -> None:
     assert _attempts(api.run["status"]) == [(0, "failed", False)]
     admitted = next(each for each in api.run["status"]["conditions"] if each["type"] == "Admitted")
     assert admitted["reason"] == "WithinQuota"
+
+
+async def test_a_run_that_has_the_name_of_one_whose_start_was_recorded_gets_nothing_of_it() -> None:
+    api = Api()
+    operator = Operator(api)
+
+    def replace(_: str) -> None:
+        operator.observe("DELETED", api.run)
+        api.change(metadata={"name": "r", "namespace": NAMESPACE, "uid": "other"}, status={})
+        operator.observe("ADDED", api.run)
+
+    api.interfere_afterwards = replace
+    with pytest.raises(Conflict):
+        await operator.make_pass()
+    assert api.run["status"] == {}
+    assert len(api.written) == 1
