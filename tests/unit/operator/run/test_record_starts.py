@@ -25,18 +25,14 @@ from icefield_operator.run.run_type import RunType
 NAMESPACE, RUN = "icefield-demo", Key(Kind.RUN, "icefield-demo", "r")
 POD = names.pod_name("r", "main", 0)
 REFUSED = "task main cannot start: exceeded quota; it is tried again"
-WAITED = {
-    "phase": "pending",
-    "conditions": [
-        {
-            "type": "Admitted",
-            "status": "False",
-            "reason": "QuotaExceeded",
-            "message": "max_running_runs=1, current=1",
-            "lastTransitionTime": "2026-11-30T12:00:00Z",
-        }
-    ],
+CONDITION = {
+    "type": "Admitted",
+    "status": "False",
+    "reason": "QuotaExceeded",
+    "message": "max_running_runs=1, current=1",
+    "lastTransitionTime": "2026-11-30T12:00:00Z",
 }
+WAITED = {"phase": "pending", "conditions": [CONDITION]}
 
 
 class Api:
@@ -120,7 +116,7 @@ class Operator:
             "kind": Kind.WORKSPACE,
             "metadata": {"name": "demo", "uid": "w", "resourceVersion": "1"},
             "spec": {},
-            "status": {"conditions": [{**WAITED["conditions"][0], "type": "Ready", "status": "True"}]},  # type: ignore[index]
+            "status": {"conditions": [{**CONDITION, "type": "Ready", "status": "True"}]},
         }
         self._cache.observe("ADDED", workspace)
         cluster, provisioners = Cluster(api, self._cache), PodProvisioners()  # type: ignore[arg-type]
