@@ -83,6 +83,13 @@ class KubernetesError(Exception):
 class NotFound(KubernetesError):  # noqa: N818 - named as the API's reason
     """There is no such object."""
 
+    def names(self, name: str) -> bool:
+        """Return whether the answer is about the object of this name.
+
+        It is not where its kind is not served for the moment, or a proxy has answered: then the object may exist.
+        """
+        return self.details.get("name") == name
+
 
 class AlreadyExists(KubernetesError):  # noqa: N818
     """An object of this name exists already."""

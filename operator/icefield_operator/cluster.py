@@ -191,8 +191,9 @@ class Cluster:
         body = delete_options(uid=uid, resource_version=resource_version)
         try:
             answer = await self._request("DELETE", path_of(kind, namespace, name), body=body)
-        except NotFound:
-            self._cache.forget(kind, namespace, name, uid)
+        except NotFound as error:
+            if error.names(name):
+                self._cache.forget(kind, namespace, name, uid)
             return
         # The answer may come after the watch event of the deletion: the object must not be cached again.
         if still_exists(kind, answer):
@@ -236,8 +237,9 @@ class Cluster:
                 },
                 content_type=MERGE_PATCH,
             )
-        except NotFound:
-            self._cache.forget(resource.KIND, metadata.namespace, metadata.name, metadata.uid)
+        except NotFound as error:
+            if error.names(metadata.name):
+                self._cache.forget(resource.KIND, metadata.namespace, metadata.name, metadata.uid)
             raise
         self._record(written)
         return True
@@ -304,8 +306,9 @@ class Cluster:
                 metadata["name"],
                 {**patch, "metadata": {**patch.get("metadata", {}), "uid": metadata["uid"]}},
             )
-        except NotFound:
-            self._cache.forget(manifest["kind"], metadata.get("namespace"), metadata["name"], metadata["uid"])
+        except NotFound as error:
+            if error.names(metadata["name"]):
+                self._cache.forget(manifest["kind"], metadata.get("namespace"), metadata["name"], metadata["uid"])
 
     @asynccontextmanager
     async def pod_log(

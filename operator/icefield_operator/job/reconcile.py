@@ -133,8 +133,9 @@ class JobReconciler:
         patch = {"metadata": {"uid": metadata.uid, "annotations": {REPLACED_BY_ANNOTATION: by}}}
         try:
             await self._cluster.merge_patch(Kind.RUN, metadata.namespace, metadata.name, patch)
-        except NotFound:
-            self._cache.forget(Kind.RUN, metadata.namespace, metadata.name, metadata.uid)
+        except NotFound as error:
+            if error.names(metadata.name):
+                self._cache.forget(Kind.RUN, metadata.namespace, metadata.name, metadata.uid)
 
     async def _report(self, job: Job, skip: Skip, now: datetime) -> None:
         """Report times that started no run; a pass that is repeated reports them once."""

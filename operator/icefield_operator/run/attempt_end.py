@@ -191,7 +191,7 @@ def gone_end(
     due = lost_pods.deadline(last) if last is not None else None
     if last is not None and due is not None and due <= context.now:
         return _deadline(last, recorded.start_time is not None, recorded, context)
-    if recorded.pod_uid is None:
+    if last is None and recorded.pod_uid is None:
         return AttemptEnd(TaskPhase.FAILED, START_NOT_KNOWN, disrupted=True)
     why = pod_failures.describe_disruption(last) if last is not None else None
     error = why or f"the pod was deleted while the task was {recorded.status.value}"

@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from icefield_crds import AttemptStatus, RunPhase, Task, TaskPhase
 from icefield_crds.dag import in_order
-from icefield_crds.execution import DEFAULT_DISRUPTION_RETRIES
+from icefield_crds.execution import DEFAULT_DISRUPTION_RETRIES, MAX_ATTEMPTS
 
 FIRST_RETRY_DELAY = timedelta(seconds=10)
 LAST_RETRY_DELAY = timedelta(seconds=300)
@@ -100,6 +100,8 @@ def _phase_of(
 
 
 def _may_retry(task: Task, tried: Sequence[AttemptStatus]) -> bool:
+    if len(tried) >= MAX_ATTEMPTS:
+        return False
     disruptions = [attempt for attempt in tried if attempt.disrupted]
     if tried[-1].disrupted:
         limit = DEFAULT_DISRUPTION_RETRIES if task.max_disruption_retries is None else task.max_disruption_retries

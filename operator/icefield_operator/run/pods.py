@@ -66,7 +66,9 @@ class PodObserver:
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:
         """Return the status of an attempt whose pod is gone, its end not recorded."""
-        last = context.last_seen.get(recorded.pod_uid or "")
+        gone = context.last_seen.values()
+        same = "name" if recorded.pod_uid is None else "uid"
+        last = next((pod for pod in gone if pod["metadata"][same] == (recorded.pod_uid or recorded.pod_name)), None)
         attempt = self.observe(last, recorded, context) if last is not None else recorded
         if attempt.status.is_terminal:
             return attempt

@@ -7,7 +7,6 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 from icefield_crds import AttemptStatus, Reason, Run, RunStatus
 from icefield_kube.errors import KubernetesError
@@ -161,7 +160,7 @@ class RunReconciler:
         if start:
             facts = await self._record_starts(facts, decision, status.with_starts(attempts, run, start), now)
         unstartable, next_give_up = self._pods.find_unstartable(run, now)
-        lingering, next_lingering = self._pods.find_lingering(run, chain.from_iterable(attempts.values()), now)
+        lingering, next_lingering = self._pods.find_lingering(run, attempts, now)
         not_ended, rejections = await together(
             self._pods.end([*unstartable, *lingering, *self._pods.of_attempts(run, decision.end)]),
             self._starter.start(facts, start, deadline, now),
@@ -182,7 +181,7 @@ class RunReconciler:
         written = record_archived_logs(observer.complete(written), run.metadata.uid, self._logs)
         due = await self._write(facts, written)
         if written.phase.is_terminal:
-            return await self._clean_up(self._cache.run(run.metadata.namespace or "", run.metadata.name) or run)
+            return await self._clean_up(self._newest(run))
         if stop is None:
             self._provisioners.of(run).on_status_written(facts, status.pods_not_ended(written, self._pods.of(run)))
         # What was lost is started again by the next pass, after the loss is recorded.
@@ -204,14 +203,22 @@ class RunReconciler:
         """Write that attempts start, where nothing else would show it; return the facts with what is written now."""
         run = facts.run
         admission = self._admissions.current(run)
-        starting = status.of(run, decision, attempts, stop=None, admission=admission, problem=None, now=now)
+        refusal = status.told_refusal(run)
+        starting = status.of(run, decision, attempts, stop=None, admission=admission, problem=refusal, now=now)
         if not unwritten.must_precede_pods(facts.written, starting):
             return facts
+        # Should this be written without an answer, the next pass goes on from what was: no pod has been created yet.
+        self._unwritten.keep(run, run.status or RunStatus(), now)
         await self._cluster.write_status(run.model_copy(update={"status": facts.written}), starting)
         self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
-        recorded = self._cache.run(run.metadata.namespace or "", run.metadata.name) or run
+        recorded = self._newest(run)
         # Decided upon is what was before: an attempt whose pod is refused has not been one.
         return replace(facts, run=recorded.model_copy(update={"status": run.status}), written=starting)
+
+    def _newest(self, run: Run) -> Run:
+        """Return the newest version of a run: by now another one may have its name."""
+        found = self._cache.run(run.metadata.namespace or "", run.metadata.name)
+        return found if found and found.metadata.uid == run.metadata.uid else run
 
     def _is_too_late(self, run: Run, stop: Stop | None) -> bool:
         return stop is Stop.TIMED_OUT and not self._admissions.holds(run)
@@ -252,6 +259,9 @@ class RunReconciler:
         if due:
             self._unwritten.keep(run, written, due)
         else:
+            if run.status != facts.written:
+                # Should this fail, the next pass goes on from it: which pods were refused is recorded nowhere else.
+                self._unwritten.keep(run, written, datetime.now(UTC))
             # Compared with what is written: it may equal what was only kept, of a run that has changed meanwhile.
             await self._cluster.write_status(run.model_copy(update={"status": facts.written}), written)
             self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)

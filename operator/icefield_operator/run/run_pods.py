@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from icefield_crds import AttemptStatus, Run, RunStatus
@@ -15,9 +15,11 @@ from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.pod_status import has_ended
 
 from . import attempt_end, status
+from .dag import Attempts
 from .last_seen import LastSeen
 from .log_archiving import attempts_without_log, logs_are_archived
 from .pod_events import PodEvents
+from .pods import attempt_of
 from .refusals import describe
 
 PODS_KEPT = timedelta(minutes=10)
@@ -72,15 +74,18 @@ class RunPods:
         pods, problems = self.of(run), self.start_problems(run)
         return _due([(pod_failures.give_up_time(pod, problems.get(pod["metadata"]["uid"])), pod) for pod in pods], now)
 
-    def find_lingering(
-        self, run: Run, attempts: Iterable[AttemptStatus], now: datetime
-    ) -> tuple[list[Manifest], datetime | None]:
+    def find_lingering(self, run: Run, attempts: Attempts, now: datetime) -> tuple[list[Manifest], datetime | None]:
         """Return the pods that still run though their attempts have ended, and when the next may be one of them."""
-        ended = {attempt.pod_uid: attempt.completion_time for attempt in attempts if attempt.status.is_terminal}
+        ended = {
+            (key, attempt.attempt): attempt.completion_time
+            for key, tried in attempts.items()
+            for attempt in tried
+            if attempt.status.is_terminal
+        }
         times = [
             (time + OUTLIVES_TASK, pod)
             for pod in self.of(run)
-            if (time := ended.get(pod["metadata"]["uid"])) and not has_ended(pod) and not _is_deleted(pod)
+            if (time := ended.get(attempt_of(pod))) and not has_ended(pod) and not _is_deleted(pod)
         ]
         return _due(times, now)
 

@@ -25,7 +25,7 @@ from icefield_kube.client import Manifest
 
 from . import pods
 from .admission import NOT_REQUESTED, Admission
-from .attempt_end import ObservationContext
+from .attempt_end import START_NOT_KNOWN, ObservationContext
 from .dag import Attempts, Decision, Stop
 from .run_type import RunType, run_type_of, timeout_message, timeout_seconds
 from .validate import RunProblem
@@ -103,9 +103,10 @@ def attempts_without_pod(run: Run, run_pods: Sequence[Manifest]) -> list[Attempt
 
 def pods_not_ended(run_status: RunStatus | None, run_pods: Sequence[Manifest]) -> list[Manifest]:
     """Return the pods whose attempts have not ended by this status: those of others may still run for a moment."""
-    attempts = [attempt for task in run_status.tasks for attempt in task.attempts] if run_status else []
-    ended = {attempt.pod_uid for attempt in attempts if attempt.status.is_terminal}
-    return [pod for pod in run_pods if pod["metadata"]["uid"] not in ended]
+    tasks = run_status.tasks if run_status else ()
+    # By number: one whose pod was created late has ended without a pod.
+    ended = {(task.key, tried.attempt) for task in tasks for tried in task.attempts if tried.status.is_terminal}
+    return [pod for pod in run_pods if pods.attempt_of(pod) not in ended]
 
 
 def of(
@@ -158,6 +159,14 @@ def with_starts(attempts: Attempts, run: Run, start: Sequence[tuple[Task, int]])
     """Return the attempts of each task and those that start now, whose pods are yet to be created."""
     starting = {task.key: _starting(run, task.key, number) for task, number in start}
     return {key: [*tried, starting[key]] if key in starting else tried for key, tried in attempts.items()}
+
+
+def told_refusal(run: Run) -> RunProblem | None:
+    """Return what Kubernetes refused of a run by its last status: that holds until it is tried again."""
+    told = run.status.condition(ConditionType.RECONCILING) if run.status else None
+    if told is None or told.reason != Reason.POD_REFUSED:
+        return None
+    return RunProblem(Reason.POD_REFUSED, told.message, final=False)
 
 
 def waiting(
@@ -263,7 +272,8 @@ def _refusal(tasks: Sequence[TaskStatus], problem: RunProblem | None) -> str | N
         return None
     if problem is not None:
         return problem.message if problem.reason is Reason.POD_REFUSED else None
-    return next((attempt.error for attempt in attempts if attempt.error), None)
+    errors = (attempt.error for attempt in attempts if attempt.error)
+    return next((error for error in errors if not error.startswith(START_NOT_KNOWN)), None)
 
 
 def _conditions(

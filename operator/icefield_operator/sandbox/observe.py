@@ -96,7 +96,8 @@ class SandboxObserver(PodObserver):
 
     def may_have_begun(self, attempt: AttemptStatus, pod: Manifest | None) -> bool:
         """Return whether the sandbox may have had the workload."""
-        if attempt.start_time is not None or not self.may_be_dispatched:
+        # The workload is sent once its sandbox is recorded.
+        if attempt.start_time is not None or attempt.pod_uid is None or not self.may_be_dispatched:
             return attempt.start_time is not None
         state = pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} if pod else {}
         return pod is None or pod_status.started_at(state) is not None

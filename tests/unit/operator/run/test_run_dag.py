@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from icefield_crds import AttemptStatus, Task, TaskPhase
+from icefield_crds import AttemptStatus, RunPhase, Task, TaskPhase
+from icefield_crds.execution import MAX_ATTEMPTS
 from icefield_operator.run import dag
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,3 +66,15 @@ def test_one_step(case: dict[str, Any]) -> None:
     assert [attempt.pod_name.replace("-", "/") for attempt in decision.end] == expect.get("end", [])
     soon = (decision.next_deadline - NOW).total_seconds() if decision.next_deadline else None
     assert soon == expect.get("next")
+
+
+def test_no_attempt_has_a_higher_number_than_a_status_can_record() -> None:
+    lost = [
+        AttemptStatus(attempt=number, pod_name="p", status=TaskPhase.FAILED, completion_time=NOW, disrupted=True)
+        for number in range(MAX_ATTEMPTS)
+    ]
+    task = Task(key="a", command="true")
+    later = NOW + dag.LAST_RETRY_DELAY
+    assert dag.decide([task], {"a": lost[:-1]}, now=later).start == [(task, MAX_ATTEMPTS - 1)]
+    ended = dag.decide([task], {"a": lost}, now=later)
+    assert (ended.phase, ended.start) == (RunPhase.FAILED, [])

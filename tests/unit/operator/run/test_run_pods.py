@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from icefield_crds import AttemptStatus, TaskPhase, labels
+from icefield_crds import AttemptStatus, Run, TaskPhase, labels
+from icefield_crds.names import API_VERSION
 from icefield_operator import pod_failures
+from icefield_operator.cluster_cache import ClusterCache, Kind
 from icefield_operator.run import pods
 from icefield_operator.run.attempt_end import ObservationContext
 from icefield_operator.run.dag import Stop
+from icefield_operator.run.run_pods import OUTLIVES_TASK, RunPods
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OBSERVER = pods.PodObserver()
@@ -284,11 +288,36 @@ UNSTARTABLE = f"the task could not be started within its timeout of 9 s; until t
         (_running_still(3, seconds=1), {}, "the command failed with exit code 3", False),
     ],
 )
+@pytest.mark.parametrize("pod_uid", ["u", None], ids=["recorded", "its start only is recorded"])
 def test_what_was_last_seen_of_a_pod_that_vanished(
-    last: dict[str, Any], before: dict[str, Any], error: str | None, disrupted: bool
+    pod_uid: str | None, last: dict[str, Any], before: dict[str, Any], error: str | None, disrupted: bool
 ) -> None:
-    recorded = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.PENDING, error=before.get("error"))
+    recorded = AttemptStatus(
+        attempt=0, pod_name="p", pod_uid=pod_uid, status=TaskPhase.PENDING, error=before.get("error")
+    )
     context = ObservationContext(None, None, 9, NOW, last_seen={"u": _pod(last, before.get("deadline"))})
     attempt = OBSERVER.observe_missing(recorded, context)
     expected = TaskPhase.FAILED if error else TaskPhase.SUCCESS
     assert (attempt.status, attempt.error, attempt.disrupted) == (expected, error, disrupted)
+
+
+def test_a_pod_that_was_created_after_its_attempt_was_recorded_as_lost_is_ended() -> None:
+    cache = ClusterCache()
+    owner = {"apiVersion": API_VERSION, "kind": Kind.RUN, "name": "r", "uid": "run", "controller": True}
+    late = _pod({"phase": "Running"})
+    metadata = late["metadata"] | {"namespace": "icefield-demo", "resourceVersion": "1", "ownerReferences": [owner]}
+    cache.observe("ADDED", {**late, "kind": Kind.POD, "metadata": metadata})
+    run = Run.model_validate(
+        {
+            "apiVersion": API_VERSION,
+            "kind": Kind.RUN,
+            "metadata": {"name": "r", "namespace": "icefield-demo", "uid": "run"},
+            "spec": {"command": "true"},
+        }
+    )
+    key, number = pods.attempt_of(late)
+    lost = AttemptStatus(attempt=number, pod_name="p", status=TaskPhase.FAILED, completion_time=NOW, disrupted=True)
+    run_pods = RunPods(Mock(), cache, Mock())
+    for waited, ended in ((timedelta(0), 0), (OUTLIVES_TASK, 1)):
+        lingering, due = run_pods.find_lingering(run, {key: [lost]}, NOW + waited)
+        assert (len(lingering), due) == (ended, None if ended else NOW + OUTLIVES_TASK)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task
+from icefield_crds import AttemptStatus, ConditionType, Reason, Run, RunStatus, Task, labels
 from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_operator.logs.archiver import LogArchive
 from icefield_operator.run import dag, status
@@ -259,9 +259,9 @@ def test_archived_logs_are_noted_once_an_attempt_ended(lost: set[str], complete:
 
 
 def test_pods_of_attempts_that_have_ended_get_no_work() -> None:
-    pods = [{"metadata": {"uid": uid}} for uid in ("u", "v")]
-    ended = _of({"a": [BAD]})
-    assert status.pods_not_ended(ended, pods) == [pods[1]]
+    pods = [{"metadata": {"labels": labels.of_task_pod("demo", "w", "run", "a", number)}} for number in (0, 1)]
+    ended = _of({"a": [BAD.model_copy(update={"pod_uid": None})]})
+    assert status.pods_not_ended(ended, pods) == [pods[1]], "also one that was created after it was recorded as lost"
     assert status.pods_not_ended(None, pods) == pods
 
 

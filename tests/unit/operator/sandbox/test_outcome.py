@@ -10,7 +10,7 @@ import pytest
 
 from icefield_crds import AttemptStatus, RunPhase, RunStatus, TaskPhase, TaskStatus, labels
 from icefield_crds.wire.outcome import FailureKind, WorkloadOutcome, WorkloadState
-from icefield_operator.run.attempt_end import ObservationContext
+from icefield_operator.run.attempt_end import START_NOT_KNOWN, ObservationContext
 from icefield_operator.run.dag import Stop
 from icefield_operator.sandbox import observe
 from icefield_operator.sandbox.build import TEMPLATE_ANNOTATION
@@ -136,6 +136,12 @@ def test_an_outcome_that_is_known_counts_though_the_pod_is_gone() -> None:
     before = AttemptStatus(attempt=0, pod_name="p", pod_uid="u", status=TaskPhase.RUNNING, start_time=DISPATCHED)
     attempt = SandboxObserver(reports={"u": report}).observe_missing(before, ObservationContext(None, 60, None, NOW))
     assert attempt.status is TaskPhase.SUCCESS
+
+
+def test_no_workload_was_sent_where_no_sandbox_was_recorded() -> None:
+    starting = AttemptStatus(attempt=0, pod_name="p", status=TaskPhase.PENDING)
+    attempt = SandboxObserver().observe_missing(starting, ObservationContext(None, 60, None, NOW))
+    assert (attempt.status, attempt.disrupted, attempt.error) == (TaskPhase.FAILED, True, START_NOT_KNOWN)
 
 
 CLAIMED_AT = NOW - timedelta(seconds=20)
