@@ -21,7 +21,7 @@ from .dag import Stop
 PHASE_DELAY = timedelta(seconds=3)
 """How much later than the end of its containers the kubelet reports a pod's phase, and why it ended it."""
 
-START_NOT_KNOWN = "the operator was restarted while the task was being started; whether it ran is not known"
+START_NOT_KNOWN = "the operator was interrupted while it started the task; whether the task ran is not known"
 
 _KILLED = frozenset({128 + 9, 128 + 15})
 """Exit codes after SIGKILL and SIGTERM, which a kubelet sends that ends a pod."""

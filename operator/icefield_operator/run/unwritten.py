@@ -100,6 +100,8 @@ def delay(written: RunStatus | None, newest: RunStatus, living_runs: int) -> tim
         living_runs: how many runs have not ended.
     """
     is_urgent = _is_more_than_progress(written, newest) or must_precede_pods(written, newest)
+    # What was recorded to start and was refused would be taken for lost.
+    is_urgent |= bool(_attempts(written) - _attempts(newest))
     if newest.phase.is_terminal or is_urgent:
         return timedelta(0)
     fair = timedelta(seconds=living_runs / PROGRESS_WRITES_A_SECOND)

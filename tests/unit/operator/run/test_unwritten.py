@@ -36,6 +36,7 @@ def status_of(*attempts: TaskPhase, phase: RunPhase = RunPhase.RUNNING) -> RunSt
         (status_of(TaskPhase.FAILED), status_of(TaskPhase.FAILED, TaskPhase.PENDING)),
         (status_of(TaskPhase.RUNNING), status_of(TaskPhase.SUCCESS, phase=RunPhase.SUCCESS)),
         (status_of(), status_of(phase=RunPhase.CANCELLED)),
+        (status_of(TaskPhase.PENDING, phase=RunPhase.PENDING), status_of(phase=RunPhase.PENDING)),
     ],
     ids=[
         "first attempt of a recorded run",
@@ -44,6 +45,7 @@ def status_of(*attempts: TaskPhase, phase: RunPhase = RunPhase.RUNNING) -> RunSt
         "next attempt",
         "end",
         "end without an attempt",
+        "a recorded attempt that was refused",
     ],
 )
 def test_what_must_survive_is_written_at_once(written: RunStatus | None, newest: RunStatus) -> None:
