@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.tcp_server import listening
+
 CHUNK = 64 * 1024
 
 
@@ -28,12 +30,10 @@ class BreakingProxy:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[BreakingProxy]:
         """Forward for as long as the context lasts."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
         try:
-            yield self
+            async with listening(self._accept) as self.port:
+                yield self
         finally:
-            server.close()
             self._drop_all()
 
     def lose_answer_to(self, marker: bytes, *, stays_away: bool) -> None:

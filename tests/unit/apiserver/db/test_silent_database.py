@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
+from tests.tcp_server import listening
 
 from icefield_apiserver.core.db import Database, session
 from icefield_apiserver.core.db.turns import taking_turns
@@ -33,12 +34,8 @@ class SilentPostgres:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[SilentPostgres]:
         """Listen for as long as the context lasts."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with listening(self._accept) as self.port:
             yield self
-        finally:
-            server.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
