@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 LONGEST_REPEATED = timedelta(hours=3)
-"""More than the clocks are ever set back. Begun in the second passage of an hour that comes twice, CronSim 2.8 yields
-times that have passed, and backwards leaves them out; begun before the hour, it is right."""
+"""More than the clocks are ever set back. Started in the second passage of a repeated hour, CronSim 2.8 yields times
+that have passed, and backwards leaves them out; started before the hour, it is right."""
 _FIELDS = 5
 _MACROS = {
     "@yearly": "0 0 1 1 *",

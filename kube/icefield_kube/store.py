@@ -3,7 +3,7 @@
 Kubernetes orders the versions of a kind by resourceVersion: a store never returns to an older one. Indexes are kept as
 client-go's informers keep theirs: each change of an object updates them.
 
-What is gone has a version too, that of its deletion. A late answer to a write, or a page of a list that was begun
+What is gone has a version too, that of its deletion. A late answer to a write, or a page of a list that was started
 earlier, does not bring it back; a later version does, as of an object that a label selector matches again.
 """
 

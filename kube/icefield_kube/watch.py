@@ -4,7 +4,8 @@ A watch may die silently (nolar/kopf#698, #980), so each is asked to end after h
 does not; and how long ago the last event or list was received is there for readiness probes.
 
 A list is delivered page by page, as it may have more objects than memory for them. Its objects are news like any other;
-what it does not have is told as gone only when it is complete, so a list that fails half-way has said nothing wrong.
+what it does not have is reported as deleted only when it is complete, so a list that fails half-way reports
+nothing wrong.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Reflector:
             retry=retry_if_exception_type(Exception), wait=_BACK_OFF, before_sleep=self._report_failure
         )
         while True:
-            # The back-off begins anew with each call, and a call returns when a watch that worked has ended.
+            # The back-off starts anew with each call, and a call returns when a watch that worked has ended.
             await retrying(self._list_and_watch)
 
     async def _list_and_watch(self) -> None:

@@ -192,8 +192,7 @@ class Cluster:
         try:
             answer = await self._request("DELETE", path_of(kind, namespace, name), body=body)
         except NotFound as error:
-            if error.names(name):
-                self._cache.forget(kind, namespace, name, uid)
+            self._cache.forget_not_found(error, kind, namespace, name, uid)
             return
         # The answer may come after the watch event of the deletion: the object must not be cached again.
         if still_exists(kind, answer):
@@ -238,8 +237,7 @@ class Cluster:
                 content_type=MERGE_PATCH,
             )
         except NotFound as error:
-            if error.names(metadata.name):
-                self._cache.forget(resource.KIND, metadata.namespace, metadata.name, metadata.uid)
+            self._cache.forget_not_found(error, resource.KIND, metadata.namespace, metadata.name, metadata.uid)
             raise
         self._record(written)
         return True
@@ -307,8 +305,8 @@ class Cluster:
                 {**patch, "metadata": {**patch.get("metadata", {}), "uid": metadata["uid"]}},
             )
         except NotFound as error:
-            if error.names(metadata["name"]):
-                self._cache.forget(manifest["kind"], metadata.get("namespace"), metadata["name"], metadata["uid"])
+            kind, namespace, name = manifest["kind"], metadata.get("namespace"), metadata["name"]
+            self._cache.forget_not_found(error, kind, namespace, name, metadata["uid"])
 
     @asynccontextmanager
     async def pod_log(

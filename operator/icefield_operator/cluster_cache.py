@@ -16,6 +16,7 @@ from icefield_crds import Flavor, Job, Resource, Run, Warehouse, Workspace
 from icefield_crds.names import workspace_of
 from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_kube.client import Manifest
+from icefield_kube.errors import NotFound
 from icefield_kube.store import GroupIndex, Identity, Index, VersionedStore
 
 from .cache_entry import MODELS, Entry, RunRecord, key_of, version_of
@@ -259,6 +260,11 @@ class ClusterCache:
         if known:
             self._awaited[kind].pop((namespace or "", name), None)
             self._tell(known.manifest, None)
+
+    def forget_not_found(self, error: NotFound, kind: str, namespace: str | None, name: str, uid: str | None) -> None:
+        """Drop an object that the API answered not to have; an answer that does not name it says nothing of it."""
+        if error.names(name):
+            self.forget(kind, namespace, name, uid)
 
     # Health of the watches
 

@@ -27,14 +27,19 @@ def condition(pod: Manifest, type_: str) -> dict[str, Any]:
     return next(found, {})
 
 
-def container_status(pod: Manifest, name: str) -> Manifest:
+def container_state(pod: Mapping[str, Any], name: str) -> Manifest:
+    """Return the `state` of a container, sidecars included; empty before there is one."""
+    return container_status(pod, name).get("state") or {}
+
+
+def container_status(pod: Mapping[str, Any], name: str) -> Manifest:
     """Return the kubelet's status of a container, sidecars included; empty before there is one."""
     return next((status for status in container_statuses(pod) if status["name"] == name), {})
 
 
-def container_statuses(pod: Manifest) -> list[Manifest]:
+def container_statuses(pod: Mapping[str, Any]) -> list[Manifest]:
     """Return the kubelet's status of each container, init containers first."""
-    status = pod.get("status", {})
+    status = pod.get("status") or {}
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 

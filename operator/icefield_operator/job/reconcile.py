@@ -134,8 +134,7 @@ class JobReconciler:
         try:
             await self._cluster.merge_patch(Kind.RUN, metadata.namespace, metadata.name, patch)
         except NotFound as error:
-            if error.names(metadata.name):
-                self._cache.forget(Kind.RUN, metadata.namespace, metadata.name, metadata.uid)
+            self._cache.forget_not_found(error, Kind.RUN, metadata.namespace, metadata.name, metadata.uid)
 
     async def _report(self, job: Job, skip: Skip, now: datetime) -> None:
         """Report times that started no run; a pass that is repeated reports them once."""

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from icefield_crds import labels, object_store
-from icefield_operator.pod_status import started_at, time_of
+from icefield_operator import pod_status
 
 TASK_CONTAINER = "task"
 _NEVER_RAN = frozenset({"StartError", "ContainerCannotRun"})
@@ -81,8 +81,8 @@ def lifetime_of(pod: Mapping[str, Any]) -> Lifetime:
     """Return when the task's container started and ended; not known of a sandbox, which waits for its task, silent."""
     if labels.SANDBOX in (pod["metadata"].get("labels") or {}):
         return UNKNOWN_LIFETIME
-    state = _task_state(pod)
-    return Lifetime(started_at(state), time_of((state.get("terminated") or {}).get("finishedAt")))
+    state = pod_status.container_state(pod, TASK_CONTAINER)
+    return Lifetime(pod_status.started_at(state), pod_status.time_of((state.get("terminated") or {}).get("finishedAt")))
 
 
 def node_of(pod: Mapping[str, Any]) -> str | None:
@@ -95,7 +95,7 @@ def container_state(pod: Mapping[str, Any]) -> ContainerState:
     """Return the state of the task's container."""
     status = pod.get("status") or {}
     over = status.get("phase") in ("Succeeded", "Failed")
-    state = _task_state(pod)
+    state = pod_status.container_state(pod, TASK_CONTAINER)
     # A container that never ran is also reported as terminated: without an id once its pod was given up, or because its
     # command could not be executed.
     ended = state.get("terminated") or {}
@@ -104,9 +104,3 @@ def container_state(pod: Mapping[str, Any]) -> ContainerState:
     if "running" in state:
         return ContainerState.ENDED if over else ContainerState.STARTED
     return ContainerState.NEVER_STARTED if over or "terminated" in state else ContainerState.NOT_STARTED
-
-
-def _task_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
-    containers = (pod.get("status") or {}).get("containerStatuses") or []
-    container: Mapping[str, Any] = next((c for c in containers if c["name"] == TASK_CONTAINER), {})
-    return container.get("state") or {}

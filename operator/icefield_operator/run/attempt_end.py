@@ -76,7 +76,7 @@ def end_of(
 
 def terminated_state(pod: Manifest) -> Manifest:
     """Return the `state.terminated` of the task's container; empty while it has not ended."""
-    return (pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}).get("terminated") or {}
+    return pod_status.container_state(pod, TASK_CONTAINER).get("terminated") or {}
 
 
 def own_end_time(pod: Manifest) -> datetime | None:

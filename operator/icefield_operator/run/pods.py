@@ -38,7 +38,8 @@ class PodObserver:
             context: what is known from elsewhere.
         """
         before = recorded.start_time if recorded else None
-        return self.observe_started(pod, before or pod_status.started_at(_container_state(pod)), recorded, context)
+        state = pod_status.container_state(pod, TASK_CONTAINER)
+        return self.observe_started(pod, before or pod_status.started_at(state), recorded, context)
 
     def observe_started(
         self, pod: Manifest, start_time: datetime | None, recorded: AttemptStatus | None, context: ObservationContext
@@ -87,7 +88,7 @@ class PodObserver:
 
     def describe_restart(self, pod: Manifest, recorded: AttemptStatus | None) -> str | None:
         """Return that the kubelet started the work once more: it knew nothing of it after its node had restarted."""
-        before, state = recorded.start_time if recorded else None, _container_state(pod)
+        before, state = recorded.start_time if recorded else None, pod_status.container_state(pod, TASK_CONTAINER)
         if before is None or not state:
             return None
         started, node = pod_status.started_at(state), lost_pods.node_of(pod)
@@ -124,7 +125,3 @@ def attempt_of(pod: Manifest) -> tuple[str, int]:
     """Return (task key, number of the attempt) that a task pod runs."""
     found = pod["metadata"]["labels"]
     return found[labels.TASK], int(found[labels.ATTEMPT])
-
-
-def _container_state(pod: Manifest) -> Manifest:
-    return pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}

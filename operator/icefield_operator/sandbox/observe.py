@@ -99,7 +99,7 @@ class SandboxObserver(PodObserver):
         # The workload is sent once its sandbox is recorded.
         if attempt.start_time is not None or attempt.pod_uid is None or not self.may_be_dispatched:
             return attempt.start_time is not None
-        state = pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} if pod else {}
+        state = pod_status.container_state(pod, TASK_CONTAINER) if pod else {}
         return pod is None or pod_status.started_at(state) is not None
 
     def _report(self, pod_uid: str | None) -> WorkloadReport:
@@ -168,7 +168,7 @@ def _disrupted(attempt: AttemptStatus, error: str | None, now: datetime) -> Atte
 
 def outcome_of_pod(pod: Manifest) -> WorkloadOutcome | None:
     """Return the outcome of a sandbox that has ended; None while it runs, and when it was interrupted from outside."""
-    terminated = (pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}).get("terminated") or {}
+    terminated = pod_status.container_state(pod, TASK_CONTAINER).get("terminated") or {}
     if reported := _parse(terminated.get("message")):
         return reported
     if killed := pod_failures.describe_oom_kill(pod, TASK_CONTAINER, terminated, "the workload"):

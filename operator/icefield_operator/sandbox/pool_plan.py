@@ -156,7 +156,7 @@ def is_of_pool(pod: Manifest) -> bool:
 
 def has_started(pod: Manifest) -> bool:
     """Return whether the program of a sandbox was started."""
-    return pod_status.started_at(_container_state(pod)) is not None
+    return pod_status.started_at(pod_status.container_state(pod, TASK_CONTAINER)) is not None
 
 
 def expected_start(pod: Manifest) -> datetime | None:
@@ -166,7 +166,7 @@ def expected_start(pod: Manifest) -> datetime | None:
     """
     scheduled = pod_status.condition(pod, "PodScheduled")
     has_node = scheduled.get("status") == "True"
-    since = pod_status.started_at(_container_state(pod)) or (
+    since = pod_status.started_at(pod_status.container_state(pod, TASK_CONTAINER)) or (
         pod_status.time_of(scheduled.get("lastTransitionTime")) if has_node else None
     )
     return since + START_PATIENCE if since is not None else None
@@ -184,7 +184,3 @@ def backoff(failures: int) -> timedelta:
 
 def _created(pod: Manifest) -> str:
     return str(pod["metadata"].get("creationTimestamp"))
-
-
-def _container_state(pod: Manifest) -> Manifest:
-    return pod_status.container_status(pod, TASK_CONTAINER).get("state") or {}

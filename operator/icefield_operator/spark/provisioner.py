@@ -83,7 +83,7 @@ class SparkProvisioner(PodProvisioner):
     def observer(self, facts: RunFacts, run_pods: Sequence[Manifest]) -> PodObserver:
         """Return what reads attempts off drivers and their executors."""
         metadata = facts.run.metadata
-        states = (pod_status.container_status(pod, TASK_CONTAINER).get("state") or {} for pod in run_pods)
+        states = (pod_status.container_state(pod, TASK_CONTAINER) for pod in run_pods)
         is_running = any(state.get("running") for state in states)
         message = self._executors.waiting_message(metadata.namespace or "", metadata.name) if is_running else None
         return PodObserver(message, reads_termination_message=True, restarts_begun_work=False)
