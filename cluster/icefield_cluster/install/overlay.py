@@ -7,8 +7,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from icefield_cluster.images import REGISTRY
 from icefield_cluster.paths import CHECKOUT
 
@@ -58,7 +56,8 @@ def write(
         folders["pod-logs"] = pod_logs
     if folders:
         content["patches"] = [_volume(name, folder) for name, folder in folders.items()]
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    # JSON is YAML in which every string is quoted: a tag such as 12345678e012 is a number to kubectl, not to PyYAML.
+    (folder / "kustomization.yaml").write_text(json.dumps(content, indent=2), encoding="utf-8")
     return folder
 
 

@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from icefield_crds import EnvVar, SparkApplication, Task, labels, names
 from icefield_crds.spark import SparkPod
 from icefield_kube.client import Manifest
@@ -51,7 +49,7 @@ def config_map(context: ApplicationContext) -> Manifest:
     run, workspace = context.of_run.run, context.of_run.workspace
     data = {APPLICATION_FILE: application_file(context.application)}
     if context.application.executors:
-        data[EXECUTOR_TEMPLATE] = yaml.safe_dump(_executor(context), sort_keys=False)
+        data[EXECUTOR_TEMPLATE] = json.dumps(_executor(context), indent=2)
     metadata = run_build.prerequisite_metadata(run, workspace, names.spark_executor_config_map(run.metadata.name))
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 

@@ -8,8 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import yaml
-
 from icefield_crds import Flavor, SparkExecutors, Warehouse, labels, names
 from icefield_kube.client import Manifest
 from icefield_operator import network, pod_spec
@@ -91,7 +89,7 @@ def pod(context: WarehouseContext, beside: Collection[str] = ()) -> Manifest:
         spec["serviceAccountName"] = driver_rbac.WAREHOUSES
     warehouse, annotations = context.warehouse.metadata, {}
     if context.executors:
-        annotations[EXECUTOR_ANNOTATION] = yaml.safe_dump(_executor(context, context.executors), sort_keys=False)
+        annotations[EXECUTOR_ANNOTATION] = json.dumps(_executor(context, context.executors), indent=2)
     spec_hash = _digest([spec, annotations])
     metadata = _metadata(context) | {
         "name": names.warehouse_pod(warehouse.name, _digest([warehouse.uid, spec_hash, sorted(beside)])[:8]),

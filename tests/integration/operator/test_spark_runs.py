@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from icefield_crds import Run, labels, names
 from icefield_kube.client import Manifest
@@ -65,7 +64,7 @@ async def _executor(place: Place, run: str, number: int) -> str:
     driver = await place.pod(run)
     config = await place.cluster.get("ConfigMap", place.namespace, names.spark_executor_config_map(run))
     assert config is not None
-    pod: Manifest = yaml.safe_load(config["data"]["executor.yaml"])
+    pod: Manifest = json.loads(config["data"]["executor.yaml"])
     name = f"{driver['metadata']['name']}-exec-{number}"
     owner = {"apiVersion": "v1", "kind": "Pod", "name": driver["metadata"]["name"], "uid": driver["metadata"]["uid"]}
     pod["metadata"] |= {"name": name, "namespace": place.namespace, "ownerReferences": [owner]}

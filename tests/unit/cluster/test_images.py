@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from icefield_cluster import images
 from icefield_cluster.install import overlay
@@ -54,21 +53,22 @@ def test_every_image_of_the_repository_has_a_dockerfile_and_inputs() -> None:
 
 
 def test_the_overlay_names_tags_and_volumes(tmp_path: Path) -> None:
-    tags = dict.fromkeys(("operator", "apiserver", *overlay.STARTED), "0123")
+    tags = dict.fromkeys(("operator", "apiserver", *overlay.STARTED), "12345678e012")
     overlay.write(
         tmp_path, "standalone", tags, registry="registry.example.com/team", volumes=Path("/v"), pod_logs=Path("/l")
     )
-    content = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())
+    # Read as JSON: a YAML 1.2 reader takes an unquoted 12345678e012 for a number.
+    content = json.loads((tmp_path / "kustomization.yaml").read_text())
     assert (tmp_path / content["resources"][0] / "kustomization.yaml").is_file()
     assert content["images"][0] == {
         "name": "localhost/icefield/operator",
         "newName": "registry.example.com/team/icefield/operator",
-        "newTag": "0123",
+        "newTag": "12345678e012",
     }
     literals = content["configMapGenerator"][0]["literals"]
-    assert "ICEFIELD_RUNTIME_IMAGE=registry.example.com/team/icefield/runtime:0123" in literals
-    assert "ICEFIELD_WAREHOUSE_IMAGE=registry.example.com/team/icefield/warehouse:0123" in literals
-    assert "ICEFIELD_POLARS_CLOUD_IMAGE=registry.example.com/team/icefield/polars-cloud:0123" in literals
+    assert "ICEFIELD_RUNTIME_IMAGE=registry.example.com/team/icefield/runtime:12345678e012" in literals
+    assert "ICEFIELD_WAREHOUSE_IMAGE=registry.example.com/team/icefield/warehouse:12345678e012" in literals
+    assert "ICEFIELD_POLARS_CLOUD_IMAGE=registry.example.com/team/icefield/polars-cloud:12345678e012" in literals
     folders = {patch["target"]["name"]: json.loads(patch["patch"])[0]["value"] for patch in content["patches"]}
     assert folders == {
         "icefield-postgres": "/v/postgres",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.golden import assert_golden
 
 from icefield_crds import Run, Task, Workspace
@@ -82,7 +81,7 @@ def test_the_driver_reaches_the_catalog_through_our_api_with_the_token_of_the_ru
 
 
 def test_an_executor_has_no_token_and_no_secret_that_its_author_names() -> None:
-    template = yaml.safe_load(build.config_map(_around(PROGRAM, env=ENVIRONMENT))["data"]["executor.yaml"])
+    template = json.loads(build.config_map(_around(PROGRAM, env=ENVIRONMENT))["data"]["executor.yaml"])
     [container] = template["spec"]["containers"]
     env = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert env["MODE"] == "pay $$(day)"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.golden import assert_golden
 
 from icefield_crds import Flavor, SparkExecutors, Warehouse, Workspace
@@ -43,7 +43,7 @@ def _around(flavor: Flavor = SMALL, executors: Flavor | None = None, **spec: Any
 
 
 def _executor_template(around: build.WarehouseContext) -> Any:
-    return yaml.safe_load(build.pod(around)["metadata"]["annotations"][build.EXECUTOR_ANNOTATION])
+    return json.loads(build.pod(around)["metadata"]["annotations"][build.EXECUTOR_ANNOTATION])
 
 
 CASES: dict[str, Callable[[], Any]] = {
