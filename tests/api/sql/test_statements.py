@@ -328,6 +328,7 @@ async def test_a_warehouse_that_does_not_start_fails_its_statements_with_its_own
     assert (executed["status"], executed["error_code"]) == ("failed", "WAREHOUSE_UNAVAILABLE")
     assert executed["error_message"] == "Warehouse main does not start: There is no flavor huge."
 
+    app.state.settings.statements.warehouse_error_seconds = 600
     waiting = await run(client, "SELECT 1 AS a", wait_timeout=0)
     assert (await client.delete("/sql/warehouses/main")).status_code == 204
     gone = await ended(client, waiting["statement_id"])
