@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from .leftovers import Leftovers
 from .provisioner import AttemptStart, PodProvisioners
 from .refusals import NOTHING_REJECTED, Rejections, rejections_of
 from .resolve import RunFacts
+
+log = logging.getLogger(__name__)
 
 
 class _Prepared(NamedTuple):
@@ -49,7 +52,8 @@ class AttemptStarter:
             return NOTHING_REJECTED
         try:
             prepared = await self._create_prerequisites(facts, now)
-            lost = await self._find_lost(facts, attempts) if prepared.is_resumed and facts.written is None else []
+            may_be_lost = prepared.is_resumed and not _has_attempts(facts.run)
+            lost = await self._find_lost(facts, attempts) if may_be_lost else []
         except KubernetesError as error:
             return rejections_of(attempts, [error] * len(attempts), "what the task's pod needs")
         metadata = facts.run.metadata
@@ -62,6 +66,8 @@ class AttemptStarter:
         ]
         answers = await asyncio.gather(*(provisioner.ensure_pod(start) for start in starts), return_exceptions=True)
         rejected = rejections_of(attempts, [answer if isinstance(answer, Exception) else None for answer in answers])
+        if answers and all(map(_is_refusal, answers)) and not (lost or _has_attempts(facts.run)):
+            await self._withdraw(facts, now)
         return rejected._replace(lost=[(task.key, number) for task, number in lost])
 
     def discard(self, run: Run) -> None:
@@ -77,7 +83,7 @@ class AttemptStarter:
         return self._prepared.pop((namespace, name), None)
 
     async def _find_lost(self, facts: RunFacts, attempts: list[tuple[Task, int]]) -> list[tuple[Task, int]]:
-        """Return the attempts without a pod, of a run that another process began to start and recorded nothing of.
+        """Return the attempts without a pod, of a run that another process began to start and recorded no attempt of.
 
         Each may have had one, which was deleted since: to create it again might run the attempt twice. Only of tasks
         that begin with the run: what starts when another has ended is recorded at once (unwritten.py).
@@ -110,6 +116,19 @@ class AttemptStarter:
         self._prepared[key] = begun._replace(exist=True)
         return self._prepared[key]
 
+    async def _withdraw(self, facts: RunFacts, now: datetime) -> None:
+        """Delete the prerequisites of a run of which nothing was started: they would tell that something was."""
+        metadata = facts.run.metadata
+        made = self._provisioners.of(facts.run).prerequisites(facts, now)
+        try:
+            await together(
+                *(self._cluster.delete(each["kind"], metadata.namespace, each["metadata"]["name"]) for each in made)
+            )
+        except KubernetesError as error:
+            log.info("What run %s/%s needs is kept: %s", metadata.namespace, metadata.name, error)
+        else:
+            self._prepared.pop((metadata.namespace or "", metadata.name), None)
+
     async def _create(self, manifest: Manifest) -> bool:
         """Create an object unless it exists; return whether it did not."""
         try:
@@ -118,3 +137,12 @@ class AttemptStarter:
             await self._cluster.create_or_adopt(manifest)
             return False
         return True
+
+
+def _has_attempts(run: Run) -> bool:
+    return run.status is not None and any(task.attempts for task in run.status.tasks)
+
+
+def _is_refusal(answer: object) -> bool:
+    """Return whether Kubernetes answered that it did not create something; no answer, or a 5xx, leaves that open."""
+    return isinstance(answer, KubernetesError) and 400 <= answer.status < 500

@@ -74,16 +74,22 @@ def attempts_of(
     """Return the status of every attempt of every task, oldest first.
 
     An attempt that was recorded, had not ended, and no longer has a pod counts as disrupted: the caller makes sure that
-    `run_pods` misses none that exists. So does one that is `lost` (Rejections).
+    `run_pods` misses none that exists. So does one that is `lost` (Rejections). A pod that was seen and is gone had an
+    attempt though none was recorded: its creation was not answered.
     """
     seen: dict[tuple[str, int], Manifest] = {pods.attempt_of(pod): pod for pod in run_pods}
+    gone = {pods.attempt_of(pod) for pod in (last_seen or {}).values()}
     written = recorded(run)
     result: dict[str, list[AttemptStatus]] = {}
     for task in tasks:
         context = ObservationContext(
             stop, timeout_seconds(run), task.timeout_seconds, now, start_problems or {}, last_seen or {}
         )
-        before = {number: _starting(run, key, number) for key, number in lost if key == task.key}
+        before = {
+            number: _starting(run, key, number)
+            for key, number in {*lost, *gone}
+            if key == task.key and (key, number) not in seen
+        }
         before |= {a.attempt: a for a in written[task.key].attempts} if task.key in written else {}
         numbers = sorted({*before, *(number for key, number in seen if key == task.key)})
         result[task.key] = [_attempt(before.get(n), seen.get((task.key, n)), context, observer) for n in numbers]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from icefield_crds import Flavor, Run, RunStatus, Task, Workspace
+from icefield_crds import AttemptStatus, Flavor, Run, RunStatus, Task, TaskPhase, TaskStatus, Workspace
 from icefield_crds.names import API_VERSION, pod_name
 from icefield_kube.client import Manifest
-from icefield_kube.errors import AlreadyExists, Unreachable
+from icefield_kube.errors import AlreadyExists, Forbidden, KubernetesError, Unreachable
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.run.attempt_starter import AttemptStarter
@@ -43,6 +43,8 @@ class Objects(Cluster):
         self.names = set(names)
         self.failures = 0
         self.failed_reads = 0
+        self.refusal: Exception | None = None
+        """How the creation of pods is answered."""
 
     async def create(self, manifest: Manifest) -> Manifest:
         if self.failures:
@@ -57,6 +59,9 @@ class Objects(Cluster):
     async def create_or_adopt(self, manifest: Manifest) -> Manifest:
         self.names.add(manifest["metadata"]["name"])
         return manifest
+
+    async def delete(self, kind: str, namespace: str | None, name: str, **_: Any) -> None:
+        self.names.discard(name)
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         if self.failed_reads:
@@ -76,12 +81,14 @@ class SecretAndPods(PodProvisioner):
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
         name = pod_name("r", start.task.key, start.attempt)
+        if self._cluster.refusal:
+            raise self._cluster.refusal
         return await self._cluster.create_or_adopt({"kind": "Pod", "metadata": {"name": name}})
 
 
-def facts_of(written: RunStatus | None) -> RunFacts:
+def facts_of(status: RunStatus | None) -> RunFacts:
     flavors: dict[str, Flavor] = {}
-    return RunFacts(RUN, WORKSPACE, None, RUN.spec, TASKS, flavors, written)
+    return RunFacts(RUN.model_copy(update={"status": status}), WORKSPACE, None, RUN.spec, TASKS, flavors, status)
 
 
 def starter_of(cluster: Objects) -> AttemptStarter:
@@ -90,8 +97,8 @@ def starter_of(cluster: Objects) -> AttemptStarter:
     return AttemptStarter(cluster, provisioners, Leftovers(cluster, ClusterCache()))
 
 
-async def start(cluster: Objects, starter: AttemptStarter, written: RunStatus | None = None) -> Any:
-    return await starter.start(facts_of(written), [(task, 0) for task in TASKS], None, NOW)
+async def start(cluster: Objects, starter: AttemptStarter, status: RunStatus | None = None) -> Any:
+    return await starter.start(facts_of(status), [(task, 0) for task in TASKS], None, NOW)
 
 
 async def test_a_new_run_gets_its_secret_and_its_pods() -> None:
@@ -101,9 +108,10 @@ async def test_a_new_run_gets_its_secret_and_its_pods() -> None:
     assert cluster.names == {"r-token", POD_A, POD_B}
 
 
-async def test_a_pod_that_may_have_been_deleted_unseen_is_not_created_again() -> None:
+@pytest.mark.parametrize("status", [None, RunStatus()], ids=["nothing is recorded", "it is recorded that it waits"])
+async def test_a_pod_that_may_have_been_deleted_unseen_is_not_created_again(status: RunStatus | None) -> None:
     cluster = Objects("r-token", POD_A)
-    rejected = await start(cluster, starter_of(cluster))
+    rejected = await start(cluster, starter_of(cluster), status)
     assert cluster.names == {"r-token", POD_A}, "the pod that exists is taken over, the other is not made again"
     assert rejected.lost == [("b", 0)]
 
@@ -126,10 +134,33 @@ async def test_what_starts_when_something_has_ended_is_no_loss(task: Task, attem
     assert pod_name("r", "b", attempt) in cluster.names
 
 
-async def test_a_recorded_run_goes_on() -> None:
+async def test_a_run_whose_attempts_are_recorded_goes_on() -> None:
     cluster = Objects("r-token")
-    assert not (await start(cluster, starter_of(cluster), RunStatus())).lost
+    attempt = AttemptStatus(attempt=0, pod_name=POD_A, status=TaskPhase.PENDING)
+    status = RunStatus(tasks=[TaskStatus(key="a", status=TaskPhase.PENDING, attempts=[attempt])])
+    assert not (await start(cluster, starter_of(cluster), status)).lost
     assert {POD_A, POD_B} <= cluster.names
+
+
+async def test_a_run_whose_pods_are_refused_leaves_nothing_that_tells_that_it_was_started() -> None:
+    cluster = Objects()
+    cluster.refusal = Forbidden(403, "exceeded quota")
+    starter = starter_of(cluster)
+    assert (await start(cluster, starter)).temporary
+    assert not cluster.names
+    cluster.refusal = None
+    for each in (starter, starter_of(cluster)):
+        assert not (await start(cluster, each, RunStatus())).lost
+        cluster.names.clear()
+
+
+@pytest.mark.parametrize("answer", [Unreachable("no answer"), KubernetesError(504, "etcd timed out")])
+async def test_a_creation_without_an_answer_may_have_been_one(answer: Exception) -> None:
+    cluster = Objects()
+    cluster.refusal = answer
+    assert (await start(cluster, starter_of(cluster))).temporary
+    cluster.refusal = None
+    assert (await start(cluster, starter_of(cluster), RunStatus())).lost == [("a", 0), ("b", 0)]
 
 
 @pytest.mark.parametrize("secret_was_created", [False, True])

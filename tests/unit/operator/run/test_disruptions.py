@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from icefield_crds import AttemptStatus, Run, Task, TaskPhase, format_time, labels
-from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION
+from icefield_crds.names import API_VERSION, END_REQUESTED_ANNOTATION, pod_name
 from icefield_operator import lost_pods
 from icefield_operator.run import attempt_end, pods
 from icefield_operator.run import status as run_status
@@ -292,3 +292,16 @@ def test_an_attempt_that_leaves_nothing_may_have_run(observer: pods.PodObserver,
     (attempt,) = found["main"]
     assert (attempt.status, attempt.disrupted, attempt.attempt) == (TaskPhase.FAILED, disrupted, 0)
     assert (attempt.error or "").startswith(attempt_end.START_NOT_KNOWN)
+
+
+def test_a_pod_that_came_and_went_had_an_attempt_though_its_creation_was_not_answered() -> None:
+    metadata = {"name": "run", "namespace": "icefield-demo", "uid": "u"}
+    run = Run.model_validate(
+        {"apiVersion": API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"command": "true"}}
+    )
+    gone = _pod("Running", RUNNING, metadata={**_deleted(5), "name": pod_name("run", "main", 0)})
+    tasks = [Task(key="main", command="true")]
+    found = run_status.attempts_of(run, tasks, [], stop=None, now=NOW, observer=TASK, last_seen={"u": gone})
+    (attempt,) = found["main"]
+    assert (attempt.attempt, attempt.status, attempt.disrupted, attempt.pod_uid) == (0, TaskPhase.FAILED, True, "u")
+    assert attempt.error != attempt_end.START_NOT_KNOWN
