@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -113,8 +114,13 @@ class Place:
     async def pod(self, run: str, task: str = "main", attempt: int = 0) -> Manifest:
         """Return the pod of an attempt once it exists."""
         name = pod_name(run, task, attempt)
-        found: Manifest = await eventually(lambda: self.cluster.get("Pod", self.namespace, name))
-        return found
+        try:
+            pod: Manifest = await eventually(lambda: self.cluster.get("Pod", self.namespace, name))
+        except AssertionError as error:
+            jobs, _ = await self.cluster.list("Job", self.namespace)
+            found = {"run": await self.cluster.get("Run", self.namespace, run), "jobs": jobs, "pods": await self.pods()}
+            raise AssertionError(f"{error}; there is {json.dumps(found)}") from None
+        return pod
 
     async def pods(self) -> list[str]:
         """Return the names of all pods here."""
