@@ -212,6 +212,11 @@ class RunStatus(Status):
     polars: Annotated[PolarsOutcome | None, Field(description="What a Polars workload produced.")] = None
 
     @property
+    def attempts(self) -> list[AttemptStatus]:
+        """The attempts of all tasks, those of a task oldest first."""
+        return [attempt for task in self.tasks for attempt in task.attempts]
+
+    @property
     def holds_place(self) -> bool:
         """Whether the run counts against the quota of its workspace: admitted, also while its pods are refused."""
         admitted = self.condition(ConditionType.ADMITTED)

@@ -53,6 +53,11 @@ class KubernetesError(Exception):
         return not self.is_too_large and (self.status in _RETRYABLE_STATUSES or self.status >= 500)
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether the API answered that it did nothing; no answer, or one of 500 and above, leaves that open."""
+        return 400 <= self.status < 500
+
+    @property
     def is_too_large(self) -> bool:
         """Whether the object is larger than the cluster can store."""
         return self.status == 413 or bool(_TOO_LARGE.search(self.message))

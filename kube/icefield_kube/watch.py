@@ -108,7 +108,7 @@ class Reflector:
             retry=retry_if_exception_type(Exception), wait=_BACK_OFF, before_sleep=self._report_failure
         )
         while True:
-            # The back-off starts anew with each call, and a call returns when a watch that worked has ended.
+            # The back-off starts over with each call, and a call returns when a watch that worked has ended.
             await retrying(self._list_and_watch)
 
     async def _list_and_watch(self) -> None:

@@ -127,7 +127,7 @@ class AttemptStarter:
         except KubernetesError as error:
             log.info("What run %s/%s needs is kept: %s", metadata.namespace, metadata.name, error)
         else:
-            self._prepared.pop((metadata.namespace or "", metadata.name), None)
+            self.forget(metadata.namespace or "", metadata.name)
 
     async def _create(self, manifest: Manifest) -> bool:
         """Create an object unless it exists; return whether it did not."""
@@ -140,9 +140,8 @@ class AttemptStarter:
 
 
 def _has_attempts(run: Run) -> bool:
-    return run.status is not None and any(task.attempts for task in run.status.tasks)
+    return run.status is not None and bool(run.status.attempts)
 
 
 def _is_refusal(answer: object) -> bool:
-    """Return whether Kubernetes answered that it did not create something; no answer, or a 5xx, leaves that open."""
-    return isinstance(answer, KubernetesError) and 400 <= answer.status < 500
+    return isinstance(answer, KubernetesError) and answer.is_refusal

@@ -27,7 +27,7 @@ class LastSeen:
     def of(self, run: Run) -> Mapping[str, Manifest]:
         """Return the pods of a run that are gone, by uid; those are forgotten whose end its status records."""
         key = run.metadata.namespace or "", run.metadata.name
-        attempts = [attempt for task in run.status.tasks for attempt in task.attempts] if run.status else []
+        attempts = run.status.attempts if run.status else ()
         recorded = {attempt.pod_uid for attempt in attempts if attempt.status.is_terminal}
         left = {uid: pod for uid, pod in self._gone.pop(key, {}).items() if uid not in recorded}
         if left:

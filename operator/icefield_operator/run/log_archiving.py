@@ -33,7 +33,7 @@ def record_archived_logs(status: RunStatus, run_uid: str, logs: LogArchive) -> R
 
 def logs_are_archived(status: RunStatus) -> bool:
     """Return whether the logs of all attempts are archived."""
-    return all(attempt.logs_archived for task in status.tasks for attempt in task.attempts)
+    return all(attempt.logs_archived for attempt in status.attempts)
 
 
 def attempts_without_log(run: Run, status: RunStatus, pods: Collection[str]) -> list[tuple[Attempt, ContainerState]]:

@@ -203,7 +203,7 @@ class RunReconciler:
         """Write that attempts start, where nothing else would show it; return the facts with what is written now."""
         run = facts.run
         admission = self._admissions.current(run)
-        refusal = status.told_refusal(run)
+        refusal = status.recorded_refusal(run)
         starting = status.of(run, decision, attempts, stop=None, admission=admission, problem=refusal, now=now)
         if not unwritten.must_precede_pods(facts.written, starting):
             return facts

@@ -167,12 +167,12 @@ def with_starts(attempts: Attempts, run: Run, start: Sequence[tuple[Task, int]])
     return {key: [*tried, starting[key]] if key in starting else tried for key, tried in attempts.items()}
 
 
-def told_refusal(run: Run) -> RunProblem | None:
+def recorded_refusal(run: Run) -> RunProblem | None:
     """Return what Kubernetes refused of a run by its last status: that holds until it is tried again."""
-    told = run.status.condition(ConditionType.RECONCILING) if run.status else None
-    if told is None or told.reason != Reason.POD_REFUSED:
+    reconciling = run.status.condition(ConditionType.RECONCILING) if run.status else None
+    if reconciling is None or reconciling.reason != Reason.POD_REFUSED:
         return None
-    return RunProblem(Reason.POD_REFUSED, told.message, final=False)
+    return RunProblem(Reason.POD_REFUSED, reconciling.message, final=False)
 
 
 def waiting(

@@ -115,8 +115,7 @@ def _attempts(status: RunStatus | None) -> set[tuple[str, int]]:
 
 def _is_first_start(status: RunStatus) -> bool:
     """Return whether nothing but first attempts were started, which the run's Secret shows too (attempt_starter.py)."""
-    attempts = [attempt for task in status.tasks for attempt in task.attempts]
-    return all(attempt.attempt == 0 and not attempt.status.is_terminal for attempt in attempts)
+    return all(attempt.attempt == 0 and not attempt.status.is_terminal for attempt in status.attempts)
 
 
 def _is_more_than_progress(written: RunStatus | None, newest: RunStatus) -> bool:

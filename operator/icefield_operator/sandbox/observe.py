@@ -82,7 +82,7 @@ class SandboxObserver(PodObserver):
 
     def complete(self, status: RunStatus) -> RunStatus:
         """Return the Run's status with what the workload produced."""
-        attempts = [attempt for task in status.tasks for attempt in task.attempts]
+        attempts = status.attempts
         polars = self._report(attempts[-1].pod_uid).polars if attempts and status.phase.is_terminal else None
         return status.model_copy(update={"polars": polars}) if polars else status
 

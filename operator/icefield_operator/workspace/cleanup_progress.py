@@ -46,12 +46,14 @@ class Remaining:
 def of_namespace(namespace: Manifest, now: datetime) -> Remaining:
     """Return what is left while a namespace is being deleted, which for its first minute counts as progress."""
     conditions = (namespace.get("status") or {}).get("conditions") or []
-    told = [c["message"] for c in conditions if c["type"] in _REMAINING and c["status"] == "True" and c.get("message")]
+    messages = [
+        c["message"] for c in conditions if c["type"] in _REMAINING and c["status"] == "True" and c.get("message")
+    ]
     what = f"waiting for namespace {namespace['metadata']['name']} to be deleted"
     since = namespace["metadata"].get("deletionTimestamp")
     is_young = since is None or now - datetime.fromisoformat(since) < NAMESPACE_PATIENCE
     return Remaining(
-        Reason.NAMESPACE_DELETED, ": ".join([what, *told]), Progress.MADE if is_young else Progress.UNKNOWN
+        Reason.NAMESPACE_DELETED, ": ".join([what, *messages]), Progress.MADE if is_young else Progress.UNKNOWN
     )
 
 

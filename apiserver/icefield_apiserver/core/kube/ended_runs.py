@@ -61,7 +61,7 @@ def is_ready_to_leave(run: Run) -> bool:
         status is not None
         and metadata.deletion_timestamp is None
         and status.observed_generation == metadata.generation
-        and all(attempt.logs_archived for task in status.tasks for attempt in task.attempts)
+        and all(attempt.logs_archived for attempt in status.attempts)
         and GITOPS_MARKS.isdisjoint(metadata.labels)
         and GITOPS_MARKS.isdisjoint(metadata.annotations)
     )

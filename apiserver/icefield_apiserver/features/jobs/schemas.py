@@ -12,6 +12,8 @@ from icefield_crds import ConcurrencyPolicy, ConditionType, Job, JobSpec, Run, R
 
 from .spec import JobChange
 
+SCHEDULE = "When runs start: a cron expression of five fields, or a macro such as @daily."
+
 Policy = Annotated[
     ConcurrencyPolicy, BeforeValidator(lambda value: value.capitalize() if isinstance(value, str) else value)
 ]
@@ -22,9 +24,7 @@ class JobWrite(ExecutionWrite):
     """The fields of a job besides its name."""
 
     description: OptionalText = Field(default=None, max_length=4096, description="Description of the job.")
-    schedule: OptionalText = Field(
-        default=None, description="When runs start: a cron expression of five fields, or a macro such as @daily."
-    )
+    schedule: OptionalText = Field(default=None, description=SCHEDULE)
     time_zone: OptionalText = Field(default=None, description="Time zone of the schedule; UTC when absent.")
     suspend: bool | None = Field(default=None, description="Whether the schedule is suspended.")
     concurrency_policy: Policy | None = Field(
@@ -110,9 +110,7 @@ class JobSummary(ExecutionRead):
     id: str = Field(description="Id of the job.", examples=["job_0f3b2c9d81aa"])
     name: str = Field(description="Name of the job.")
     description: str | None = Field(description="Description of the job.")
-    schedule: str | None = Field(
-        description="When runs start: a cron expression of five fields, or a macro such as @daily."
-    )
+    schedule: str | None = Field(description=SCHEDULE)
     time_zone: str | None = Field(description="Time zone of the schedule; UTC when null.")
     suspend: bool = Field(description="Whether the schedule is suspended.")
     concurrency_policy: ConcurrencyPolicy = Field(description="What the schedule does while an earlier run is running.")

@@ -163,7 +163,7 @@ def run_of(run: Run, job_id: str | None, job_name: str | None) -> RunRead:
 def detail_of(run: Run, job_id: str | None, job_name: str | None) -> RunDetail:
     """Return a run as REST shows it by itself; see `run_of`."""
     is_dag = run.execution is not None and run.execution.tasks is not None
-    tried = [attempt for task in run.status.tasks for attempt in task.attempts] if run.status else []
+    tried = run.status.attempts if run.status else []
     attempts = None if is_dag else [_attempt(attempt) for attempt in tried]
     return RunDetail(**_fields(run, job_id, job_name), text=_text_of(run), attempts=attempts)
 

@@ -1,4 +1,4 @@
-"""Attempts are started once, also when an operator ended between the Secret of a run and its first status."""
+"""Attempts are started once, also when an operator ended between a run's Secret and the record of its attempts."""
 
 from __future__ import annotations
 

@@ -18,6 +18,15 @@ from icefield_operator.sandbox.observe import SandboxObserver
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TASK, SPARK = pods.PodObserver(), pods.PodObserver(restarts_begun_work=False)
+RUN = Run.model_validate(
+    {
+        "apiVersion": API_VERSION,
+        "kind": "Run",
+        "metadata": {"name": "run", "namespace": "icefield-demo", "uid": "u"},
+        "spec": {"command": "true"},
+    }
+)
+TASKS = [Task(key="main", command="true")]
 LOST = "node n1 does not respond, so the attempt was given up; its process may run there until the node responds again"
 UNKNOWN = "node n1 does not respond; whether the task still runs there is not known"
 MARKED = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
@@ -283,25 +292,15 @@ def test_a_process_that_never_ran_has_no_times_of_1970() -> None:
 
 @pytest.mark.parametrize(("observer", "disrupted"), [(TASK, True), (SPARK, False)])
 def test_an_attempt_that_leaves_nothing_may_have_run(observer: pods.PodObserver, disrupted: bool) -> None:
-    metadata = {"name": "run", "namespace": "icefield-demo", "uid": "u"}
-    run = Run.model_validate(
-        {"apiVersion": API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"command": "true"}}
-    )
-    tasks = [Task(key="main", command="true")]
-    found = run_status.attempts_of(run, tasks, [], stop=None, now=NOW, observer=observer, lost=[("main", 0)])
+    found = run_status.attempts_of(RUN, TASKS, [], stop=None, now=NOW, observer=observer, lost=[("main", 0)])
     (attempt,) = found["main"]
     assert (attempt.status, attempt.disrupted, attempt.attempt) == (TaskPhase.FAILED, disrupted, 0)
     assert (attempt.error or "").startswith(attempt_end.START_NOT_KNOWN)
 
 
 def test_a_pod_that_came_and_went_had_an_attempt_though_its_creation_was_not_answered() -> None:
-    metadata = {"name": "run", "namespace": "icefield-demo", "uid": "u"}
-    run = Run.model_validate(
-        {"apiVersion": API_VERSION, "kind": "Run", "metadata": metadata, "spec": {"command": "true"}}
-    )
     gone = _pod("Running", RUNNING, metadata={**_deleted(5), "name": pod_name("run", "main", 0)})
-    tasks = [Task(key="main", command="true")]
-    found = run_status.attempts_of(run, tasks, [], stop=None, now=NOW, observer=TASK, last_seen={"u": gone})
+    found = run_status.attempts_of(RUN, TASKS, [], stop=None, now=NOW, observer=TASK, last_seen={"u": gone})
     (attempt,) = found["main"]
     assert (attempt.attempt, attempt.status, attempt.disrupted, attempt.pod_uid) == (0, TaskPhase.FAILED, True, "u")
     assert attempt.error != attempt_end.START_NOT_KNOWN

@@ -82,7 +82,7 @@ class Api:
 
 
 class Drivers(PodProvisioner):
-    """Pods of nothing but metadata, whose work must not be begun twice."""
+    """Pods of nothing but metadata, whose work must not be started twice."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
