@@ -48,8 +48,8 @@ async def _promise(place: Place, moment: datetime) -> None:
 
     async def is_written() -> bool:
         job = Job.model_validate(await place.cluster.get("Job", place.namespace, "etl"))
-        if job.status is None:
-            return False
+        if job.status is None or job.status.next_schedule_time is None:
+            return False  # its workspace is not observed yet: that pass promises nothing, and would undo this
         with suppress(Conflict):
             return await place.cluster.write_status(job, job.status.model_copy(update={"next_schedule_time": moment}))
         return False
