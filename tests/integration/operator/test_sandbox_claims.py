@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,12 +29,23 @@ START_FAILURE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that a test keeps from starting is not late, however slow the machine is."""
+    monkeypatch.setattr(pool_plan, "START_PATIENCE", timedelta(minutes=10))
+
+
 def _is_own(pod: Manifest) -> bool:
     return not pool_plan.is_of_pool(pod)
 
 
 async def _starting(place: Place, node: Node, operator: RunningOperator, size: int = 2) -> set[str]:
-    """Have a pool of which the operator knows that every sandbox has a node and is not started; return their names."""
+    """Have a pool of which the operator knows that every sandbox has a node and is not started; return their names.
+
+    Runs that are created from then on are younger than the operator to the second: of an older one it could not know
+    whether the process before it dispatched the workload.
+    """
+    now = datetime.now(UTC)
     before = await filled(place, node, size)
     node.is_quick = _is_own
     for name in before:
@@ -47,6 +58,7 @@ async def _starting(place: Place, node: Node, operator: RunningOperator, size: i
         return names if len(names) == size and are_scheduled else None
 
     found: set[str] = await eventually(scheduled)
+    await eventually(lambda: asyncio.sleep(0, datetime.now(UTC).replace(microsecond=0) > now))
     return found
 
 
