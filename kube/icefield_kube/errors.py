@@ -54,8 +54,8 @@ class KubernetesError(Exception):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the API answered that it did nothing; no answer, or one of 500 and above, leaves that open."""
-        return 400 <= self.status < 500
+        """Whether the API answered that it did nothing; no answer, a timeout, or 500 and above leave that open."""
+        return self.status < 500 and self.status != 408
 
     @property
     def is_too_large(self) -> bool:

@@ -50,10 +50,10 @@ class AttemptStarter:
         execution, workspace = facts.execution, facts.workspace
         if not attempts or execution is None or workspace is None:
             return NOTHING_REJECTED
+        is_recorded = facts.run.status is not None and bool(facts.run.status.attempts)
         try:
             prepared = await self._create_prerequisites(facts, now)
-            may_be_lost = prepared.is_resumed and not _has_attempts(facts.run)
-            lost = await self._find_lost(facts, attempts) if may_be_lost else []
+            lost = await self._find_lost(facts, attempts) if prepared.is_resumed and not is_recorded else []
         except KubernetesError as error:
             return rejections_of(attempts, [error] * len(attempts), "what the task's pod needs")
         metadata = facts.run.metadata
@@ -66,7 +66,7 @@ class AttemptStarter:
         ]
         answers = await asyncio.gather(*(provisioner.ensure_pod(start) for start in starts), return_exceptions=True)
         rejected = rejections_of(attempts, [answer if isinstance(answer, Exception) else None for answer in answers])
-        if answers and all(map(_is_refusal, answers)) and not (lost or _has_attempts(facts.run)):
+        if answers and all(map(_is_refusal, answers)) and not (lost or is_recorded):
             await self._withdraw(facts, now)
         return rejected._replace(lost=[(task.key, number) for task, number in lost])
 
@@ -137,10 +137,6 @@ class AttemptStarter:
             await self._cluster.create_or_adopt(manifest)
             return False
         return True
-
-
-def _has_attempts(run: Run) -> bool:
-    return run.status is not None and bool(run.status.attempts)
 
 
 def _is_refusal(answer: object) -> bool:

@@ -128,7 +128,7 @@ class SandboxPoolReconciler:
         try:
             await self._cluster.create_or_adopt(self._builder.warm(workspace, name))
         except KubernetesError as error:
-            if error.status < 500 and error.status != 408:
+            if error.is_refusal:
                 unconfirmed.discard(name)
             raise
         unconfirmed.discard(name)

@@ -176,7 +176,6 @@ def result_of(result: ResultRows) -> bytes:
 def _fields(run: Run, job_id: str | None, job_name: str | None) -> dict[str, Any]:
     started = run.status.start_time if run.status else None
     finished = run.status.completion_time if run.status else None
-    tasks = run.status.tasks if run.status else []
     return {
         "id": run.public_id,
         "name": run.metadata.name,
@@ -189,7 +188,7 @@ def _fields(run: Run, job_id: str | None, job_name: str | None) -> dict[str, Any
         "started_at": started,
         "finished_at": finished,
         "duration_seconds": _seconds(started, finished),
-        "logs_complete": logs_complete(attempt for task in tasks for attempt in task.attempts),
+        "logs_complete": logs_complete(run.status.attempts if run.status else ()),
         "kind": kind_of(run),
         "polars": _polars(run),
         "spark": _spark(run),

@@ -154,7 +154,9 @@ async def test_a_run_whose_pods_are_refused_leaves_nothing_that_tells_that_it_wa
         cluster.names.clear()
 
 
-@pytest.mark.parametrize("answer", [Unreachable("no answer"), KubernetesError(504, "etcd timed out")])
+@pytest.mark.parametrize(
+    "answer", [Unreachable("no answer"), KubernetesError(504, "etcd timed out"), KubernetesError(408, "timed out")]
+)
 async def test_a_creation_without_an_answer_may_have_been_one(answer: Exception) -> None:
     cluster = Objects()
     cluster.refusal = answer
