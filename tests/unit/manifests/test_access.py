@@ -71,8 +71,12 @@ def test_the_api_server_writes_only_by_impersonation_but_wakes_warehouses() -> N
     assert [kind for kind, verbs in granted.items() if verbs & WRITES] == ["warehouses"]
 
 
-def test_the_api_server_reads_six_secrets_by_name() -> None:
-    (rule,) = (rule for rule in _account("icefield-apiserver") if "secrets" in rule["resources"])
+def test_the_api_server_reads_nothing_but_our_kinds_everywhere() -> None:
+    assert {group for rule in _account("icefield-apiserver") for group in rule["apiGroups"]} == {names.GROUP}
+
+
+def test_the_api_server_reads_six_secrets_of_a_workspace_by_name() -> None:
+    (rule,) = (rule for rule in _role(names.API_SERVER_WORKSPACE_ROLE) if "secrets" in rule["resources"])
     assert rule["verbs"] == ["get"]
     assert set(rule["resourceNames"]) == {
         names.CATALOG_SECRET,

@@ -132,6 +132,12 @@ def test_engines_reach_the_catalog_and_tasks_do_not(overlay: str) -> None:
     (component,) = engines["podSelector"]["matchExpressions"]
     assert component["key"] == labels.COMPONENT
     assert set(component["values"]) == {labels.WAREHOUSE_COMPONENT, labels.EXECUTOR_COMPONENT}
+    of_users = (
+        labels.of_task_pod("x", "u", "r", "t", 0),
+        labels.of_application_executor("x", "r"),
+        labels.of_warm_sandbox("x"),
+    )
+    assert not {each[labels.COMPONENT] for each in of_users} & set(component["values"])
     assert engines["namespaceSelector"]["matchLabels"].items() <= labels.of_workspace_child("x").items()
 
 
