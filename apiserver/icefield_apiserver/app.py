@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from icefield_kube.request_review import RequestReview
+
 from . import identity
 from .core import health, metrics
 from .core.catalog import Catalogs
@@ -114,6 +116,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         core = await _open_core(app.state.settings, app.state.shutdown, stack)
         services = Services()
         app.state.core, app.state.services = core, services
+        services.provide(RequestReview(core.cluster.client))
         await identity.install(core, services)
         async with asyncio.timeout(SYNC_SECONDS):
             await core.cluster.wait_until_synced()
