@@ -1,4 +1,4 @@
-"""Configuration of the process: environment variables with the prefix ICEFIELD_."""
+"""Configuration of the process: environment variables with the prefix ICEFIELD_, and mounted Secrets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from icefield_kube.settings import MountedSettings
 
-class ObjectStoreSettings(BaseSettings):
+
+class ObjectStoreSettings(MountedSettings):
     """The platform's own access to the object store (ICEFIELD_OBJECT_STORE_*)."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_OBJECT_STORE_")
@@ -64,7 +66,7 @@ class RetentionSettings(BaseSettings):
     log_interval_seconds: float = Field(default=3600, gt=0, description="Time between two passes over logs.")
 
 
-class OpenLineageSettings(BaseSettings):
+class OpenLineageSettings(MountedSettings):
     """The receiver of OpenLineage events (ICEFIELD_OPENLINEAGE_*)."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_OPENLINEAGE_")
@@ -75,7 +77,7 @@ class OpenLineageSettings(BaseSettings):
     namespace: str = Field(default="icefield", description="Prefix of the namespaces of jobs and tables.")
 
 
-class Settings(BaseSettings):
+class Settings(MountedSettings):
     """The API server's settings."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_")
