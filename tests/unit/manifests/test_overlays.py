@@ -54,7 +54,7 @@ NOT_SECRET = {
     *("host", "port", "database", "username"),
 }
 WITHOUT_FILES = {
-    "icefield/versitygw": {"accessKeyId", "secretAccessKey"},
+    "versitygw": {"accessKeyId", "secretAccessKey"},
     "lakekeeper/catalog": {"databaseUrl", "encryptionKey"},
 }
 """Images of programs that read variables only."""
