@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -17,9 +18,12 @@ from icefield_engines.warehouse.errors import Code, EngineError
 
 from .crashes import Crashes, digest_of
 from .frames import Frame, Kind, PeerGoneError, receive, send
-from .process import DuckDBProcess, Generation
+from .process import START_SECONDS, DuckDBProcess, Generation
 
 log = logging.getLogger(__name__)
+
+RESTART_INTERVAL = 0.1
+"""Seconds between two looks whether it runs again."""
 
 
 class DuckDBEngine:
@@ -64,6 +68,7 @@ class RemoteExecution:
         self._generation: Generation | None = None
         self._connection: socket.socket | None = None
         self._is_answered = False
+        self._is_interrupted = threading.Event()
         self._sending = threading.Lock()
 
     def start(self) -> Rows:
@@ -76,23 +81,16 @@ class RemoteExecution:
             raise EngineError(
                 Code.ENGINE_CRASHED, "DuckDB's process ended while it ran this statement; it does not run it again."
             )
-        self._generation = self._process.current
-        try:
-            connection = self._generation.begin(self, self._digest)
-        except OSError as error:
-            self._generation = None
-            raise EngineError(Code.ENGINE_LOST, "DuckDB is being started again.") from error
-        with self._sending:
-            self._connection = connection
-            try:
-                send(connection, Kind.QUERY, self._sql.encode())
-            except PeerGoneError as error:
-                raise self._crashed() from error
+        give_up = time.monotonic() + START_SECONDS
+        while not self._is_taken():
+            if time.monotonic() > give_up or self._is_interrupted.is_set():
+                raise EngineError(Code.ENGINE_LOST, "DuckDB does not start.")
         schema = pa.ipc.read_schema(self._next().content)
         return Rows(schema, self._batches(schema))
 
     def interrupt(self) -> None:
         """Have DuckDB stop at its next step."""
+        self._is_interrupted.set()
         with self._sending, suppress(PeerGoneError):
             if self._connection:
                 send(self._connection, Kind.INTERRUPT)
@@ -101,18 +99,41 @@ class RemoteExecution:
         """Give the connection back, or close it when there is more to come: DuckDB then stops."""
         with self._sending:
             connection, self._connection = self._connection, None
-        if self._generation is None:
+        if self._generation is None or connection is None:
             return
-        if connection and not self._is_answered:
+        self._generation.note_ended(self)
+        if self._is_answered:
+            self._generation.disconnect(connection)
+        else:
             connection.close()
-            connection = None
-        self._generation.end(self, connection)
 
     def describe_error(self, error: Exception) -> tuple[str, str]:
         """Return code and sentence for what reading the answer raised."""
         if isinstance(error, (MemoryError, pa.ArrowMemoryError)):
             return Code.OUT_OF_MEMORY, "The statement needs more memory than the warehouse has."
         return Code.INTERNAL_ERROR, str(error) or type(error).__name__
+
+    def _is_taken(self) -> bool:
+        """Have the process take the statement; return False after a moment when it has ended, or starts again."""
+        generation = self._process.current
+        if generation is None:
+            self._is_interrupted.wait(RESTART_INTERVAL)
+            return False
+        try:
+            connection = generation.connect()
+            try:
+                send(connection, Kind.QUERY, self._sql.encode())
+                receive(connection)  # RUNNING: only now may it be what ends the process
+            except PeerGoneError:
+                connection.close()
+                raise
+        except PeerGoneError:
+            generation.wait_for_end(RESTART_INTERVAL)
+            return False
+        generation.note_running(self, self._digest)
+        with self._sending:
+            self._generation, self._connection = generation, connection
+        return True
 
     def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         while (frame := self._next()).kind is Kind.BATCH:

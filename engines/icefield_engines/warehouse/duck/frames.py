@@ -1,8 +1,8 @@
 """Messages between the gateway and DuckDB's process: a kind, a length, and as many bytes.
 
-A statement is one QUERY (its SQL). The answer is a SCHEMA, BATCHES as they are read and an END, each an Arrow IPC
-message of its own; or a FAILURE (code and message, as JSON) wherever it fails. INTERRUPT may be sent at any time, and
-is ignored when nothing runs.
+A statement is one QUERY (its SQL). The answer is RUNNING before anything is done with it, then a SCHEMA, BATCHES as
+they are read and an END, schema and batches as Arrow IPC messages; or a FAILURE (code and message, as JSON) wherever
+it fails. INTERRUPT may be sent at any time, and is ignored when nothing runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-READY = b"R"
+READY = b"+"
 """What DuckDB's process says on the socket that it is started with, once its database is open."""
 _HEADER = struct.Struct("!cQ")
 _JOINED_BYTES = 64 * 1024
@@ -26,6 +26,7 @@ class Kind(Enum):
 
     QUERY = b"Q"
     INTERRUPT = b"I"
+    RUNNING = b"R"
     SCHEMA = b"S"
     BATCH = b"B"
     END = b"E"

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from icefield_engines.warehouse.errors import Code, EngineError
 
-from .frames import READY
+from .frames import READY, PeerGoneError
 
 log = logging.getLogger(__name__)
 
@@ -47,35 +47,41 @@ class Generation:
         """Whether it has not ended, as far as is known."""
         return not self._has_ended.is_set()
 
-    def begin(self, statement: object, digest: str) -> socket.socket:
-        """Return a connection for a statement, which is one of those that run from now on.
+    def connect(self) -> socket.socket:
+        """Return a connection for a statement.
 
         Raises:
-            OSError: it has ended.
+            PeerGoneError: it has ended.
         """
         with self._lock:
-            self._running[statement] = digest
             if self._idle:
                 return self._idle.pop()
         ours, theirs = socket.socketpair()
         try:
             with theirs:
                 socket.send_fds(self._control, [b"C"], [theirs.fileno()])
-        except OSError:
+        except OSError as error:
             ours.close()
-            self.end(statement, None)
-            raise
+            raise PeerGoneError from error
         return ours
 
-    def end(self, statement: object, connection: socket.socket | None) -> None:
-        """Forget a statement that has ended; its connection, if given, takes the next one."""
+    def disconnect(self, connection: socket.socket) -> None:
+        """Keep the connection of a statement that was answered, for the next one."""
         with self._lock:
-            self._running.pop(statement, None)
-            if connection and self._victims is None:
+            if self.is_alive:
                 self._idle.append(connection)
                 return
-        if connection:
-            connection.close()
+        connection.close()
+
+    def note_running(self, statement: object, digest: str) -> None:
+        """Note that it runs a statement."""
+        with self._lock:
+            self._running[statement] = digest
+
+    def note_ended(self, statement: object) -> None:
+        """Note that it does not run a statement any more."""
+        with self._lock:
+            self._running.pop(statement, None)
 
     def victims(self, record: Callable[[tuple[str, ...]], None]) -> tuple[str, ...]:
         """Return the digests of the statements that ran when it ended; the first call records them.
@@ -94,12 +100,16 @@ class Generation:
         self._has_ended.wait(END_SECONDS)
         return self._end
 
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait up to so many seconds until it is known to have ended."""
+        self._has_ended.wait(seconds)
+
     async def wait(self) -> None:
         """Wait for its end."""
         self._end = _how(await self._process.wait())
-        self._has_ended.set()
         self._control.close()
         with self._lock:
+            self._has_ended.set()
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -124,15 +134,9 @@ class DuckDBProcess:
         return self._is_ready.is_set()
 
     @property
-    def current(self) -> Generation:
-        """The newest process.
-
-        Raises:
-            EngineError: ENGINE_LOST; there is none.
-        """
-        if self._current is None or not self._current.is_alive:
-            raise EngineError(Code.ENGINE_LOST, "DuckDB is being started again.")
-        return self._current
+    def current(self) -> Generation | None:
+        """The process; None while it is being started again."""
+        return self._current if self._current and self._current.is_alive else None
 
     async def wait_until_ready(self) -> None:
         """Return when statements can run.

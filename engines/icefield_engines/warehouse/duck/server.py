@@ -94,6 +94,7 @@ class _Connection:
 
     def _answer(self, execution: DuckDBExecution) -> None:
         try:
+            send(self._connection, Kind.RUNNING)
             with closing(execution):
                 rows = execution.start()
                 send(self._connection, Kind.SCHEMA, rows.schema.serialize())
