@@ -54,9 +54,9 @@ def drop(cursor: Cursor, names: Names) -> Statement:
     tolerant = cursor.take("IF", "EXISTS")
     edits = Edits()
     if what in NAMESPACES:
-        rewrite_namespace(cursor.name(), names, edits)
+        namespace = rewrite_namespace(cursor.name(), names, edits)
         cursor.take_any("CASCADE", "RESTRICT")
-        return _done(cursor, names, edits, "DROP SCHEMA", None)
+        return replace(_done(cursor, names, edits, "DROP SCHEMA", None), dropped_namespace=namespace)
     target = rewrite_table(cursor.name(), names, edits)
     if what == "TABLE":
         cursor.take("PURGE")

@@ -26,6 +26,8 @@ class Effect(Enum):
     COMMITS = auto()
     NAMES = auto()
     """The body names an object to create."""
+    DROPS = auto()
+    """It drops the namespace in the path."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ OPERATIONS = (
     Operation("POST", "namespaces", Role.EDITOR, Effect.NAMES),
     Operation("GET", _NS, Role.VIEWER),
     Operation("HEAD", _NS, Role.VIEWER),
-    Operation("DELETE", _NS, Role.EDITOR),
+    Operation("DELETE", _NS, Role.EDITOR, Effect.DROPS),
     Operation("POST", f"{_NS}/properties", Role.EDITOR),
     Operation("GET", f"{_NS}/tables", Role.VIEWER),
     Operation("POST", f"{_NS}/tables", Role.EDITOR, Effect.CREATES),

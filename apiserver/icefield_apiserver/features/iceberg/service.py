@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
 from icefield_apiserver.core.errors import BadRequest, Forbidden
+from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
 from .access import FileAccess, tag_of, with_access, with_tag, without_tag
@@ -38,12 +39,14 @@ class IcebergService:
         catalogs: the workspaces' catalogs.
         access: object store configuration of callers.
         lineage: records what runs read and write.
+        volumes: the volumes, which a dropped database must not have.
     """
 
-    def __init__(self, catalogs: Catalogs, access: FileAccess, lineage: RunLineage) -> None:
+    def __init__(self, catalogs: Catalogs, access: FileAccess, lineage: RunLineage, volumes: VolumeService) -> None:
         self._catalogs = catalogs
         self._access = access
         self._lineage = lineage
+        self._volumes = volumes
 
     async def configuration(self, workspace: str) -> dict[str, Any]:
         """Return the ConfigResponse of a workspace: the prefix of its paths, and the endpoints that are supported.
@@ -81,6 +84,7 @@ class IcebergService:
 
         Raises:
             BadRequest: a name is invalid, or the body is not a JSON object where one is needed.
+            Conflict: it drops a database that has volumes.
             Forbidden: the caller's role does not permit the operation.
             Unavailable: the catalog is unreachable.
         """
@@ -89,6 +93,8 @@ class IcebergService:
             raise Forbidden(f"This needs the role {operation.role.value}; yours is {principal.role.value}.")
         if operation.effect in (Effect.CREATES, Effect.COMMITS, Effect.NAMES):
             check_names(call, await _parsed(body), catalog_names)
+        if operation.effect is Effect.DROPS:
+            await self._volumes.refuse_to_drop(principal, call.namespace)
         loads = operation.effect in (Effect.LOADS, Effect.CREATES)
         properties = await self._access.properties(principal) if loads else {}
         forwarded = _request_headers(headers, properties)

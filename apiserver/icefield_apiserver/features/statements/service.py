@@ -13,6 +13,7 @@ from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.features.runs.service import RunService
+from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Role, Warehouse, Workspace
@@ -91,6 +92,7 @@ class StatementService:
         results: reads their results.
         warehouses: where they run.
         runs: the runs that they are executed for.
+        volumes: the volumes, which a dropped database must not have.
         workspaces: the Workspaces.
     """
 
@@ -102,6 +104,7 @@ class StatementService:
         results: ResultStore,
         warehouses: WarehouseService,
         runs: RunService,
+        volumes: VolumeService,
         workspaces: WorkspaceDirectory,
     ) -> None:
         self._repository = repository
@@ -110,6 +113,7 @@ class StatementService:
         self._results = results
         self._warehouses = warehouses
         self._runs = runs
+        self._volumes = volumes
         self._workspaces = workspaces
 
     async def execute(
@@ -127,6 +131,7 @@ class StatementService:
         Raises:
             BadRequest: it does not parse, is not allowed, or names a run that does not exist.
             Forbidden: the caller may only read, or names another run than its own.
+            Conflict: it drops a database that has volumes, or its idempotency key was used for another statement.
             NotFound: the workspace has no such warehouse.
             QuotaExceeded: too many statements wait on the warehouse.
         """
@@ -138,6 +143,8 @@ class StatementService:
             parsed = await self._planner.parse(request.plan, workspace)
         if parsed.is_write and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
+        if dropped := parsed.statement.dropped_namespace:
+            await self._volumes.refuse_to_drop(principal, dropped)
         run_uid = await self._run_uid(principal, request.run)
         self._executor.check_room(warehouse.metadata.uid)
         values = self._record(principal, workspace, warehouse, parsed, request, run_uid)
