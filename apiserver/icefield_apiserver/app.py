@@ -85,9 +85,8 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    streamed = "|".join(path for feature in FEATURES for path in feature.streamed_uploads)
     app.state.shutdown = shutdown = Shutdown()
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=streamed, shutdown=shutdown)
+    app.add_middleware(RequestMiddleware, shutdown=shutdown)
     install_error_handlers(app)
     install_openapi(app)
     routed = sorted(FEATURES, key=lambda feature: feature not in ROUTED_FIRST)

@@ -80,6 +80,20 @@ class Conflict(ApiError):  # noqa: N818
         super().__init__(409, sentence)
 
 
+class TooLarge(ApiError):  # noqa: N818
+    """413: the body, or the file in it, is longer than allowed (RFC 9110, 15.5.14); the sentence names the limit."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(413, sentence)
+
+
+class UnsupportedMediaType(ApiError):  # noqa: N818
+    """415: the body has another media type than the route takes (RFC 9110, 15.5.16)."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(415, sentence)
+
+
 class QuotaExceeded(ApiError):  # noqa: N818
     """429: a ceiling is reached; the sentence carries the exact limit, such as `max_running_runs=10, current=10`."""
 
@@ -103,6 +117,12 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     429: {"model": Error, "description": "Quota exceeded; the sentence names the limit."},
 }
 """Error responses documented for every route under /api/v1."""
+
+BODY_ERROR_RESPONSES: dict[str, str] = {
+    "413": "The body is too long; the sentence names the limit.",
+    "415": "The body is not sent as what the route takes.",
+}
+"""Descriptions of the error responses of routes that take a body."""
 
 
 def error_response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

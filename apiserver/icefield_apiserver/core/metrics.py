@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.types import Scope
+
+from .routes import Router
 
 REQUESTS = Counter(
     "icefield_apiserver_requests_total",
@@ -19,7 +21,7 @@ LATENCY = Histogram(
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-router = APIRouter()
+router = Router()
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:

@@ -100,7 +100,6 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=0.0, ge=0, le=10, description="How long requests are served after SIGTERM, until none are sent here."
     )
-    max_body_bytes: int = Field(default=16 * 1024 * 1024, description="Maximum size of a request body.")
     max_upload_bytes: int = Field(default=10 * 1024**3, ge=1, description="Maximum size of a file in a volume.")
     max_artifact_bytes: int = Field(default=1024**3, ge=1, description="Maximum size of a Spark artifact.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)
