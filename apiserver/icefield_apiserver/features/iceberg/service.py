@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
@@ -12,6 +11,7 @@ import aiohttp
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from icefield_apiserver.core.bodies import parse_json
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
 from icefield_apiserver.core.errors import BadRequest, Forbidden
@@ -25,7 +25,6 @@ from .run_lineage import RunLineage
 
 STREAMED_BYTES = 1024 * 1024
 """A longer response, or one of unknown length, is streamed."""
-_PARSE_IN_THREAD_BYTES = 256 * 1024
 _REQUEST_HEADERS = ("accept", "content-type", "idempotency-key", "x-client-version")
 _RESPONSE_HEADERS = ("Content-Type", "ETag", "Last-Modified", "Cache-Control")
 _JSON = "application/json"
@@ -128,10 +127,7 @@ class IcebergService:
 
 
 async def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = await asyncio.to_thread(json.loads, body) if len(body) > _PARSE_IN_THREAD_BYTES else json.loads(body)
-    except ValueError:
-        parsed = None
+    parsed = await parse_json(body)
     if not isinstance(parsed, dict):
         raise BadRequest("The body is not a JSON object.")
     return parsed
