@@ -180,10 +180,16 @@ def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
 _SOURCES = {"query": "Query parameter", "path": "Path parameter", "header": "Header", "cookie": "Cookie"}
 
 
+UNKNOWN_FIELD = "unknown_field"
+"""Type of pydantic's error for a field that a request's body does not have."""
+
+
 def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Return the first of pydantic's errors as a sentence that names the field."""
-    first = errors[0]
+    """Return the first of pydantic's errors, an unknown field before all others, as a sentence that names the field."""
+    first = next((error for error in errors if error["type"] == UNKNOWN_FIELD), errors[0])
     source, *path = first["loc"]
+    if first["type"] == UNKNOWN_FIELD and path and path[-1] == first["ctx"]["model"]:
+        path.pop()  # it names a branch of a union
     if first["type"] == "json_invalid":
         return f"The body is not valid JSON: {first.get('ctx', {}).get('error', 'it cannot be parsed')}."
     name = _field_name([part for part in path if not _is_union_branch(part)])
@@ -191,6 +197,8 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
         subject = f"Field {name}" if name else "The body"
     else:
         subject = f"{_SOURCES.get(source, source)} {name}"
+    if first["type"] == UNKNOWN_FIELD:
+        return f"{subject} {first['msg']}"
     if first["type"] == "missing":
         return f"{subject} is required."
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
