@@ -18,7 +18,7 @@ from .core.errors import ERROR_RESPONSES, install_error_handlers
 from .core.feature import Core, Services, check_order
 from .core.kube import Cluster
 from .core.kube.secrets import WorkspaceSecrets
-from .core.middleware import RequestMiddleware
+from .core.middleware import install_middleware
 from .core.objects.transfers import Bucket, BucketAccess, open_http
 from .core.objects.workspace_stores import WorkspaceStores
 from .core.openapi import install_openapi, operation_id
@@ -86,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.shutdown = shutdown = Shutdown()
-    app.add_middleware(RequestMiddleware, shutdown=shutdown)
+    install_middleware(app, settings.trusted_proxies, shutdown)
     install_error_handlers(app)
     install_openapi(app)
     routed = sorted(FEATURES, key=lambda feature: feature not in ROUTED_FIRST)

@@ -9,17 +9,34 @@ import logging
 import time
 import uuid
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import metrics
 from .errors import error_response
+from .settings import Networks
 from .shutdown import Shutdown
 
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED_BYTES = 64 * 1024
 """Longest body that is received though the response did not need it, so that the connection can be used again."""
+
+
+def install_middleware(app: FastAPI, trusted_proxies: Networks, shutdown: Shutdown) -> None:
+    """Install the middleware of every request.
+
+    Args:
+        app: the application.
+        trusted_proxies: networks whose X-Forwarded-For is believed. A request comes from the right-most address in it
+            that is in none of these networks: those left of it may be written by anybody.
+        shutdown: tells whether the server drains.
+    """
+    app.add_middleware(RequestMiddleware, shutdown=shutdown)
+    if trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(network) for network in trusted_proxies])
 
 
 class RequestMiddleware:

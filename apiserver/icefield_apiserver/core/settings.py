@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Networks = Annotated[
+    tuple[IPvAnyNetwork, ...],
+    NoDecode,
+    BeforeValidator(
+        lambda value: [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+    ),
+]
+"""Networks (CIDR), separated by commas in the environment."""
 
 
 class ObjectStoreSettings(BaseSettings):
@@ -91,6 +101,9 @@ class Settings(BaseSettings):
     )
     run_token_public_key_file: Path = Field(description="PEM of the public Ed25519 key that verifies run tokens.")
 
+    trusted_proxies: Networks = Field(
+        default=(), description="Networks of the proxies whose X-Forwarded-For says from where a request comes."
+    )
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
 

@@ -23,7 +23,7 @@ from icefield_apiserver.core.errors import (
     Unauthorized,
     install_error_handlers,
 )
-from icefield_apiserver.core.middleware import RequestMiddleware
+from icefield_apiserver.core.middleware import install_middleware
 from icefield_apiserver.core.routes import Router
 from icefield_apiserver.core.shutdown import Shutdown
 from icefield_kube.errors import KubernetesError, Unreachable
@@ -71,7 +71,7 @@ RAISED: dict[str, Exception] = {
 def make_app() -> FastAPI:
     """Return an application whose routes go wrong in every way."""
     app = FastAPI(redirect_slashes=False)
-    app.add_middleware(RequestMiddleware, shutdown=Shutdown())
+    install_middleware(app, (), Shutdown())
     install_error_handlers(app)
     router = Router()
 

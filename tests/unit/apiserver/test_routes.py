@@ -19,7 +19,7 @@ from icefield_apiserver.app import FEATURES
 from icefield_apiserver.core import bodies
 from icefield_apiserver.core.bodies import MIB
 from icefield_apiserver.core.errors import Unauthorized, install_error_handlers
-from icefield_apiserver.core.middleware import MAX_SKIPPED_BYTES, RequestMiddleware
+from icefield_apiserver.core.middleware import MAX_SKIPPED_BYTES, install_middleware
 from icefield_apiserver.core.openapi import install_openapi
 from icefield_apiserver.core.routes import Route, Router, before_body
 from icefield_apiserver.core.shutdown import Shutdown
@@ -61,7 +61,7 @@ def make_app(streams: list[str]) -> FastAPI:
         streams: gets the name of each stream that is started.
     """
     app = FastAPI(redirect_slashes=False)
-    app.add_middleware(RequestMiddleware, shutdown=Shutdown())
+    install_middleware(app, (), Shutdown())
     install_error_handlers(app)
     install_openapi(app)
     router = Router()
