@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # what json takes without its C part
 from typing import Any, NoReturn
 
 from fastapi import Request
@@ -95,30 +95,27 @@ async def parse_json(body: bytes) -> Any:
         BadRequest: it is not valid JSON, or has a number beyond what can be computed with.
     """
     if len(body) <= _IN_THREAD_BYTES:
-        return _parse(body)
-    # The C parser holds the interpreter's lock until it returns, unless it calls something in Python for each object.
-    return await asyncio.to_thread(_parse, body, _object)
+        return _parse(body, json.JSONDecoder)
+    return await asyncio.to_thread(_parse, body, _YieldingDecoder)
 
 
-def _parse(body: bytes, make_object: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None) -> Any:
+class _YieldingDecoder(json.JSONDecoder):
+    """Parses in Python, so that other threads get turns: the parser in C holds the interpreter's lock to its end."""
+
+    def __init__(self, **hooks: Any) -> None:
+        super().__init__(**hooks)
+        self.scan_once = py_make_scanner(self)
+
+
+def _parse(body: bytes, decoder: type[json.JSONDecoder]) -> Any:
     try:
-        return json.loads(
-            body,
-            object_pairs_hook=make_object,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_integer,
-        )
+        return json.loads(body, cls=decoder, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error.msg} (at character {error.pos}).") from error
     except UnicodeDecodeError as error:
         raise BadRequest("The body is not valid JSON: it is not in UTF-8.") from error
     except RecursionError as error:
         raise BadRequest("The body's JSON is nested too deeply.") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(pairs)
 
 
 def _refuse_constant(name: str) -> NoReturn:

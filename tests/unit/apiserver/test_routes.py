@@ -250,7 +250,7 @@ async def test_json_keeps_its_values(monkeypatch: pytest.MonkeyPatch, threshold:
 
 
 async def test_long_json_does_not_stop_the_event_loop() -> None:
-    body = json.dumps([{"a": "b"}] * 200_000).encode()
+    body = json.dumps([["a"]] * 200_000).encode()
     turns = 0
 
     async def turn() -> None:

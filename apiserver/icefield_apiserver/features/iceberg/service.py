@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from .run_lineage import RunLineage
 
 STREAMED_BYTES = 1024 * 1024
 """A longer response, or one of unknown length, is streamed."""
+_PARSE_IN_THREAD_BYTES = 256 * 1024
 _REQUEST_HEADERS = ("accept", "content-type", "idempotency-key", "x-client-version")
 _RESPONSE_HEADERS = ("Content-Type", "ETag", "Last-Modified", "Cache-Control")
 _JSON = "application/json"
@@ -120,14 +122,25 @@ class IcebergService:
             headers["ETag"] = with_tag(headers["ETag"], tag_of(properties))
         if response.status == 304:
             return Response(None, 304, headers)
-        result = await _parsed(await read_whole(response))
+        result = await _parsed_response(await read_whole(response))
         if call.operation.effect is Effect.LOADS:
             await self._lineage.record_load(principal, call, result)
         return Response(json.dumps(with_access(result, properties)), response.status, headers, _JSON)
 
 
 async def _parsed(body: bytes) -> dict[str, Any]:
-    parsed = await parse_json(body)
+    return _object(await parse_json(body))
+
+
+async def _parsed_response(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = await asyncio.to_thread(json.loads, body) if len(body) > _PARSE_IN_THREAD_BYTES else json.loads(body)
+    except ValueError:
+        parsed = None
+    return _object(parsed)
+
+
+def _object(parsed: Any) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise BadRequest("The body is not a JSON object.")
     return parsed
