@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from . import identity
@@ -84,6 +85,9 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
     )
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods:  # FastAPI's own, such as /docs
+            route.methods.add("HEAD")
     app.state.settings = settings
     app.state.shutdown = shutdown = Shutdown()
     install_middleware(app, settings.trusted_proxies, shutdown)

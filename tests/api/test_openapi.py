@@ -115,6 +115,7 @@ async def test_document_names_no_path_twice_and_every_route() -> None:
 async def test_docs_page_loads_nothing_from_elsewhere(settings: Settings) -> None:
     transport = httpx.ASGITransport(create_app(settings))
     async with httpx.AsyncClient(transport=transport, base_url="http://icefield") as client:
+        assert (await client.head("/docs")).status_code == 200
         page = (await client.get("/docs")).text
         assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
         loaded = re.findall(r"""(?:src|href)=["'](/[^"']+)""", page)

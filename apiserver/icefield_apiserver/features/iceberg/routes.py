@@ -82,6 +82,8 @@ async def call_iceberg_catalog(
     call = find_call(request.method, path)
     if principal is None or caller.workspace is None or principal.workspace != prefix or call is None:
         raise NotFound(f"Not found: {request.method} {request.url.path}.")
+    if not principal.may(role := call.operation.role):
+        raise Forbidden(f"This needs the role {role.value}; yours is {principal.role.value}.")
     query = request.url.query
     names = catalog_names(caller.workspace)
     return await iceberg.forward(principal, call, path, query, request.headers, await request.body(), names)

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from icefield_apiserver.core.bodies import parse_json
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
-from icefield_apiserver.core.errors import BadRequest, Forbidden
+from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.identity.principal import Principal
 
 from .access import FileAccess, tag_of, with_access, with_tag, without_tag
@@ -72,7 +72,7 @@ class IcebergService:
         """Return the catalog's response to a call.
 
         Args:
-            principal: the caller.
+            principal: the caller, whose role permits the operation.
             call: the call.
             path: path below the prefix, percent-encoded as received.
             query: query string, percent-encoded as received.
@@ -82,12 +82,9 @@ class IcebergService:
 
         Raises:
             BadRequest: a name is invalid, or the body is not a JSON object where one is needed.
-            Forbidden: the caller's role does not permit the operation.
             Unavailable: the catalog is unreachable.
         """
         operation = call.operation
-        if not principal.may(operation.role):
-            raise Forbidden(f"This needs the role {operation.role.value}; yours is {principal.role.value}.")
         if operation.effect in (Effect.CREATES, Effect.COMMITS, Effect.NAMES):
             check_names(call, await _parsed(body), catalog_names)
         loads = operation.effect in (Effect.LOADS, Effect.CREATES)
