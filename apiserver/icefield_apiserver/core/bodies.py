@@ -23,7 +23,7 @@ OBJECT_BYTES = 4 * MIB
 """Longest body that describes an object in Kubernetes, which takes 1.5 MiB of it: as JSON with escapes it may have more
 than twice the length."""
 _IN_THREAD_BYTES = 256 * KIB
-"""Longer JSON is parsed in a thread: that takes milliseconds."""
+"""Longer JSON is parsed in a thread: that takes milliseconds, or seconds where it has millions of values."""
 
 
 class BoundedRequest(Request):
