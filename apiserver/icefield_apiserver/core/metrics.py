@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.types import Scope
 
@@ -12,6 +12,7 @@ from icefield_kube.request_review import SENTENCES, RequestReview
 
 from .errors import ApiError
 from .feature import provided
+from .routes import Router
 
 REQUESTS = Counter(
     "icefield_apiserver_requests_total",
@@ -26,7 +27,7 @@ LATENCY = Histogram(
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-router = APIRouter()
+router = Router()
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:

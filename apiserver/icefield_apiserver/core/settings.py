@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Networks = Annotated[
+    tuple[IPvAnyNetwork, ...],
+    NoDecode,
+    BeforeValidator(
+        lambda value: [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+    ),
+]
+"""Networks (CIDR), separated by commas in the environment."""
 
 from icefield_kube.settings import MountedSettings
 
@@ -93,6 +103,9 @@ class Settings(MountedSettings):
     )
     run_token_public_key_file: Path = Field(description="PEM of the public Ed25519 key that verifies run tokens.")
 
+    trusted_proxies: Networks = Field(
+        default=(), description="Networks of the proxies whose X-Forwarded-For says from where a request comes."
+    )
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
 
@@ -102,7 +115,6 @@ class Settings(MountedSettings):
     drain_seconds: float = Field(
         default=0.0, ge=0, le=10, description="How long requests are served after SIGTERM, until none are sent here."
     )
-    max_body_bytes: int = Field(default=16 * 1024 * 1024, description="Maximum size of a request body.")
     max_upload_bytes: int = Field(default=10 * 1024**3, ge=1, description="Maximum size of a file in a volume.")
     max_artifact_bytes: int = Field(default=1024**3, ge=1, description="Maximum size of a Spark artifact.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)

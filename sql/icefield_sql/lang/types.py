@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -93,6 +94,8 @@ def type_of(node: exp.DataType) -> Type:
     """
     kind, inner = node.this, node.expressions
     if kind is exp.DType.DECIMAL:
+        if not all(re.fullmatch(r"[0-9]{1,9}", parameter.name) for parameter in inner):
+            raise SqlError(f"The type {node.sql('spark').lower()[:100]} is not known.")
         numbers = [int(parameter.name) for parameter in inner]
         return decimal(numbers[0] if numbers else 10, numbers[1] if len(numbers) > 1 else 0)
     if kind is exp.DType.ARRAY and len(inner) == 1:

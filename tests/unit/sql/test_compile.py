@@ -191,11 +191,36 @@ async def test_time_travel(clause: str, snapshot: int) -> None:
     assert compiled.read == ((TableName(("demo",), "orders"), snapshot),)
 
 
-@pytest.mark.parametrize("clause", ["VERSION AS OF 77", "VERSION AS OF 'nope'", "TIMESTAMP AS OF '1969-01-01'"])
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "VERSION AS OF 77",
+        "VERSION AS OF 'nope'",
+        "VERSION AS OF '²'",
+        f"VERSION AS OF {'9' * 5000}",
+        "TIMESTAMP AS OF '1969-01-01'",
+        "TIMESTAMP AS OF '1969-01-01T00:00:00+02:00'",
+    ],
+)
 async def test_no_such_snapshot(clause: str) -> None:
     with pytest.raises(UnresolvedName) as missing:
         await plan(f"SELECT id FROM orders {clause}")
     assert missing.value.code == "SNAPSHOT_NOT_FOUND"
+
+
+@pytest.mark.parametrize("moment", ["1e400", "1e300", "99999999999999", "'0001-01-01T00:00:00+23:00'"])
+async def test_there_is_no_such_time(moment: str) -> None:
+    with pytest.raises(SqlError, match=r"^TIMESTAMP AS OF takes a time in the years 1 to 9999"):
+        await plan(f"SELECT id FROM orders FOR TIMESTAMP AS OF {moment}")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["9" * 5000, f"substr('a', {'9' * 5000})", f"CAST(1 AS DECIMAL({'9' * 5000}, 2))", "CAST(1 AS DECIMAL(1e400))"],
+)
+async def test_no_integer_has_thousands_of_digits(expression: str) -> None:
+    with pytest.raises(SqlError):
+        await plan(f"SELECT {expression}", Engine.DUCKDB)
 
 
 async def test_a_view_is_expanded_with_its_own_names() -> None:

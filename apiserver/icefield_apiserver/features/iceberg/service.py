@@ -12,9 +12,10 @@ import aiohttp
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from icefield_apiserver.core.bodies import parse_json
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
-from icefield_apiserver.core.errors import BadRequest, Forbidden
+from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
@@ -74,7 +75,7 @@ class IcebergService:
         """Return the catalog's response to a call.
 
         Args:
-            principal: the caller.
+            principal: the caller, whose role permits the operation.
             call: the call.
             path: path below the prefix, percent-encoded as received.
             query: query string, percent-encoded as received.
@@ -85,12 +86,9 @@ class IcebergService:
         Raises:
             BadRequest: a name is invalid, or the body is not a JSON object where one is needed.
             Conflict: it drops a database that has volumes.
-            Forbidden: the caller's role does not permit the operation.
             Unavailable: the catalog is unreachable.
         """
         operation = call.operation
-        if not principal.may(operation.role):
-            raise Forbidden(f"This needs the role {operation.role.value}; yours is {principal.role.value}.")
         if operation.effect in (Effect.CREATES, Effect.COMMITS, Effect.NAMES):
             check_names(call, await _parsed(body), catalog_names)
         if operation.effect is Effect.DROPS:
@@ -127,17 +125,25 @@ class IcebergService:
             headers["ETag"] = with_tag(headers["ETag"], tag_of(properties))
         if response.status == 304:
             return Response(None, 304, headers)
-        result = await _parsed(await read_whole(response))
+        result = await _parsed_response(await read_whole(response))
         if call.operation.effect is Effect.LOADS:
             await self._lineage.record_load(principal, call, result)
         return Response(json.dumps(with_access(result, properties)), response.status, headers, _JSON)
 
 
 async def _parsed(body: bytes) -> dict[str, Any]:
+    return _object(await parse_json(body))
+
+
+async def _parsed_response(body: bytes) -> dict[str, Any]:
     try:
         parsed = await asyncio.to_thread(json.loads, body) if len(body) > _PARSE_IN_THREAD_BYTES else json.loads(body)
     except ValueError:
         parsed = None
+    return _object(parsed)
+
+
+def _object(parsed: Any) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise BadRequest("The body is not a JSON object.")
     return parsed

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from icefield_sql.lang.quoting import quote_standard_string
-from icefield_sql.lang.types import Type
+from icefield_sql.lang.types import MAX_PRECISION, Type
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
 _ATOMS = (exp.Column, exp.Literal, exp.Var, exp.Boolean, exp.Null, exp.Paren, exp.Subquery, exp.Identifier, exp.Tuple)
+
+_INTEGER = re.compile(rf"[0-9]{{1,{MAX_PRECISION}}}")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Argument:
         node, sign = self.node, 1
         if isinstance(node, exp.Neg):
             node, sign = node.this, -1
-        if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
+        if isinstance(node, exp.Literal) and not node.is_string and _INTEGER.fullmatch(node.name):
             return sign * int(node.name)
         return None
 

@@ -14,6 +14,7 @@ from icefield_sql.lang.types import (
     DATE,
     DOUBLE,
     INT,
+    MAX_PRECISION,
     STRING,
     TIMESTAMP,
     VOID,
@@ -121,6 +122,8 @@ def _literal(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     if "e" in text.lower():
         return Argument(raw(f"CAST({text} AS DOUBLE)"), DOUBLE)
     if text.isdigit():
+        if len(text) > MAX_PRECISION:
+            raise Untranslatable(f"an integer of more than {MAX_PRECISION} digits.")
         value = int(text)
         if value < _BIGINT_MAX:
             return Argument(node, INT if value < _INT_MAX else Type("bigint"))
