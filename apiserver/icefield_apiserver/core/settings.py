@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from icefield_kube.settings import MountedSettings
+
 Networks = Annotated[
     tuple[IPvAnyNetwork, ...],
     NoDecode,
@@ -16,8 +18,6 @@ Networks = Annotated[
     ),
 ]
 """Networks (CIDR), separated by commas in the environment."""
-
-from icefield_kube.settings import MountedSettings
 
 
 class ObjectStoreSettings(MountedSettings):
