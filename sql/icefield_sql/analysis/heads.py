@@ -12,25 +12,11 @@ from icefield_sql.lang.lexing import Edits
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all
 
+from .sort_orders import TRANSFORMS
+
 NAMESPACES = ("SCHEMA", "DATABASE", "NAMESPACE")
 FORBIDDEN_PROPERTIES = ("location", "write.data.path", "write.metadata.path", "write.folder-storage.path", "path")
-TRANSFORMS = frozenset(
-    [
-        "year",
-        "years",
-        "month",
-        "months",
-        "day",
-        "days",
-        "hour",
-        "hours",
-        "bucket",
-        "truncate",
-        "identity",
-        "date_hour",
-        "zorder",
-    ]
-) | frozenset(["decimal", "dec", "numeric", "char", "character", "varchar"])
+_WITH_LENGTH = frozenset(["decimal", "dec", "numeric", "char", "character", "varchar"])
 _FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT", "SELECT", "REFERENCES"})
 
 
@@ -203,7 +189,7 @@ def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozense
         if token.token_type != TokenType.L_PAREN or before is None:
             continue
         called = before.token_type == TokenType.IDENTIFIER or before.text.replace("_", "a").isalnum()
-        if called and before.text.lower() not in TRANSFORMS | also:
+        if called and before.text.lower() not in TRANSFORMS | _WITH_LENGTH | also:
             raise SqlError(f"The function {before.text} cannot stand in {where}.")
 
 

@@ -101,7 +101,7 @@ SPARK = [
     ("alter table orders rename to x", "alter table `acme`.`demo`.`orders` rename to `demo`.`x`"),
     (
         "call system.rollback_to_snapshot(table => 'demo.orders', snapshot_id => 2)",
-        "call `acme`.`system`.`rollback_to_snapshot` ( table => '`acme`.`demo`.`orders`' , snapshot_id => 2 )",
+        "call `acme`.`system`.`rollback_to_snapshot` (table => '`acme`.`demo`.`orders`', snapshot_id => 2)",
     ),
     ("select * from demo.orders.snapshots", "select * from `acme`.`demo`.`orders`.`snapshots`"),
     (
