@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
 from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
@@ -77,10 +78,11 @@ def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compil
 
 
 def check_names(statement: Statement, resolved: Resolved) -> None:
-    """Refuse a statement that names what is not there.
+    """Refuse a statement that names what is not there, or a view that cannot be read.
 
     Raises:
-        UnresolvedName: it does.
+        UnresolvedName: it names what is not there.
+        SqlError: a view in it is not allowed, or views have no end.
     """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
@@ -90,6 +92,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
             raise _not_found(name, statement)
         if isinstance(resolved.objects[name], View):
             raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
+    check_views(statement, resolved)
 
 
 def _not_found(name: TableName, statement: Statement) -> UnresolvedName:

@@ -44,6 +44,28 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
                 yield select, node
 
 
+def output_names(tree: exp.Expr) -> list[str | None]:
+    """Return what a query calls its columns, in order; None for what stands for any number of them, such as `*`."""
+    while isinstance(tree, exp.SetOperation | exp.Subquery | exp.Paren):
+        tree = tree.this
+    if isinstance(tree, exp.Values):
+        first = tree.expressions[0]
+        width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+        return [f"col{index + 1}" for index in range(width)]
+    if not isinstance(tree, exp.Select):
+        return [None]
+    return [name for node in tree.expressions for name in _output_names(node)]
+
+
+def _output_names(node: exp.Expr) -> list[str | None]:
+    if isinstance(node, exp.Aliases):
+        return [alias.name for alias in node.args["aliases"]]
+    is_star = node.is_star or (isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star))
+    if is_star or isinstance(node, exp.PropertyEQ) or is_generator(node):
+        return [None]
+    return [node.alias if isinstance(node, exp.Alias) else implicit_name(node)]
+
+
 def is_generator(node: exp.Expr) -> bool:
     """Return whether a projection makes rows, and columns that Spark names itself (`col`, or `key` and `value`)."""
     return isinstance(node, exp.Anonymous) and node.name.lower() in GENERATORS
