@@ -59,7 +59,7 @@ def output_names(tree: exp.Expr) -> list[str | None]:
 
 def _output_names(node: exp.Expr) -> list[str | None]:
     if isinstance(node, exp.Aliases):
-        return [alias.name for alias in node.args["aliases"]]
+        return [alias.name for alias in node.expressions]
     is_star = node.is_star or (isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star))
     if is_star or isinstance(node, exp.PropertyEQ) or is_generator(node):
         return [None]

@@ -10,6 +10,7 @@ import pytest
 
 import icefield_sql as sql
 from icefield_sql import Column, Engine, Names, SqlError, Table, UnresolvedName, View
+from icefield_sql.analysis.projections import output_names
 
 from .catalog import MemoryCatalog
 
@@ -225,3 +226,20 @@ async def test_a_star_whose_columns_have_ambiguous_names_is_left_to_spark() -> N
         sql.parse("SELECT * FROM twice", NAMES), MemoryCatalog({**OBJECTS, "demo.twice": joined})
     )
     assert sql.compile(resolved).engine is Engine.SPARK
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("SELECT explode(m) AS (k, v), t.a, id + 1, (SELECT 2) x FROM t", ["k", "v", "a", "?column?", "x"]),
+        ("SELECT posexplode(m), s.*, count(*) FROM t", [None, None, "count"]),
+        ("VALUES (1, 2), (3, 4)", ["col1", "col2"]),
+        ("(SELECT 1 a UNION SELECT 2 b)", ["a"]),
+        ("TABLE t", [None]),
+        ("WITH q AS (SELECT 1 z) SELECT z FROM q", ["z"]),
+    ],
+)
+def test_names_of_what_a_query_yields(text: str, names: list[str | None]) -> None:
+    tree = sql.parse(text, NAMES).tree
+    assert tree is not None
+    assert output_names(tree) == names
