@@ -9,7 +9,7 @@ from icefield_sql.lang.lexing import Edits, write
 from icefield_sql.lang.quoting import quote
 from icefield_sql.targets.rewriting import can_limit, name_projections
 
-from .assignment import cast_assignments, selected
+from .assignment import cast_assignments, selected, spark_type
 from .names import write_names
 
 
@@ -46,14 +46,14 @@ def _missing_columns(target: Table, statement: Statement) -> list[Column]:
     given = {name.lower() for name in statement.columns}
     known = {column.name.lower() for column in target.columns}
     missing = [column for column in target.columns if column.name.lower() not in given]
-    return missing if given <= known and all(column.nullable for column in missing) else []
+    return missing if given <= known and all(column.nullable and spark_type(column) for column in missing) else []
 
 
 def _completed(statement: Statement, edits: Edits, missing: list[Column], chosen: list[str] | None) -> str:
     """Return an INSERT with what is chosen of its rows, and NULL for the columns that it leaves out."""
     if missing:
         edits.insert_after(statement.columns_end, "".join(f", {quote(column.name)}" for column in missing))
-    nulls = "".join(f", CAST(NULL AS {column.type})" for column in missing)
+    nulls = "".join(f", CAST(NULL AS {spark_type(column)})" for column in missing)
     head = write(statement.source, edits, 0, statement.body)
     body = write(statement.source, edits, statement.body)
     return f"{head} SELECT {', '.join(chosen or ['*'])}{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
