@@ -35,6 +35,13 @@ def compile(  # noqa: A001 - the word for it
         UnresolvedName: it names something the catalog does not have.
         SqlError: the engine asked for cannot run it.
     """
+    try:
+        return _compiled(resolved, engine, row_limit)
+    except RecursionError:
+        raise SqlError("The statement nests too deep.") from None
+
+
+def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Compiled:
     statement = resolved.statement
     if statement.kind is Kind.TRANSACTION:
         return Compiled(Engine.DUCKDB, "", False)
@@ -59,7 +66,8 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
     if engine != Engine.SPARK:
         try:
             return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, tables_read(resolved))
-        except Untranslatable as reason:
+        except (Untranslatable, RecursionError) as error:
+            reason = "it nests too deep." if isinstance(error, RecursionError) else error
             if engine == Engine.DUCKDB:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)
@@ -73,7 +81,7 @@ def _only_duckdb(engine: Choice) -> Choice:
 
 
 def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compiled:
-    inner = compile(replace(resolved, statement=explained), engine)
+    inner = _compiled(replace(resolved, statement=explained), engine, None)
     return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
 
 

@@ -33,8 +33,9 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
 
     Those of subqueries inside expressions are left out: their names are not visible.
     """
+    known: dict[int, bool] = {}
     for select in tree.find_all(exp.Select):
-        if _is_in_expression(select):
+        if _is_in_expression(select, known):
             continue
         for node in select.expressions:
             if (
@@ -91,10 +92,22 @@ def only_source(select: exp.Select) -> str | None:
     return from_.this.alias_or_name or None
 
 
-def _is_in_expression(select: exp.Expr) -> bool:
-    node: exp.Expr = select
-    while isinstance(node.parent, exp.Subquery | exp.SetOperation | exp.Paren):
+def _is_in_expression(select: exp.Expr, known: dict[int, bool]) -> bool:
+    """Return whether a query is part of an expression; `known` has the answers for nodes, by their ids.
+
+    Without it, a UNION of thousands would be climbed from each of its queries.
+    """
+    path, node = [], select
+    while id(node) not in known and isinstance(node.parent, exp.Subquery | exp.SetOperation | exp.Paren):
+        path.append(id(node))
         node = node.parent
+    if id(node) not in known:
+        known[id(node)] = _stands_in_expression(node)
+    known.update(dict.fromkeys(path, known[id(node)]))
+    return known[id(node)]
+
+
+def _stands_in_expression(node: exp.Expr) -> bool:
     if isinstance(node.parent, exp.From | exp.Join | exp.Lateral) or node.parent is None:
         return False
     if isinstance(node.parent, exp.CTE | exp.Merge | exp.Insert | exp.Create | exp.Table):
