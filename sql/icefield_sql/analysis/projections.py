@@ -117,15 +117,22 @@ def _stands_in_expression(node: exp.Expr) -> bool:
 
 def _name(node: exp.Expr) -> tuple[str | None, int]:
     """Return a name and how strongly it holds: 2 for names, 1 for a CASE or a type, 0 for none."""
+    cast: exp.Cast | None = None
+    while isinstance(node, (*_TRANSPARENT, exp.Cast)):
+        if cast is None and isinstance(node, exp.Cast):
+            cast = node
+        node = node.this
+    name, strength = _own_name(node)
+    if cast is None or strength > 1:
+        return name, strength
+    return cast.to.sql("spark").split("(")[0].split("<")[0].lower(), 1
+
+
+def _own_name(node: exp.Expr) -> tuple[str | None, int]:
     if isinstance(node, exp.Column | exp.Dot):
         return (node.name or None, 2) if not isinstance(node, exp.Dot) else (node.expression.name, 2)
     if isinstance(node, exp.Anonymous):
         return ("col" if is_generator(node) else node.name.lower()), 2
-    if isinstance(node, _TRANSPARENT):
-        return _name(node.this)
-    if isinstance(node, exp.Cast):
-        name, strength = _name(node.this)
-        return (name, strength) if strength > 1 else (node.to.sql("spark").split("(")[0].split("<")[0].lower(), 1)
     if isinstance(node, exp.Case):
         default = node.args.get("default")
         name, strength = _name(default) if default is not None else (None, 0)

@@ -59,6 +59,13 @@ async def test_chains_of_other_operators_go_to_spark(expression: str) -> None:
     assert compiled.warnings == ("Runs on Spark: it nests too deep.",)
 
 
+async def test_the_text_for_polars_is_written_too() -> None:
+    statement = sql.parse(f"SELECT id{'::bigint' * COUNT} FROM t", NAMES)
+    limits = sql.PolarsLimits(".*")
+    assert sql.polars_obstacle(await sql.resolve(statement, CATALOG), statement, limits) is None
+    assert sql.to_polars(statement).text.endswith("AS `id` FROM `demo_t` AS `t`")
+
+
 async def test_long_unions_are_planned() -> None:
     compiled = await plan(joined("UNION ALL", "SELECT {}"))
     assert compiled.sql.count("AS `?column?`") == COUNT
