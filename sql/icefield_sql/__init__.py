@@ -13,6 +13,7 @@ from .compile import check_names, compile, tables_read  # noqa: A004 - the word 
 from .lang.errors import SqlError, UnresolvedName
 from .lang.literals import Params
 from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
+from .lang.properties import property_problem
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "parse_either",
     "parse_schema",
     "polars_obstacle",
+    "property_problem",
     "resolve",
     "tables_read",
     "to_polars",

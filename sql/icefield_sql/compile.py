@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
 from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
@@ -34,6 +35,13 @@ def compile(  # noqa: A001 - the word for it
         UnresolvedName: it names something the catalog does not have.
         SqlError: the engine asked for cannot run it.
     """
+    try:
+        return _compiled(resolved, engine, row_limit)
+    except RecursionError:
+        raise SqlError("The statement nests too deep.") from None
+
+
+def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Compiled:
     statement = resolved.statement
     if statement.kind is Kind.TRANSACTION:
         return Compiled(Engine.DUCKDB, "", False)
@@ -58,7 +66,8 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
     if engine != Engine.SPARK:
         try:
             return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, tables_read(resolved))
-        except Untranslatable as reason:
+        except (Untranslatable, RecursionError) as error:
+            reason = "it nests too deep." if isinstance(error, RecursionError) else error
             if engine == Engine.DUCKDB:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)
@@ -72,15 +81,16 @@ def _only_duckdb(engine: Choice) -> Choice:
 
 
 def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compiled:
-    inner = compile(replace(resolved, statement=explained), engine)
+    inner = _compiled(replace(resolved, statement=explained), engine, None)
     return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
 
 
 def check_names(statement: Statement, resolved: Resolved) -> None:
-    """Refuse a statement that names what is not there.
+    """Refuse a statement that names what is not there, or a view that cannot be read.
 
     Raises:
-        UnresolvedName: it does.
+        UnresolvedName: it names what is not there.
+        SqlError: a view in it is not allowed, or views have no end.
     """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
@@ -90,6 +100,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
             raise _not_found(name, statement)
         if isinstance(resolved.objects[name], View):
             raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
+    check_views(statement, resolved)
 
 
 def _not_found(name: TableName, statement: Statement) -> UnresolvedName:

@@ -18,6 +18,7 @@ from icefield_sql.lang.literals import Params
 from icefield_sql.lang.names import Names, TableName
 
 from . import allowed, bulk, commands, heads
+from .balance import balance
 from .model import Kind
 from .procedures import call
 from .scoping import Found, find
@@ -175,6 +176,7 @@ def parse_tree(source: SourceText, first: int, dialect: Dialect | None = None) -
     if len(trees) != 1 or trees[0] is None:
         raise SqlError("The statement cannot be parsed.")
     allowed.check(trees[0], own=dialect is not None)
+    balance(trees[0])
     return trees[0]
 
 

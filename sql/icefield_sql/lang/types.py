@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from .errors import SqlError
-from .quoting import quote_standard
+from .quoting import quote, quote_standard
 
 MAX_PRECISION = 38
 _MIN_SCALE = 6
@@ -127,6 +127,14 @@ def duckdb_name(kind: Type) -> str:
         fields = zip(kind.names, kind.inner, strict=True)
         return f"STRUCT({', '.join(f'{quote_standard(name)} {duckdb_name(item)}' for name, item in fields)})"
     return _DUCKDB[kind.kind]
+
+
+def spark_name(kind: Type) -> str:
+    """Return a type in Spark SQL, which reads it back whatever its fields are called."""
+    if kind.kind == "struct":
+        fields = zip(kind.names, kind.inner, strict=True)
+        return f"struct<{','.join(f'{quote(name)}:{spark_name(item)}' for name, item in fields)}>"
+    return f"{kind.kind}<{','.join(map(spark_name, kind.inner))}>" if kind.inner else str(kind)
 
 
 def as_decimal(kind: Type) -> Type:
