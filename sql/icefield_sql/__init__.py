@@ -9,6 +9,7 @@ from .analysis.model import CatalogReader, Column, Compiled, Engine, Kind, Snaps
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
 from .analysis.statement import Show, Statement
+from .analysis.views import read_view
 from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
 from .lang.errors import SqlError, UnresolvedName
 from .lang.literals import Params
@@ -45,6 +46,7 @@ __all__ = [
     "parse_schema",
     "polars_obstacle",
     "property_problem",
+    "read_view",
     "resolve",
     "tables_read",
     "to_polars",

@@ -20,8 +20,8 @@ from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
 from .access import FileAccess, tag_of, with_access, with_tag, without_tag
+from .contents import Contents
 from .errors import forwarded_error
-from .names import check_names
 from .operations import CatalogCall, Effect, advertised
 from .run_lineage import RunLineage
 
@@ -84,13 +84,14 @@ class IcebergService:
             catalog_names: the catalog's names in SQL, in lower case.
 
         Raises:
-            BadRequest: a name is invalid, or the body is not a JSON object where one is needed.
+            BadRequest: a name, a property or a view is not allowed, or the body has not the protocol's shape.
             Conflict: it drops a database that has volumes.
             Unavailable: the catalog is unreachable.
         """
         operation = call.operation
-        if operation.effect in (Effect.CREATES, Effect.COMMITS, Effect.NAMES):
-            check_names(call, await _parsed(body), catalog_names)
+        if operation.writes_contents:
+            contents = Contents(principal.workspace, catalog_names)
+            await asyncio.to_thread(contents.check, call, await _parsed(body))
         if operation.effect is Effect.DROPS:
             await self._volumes.refuse_to_drop(principal, call.namespace)
         loads = operation.effect in (Effect.LOADS, Effect.CREATES)
