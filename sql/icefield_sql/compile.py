@@ -11,6 +11,7 @@ from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
 from .analysis.statement import Statement
 from .analysis.timetravel import NotConstant, snapshot_of
+from .lang import planning_time
 from .lang.errors import SqlError, UnresolvedName
 from .lang.names import TableName
 from .show.rows import to_rows
@@ -18,6 +19,12 @@ from .targets.duckdb.errors import Untranslatable
 from .targets.duckdb.query import to_duckdb
 from .targets.spark.statement import to_spark
 
+TRANSLATION_SECONDS = 0.5
+"""How long one statement may be translated into DuckDB's SQL."""
+_OBSTACLES: dict[type[Exception], str] = {
+    RecursionError: "it nests too deep.",
+    planning_time.OutOfTimeError: "its translation takes too long.",
+}
 Choice = Engine | Literal["auto", "duckdb", "spark"]
 
 
@@ -65,9 +72,11 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
         engine = _only_duckdb(engine)
     if engine != Engine.SPARK:
         try:
-            return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, tables_read(resolved))
-        except (Untranslatable, RecursionError) as error:
-            reason = "it nests too deep." if isinstance(error, RecursionError) else error
+            with planning_time.limited_to(TRANSLATION_SECONDS):
+                text = to_duckdb(resolved, statement, limit)
+            return Compiled(Engine.DUCKDB, text, False, tables_read(resolved))
+        except (Untranslatable, RecursionError, planning_time.OutOfTimeError) as error:
+            reason = _OBSTACLES.get(type(error)) or error
             if engine == Engine.DUCKDB:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)

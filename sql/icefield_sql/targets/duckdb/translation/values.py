@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.types import (
     BINARY,
     BOOLEAN,
@@ -54,6 +55,7 @@ class Values:
         Raises:
             Untranslatable: DuckDB is not known to mean the same by it.
         """
+        planning_time.check()
         handler = _HANDLERS.get(type(node))
         if handler is None:
             raise Untranslatable(f"{type(node).__name__} is not known to be the same on DuckDB.")
