@@ -141,8 +141,13 @@ async def _json(lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
 
 
 async def _text(lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+    before: tuple[str, int] | None = None
     async for line in lines:
-        yield line.message.encode(errors="replace") + b"\n"
+        source = line.task, line.attempt
+        is_rest = line.continues and source == before
+        yield (b"" if before is None or is_rest else b"\n") + line.message.encode(errors="replace")
+        before = source
+    yield b"" if before is None else b"\n"
 
 
 async def _in_chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
