@@ -55,6 +55,7 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        proxy_headers=False,  # the application reads them, from ICEFIELD_TRUSTED_PROXIES only
         log_config=LOGGING,
         access_log=False,
         reload=arguments.reload,

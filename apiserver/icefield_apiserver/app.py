@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+
+from icefield_kube.request_review import RequestReview
 
 from . import identity
 from .core import health, metrics
@@ -18,7 +21,7 @@ from .core.errors import ERROR_RESPONSES, install_error_handlers
 from .core.feature import Core, Services, check_order
 from .core.kube import Cluster
 from .core.kube.secrets import WorkspaceSecrets
-from .core.middleware import RequestMiddleware
+from .core.middleware import install_middleware
 from .core.objects.transfers import Bucket, BucketAccess, open_http
 from .core.objects.workspace_stores import WorkspaceStores
 from .core.openapi import install_openapi, operation_id
@@ -57,9 +60,9 @@ FEATURES = (
     warehouses,
     tables,
     lineage,
+    volumes,
     statements,
     catalogs,
-    volumes,
     databases,
     maintenance,
     environment,
@@ -84,10 +87,12 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
     )
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods:  # FastAPI's own, such as /docs
+            route.methods.add("HEAD")
     app.state.settings = settings
-    streamed = "|".join(path for feature in FEATURES for path in feature.streamed_uploads)
     app.state.shutdown = shutdown = Shutdown()
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, streamed=streamed, shutdown=shutdown)
+    install_middleware(app, settings.trusted_proxies, shutdown)
     install_error_handlers(app)
     install_openapi(app)
     routed = sorted(FEATURES, key=lambda feature: feature not in ROUTED_FIRST)
@@ -114,6 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         core = await _open_core(app.state.settings, app.state.shutdown, stack)
         services = Services()
         app.state.core, app.state.services = core, services
+        services.provide(RequestReview(core.cluster.client))
         await identity.install(core, services)
         async with asyncio.timeout(SYNC_SECONDS):
             await core.cluster.wait_until_synced()

@@ -20,6 +20,7 @@ from tests.controlplane import REPOSITORY, ControlPlane, start_control_plane
 from tests.kubernetes_client import WORKSPACES, KubernetesClient
 from tests.object_store import REGION, RunningObjectStore, start_object_store
 from tests.postgres import start_postgres
+from tests.prometheus import may_read_metrics
 
 from icefield_cluster import processes
 from icefield_cluster.commands import Argument
@@ -45,6 +46,8 @@ class Program:
 
     process: psutil.Process
     url: str
+    metrics_reader: dict[str, str]
+    """Headers of requests that may read its metrics."""
 
     def is_ready(self) -> bool:
         """Return whether /readyz succeeds."""
@@ -64,7 +67,8 @@ class Program:
 
     def calls(self) -> dict[str, float]:
         """Return how many calls it has made to Kubernetes, by `method resource`, as it counts them itself."""
-        text = httpx.get(f"{self.url}/metrics", trust_env=False, timeout=30).raise_for_status().text
+        answer = httpx.get(f"{self.url}/metrics", headers=self.metrics_reader, trust_env=False, timeout=30)
+        text = answer.raise_for_status().text
         found = {}
         for line in text.splitlines():
             if line.startswith(f"{CALLS_METRIC}{{"):
@@ -165,6 +169,7 @@ class _Ours:
         self._root = root
         self._plane = plane
         self._database_url = database_url
+        self._metrics_reader = may_read_metrics(plane)
         self._private_key, self._public_key = root / "private.pem", root / "public.pem"
         _openssl("genpkey", "-algorithm", "ed25519", "-out", str(self._private_key))
         _openssl("pkey", "-in", str(self._private_key), "-pubout", "-out", str(self._public_key))
@@ -211,7 +216,7 @@ class _Ours:
         env = self._store | env | {"KUBECONFIG": str(self._kubeconfig(account)), "NO_PROXY": "*", "no_proxy": "*"}
         process = processes.spawn(module, [sys.executable, "-m", module], log=log, env=env)
         started.append(process)
-        program = Program(psutil.Process(process.pid), f"http://127.0.0.1:{port}")
+        program = Program(psutil.Process(process.pid), f"http://127.0.0.1:{port}", self._metrics_reader)
         processes.wait_until(module, [process], program.is_ready, timeout=120, log=log)
         return program
 

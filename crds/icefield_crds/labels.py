@@ -26,6 +26,9 @@ SANDBOX = f"{GROUP}/sandbox"
 TASK_COMPONENT = "task"
 WAREHOUSE_COMPONENT = "warehouse"
 EXECUTOR_COMPONENT = "spark-executor"
+"""Of a warehouse, which runs SQL that the API server has analyzed; such a pod reaches the catalog directly."""
+APPLICATION_EXECUTOR_COMPONENT = "spark-application-executor"
+"""Of a Spark application, which runs any code: network policies of the platform do not admit it."""
 SANDBOX_COMPONENT = "polars-sandbox"
 LOG_AGENT_COMPONENT = "log-agent"
 """The pods, one a node, that archive the logs of the tasks on their node."""
@@ -85,7 +88,7 @@ def of_sandbox(
 
 def of_application_executor(workspace: str, run: str) -> dict[str, str]:
     """Return the labels of the executor pods of a Spark application."""
-    return {**of_run_child(workspace, run), COMPONENT: EXECUTOR_COMPONENT}
+    return {**of_run_child(workspace, run), COMPONENT: APPLICATION_EXECUTOR_COMPONENT}
 
 
 _WATCHED_COMPONENTS = (TASK_COMPONENT, WAREHOUSE_COMPONENT, SANDBOX_COMPONENT, LOG_AGENT_COMPONENT)

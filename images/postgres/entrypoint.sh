@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes the database at first start, as the user that runs it, then becomes the server.
-# Environment as in the official image: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, PGDATA. Arguments go to postgres.
+# Environment as in the official image: POSTGRES_USER, POSTGRES_PASSWORD_FILE, POSTGRES_DB, PGDATA. Arguments go to postgres.
 set -eu
 
-: "${POSTGRES_PASSWORD:?is required}"
+: "${POSTGRES_PASSWORD_FILE:?is required}"
 user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}
 
@@ -12,11 +12,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     fresh="$PGDATA.new"
     rm -rf "$fresh"
     mkdir -p "$(dirname "$PGDATA")"
-    password_file=$(mktemp)
-    printf '%s' "$POSTGRES_PASSWORD" > "$password_file"
-    initdb --pgdata="$fresh" --username="$user" --pwfile="$password_file" --encoding=UTF8 --locale=C.UTF-8 \
+    initdb --pgdata="$fresh" --username="$user" --pwfile="$POSTGRES_PASSWORD_FILE" --encoding=UTF8 --locale=C.UTF-8 \
         --auth-local=trust --auth-host=scram-sha-256
-    rm -f "$password_file"
     echo "host all all all scram-sha-256" >> "$fresh/pg_hba.conf"
     if [ "$database" != postgres ]; then
         # Single-user mode: no socket, so nobody can connect to a database that is not finished.

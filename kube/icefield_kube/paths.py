@@ -30,6 +30,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "Lease": Endpoint("/apis/coordination.k8s.io/v1", "leases", True),
     "NetworkPolicy": Endpoint("/apis/networking.k8s.io/v1", "networkpolicies", True),
     "RoleBinding": Endpoint("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "TokenReview": Endpoint("/apis/authentication.k8s.io/v1", "tokenreviews", False),
+    "SubjectAccessReview": Endpoint("/apis/authorization.k8s.io/v1", "subjectaccessreviews", False),
     "ClusterRole": Endpoint("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
     **{kind.KIND: Endpoint(f"/apis/{GROUP}/{VERSION}", kind.PLURAL, kind.NAMESPACED) for kind in KINDS},
 }

@@ -27,6 +27,7 @@ from icefield_kube.client import (
 )
 from icefield_kube.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from icefield_kube.paths import path_of
+from icefield_kube.request_review import RequestReview
 from icefield_kube.watch import Receiver, Reflector, pages
 
 from .cluster_cache import ClusterCache
@@ -86,6 +87,10 @@ class Cluster:
             version: resourceVersion of a list that the receiver has already; None to begin with a list.
         """
         return Reflector(self._client, path_of(kind, None), receiver, label_selector=selector, version=version)
+
+    def request_review(self) -> RequestReview:
+        """Return what decides by RBAC who may read what this process serves."""
+        return RequestReview(self._client)
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Return an object as it is now, not as cached; None when there is none."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from icefield_kube.request_review import RequestReview
+
 from .cluster_cache import WATCHED_KINDS
 from .controllers import Controllers
 from .metrics import WATCH_AGE
@@ -17,9 +19,11 @@ from .probes import Probes
 class Health(Probes):
     """Serves the probes and metrics of one operator process."""
 
-    def __init__(self, controllers: Controllers, watch_age_limit: float, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, controllers: Controllers, watch_age_limit: float, is_ready: Callable[[], bool], review: RequestReview
+    ) -> None:
         """Answer for these controllers; no watch may be silent for longer than the limit, in seconds."""
-        super().__init__(is_ready)
+        super().__init__(is_ready, review)
         self._cache = controllers.cache
         self._exports = controllers.exports
         self._limit = watch_age_limit

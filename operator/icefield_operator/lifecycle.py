@@ -52,7 +52,8 @@ class Operator:
 
     async def run(self) -> None:
         """Stand for election and act when elected, until SIGTERM, SIGINT or `stop`; raise when a part fails."""
-        health = Health(self._controllers, self._settings.watch_age_limit_seconds, self._is_ready)
+        review = self._cluster.request_review()
+        health = Health(self._controllers, self._settings.watch_age_limit_seconds, self._is_ready, review)
         parts = [
             asyncio.create_task(health.serve(self._settings.health_port), name="health"),
             asyncio.create_task(self._election.run(self._act, self._stop), name="election"),

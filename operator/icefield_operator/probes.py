@@ -8,13 +8,16 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from icefield_kube.request_review import SENTENCES, RequestReview
+
 
 class Probes:
     """Serves the probes and metrics of a process; one that knows more of its own health extends it."""
 
-    def __init__(self, is_ready: Callable[[], bool]) -> None:
-        """Answer /readyz with what `is_ready` returns."""
+    def __init__(self, is_ready: Callable[[], bool], review: RequestReview) -> None:
+        """Answer /readyz with what `is_ready` returns, and /metrics to whom the review admits."""
         self._is_ready = is_ready
+        self._review = review
 
     async def serve(self, port: int) -> None:
         """Listen on all addresses until cancelled."""
@@ -46,6 +49,9 @@ class Probes:
         ready = self._is_ready() and not self.problems()
         return web.Response(text="ok" if ready else "not ready", status=200 if ready else 503)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        status = await self._review.status(request.headers.get("Authorization"), request.path)
+        if status in SENTENCES:
+            return web.Response(text=SENTENCES[status], status=status)
         self.export()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

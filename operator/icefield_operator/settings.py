@@ -1,4 +1,4 @@
-"""The operator's configuration, from environment variables ICEFIELD_…."""
+"""The operator's configuration, from environment variables ICEFIELD_… and mounted Secrets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from icefield_crds import CatalogProvider
+from icefield_kube.settings import MountedSettings
 
 from .catalog.access import CatalogConfig
 from .objectstore.config import Credentials, ObjectStoreConfig, Provider
 
 
-class ObjectStoreSettings(BaseSettings):
+class ObjectStoreSettings(MountedSettings):
     """The platform's object store (variables ICEFIELD_OBJECT_STORE_…)."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_OBJECT_STORE_", extra="ignore", frozen=True)
@@ -38,7 +39,7 @@ class ObjectStoreSettings(BaseSettings):
         )
 
 
-class CatalogSettings(BaseSettings):
+class CatalogSettings(MountedSettings):
     """The Iceberg catalog that the platform was installed with (variables ICEFIELD_CATALOG_…)."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_CATALOG_", extra="ignore", frozen=True)

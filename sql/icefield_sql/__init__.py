@@ -9,10 +9,12 @@ from .analysis.model import CatalogReader, Column, Compiled, Engine, Kind, Snaps
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
 from .analysis.statement import Show, Statement
+from .analysis.views import read_view
 from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
 from .lang.errors import SqlError, UnresolvedName
 from .lang.literals import Params
 from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
+from .lang.properties import property_problem
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
 __all__ = [
@@ -43,6 +45,8 @@ __all__ = [
     "parse_either",
     "parse_schema",
     "polars_obstacle",
+    "property_problem",
+    "read_view",
     "resolve",
     "tables_read",
     "to_polars",

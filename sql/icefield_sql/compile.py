@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
 from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
 from .analysis.statement import Statement
 from .analysis.timetravel import NotConstant, snapshot_of
+from .lang import planning_time
 from .lang.errors import SqlError, UnresolvedName
 from .lang.names import TableName
 from .show.rows import to_rows
@@ -17,6 +19,12 @@ from .targets.duckdb.errors import Untranslatable
 from .targets.duckdb.query import to_duckdb
 from .targets.spark.statement import to_spark
 
+TRANSLATION_SECONDS = 0.5
+"""How long one statement may be translated into DuckDB's SQL."""
+_OBSTACLES: dict[type[Exception], str] = {
+    RecursionError: "it nests too deep.",
+    planning_time.OutOfTimeError: "its translation takes too long.",
+}
 Choice = Engine | Literal["auto", "duckdb", "spark"]
 
 
@@ -34,6 +42,13 @@ def compile(  # noqa: A001 - the word for it
         UnresolvedName: it names something the catalog does not have.
         SqlError: the engine asked for cannot run it.
     """
+    try:
+        return _compiled(resolved, engine, row_limit)
+    except RecursionError:
+        raise SqlError("The statement nests too deep.") from None
+
+
+def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Compiled:
     statement = resolved.statement
     if statement.kind is Kind.TRANSACTION:
         return Compiled(Engine.DUCKDB, "", False)
@@ -57,8 +72,11 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
         engine = _only_duckdb(engine)
     if engine != Engine.SPARK:
         try:
-            return Compiled(Engine.DUCKDB, to_duckdb(resolved, statement, limit), False, tables_read(resolved))
-        except Untranslatable as reason:
+            with planning_time.limited_to(TRANSLATION_SECONDS):
+                text = to_duckdb(resolved, statement, limit)
+            return Compiled(Engine.DUCKDB, text, False, tables_read(resolved))
+        except (Untranslatable, RecursionError, planning_time.OutOfTimeError) as error:
+            reason = _OBSTACLES.get(type(error)) or error
             if engine == Engine.DUCKDB:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)
@@ -72,15 +90,16 @@ def _only_duckdb(engine: Choice) -> Choice:
 
 
 def _explain(resolved: Resolved, explained: Statement, engine: Choice) -> Compiled:
-    inner = compile(replace(resolved, statement=explained), engine)
+    inner = _compiled(replace(resolved, statement=explained), engine, None)
     return Compiled(inner.engine, f"EXPLAIN {inner.sql}", False, warnings=inner.warnings)
 
 
 def check_names(statement: Statement, resolved: Resolved) -> None:
-    """Refuse a statement that names what is not there.
+    """Refuse a statement that names what is not there, or a view that cannot be read.
 
     Raises:
-        UnresolvedName: it does.
+        UnresolvedName: it names what is not there.
+        SqlError: a view in it is not allowed, or views have no end.
     """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
@@ -90,6 +109,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
             raise _not_found(name, statement)
         if isinstance(resolved.objects[name], View):
             raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
+    check_views(statement, resolved)
 
 
 def _not_found(name: TableName, statement: Statement) -> UnresolvedName:

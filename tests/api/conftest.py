@@ -113,28 +113,27 @@ async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture(scope="session")
-def applications() -> dict[int, FastAPI]:
-    """The applications that tests have built, by the longest body that they read.
+def applications() -> list[FastAPI]:
+    """The application that the first test has built; tests share it.
 
     FastAPI prepares each route at an application's first request, which takes longer than most tests, and remembers
-    every application: some 50 MB. So tests share one.
+    every application: some 50 MB.
     """
-    return {}
+    return []
 
 
 @pytest_asyncio.fixture
 async def app(
-    applications: dict[int, FastAPI],
+    applications: list[FastAPI],
     settings: Settings,
     cluster_with_roles: ControlPlane,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[FastAPI]:
     """The application, running with settings and a database of the test's own."""
     monkeypatch.setenv("KUBECONFIG", str(cluster_with_roles.kubeconfig))
-    longest = settings.max_body_bytes
-    if longest not in applications:
-        applications[longest] = create_app(settings)
-    app = applications[longest]
+    if not applications:
+        applications.append(create_app(settings))
+    (app,) = applications
     app.state.settings = settings
     async with app.router.lifespan_context(app):
         yield app

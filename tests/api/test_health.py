@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from icefield_apiserver.core.db import Database
+from tests.controlplane import ControlPlane
+from tests.prometheus import authorization, may_read_metrics
 
 pytestmark = pytest.mark.integration
 
@@ -46,10 +49,25 @@ async def test_a_server_whose_caches_are_old_is_not_ready(
     assert "No watch event for" in ready.json()["error"]
 
 
-async def test_requests_are_counted_by_operation_not_by_path(root: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+async def test_requests_are_counted_by_operation_not_by_path(
+    root: httpx.AsyncClient, admin: httpx.AsyncClient, control_plane: ControlPlane
+) -> None:
     await admin.get("/workspaces/no-such-one")
     await admin.get("/no/such/path")
-    text = (await root.get("/metrics")).text
+    headers = await asyncio.to_thread(may_read_metrics, control_plane)
+    text = (await root.get("/metrics", headers=headers)).text
     assert 'method="GET",operation="read_workspace",status="404"' in text
     assert 'method="GET",operation="unknown",status="404"' in text
     assert "no-such-one" not in text
+
+
+async def test_metrics_are_for_whom_rbac_lets_read_them(
+    root: httpx.AsyncClient, admin: httpx.AsyncClient, control_plane: ControlPlane
+) -> None:
+    somebody = await asyncio.to_thread(authorization, control_plane, "default")
+    of_ours = {"Authorization": admin.headers["Authorization"]}
+    for headers, status in (({}, 401), ({"Authorization": "Basic eDp5"}, 401), (of_ours, 401), (somebody, 403)):
+        answer = await root.get("/metrics", headers=headers)
+        assert answer.status_code == status, headers
+        assert "icefield_" not in answer.text
+    assert "icefield-metrics-reader" in answer.json()["error"]

@@ -44,10 +44,43 @@ async def test_every_error_is_documented_in_our_shape(document: dict[str, Any]) 
             continue
         responses = operation["responses"]
         assert "422" not in responses
-        for status in ("400", "401", "403", "404", "409", "429"):
+        bodies = ("413", "415") if "requestBody" in operation else ()
+        for status in ("400", "401", "403", "404", "409", "429", *bodies):
             schema = responses[status]["content"]["application/json"]["schema"]
             assert schema == {"$ref": "#/components/schemas/Error"}, (method, path, status)
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def objects(document: dict[str, Any], value: Any, seen: set[str]) -> list[dict[str, Any]]:
+    """Return the schemas of the objects with fields that a part of the document leads to.
+
+    Args:
+        document: the document.
+        value: the part.
+        seen: references that were followed already; gets those that are followed now.
+    """
+    if isinstance(value, list):
+        return [found for each in value for found in objects(document, each, seen)]
+    if not isinstance(value, dict):
+        return []
+    reference: str = value.get("$ref", "")
+    if reference in seen:
+        return []
+    if reference:
+        seen.add(reference)
+        return objects(document, document["components"]["schemas"][reference.rpartition("/")[2]], seen)
+    own = [value] if value.get("type") == "object" and "properties" in value else []
+    return own + [found for each in value.values() for found in objects(document, each, seen)]
+
+
+async def test_requests_have_no_other_fields_and_answers_may_get_some(document: dict[str, Any]) -> None:
+    requests: set[str] = set()
+    answers: set[str] = set()
+    for _, _, operation in operations(document):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        assert all(each.get("additionalProperties") is False for each in objects(document, body, requests))
+        assert all("additionalProperties" not in each for each in objects(document, operation["responses"], answers))
+    assert requests
 
 
 async def test_every_answer_has_a_schema(document: dict[str, Any]) -> None:
@@ -82,6 +115,7 @@ async def test_document_names_no_path_twice_and_every_route() -> None:
 async def test_docs_page_loads_nothing_from_elsewhere(settings: Settings) -> None:
     transport = httpx.ASGITransport(create_app(settings))
     async with httpx.AsyncClient(transport=transport, base_url="http://icefield") as client:
+        assert (await client.head("/docs")).status_code == 200
         page = (await client.get("/docs")).text
         assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
         loaded = re.findall(r"""(?:src|href)=["'](/[^"']+)""", page)

@@ -31,8 +31,7 @@ FILES = "/databases/demo/volumes/raw/files"
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Ordinary bodies may be short only, so that these tests see that uploads are not held to that."""
-    settings.max_body_bytes = 100_000
+    """Files may have three parts, which is more than any other body."""
     settings.max_upload_bytes = 3 * PART_BYTES
     return settings
 
@@ -93,6 +92,18 @@ async def test_a_volume_from_creation_to_its_end(client: httpx.AsyncClient, lake
     assert (await client.delete("/databases/demo/volumes/second")).status_code == 204
     assert (await client.get("/databases/demo/volumes/second")).status_code == 404
     assert (await client.delete("/databases/demo/volumes/second")).status_code == 404
+
+
+async def test_no_way_drops_a_database_with_volumes(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
+    assert (await client.post("/sql/warehouses", json={"name": "main"})).status_code == 201
+    sentence = "Database demo still holds 1 volume."
+    for query in ("DROP DATABASE demo", "DROP SCHEMA IF EXISTS demo CASCADE", f"DROP DATABASE `{lakehouse.slug}`.demo"):
+        refused = await client.post("/sql/execute", json={"warehouse_id": "main", "query": query})
+        assert (refused.status_code, refused.json()["error"]) == (409, sentence), query
+    root = str(client.base_url).partition("/api/")[0]
+    refused = await client.delete(f"{root}/iceberg/v1/{lakehouse.slug}/namespaces/demo")
+    assert (refused.status_code, refused.json()["error"]["message"]) == (409, sentence)
+    assert (await client.get("/databases/demo/volumes/raw")).status_code == 200
 
 
 async def test_a_volume_with_files_goes_only_by_force(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
@@ -195,24 +206,30 @@ async def test_what_is_too_long_or_breaks_off_leaves_nothing(client: httpx.Async
             yield bytes(65536)
 
     too_long = await client.post(FILES, content=endless(), headers=headers)
-    assert (too_long.status_code, "longer than" in too_long.json()["error"]) == (400, True)
+    assert (too_long.status_code, "longer than" in too_long.json()["error"]) == (413, True)
     announced = await client.post(FILES, files={"file": ("x", bytes(4 * PART_BYTES))})
-    assert announced.status_code == 400
+    assert announced.status_code == 413
     assert keys(lakehouse) == []
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body"),
+    ("content_type", "body", "status"),
     [
-        ("application/json", b"{}"),
-        ("multipart/form-data", b""),
-        ("multipart/form-data; boundary=x", b"nonsense"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'),
+        ("application/json", b"{}", 415),
+        ("multipart/form-data", b"", 400),
+        ("multipart/form-data; boundary=x", b"nonsense", 400),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n',
+            400,
+        ),
     ],
 )
-async def test_what_is_no_form_is_refused(client: httpx.AsyncClient, content_type: str, body: bytes) -> None:
+async def test_what_is_no_form_is_refused(
+    client: httpx.AsyncClient, content_type: str, body: bytes, status: int
+) -> None:
     answer = await client.post(FILES, content=body, headers={"Content-Type": content_type})
-    assert answer.status_code == 400, answer.text
+    assert answer.status_code == status, answer.text
 
 
 async def test_viewers_read_only(

@@ -30,6 +30,19 @@ def test_tasks_run_in_the_order_of_the_dag_and_share_files_env_and_params(scenar
     assert scenario.tasks(run_id)["a"]["finished_at"] <= scenario.tasks(run_id)["b"]["started_at"]
 
 
+def test_files_and_their_folders_are_the_tasks_own(scenario: Scenario) -> None:
+    run_id = scenario.start(
+        files={"sql/a.sql": "select 1\n", "run.py": "", "bin/go.sh": "echo gone\n"},
+        command=(
+            "set -e; touch sql/out.txt; mkdir sql/target; echo x >> sql/a.sql; rm run.py; sh bin/go.sh; cat sql/a.sql; "
+            "echo $(ls) $(ls sql)"
+        ),
+    )
+    run = scenario.wait(run_id)
+    assert (run["status"], run["error"]) == ("success", None)
+    assert scenario.messages(run_id) == ["gone", "select 1", "x", "bin sql a.sql out.txt target"]
+
+
 def test_the_same_pipeline_through_kubectl(scenario: Scenario) -> None:
     job = {
         "apiVersion": "icefield.dev/v1alpha1",

@@ -74,7 +74,7 @@ def start(scenario: Scenario, application: dict[str, Any], **spec: Any) -> tuple
 
 def executors(scenario: Scenario, run: str) -> list[str]:
     """The names of the executors of a run that are there and do not leave."""
-    selector = f"{labels.RUN}={run},{labels.COMPONENT}={labels.EXECUTOR_COMPONENT}"
+    selector = f"{labels.RUN}={run},{labels.COMPONENT}={labels.APPLICATION_EXECUTOR_COMPONENT}"
     pods = scenario.cluster.list(PODS, NAMESPACE, selector)
     return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 

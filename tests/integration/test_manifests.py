@@ -86,11 +86,18 @@ def installed() -> Iterator[ControlPlane]:
             "the write boundary is active",
             lambda: "writes only" in refused(plane, operator[1], "create", "namespace", "elsewhere"),
         )
-        plane.kubectl(*operator, "create", "namespace", "icefield-demo")
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "icefield-demo"}}
+        namespace["metadata"]["labels"] = labels.of_workspace_child("demo")  # type: ignore[index]
+        plane.kubectl(*operator, "create", "--filename=-", stdin=json.dumps(namespace))
         bound = {f"icefield-{role}": [names.impersonated_user("demo", role)] for role in ("viewer", "editor")}
         for name, users in {**bound, "icefield-spark-driver": [DRIVER, APPLICATION_DRIVER]}.items():
             binding = ("create", "rolebinding", name, f"--clusterrole={name}", *(f"--user={user}" for user in users))
             plane.kubectl(*operator, "--namespace", "icefield-demo", *binding)
+        of_api_server = f"--serviceaccount={SYSTEM}:{names.API_SERVER_ACCOUNT}"
+        role = f"--clusterrole={names.API_SERVER_WORKSPACE_ROLE}"
+        plane.kubectl(
+            *operator, "--namespace=icefield-demo", "create", "rolebinding", "of-apiserver", role, of_api_server
+        )
         plane.kubectl(*operator, *_as_operator_applies(), stdin=IMPERSONATOR)
         yield plane
 
@@ -299,22 +306,63 @@ def test_a_spark_driver_makes_executors_only(installed: ControlPlane) -> None:
     assert "executors only" in refused(installed, driver, "delete", "configmap/kube-root-ca.crt", "-n", "icefield-demo")
 
 
-def test_a_spark_driver_gives_executors_what_it_has_itself(installed: ControlPlane) -> None:
-    def answer(driver: str, secret: str) -> str:
-        container = {"name": "spark", "image": "x", "envFrom": [{"secretRef": {"name": secret}}]}
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"generateName": "exec-", "labels": labels.of_application_executor("demo", "nightly")},
-            "spec": {"containers": [container], "automountServiceAccountToken": False},
-        }
-        return refused(installed, driver, "create", "-n", "icefield-demo", "-f", "-", stdin=json.dumps(pod))
+def _making_a_pod(plane: ControlPlane, user: str, labels: dict[str, str], secret: str | None = None) -> str:
+    """Return why a user is refused to make a pod with these labels and this Secret."""
+    container = {"name": "spark", "image": "x", "envFrom": [{"secretRef": {"name": secret}}] if secret else []}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "exec-", "labels": labels},
+        "spec": {"containers": [container], "automountServiceAccountToken": False},
+    }
+    return refused(plane, user, "create", "-n", "icefield-demo", "-f", "-", stdin=json.dumps(pod))
 
-    eventually("applications make executors", lambda: answer(APPLICATION_DRIVER, names.OBJECT_STORE_SECRET) == "")
-    assert answer(APPLICATION_DRIVER, names.ENVIRONMENT_SECRET) == ""
-    assert "no Secret" in answer(APPLICATION_DRIVER, names.CATALOG_SECRET)
-    assert answer(DRIVER, names.CATALOG_SECRET) == ""
-    assert "no Secret" in answer(DRIVER, names.ENVIRONMENT_SECRET)
+
+OF_APPLICATION = labels.of_application_executor("demo", "nightly")
+OF_WAREHOUSE = labels.of_executor_pod("demo", "analytics")
+
+
+def test_a_spark_driver_gives_executors_what_it_has_itself(installed: ControlPlane) -> None:
+    def of_application(secret: str) -> str:
+        return _making_a_pod(installed, APPLICATION_DRIVER, OF_APPLICATION, secret)
+
+    def of_warehouse(secret: str) -> str:
+        return _making_a_pod(installed, DRIVER, OF_WAREHOUSE, secret)
+
+    eventually("applications make executors", lambda: of_application(names.OBJECT_STORE_SECRET) == "")
+    assert of_application(names.ENVIRONMENT_SECRET) == ""
+    assert "no Secret" in of_application(names.CATALOG_SECRET)
+    assert of_warehouse(names.CATALOG_SECRET) == ""
+    assert "no Secret" in of_warehouse(names.ENVIRONMENT_SECRET)
+
+
+def test_no_pod_of_an_application_has_the_labels_that_the_catalog_and_warehouses_admit(installed: ControlPlane) -> None:
+    eventually(
+        "applications make executors", lambda: _making_a_pod(installed, APPLICATION_DRIVER, OF_APPLICATION) == ""
+    )
+    of_a_warehouse = {labels.WAREHOUSE: "analytics"}
+    for stolen in (OF_WAREHOUSE, labels.of_warehouse_pod("demo", "analytics"), OF_APPLICATION | of_a_warehouse):
+        assert "executors only" in _making_a_pod(installed, APPLICATION_DRIVER, stolen)
+    assert "executors only" in _making_a_pod(installed, DRIVER, OF_APPLICATION)
+
+
+def test_who_may_make_pods_in_a_workspace_cannot_give_them_the_labels_of_an_engine(installed: ControlPlane) -> None:
+    administrator = "kubernetes-admin"
+    binding = ("create", "clusterrolebinding", "pods-everywhere", "--clusterrole=edit", f"--user={administrator}")
+    installed.kubectl(*binding)
+    of_an_engine = "given by the operator"
+    stolen = (OF_WAREHOUSE, labels.of_warehouse_pod("demo", "analytics"), {labels.WAREHOUSE: "analytics"})
+    eventually("pods are made", lambda: _making_a_pod(installed, administrator, {"app": "mine"}) == "")
+    for each in stolen:
+        eventually("it is refused", lambda each=each: of_an_engine in _making_a_pod(installed, administrator, each))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine", "namespace": "icefield-demo"}}
+    container = {"name": "x", "image": "x"}
+    installed.kubectl("create", "-f", "-", stdin=json.dumps(pod | {"spec": {"containers": [container]}}))
+    relabel = ("label", "pod/mine", "--namespace=icefield-demo")
+    assert refused(installed, administrator, *relabel, "app=mine") == ""
+    assert of_an_engine in refused(installed, administrator, *relabel, f"{labels.COMPONENT}=warehouse")
+    operator = SERVICE_ACCOUNT + "icefield-operator"
+    assert _making_a_pod(installed, operator, labels.of_warehouse_pod("demo", "analytics")) == ""
 
 
 def test_applying_again_leaves_the_operators_rules(installed: ControlPlane) -> None:
@@ -333,4 +381,35 @@ def test_the_api_server_acts_only_as_those_it_may_impersonate(installed: Control
     assert account.create_job(user="kubernetes-admin") == httpx.codes.FORBIDDEN
     # The first read of a kind may be refused with 429 while its watch cache fills.
     eventually("it reads runs", lambda: account.get(f"/apis/{names.API_VERSION}/runs") == httpx.codes.OK)
-    assert account.get("/api/v1/secrets") == httpx.codes.FORBIDDEN
+
+
+API_SERVER_READS = {
+    ("list", "pods"): True,
+    ("get", "pods/log"): True,
+    ("get", f"secrets/{names.OBJECT_STORE_SECRET}"): True,
+    ("get", f"secrets/{names.CATALOG_SECRET}"): True,
+    ("get", "secrets/others"): False,
+    ("list", "secrets"): False,
+    ("watch", "pods"): False,
+    ("create", "pods"): False,
+    ("create", "pods/exec"): False,
+    ("delete", "pods"): False,
+}
+
+
+@pytest.mark.parametrize(("verb", "resource"), API_SERVER_READS)
+def test_the_api_server_reads_pods_and_secrets_in_workspaces_only(
+    installed: ControlPlane, verb: str, resource: str
+) -> None:
+    def may(*where: str) -> bool:
+        kind, _, subresource = resource.partition("/") if resource.startswith("pods/") else (resource, "", "")
+        question = ("auth", "can-i", verb, kind, *where, *([f"--subresource={subresource}"] if subresource else []))
+        try:
+            answer = installed.kubectl("--as", SERVICE_ACCOUNT + names.API_SERVER_ACCOUNT, *question)
+        except CommandError as error:  # `no` has the exit code 1
+            answer = str(error)
+        return "yes" in answer.split()
+
+    eventually("as it should be", lambda: may("--namespace=icefield-demo") == API_SERVER_READS[verb, resource])
+    for elsewhere in ("--namespace=kube-system", f"--namespace={SYSTEM}", "--all-namespaces"):
+        assert not may(elsewhere)

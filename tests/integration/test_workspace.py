@@ -92,6 +92,7 @@ async def test_a_workspace_gets_everything(sites: Sites, own_ca: Path) -> None:
             ("RoleBinding", "icefield-viewer"),
             ("RoleBinding", "icefield-editor"),
             ("RoleBinding", "icefield-admin"),
+            ("RoleBinding", "icefield-apiserver-workspace"),
         ):
             assert await site.cluster.get(kind, site.namespace, name), name
 

@@ -80,6 +80,20 @@ class Conflict(ApiError):  # noqa: N818
         super().__init__(409, sentence)
 
 
+class TooLarge(ApiError):  # noqa: N818
+    """413: the body, or the file in it, is longer than allowed (RFC 9110, 15.5.14); the sentence names the limit."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(413, sentence)
+
+
+class UnsupportedMediaType(ApiError):  # noqa: N818
+    """415: the body has another media type than the route takes (RFC 9110, 15.5.16)."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(415, sentence)
+
+
 class QuotaExceeded(ApiError):  # noqa: N818
     """429: a ceiling is reached; the sentence carries the exact limit, such as `max_running_runs=10, current=10`."""
 
@@ -103,6 +117,12 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     429: {"model": Error, "description": "Quota exceeded; the sentence names the limit."},
 }
 """Error responses documented for every route under /api/v1."""
+
+BODY_ERROR_RESPONSES: dict[str, str] = {
+    "413": "The body is too long; the sentence names the limit.",
+    "415": "The body is not sent as what the route takes.",
+}
+"""Descriptions of the error responses of routes that take a body."""
 
 
 def error_response(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -160,10 +180,16 @@ def _on_unstorable(request: Request, error: Exception) -> JSONResponse:
 _SOURCES = {"query": "Query parameter", "path": "Path parameter", "header": "Header", "cookie": "Cookie"}
 
 
+UNKNOWN_FIELD = "unknown_field"
+"""Type of pydantic's error for a field that a request's body does not have."""
+
+
 def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Return the first of pydantic's errors as a sentence that names the field."""
-    first = errors[0]
+    """Return the first of pydantic's errors, an unknown field before all others, as a sentence that names the field."""
+    first = next((error for error in errors if error["type"] == UNKNOWN_FIELD), errors[0])
     source, *path = first["loc"]
+    if first["type"] == UNKNOWN_FIELD and path and path[-1] == first["ctx"]["model"]:
+        path.pop()  # it names a branch of a union
     if first["type"] == "json_invalid":
         return f"The body is not valid JSON: {first.get('ctx', {}).get('error', 'it cannot be parsed')}."
     name = _field_name([part for part in path if not _is_union_branch(part)])
@@ -171,6 +197,8 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
         subject = f"Field {name}" if name else "The body"
     else:
         subject = f"{_SOURCES.get(source, source)} {name}"
+    if first["type"] == UNKNOWN_FIELD:
+        return f"{subject} {first['msg']}"
     if first["type"] == "missing":
         return f"{subject} is required."
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")

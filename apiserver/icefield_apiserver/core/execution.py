@@ -19,6 +19,8 @@ from icefield_crds.execution import (
     TaskKey,
 )
 
+from .schemas import Bounded, RequestBody
+
 T = TypeVar("T")
 
 EmptyAsAbsent = BeforeValidator(lambda value: None if value == "" else value)
@@ -46,21 +48,35 @@ class EnvReference(BaseModel):
     config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap.")
 
 
+class KeyReferenceWrite(RequestBody, KeyReference):
+    """One key of a Secret or ConfigMap in the workspace's namespace, as requests have it."""
+
+
+class EnvReferenceWrite(RequestBody, EnvReference):
+    """The source of a variable's value, as requests have it."""
+
+    secret_key_ref: KeyReferenceWrite | None = Field(default=None, description="A key of a Secret.")
+    config_map_key_ref: KeyReferenceWrite | None = Field(default=None, description="A key of a ConfigMap.")
+
+
 EnvVars = dict[str, str | bool | int | float | EnvReference]
+EnvVarsWrite = Annotated[dict[str, str | bool | int | float | EnvReferenceWrite], Bounded]
 Params = dict[str, Any]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
 _SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "max_disruption_retries", "timeout_seconds")
 
 
-class TaskWrite(BaseModel):
+class TaskWrite(RequestBody):
     """One node of a DAG."""
 
     key: TaskKey = Field(description="Name of the task, unique in its job.")
     command: Command = Field(description="Shell command, run by `sh -c`.")
-    depends_on: list[TaskKey] | None = Field(default=None, description="Keys of the tasks that must succeed first.")
+    depends_on: Annotated[list[TaskKey], Bounded] | None = Field(
+        default=None, description="Keys of the tasks that must succeed first."
+    )
     image: OptionalText = Field(default=None, description="Container image; the job's when absent.")
     flavor: OptionalText = Field(default=None, description="Flavor; the job's when absent.")
-    env_vars: EnvVars | None = Field(default=None, description="Environment variables; they override the job's.")
+    env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables; they override the job's.")
     max_retries: Retries = Field(default=None, description="How often it is retried when it fails.")
     max_disruption_retries: DisruptionRetries = Field(
         default=None, description="How often it is started again when the cluster ended it; the job's when absent."
@@ -98,15 +114,15 @@ class TaskRead(BaseModel):
         return cls(**fields, depends_on=task.depends_on, env_vars=from_env(task.env))
 
 
-class ExecutionWrite(BaseModel):
+class ExecutionWrite(RequestBody):
     """A command or tasks, and how they run; when both are given, tasks win."""
 
     command: OptionalCommand = Field(default=None, description="Shell command (`sh -c`), when there are no tasks.")
     tasks: list[TaskWrite] | None = Field(default=None, max_length=MAX_TASKS, description="Tasks of the DAG.")
     image: OptionalText = Field(default=None, description="Container image; the platform's runtime when absent.")
     flavor: OptionalText = Field(default=None, description="Flavor of each task; the workspace's when absent.")
-    env_vars: EnvVars | None = Field(default=None, description="Environment variables of every task.")
-    files: dict[str, str] | None = Field(
+    env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables of every task.")
+    files: Annotated[dict[str, str], Bounded] | None = Field(
         default=None, description="Text files placed in every task's working directory: path to text."
     )
     params: Params | None = Field(
@@ -183,7 +199,7 @@ def execution_of(spec: Execution) -> dict[str, Any]:
     }
 
 
-def to_env(env_vars: EnvVars | None) -> list[dict[str, Any]]:
+def to_env(env_vars: EnvVarsWrite | None) -> list[dict[str, Any]]:
     """Return a map of variables as the fields of a list of EnvVar; values other than strings become JSON."""
     return [
         {"name": name, "value_from": value.model_dump()}

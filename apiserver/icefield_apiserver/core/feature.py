@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from .catalog import Catalogs
 from .db import Database
@@ -20,6 +20,7 @@ from .kube import Cluster, WatchedKind
 from .kube.secrets import WorkspaceSecrets
 from .objects.transfers import Bucket
 from .objects.workspace_stores import WorkspaceStores
+from .routes import Router
 from .settings import Settings
 
 S = TypeVar("S")
@@ -88,7 +89,7 @@ class Mount:
     """A router and the path prefix under which it is served."""
 
     prefix: str
-    router: APIRouter
+    router: Router
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,6 @@ class Feature:
             are pushed onto the stack.
         watched: the kinds of custom resource that it watches.
         needs: names of the features whose services it uses.
-        streamed_uploads: regular expressions of full paths whose routes read the POST body as a stream.
     """
 
     name: str
@@ -110,7 +110,6 @@ class Feature:
     install: Callable[[Core, Services, AsyncExitStack], Awaitable[None]] | None = None
     watched: tuple[WatchedKind[Any], ...] = ()
     needs: tuple[str, ...] = ()
-    streamed_uploads: tuple[str, ...] = ()
 
 
 def check_order(features: tuple[Feature, ...]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from .errors import BadRequest
+from .errors import BadRequest, UnsupportedMediaType
 
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS = 20
@@ -55,13 +55,16 @@ class UploadForm:
         expected: names of the fields that must precede the file.
 
     Raises:
-        BadRequest: the request is not such a form.
+        UnsupportedMediaType: the request is no such form.
+        BadRequest: its Content-Type names no boundary.
     """
 
     def __init__(self, content_type: str, stream: AsyncIterator[bytes], expected: Collection[str] = ("path",)) -> None:
         kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise BadRequest("An upload is multipart/form-data with the file in its field `file`.")
+        if kind != b"multipart/form-data":
+            raise UnsupportedMediaType("An upload is multipart/form-data with the file in its field `file`.")
+        if b"boundary" not in options:
+            raise BadRequest("The Content-Type multipart/form-data names no boundary (RFC 7578).")
         self._stream = stream
         self._expected = frozenset(expected)
         self._events: deque[tuple[str, bytes]] = deque()

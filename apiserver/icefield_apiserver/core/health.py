@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from .errors import Error, Unavailable
 from .kube import Cluster
+from .routes import Router
 
 PING_SECONDS = 5
 
-router = APIRouter(tags=["Health"])
+router = Router(tags=["Health"])
 
 
 class Health(BaseModel):

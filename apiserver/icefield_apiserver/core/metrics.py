@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.types import Scope
+
+from icefield_kube.request_review import SENTENCES, RequestReview
+
+from .errors import ApiError
+from .feature import provided
+from .routes import Router
 
 REQUESTS = Counter(
     "icefield_apiserver_requests_total",
@@ -19,7 +27,7 @@ LATENCY = Histogram(
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-router = APIRouter()
+router = Router()
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
@@ -37,6 +45,17 @@ def observe(scope: Scope, status: int, seconds: float) -> None:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def read_metrics() -> Response:
-    """Return all metrics in Prometheus' text format."""
+async def read_metrics(
+    request: Request,
+    review: Annotated[RequestReview, Depends(provided(RequestReview))],
+    authorization: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Return all metrics in Prometheus' text format to whom RBAC lets read them.
+
+    Raises:
+        ApiError: 401 without a token of Kubernetes, 403 where its holder may not, 503 when Kubernetes cannot be asked.
+    """
+    status = await review.status(authorization, request.url.path)
+    if status in SENTENCES:
+        raise ApiError(status, SENTENCES[status])
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

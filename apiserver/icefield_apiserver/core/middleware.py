@@ -1,4 +1,4 @@
-"""Middleware of every request: an id, a limit on the body, metrics, a response for uncaught exceptions, draining.
+"""Middleware of every request: an id, metrics, a response for uncaught exceptions, and which connections end.
 
 Plain ASGI, because Starlette's BaseHTTPMiddleware would buffer the stream to a client that follows a log.
 """
@@ -6,33 +6,51 @@ Plain ASGI, because Starlette's BaseHTTPMiddleware would buffer the stream to a 
 from __future__ import annotations
 
 import logging
-import re
 import time
 import uuid
 
+from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import metrics
-from .errors import BadRequest, error_response
+from .errors import error_response
+from .settings import Networks
 from .shutdown import Shutdown
 
 log = logging.getLogger(__name__)
 
+MAX_SKIPPED_BYTES = 64 * 1024
+"""Longest body that is received though the response did not need it, so that the connection can be used again."""
 
-class RequestMiddleware:
-    """Assigns an id to each request, records metrics, limits the body, and responds 500 to uncaught exceptions.
+
+def install_middleware(app: FastAPI, trusted_proxies: Networks, shutdown: Shutdown) -> None:
+    """Install the middleware of every request.
 
     Args:
         app: the application.
-        max_body_bytes: longest body that is read; a longer one is answered 400.
-        streamed: paths (a regular expression of whole paths) whose POST is read as it comes, and bounded there.
-        shutdown: while it drains, each response ends its connection.
+        trusted_proxies: networks whose X-Forwarded-For is believed. A request comes from the right-most address in it
+            that is in none of these networks: those left of it may be written by anybody.
+        shutdown: tells whether the server drains.
+    """
+    app.add_middleware(RequestMiddleware, shutdown=shutdown)
+    if trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(network) for network in trusted_proxies])
+
+
+class RequestMiddleware:
+    """Assigns an id to each request, records metrics, and responds 500 to uncaught exceptions.
+
+    A response ends its connection while the server drains, and when much of the request's body was not read.
+
+    Args:
+        app: the application.
+        shutdown: tells whether the server drains.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, streamed: str, shutdown: Shutdown) -> None:
+    def __init__(self, app: ASGIApp, shutdown: Shutdown) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._streamed = re.compile(streamed)
         self._shutdown = shutdown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,19 +61,26 @@ class RequestMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status = 0
+        is_read = _is_short(scope)
+
+        async def receive_noting_the_end() -> Message:
+            nonlocal is_read
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                is_read = True
+            return message
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
-                if self._shutdown.is_draining:
+                if self._shutdown.is_draining or not is_read:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
-            is_streamed = scope["method"] == "POST" and self._streamed.fullmatch(scope["path"])
-            await self._app(scope, receive if is_streamed else self._bounded(receive), send_with_id)
+            await self._app(scope, receive_noting_the_end, send_with_id)
         except Exception:
             log.exception("request %s (%s %s) failed", request_id, scope["method"], scope["path"])
             if status:
@@ -67,16 +92,8 @@ class RequestMiddleware:
         finally:
             metrics.observe(scope, status, time.perf_counter() - started)
 
-    def _bounded(self, receive: Receive) -> Receive:
-        total = 0
 
-        async def bounded() -> Message:
-            nonlocal total
-            message = await receive()
-            if message["type"] == "http.request":
-                total += len(message.get("body", b""))
-                if total > self._max_body_bytes:
-                    raise BadRequest(f"The body is longer than {self._max_body_bytes} bytes.")
-            return message
-
-        return bounded
+def _is_short(scope: Scope) -> bool:
+    """Return whether a request has no body, or one that may be received in vain."""
+    headers = Headers(scope=scope)
+    return "transfer-encoding" not in headers and int(headers.get("content-length") or 0) <= MAX_SKIPPED_BYTES

@@ -1,14 +1,26 @@
-"""Configuration of the process: environment variables with the prefix ICEFIELD_."""
+"""Configuration of the process: environment variables with the prefix ICEFIELD_, and mounted Secrets."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from icefield_kube.settings import MountedSettings
+
+Networks = Annotated[
+    tuple[IPvAnyNetwork, ...],
+    NoDecode,
+    BeforeValidator(
+        lambda value: [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+    ),
+]
+"""Networks (CIDR), separated by commas in the environment."""
 
 
-class ObjectStoreSettings(BaseSettings):
+class ObjectStoreSettings(MountedSettings):
     """The platform's own access to the object store (ICEFIELD_OBJECT_STORE_*)."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_OBJECT_STORE_")
@@ -64,7 +76,7 @@ class RetentionSettings(BaseSettings):
     log_interval_seconds: float = Field(default=3600, gt=0, description="Time between two passes over logs.")
 
 
-class OpenLineageSettings(BaseSettings):
+class OpenLineageSettings(MountedSettings):
     """The receiver of OpenLineage events (ICEFIELD_OPENLINEAGE_*)."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_OPENLINEAGE_")
@@ -75,7 +87,7 @@ class OpenLineageSettings(BaseSettings):
     namespace: str = Field(default="icefield", description="Prefix of the namespaces of jobs and tables.")
 
 
-class Settings(BaseSettings):
+class Settings(MountedSettings):
     """The API server's settings."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_")
@@ -91,6 +103,9 @@ class Settings(BaseSettings):
     )
     run_token_public_key_file: Path = Field(description="PEM of the public Ed25519 key that verifies run tokens.")
 
+    trusted_proxies: Networks = Field(
+        default=(), description="Networks of the proxies whose X-Forwarded-For says from where a request comes."
+    )
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
 
@@ -100,7 +115,6 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=0.0, ge=0, le=10, description="How long requests are served after SIGTERM, until none are sent here."
     )
-    max_body_bytes: int = Field(default=16 * 1024 * 1024, description="Maximum size of a request body.")
     max_upload_bytes: int = Field(default=10 * 1024**3, ge=1, description="Maximum size of a file in a volume.")
     max_artifact_bytes: int = Field(default=1024**3, ge=1, description="Maximum size of a Spark artifact.")
     object_store: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings)

@@ -5,40 +5,61 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Header, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from icefield_apiserver.core.errors import Forbidden, Unauthorized
-from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.feature import Services
+from icefield_apiserver.core.routes import before_body
 from icefield_crds import Role
 
 from .authentication import Authenticator
 from .principal import Caller, Principal
 
+WORKSPACE_HEADER = "x-workspace-slug"
+
 bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="A log-in token, an API key or a run's token.")
 
 
-async def current_caller(
-    authenticator: Annotated[Authenticator, Depends(provided(Authenticator))],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
-    x_workspace_slug: Annotated[
-        str | None,
-        Header(description="Workspace in which to act, for log-in tokens; keys and run tokens are bound to theirs."),
-    ] = None,
-) -> Caller:
-    """Return the caller.
+async def identify(request: Request) -> Caller:
+    """Return the caller of a request, authenticated once; only its headers are read.
 
     Raises:
         Unauthorized: there is no token, or it is not valid.
         NotFound: the requested workspace does not exist, or is not the caller's.
         Forbidden: the token is valid for the catalog only.
     """
-    if credentials is None:
+    if not hasattr(request.state, "caller"):
+        request.state.caller = await _authenticated(request)
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _authenticated(request: Request) -> Caller:
+    if (credentials := await bearer(request)) is None:
         raise Unauthorized
-    caller = await authenticator.authenticate(credentials.credentials, x_workspace_slug or None)
+    services: Services = request.app.state.services
+    workspace = request.headers.get(WORKSPACE_HEADER) or None
+    caller = await services.get(Authenticator).authenticate(credentials.credentials, workspace)
     if caller.is_catalog_only:
         raise Forbidden("This token is valid for the catalog only.")
     return caller
+
+
+@before_body(identify)
+async def current_caller(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+    slug: Annotated[
+        str | None,
+        Header(
+            alias=WORKSPACE_HEADER,
+            description="Workspace in which to act, for log-in tokens; keys and run tokens are bound to theirs.",
+        ),
+    ] = None,
+) -> Caller:
+    """Return the caller; see `identify`. The other parameters are what OpenAPI says of it."""
+    return await identify(request)
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]

@@ -17,7 +17,8 @@ from icefield_apiserver.core.errors import QuotaExceeded
 
 WINDOW_SECONDS = 300
 PER_PERSON_AND_ADDRESS = 10
-PER_ADDRESS = 100
+PER_ADDRESS = 1000
+"""Much more than the people behind one gateway mistype, and too little to try passwords on all of them."""
 REMEMBERED = 10_000
 """Maximum number of windows; the least recently used ones are dropped."""
 

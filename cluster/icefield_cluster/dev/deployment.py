@@ -40,7 +40,7 @@ class Container:
             folder: a private folder of this machine.
         """
         paths = self._write_files(folder)
-        variables = self._from_config_maps() | self._from_env()
+        variables = self._from_config_maps() | self._from_env() | self._from_projected_secrets()
         return {name: paths.get(value, value) for name, value in variables.items()}
 
     def _from_config_maps(self) -> dict[str, str]:
@@ -52,6 +52,19 @@ class Container:
     def _from_env(self) -> dict[str, str]:
         values = ((variable["name"], self._value(variable)) for variable in self._container.get("env", []))
         return {name: value for name, value in values if value is not None}
+
+    def _from_projected_secrets(self) -> dict[str, str]:
+        """Return what the container reads from files that are called like variables (icefield_kube.settings)."""
+        sources = (
+            source for volume in self._volumes.values() for source in volume.get("projected", {}).get("sources", [])
+        )
+        return {
+            item["path"]: values[item["key"]]
+            for secret in (source["secret"] for source in sources if "secret" in source)
+            if (values := self._secrets.get(secret["name"], {}))
+            for item in secret.get("items", [])
+            if item["key"] in values
+        }
 
     def _value(self, variable: Mapping[str, Any]) -> str | None:
         source = variable.get("valueFrom", {})

@@ -1,14 +1,15 @@
 """Lines of logs, and the format of the archive that operator and log agents write and the API server reads.
 
 A part of an archived log is gzip of lines, each a JSON object and a newline. Where lines are missing, a line with the
-field `gap` says so. The marker that no more parts follow is a JSON object, too. Keys: `icefield_crds.object_store`.
+field `gap` says so; of a line that comes in pieces, all but the first have the field `continues`. The marker that no
+more parts follow is a JSON object, too. Keys: `icefield_crds.object_store`.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json.encoder import encode_basestring as _quote
 from typing import Any
 
@@ -17,6 +18,7 @@ from .fields import as_object, boolean, integer
 COMPRESSION_LEVEL = 6
 GAP_MESSAGE = "[icefield] Lines are missing here: the node had removed them before they could be read."
 MISSING_END_MESSAGE = "[icefield] The end of this log may be missing: it was removed before it could be read."
+_CONTINUES = ',"continues":true'
 _HEAD = b'{"timestamp":"'
 _GAP_END = b',"gap":true}\n'
 
@@ -30,19 +32,21 @@ class LogLine:
         message: the line without its newline.
         task: key of the task.
         attempt: number of the attempt, from 0.
+        continues: whether it is a further piece of the line before it, which was too long for one.
     """
 
     timestamp: str
     message: str
     task: str
     attempt: int
+    continues: bool = field(default=False, kw_only=True)
 
     def encode(self) -> bytes:
         """Return the line as a JSON object and a newline. Equal lines give equal bytes."""
         # Written by hand, as a busy task writes many lines and encoding a dictionary takes twice as long.
         encoded = (
             f'{{"timestamp":{_quote(self.timestamp)},"message":{_quote(self.message)},'
-            f'"task":{_quote(self.task)},"attempt":{self.attempt}}}\n'
+            f'"task":{_quote(self.task)},"attempt":{self.attempt}{_CONTINUES if self.continues else ""}}}\n'
         )
         return encoded.encode("utf-8", "replace")
 
@@ -54,7 +58,8 @@ class LogLine:
             ValueError, KeyError: it is no line of a log.
         """
         fields: dict[str, Any] = json.loads(encoded)
-        return cls(fields["timestamp"], fields["message"], fields["task"], fields["attempt"])
+        continues = fields.get("continues") is True
+        return cls(fields["timestamp"], fields["message"], fields["task"], fields["attempt"], continues=continues)
 
 
 def encode_gap(timestamp: str, message: str, task: str, attempt: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from icefield_crds.object_store import MAX_LOG_MESSAGE_BYTES
 
@@ -17,6 +18,16 @@ _UTC_LENGTH = len("2026-03-01T10:00:00.000000000Z")
 
 Piece = tuple[bytes, bool]
 """A line without its newline, or a piece of a long one; and whether it continues the piece before it."""
+
+
+class ReadLine(NamedTuple):
+    """A line, or a piece of a long one."""
+
+    timestamp: str
+    """As `utc` has it; a piece has that of its line."""
+    message: str
+    continues: bool
+    """Whether it continues the piece before it."""
 
 
 class Splitter:
@@ -66,7 +77,7 @@ class Splitter:
 
 
 class LineReader:
-    """Reads the pieces of a stream from its start: the timestamp and the message of each."""
+    """Reads the pieces of a stream from its start."""
 
     def __init__(self) -> None:
         """Initialize for the start of a stream."""
@@ -77,8 +88,8 @@ class LineReader:
         """Whether a line with a timestamp has come: what has none from now on is not the log's."""
         return self._timestamp is not None
 
-    def read(self, piece: Piece) -> tuple[str, str] | None:
-        """Return the timestamp (`utc`) and the message of a line, or of a further piece of it.
+    def read(self, piece: Piece) -> ReadLine | None:
+        """Return a line, or a further piece of it.
 
         None for anything else, such as the kubelet's own words, which it puts among the log's when it cannot go on.
         """
@@ -92,7 +103,7 @@ class LineReader:
             self._timestamp = utc(timestamp)
         else:
             return None
-        return self._timestamp, message.decode("utf-8", "replace")
+        return ReadLine(self._timestamp, message.decode("utf-8", "replace"), continues)
 
 
 def utc(timestamp: bytes) -> str:

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from icefield_crds.wire.gateway import EngineName
 
-from .duck.database import open_database
 from .duck.engine import DuckDBEngine
+from .duck.process import DuckDBProcess
 from .engine import Engine
 from .errors import Scrubber
 from .http import Gateway
@@ -34,8 +34,9 @@ async def serve() -> None:
     """Serve until SIGTERM, then until running statements have ended, or their time is over."""
     settings, store = Settings(), StoreSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    database = await asyncio.to_thread(open_database, settings, store)
-    engines: dict[EngineName, Engine] = {EngineName.DUCKDB: DuckDBEngine(database, settings.duckdb_statements)}
+    duckdb = DuckDBProcess()
+    await duckdb.start()
+    engines: dict[EngineName, Engine] = {EngineName.DUCKDB: DuckDBEngine(duckdb, settings.duckdb_statements)}
     spark = SparkConnection(settings.spark_remote, settings.spark_statements)
     if settings.spark:
         engines[EngineName.SPARK] = SparkEngine(spark, settings.spark_statements, settings.spark_wait_seconds)
@@ -51,13 +52,15 @@ async def serve() -> None:
         await web_runner.setup()
         try:
             await web.TCPSite(web_runner, settings.gateway_host, settings.gateway_port).start()
-            monitoring = asyncio.create_task(spark.keep()) if settings.spark else None
+            monitoring = [asyncio.create_task(duckdb.keep())]
+            if settings.spark:
+                monitoring.append(asyncio.create_task(spark.keep()))
             _exempt_from_collection()
             log.info("Serving warehouse %s of workspace %s", settings.warehouse, settings.workspace)
             await _wait_for_signal()
             await registry.drain(settings.drain_seconds)
-            if monitoring:
-                monitoring.cancel()
+            for task in monitoring:
+                task.cancel()
         finally:
             await web_runner.cleanup()
             runner.close()

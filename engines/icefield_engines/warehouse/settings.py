@@ -1,4 +1,4 @@
-"""Settings of the gateway, from its environment."""
+"""Settings of the gateway and of DuckDB's process, from their environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
-_PYTHON_BYTES = 300 * MIB
+_PYTHON_BYTES = 350 * MIB
+"""Of the gateway and of DuckDB's process together."""
 _SMALLEST_DUCKDB_BYTES = 128 * MIB
 
 
@@ -44,48 +45,22 @@ class StoreSettings(BaseSettings):
         return not (self.endpoint or "").startswith("http://")
 
 
-class Settings(BaseSettings):
-    """Everything else; each field is the variable ICEFIELD_<NAME>."""
+class DuckDBSettings(BaseSettings):
+    """What DuckDB is given; each field is the variable ICEFIELD_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix="ICEFIELD_", extra="ignore", frozen=True)
 
-    workspace: str
-    warehouse: str = "warehouse"
-    gateway_token: SecretStr = Field(min_length=16)
-    catalog_token: SecretStr = SecretStr("")
-    """Not used here; known so that it can be removed from messages."""
     memory_limit_bytes: int = Field(default=2048 * MIB, gt=0)
     cpu_limit: float = Field(default=2.0, gt=0)
-    gateway_host: str = "0.0.0.0"  # noqa: S104 - a pod's own network; the token guards it
-    gateway_port: int = Field(default=8080, ge=0, le=65535)
     spill_directory: Path = Path("/spill")
     spill_limit_bytes: int | None = Field(default=None, gt=0)
     """How much may be spilled to disk; half of what is free when absent."""
-    drain_seconds: float = Field(default=25.0, ge=0)
-    """How long running statements may continue after SIGTERM; less than the pod's grace period."""
-    waiting_statements: int = Field(default=256, ge=0)
-    """How many statements may be queued."""
-    spark: bool = True
-    """Whether the pod has a Spark Connect server."""
-    spark_remote: str = "sc://127.0.0.1:15002"
-    spark_wait_seconds: float = Field(default=180.0, gt=0)
-    """How long a statement waits for Spark to (re)start."""
     log_level: str = "INFO"
 
     @property
     def threads(self) -> int:
         """How many threads DuckDB works with."""
         return max(1, math.ceil(self.cpu_limit))
-
-    @property
-    def duckdb_statements(self) -> int:
-        """How many statements DuckDB runs at once: they wait for the object store as much as for a processor."""
-        return min(32, max(8, 4 * self.threads))
-
-    @property
-    def spark_statements(self) -> int:
-        """How many statements Spark runs at once: each holds a session of its own."""
-        return min(8, max(4, 2 * self.threads))
 
     @property
     def duckdb_memory_bytes(self) -> int:
@@ -96,3 +71,34 @@ class Settings(BaseSettings):
     def spill_bytes(self) -> int:
         """How much DuckDB may spill."""
         return self.spill_limit_bytes or shutil.disk_usage(self.spill_directory).free // 2
+
+
+class Settings(DuckDBSettings):
+    """What the gateway is given besides."""
+
+    workspace: str
+    warehouse: str = "warehouse"
+    gateway_token: SecretStr = Field(min_length=16)
+    catalog_token: SecretStr = SecretStr("")
+    """Not used here; known so that it can be removed from messages."""
+    gateway_host: str = "0.0.0.0"  # noqa: S104 - a pod's own network; the token guards it
+    gateway_port: int = Field(default=8080, ge=0, le=65535)
+    drain_seconds: float = Field(default=25.0, ge=0)
+    """How long running statements may continue after SIGTERM; less than the pod's grace period."""
+    waiting_statements: int = Field(default=256, ge=0)
+    """How many statements may be queued."""
+    spark: bool = True
+    """Whether the pod has a Spark Connect server."""
+    spark_remote: str = "sc://127.0.0.1:15002"
+    spark_wait_seconds: float = Field(default=180.0, gt=0)
+    """How long a statement waits for Spark to (re)start."""
+
+    @property
+    def duckdb_statements(self) -> int:
+        """How many statements DuckDB runs at once: they wait for the object store as much as for a processor."""
+        return min(32, max(8, 4 * self.threads))
+
+    @property
+    def spark_statements(self) -> int:
+        """How many statements Spark runs at once: each holds a session of its own."""
+        return min(8, max(4, 2 * self.threads))

@@ -11,6 +11,7 @@ import uvloop
 from icefield_crds.labels import TASK_POD_SELECTOR
 from icefield_kube.client import KubeClient
 from icefield_kube.paths import path_of
+from icefield_kube.request_review import RequestReview
 from icefield_kube.watch import Reflector
 from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.probes import Probes
@@ -33,7 +34,7 @@ async def serve(settings: AgentSettings, store: ObjectStore) -> None:
             label_selector=TASK_POD_SELECTOR,
             field_selector=f"spec.nodeName={settings.node_name}",
         )
-        probes = Probes(lambda: pods.is_synced and collector.can_read)
+        probes = Probes(lambda: pods.is_synced and collector.can_read, RequestReview(client))
         async with asyncio.TaskGroup() as group:
             group.create_task(probes.serve(settings.health_port))
             group.create_task(pods.run())

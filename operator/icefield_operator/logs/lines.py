@@ -30,7 +30,9 @@ class Encoder:
         None for anything else.
         """
         line = self._reader.read(piece)
-        return LogLine(*line, self._task, self._attempt).encode() if line else None
+        if line is None:
+            return None
+        return LogLine(line.timestamp, line.message, self._task, self._attempt, continues=line.continues).encode()
 
 
 def timestamp_of(record: bytes) -> datetime:

@@ -14,6 +14,8 @@ from icefield_crds.names import TASK_CONTAINER
 from icefield_kube.client import Manifest
 from icefield_operator import pod_spec
 
+from . import files
+
 WORKING_DIRECTORY = "/workspace"
 TINI_DIRECTORY = "/icefield"
 GRACE_SECONDS = 10
@@ -66,8 +68,7 @@ def files_config_map(run: Run, workspace: str, execution: Execution) -> Manifest
     if not execution.files:
         return None
     metadata = prerequisite_metadata(run, workspace, names.run_files_config_map(run.metadata.name))
-    data = {_file_key(number): file.content for number, file in enumerate(execution.files)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files.config_map_data(execution)}
 
 
 def pod(context: RunPodContext, task: Task, attempt: int, flavor: Flavor, deadline_seconds: int | None) -> Manifest:
@@ -110,11 +111,12 @@ def deadline_seconds(task: Task, run_deadline: datetime | None, now: datetime) -
 
 def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor, foreign: bool) -> Manifest:
     tini = f"{TINI_DIRECTORY}/tini" if foreign else "/usr/bin/tini"
+    copy_files = files.COPY_COMMAND if context.execution.files else ""
     return {
         "name": TASK_CONTAINER,
         "image": task.image or context.images.runtime,
         "imagePullPolicy": context.images.pull_policy,
-        "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + task.command)],
+        "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + copy_files + task.command)],
         "workingDir": WORKING_DIRECTORY,
         "env": environment(context, task, attempt),
         # Later ones win, and `env` wins over all of them.
@@ -199,9 +201,8 @@ def _mounts(execution: Execution, foreign: bool) -> list[Manifest]:
         {"name": "workspace", "mountPath": WORKING_DIRECTORY},
         pod_spec.CA_MOUNT,
     ]
-    for number, file in enumerate(execution.files):
-        path = f"{WORKING_DIRECTORY}/{file.path}"
-        mounts.append({"name": "files", "mountPath": path, "subPath": _file_key(number), "readOnly": True})
+    if execution.files:
+        mounts.append(files.MOUNT)
     if foreign:
         mounts.append({"name": "tini", "mountPath": TINI_DIRECTORY, "readOnly": True})
     return mounts
@@ -213,8 +214,7 @@ def _volumes(context: RunPodContext, flavor: Flavor, foreign: bool) -> list[Mani
         pod_spec.CA_VOLUME,
     ]
     if context.execution.files:
-        config_map = {"name": names.run_files_config_map(context.run.metadata.name)}
-        volumes.append({"name": "files", "configMap": config_map})
+        volumes.append(files.volume(context.run))
     if foreign:
         volumes.append(pod_spec.scratch_volume("tini", _TINI_SIZE))
     return volumes
@@ -247,7 +247,3 @@ def prerequisite_metadata(run: Run, workspace: str, name: str) -> Manifest:
     metadata = run.metadata
     marks = labels.of_run_prerequisite(workspace, metadata.name, metadata.uid)
     return {**metadata_of(run, workspace, name), "labels": marks}
-
-
-def _file_key(number: int) -> str:
-    return f"file-{number}"

@@ -44,6 +44,7 @@ def children(workspace: Workspace, authorities: Authorities) -> list[Manifest]:
     return [
         *(_service_account(workspace, name) for name in (TASK_SERVICE_ACCOUNT, "default")),
         *(_role_binding(workspace, role) for role in Role),
+        _api_server_role_binding(workspace),
         _network_policy(workspace),
         {
             **_child(workspace, "v1", "ConfigMap", names.CA_BUNDLE_CONFIG_MAP),
@@ -180,6 +181,15 @@ def _role_binding(workspace: Workspace, role: Role) -> Manifest:
         **_child(workspace, f"{_RBAC}/v1", "RoleBinding", f"icefield-{role}"),
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": f"icefield-{role}"},
         "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user} for user in users],
+    }
+
+
+def _api_server_role_binding(workspace: Workspace) -> Manifest:
+    account = {"kind": "ServiceAccount", "name": names.API_SERVER_ACCOUNT, "namespace": names.SYSTEM_NAMESPACE}
+    return {
+        **_child(workspace, f"{_RBAC}/v1", "RoleBinding", names.API_SERVER_WORKSPACE_ROLE),
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": names.API_SERVER_WORKSPACE_ROLE},
+        "subjects": [account],
     }
 
 

@@ -13,8 +13,10 @@ from icefield_sql.lang.lexing import Edits
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all
 
-from .heads import NAMESPACES, check_inert, check_properties, rewrite_namespace, rewrite_table
+from .heads import NAMESPACES, check_inert, rewrite_namespace, rewrite_table
 from .model import Kind
+from .property_lists import read_properties, read_property_keys
+from .sort_orders import read_sort_order
 from .statement import Statement
 
 _ALTERATIONS: tuple[tuple[str, ...], ...] = (
@@ -54,9 +56,9 @@ def drop(cursor: Cursor, names: Names) -> Statement:
     tolerant = cursor.take("IF", "EXISTS")
     edits = Edits()
     if what in NAMESPACES:
-        rewrite_namespace(cursor.name(), names, edits)
+        namespace = rewrite_namespace(cursor.name(), names, edits)
         cursor.take_any("CASCADE", "RESTRICT")
-        return _done(cursor, names, edits, "DROP SCHEMA", None)
+        return replace(_done(cursor, names, edits, "DROP SCHEMA", None), dropped_namespace=namespace)
     target = rewrite_table(cursor.name(), names, edits)
     if what == "TABLE":
         cursor.take("PURGE")
@@ -143,6 +145,9 @@ def _alteration(cursor: Cursor) -> None:
     if not any(cursor.at(*words) for words in _ALTERATIONS):
         token = cursor.token
         raise SqlError(f"ALTER TABLE … {token.text.upper() if token else ''} is not supported.")
+    if cursor.take("WRITE"):
+        _write_order(cursor)
+        return
     rest: list[Token] = list(cursor.tokens[cursor.index :])
     check_inert(rest, "ALTER TABLE", frozenset({"column", "columns"}))
     for token in rest:
@@ -154,13 +159,27 @@ def _alteration(cursor: Cursor) -> None:
     cursor.index = len(cursor.tokens)
 
 
+def _write_order(cursor: Cursor) -> None:
+    """Read how writes distribute and sort their rows (IcebergSqlExtensions.g4, `writeSpec`)."""
+    while not cursor.done:
+        if cursor.take("DISTRIBUTED", "BY", "PARTITION") or cursor.take("UNORDERED"):
+            continue
+        cursor.take("LOCALLY")
+        cursor.expect("ORDERED", "BY")
+        read_sort_order(cursor)
+
+
 def _properties(cursor: Cursor, words: tuple[str, ...]) -> None:
-    if not cursor.take_any("SET", "UNSET"):
+    verb = cursor.take_any("SET", "UNSET")
+    if not verb:
         raise cursor.unexpected(f"SET {words[0]}")
     if not cursor.take_any(*words):
         raise cursor.unexpected(words[0])
-    cursor.take("IF", "EXISTS")
-    check_properties(cursor.parenthesised())
+    if verb == "SET":
+        read_properties(cursor)
+    else:
+        cursor.take("IF", "EXISTS")
+        read_property_keys(cursor)
 
 
 def _done(

@@ -12,25 +12,12 @@ from icefield_sql.lang.lexing import Edits
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all
 
+from .property_lists import read_properties
+from .sort_orders import TRANSFORMS
+
 NAMESPACES = ("SCHEMA", "DATABASE", "NAMESPACE")
-FORBIDDEN_PROPERTIES = ("location", "write.data.path", "write.metadata.path", "write.folder-storage.path", "path")
-TRANSFORMS = frozenset(
-    [
-        "year",
-        "years",
-        "month",
-        "months",
-        "day",
-        "days",
-        "hour",
-        "hours",
-        "bucket",
-        "truncate",
-        "identity",
-        "date_hour",
-        "zorder",
-    ]
-) | frozenset(["decimal", "dec", "numeric", "char", "character", "varchar"])
+_WITH_LENGTH = frozenset(["decimal", "dec", "numeric", "char", "character", "varchar"])
+_BEFORE_GROUP = (TokenType.COMMA, TokenType.L_PAREN, TokenType.EQ)
 _FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT", "SELECT", "REFERENCES"})
 
 
@@ -126,7 +113,7 @@ def _create_table(cursor: Cursor, target: TableName, edits: Edits) -> Head:
         elif cursor.take("COMMENT"):
             cursor.string()
         elif cursor.take("TBLPROPERTIES"):
-            check_properties(cursor.parenthesised())
+            read_properties(cursor)
         elif cursor.take("AS") or _opens_query(cursor):
             return Head("CREATE TABLE", target, cursor.index)
         elif cursor.at("LOCATION"):
@@ -149,7 +136,7 @@ def _create_view(cursor: Cursor, target: TableName) -> Head:
         if cursor.take("COMMENT"):
             cursor.string()
         elif cursor.take("TBLPROPERTIES"):
-            check_properties(cursor.parenthesised())
+            read_properties(cursor)
         else:
             raise cursor.unexpected("COMMENT, TBLPROPERTIES or AS")
     return Head("CREATE VIEW", target, cursor.index)
@@ -163,32 +150,12 @@ def _create_namespace(cursor: Cursor, names: Names, edits: Edits) -> Head:
         elif cursor.take("WITH"):
             if not cursor.take_any("PROPERTIES", "DBPROPERTIES"):
                 raise cursor.unexpected("PROPERTIES")
-            check_properties(cursor.parenthesised())
+            read_properties(cursor)
         elif cursor.at("LOCATION"):
             raise SqlError("LOCATION is not supported; where a schema's files lie is the catalog's decision.")
         else:
             raise cursor.unexpected("COMMENT or WITH PROPERTIES")
     return Head("CREATE SCHEMA", None, None)
-
-
-def check_properties(tokens: list[Token]) -> None:
-    """Refuse properties that would move a table's files, and everything that is not `'key' = 'value'`.
-
-    Raises:
-        SqlError: a property is not allowed.
-    """
-    key = ""
-    for token in tokens:
-        if token.token_type == TokenType.COMMA:
-            key = ""
-            continue
-        if token.token_type in (TokenType.L_PAREN, TokenType.R_PAREN):
-            raise SqlError("A property is written as 'key' = 'value'.")
-        if token.token_type != TokenType.EQ:
-            key += token.text
-        lowered = key.lower()
-        if lowered in FORBIDDEN_PROPERTIES or lowered.startswith(("s3.", "client.", "io-impl", "option.")):
-            raise SqlError(f"The property {key} is not supported; where files lie is the catalog's decision.")
 
 
 def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozenset()) -> None:
@@ -202,13 +169,13 @@ def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozense
             raise SqlError(f"A query cannot stand in {where}.")
         if token.token_type != TokenType.L_PAREN or before is None:
             continue
-        called = before.token_type == TokenType.IDENTIFIER or before.text.replace("_", "a").isalnum()
-        if called and before.text.lower() not in TRANSFORMS | also:
+        word = " ".join(before.text.lower().split())
+        if before.token_type not in _BEFORE_GROUP and word not in TRANSFORMS | _WITH_LENGTH | also:
             raise SqlError(f"The function {before.text} cannot stand in {where}.")
 
 
 def _check_columns(tokens: list[Token]) -> None:
-    check_inert(tokens, "the list of columns")
+    check_inert(tokens, "the list of columns", frozenset({"primary key"}))
     for token in tokens:
         if token.token_type != TokenType.IDENTIFIER and token.text.upper() in _FORBIDDEN_IN_COLUMNS:
             if token.token_type in (TokenType.STRING, TokenType.RAW_STRING):

@@ -10,6 +10,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.cursor import Cursor
 from icefield_sql.lang.dialects import Icefield, OwnDuckDB
 from icefield_sql.lang.errors import SqlError
@@ -18,12 +19,15 @@ from icefield_sql.lang.literals import Params
 from icefield_sql.lang.names import Names, TableName
 
 from . import allowed, bulk, commands, heads
+from .balance import balance
 from .model import Kind
 from .procedures import call
 from .scoping import Found, find
 from .show import describe, show
 from .statement import Statement
 
+PARSE_SECONDS = 1.0
+"""How long one statement may be parsed."""
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 _BEFORE_QUERY = (TokenType.L_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.ALL)
 _READERS = {**commands.READERS, "CALL": call, "SHOW": show, "DESCRIBE": describe, "DESC": describe}
@@ -43,15 +47,22 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
         SqlError: it does not parse or is not allowed.
     """
     try:
-        if dialect == "duckdb":
-            return _own(lex(text, params, dialect), names)
-        if dialect != "icefield":
-            raise SqlError(f"The dialect {dialect} is not known; it is icefield or duckdb.")
-        if params is None and (rows := bulk.split(text)) is not None:
-            return replace(_parse(lex(rows.head), names), tail=rows.tail, texts=rows.texts)
-        return _parse(lex(text, params), names)
+        with planning_time.limited_to(PARSE_SECONDS):
+            return _parse_in(dialect, text, names, params)
     except RecursionError:
         raise SqlError("The statement nests too deep.") from None
+    except planning_time.OutOfTimeError:
+        raise SqlError("The statement takes too long to read; make several of it.") from None
+
+
+def _parse_in(dialect: str, text: str, names: Names, params: Params) -> Statement:
+    if dialect == "duckdb":
+        return _own(lex(text, params, dialect), names)
+    if dialect != "icefield":
+        raise SqlError(f"The dialect {dialect} is not known; it is icefield or duckdb.")
+    if params is None and (rows := bulk.split(text)) is not None:
+        return replace(_parse(lex(rows.head), names), tail=rows.tail, texts=rows.texts)
+    return _parse(lex(text, params), names)
 
 
 def _parse(source: SourceText, names: Names) -> Statement:
@@ -175,6 +186,7 @@ def parse_tree(source: SourceText, first: int, dialect: Dialect | None = None) -
     if len(trees) != 1 or trees[0] is None:
         raise SqlError("The statement cannot be parsed.")
     allowed.check(trees[0], own=dialect is not None)
+    balance(trees[0])
     return trees[0]
 
 

@@ -1,47 +1,89 @@
-"""CALL of Iceberg's procedures: an allow-list, with only literals as arguments."""
+"""CALL of Iceberg's procedures: an allow-list, with only literals as arguments, each passed on by its name."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from sqlglot.tokenizer_core import Token, TokenType
 
 from icefield_sql.lang.cursor import Cursor
 from icefield_sql.lang.errors import SqlError
-from icefield_sql.lang.lexing import Edits
+from icefield_sql.lang.lexing import Edits, SourceText, write
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all, quote_string
 
 from .model import Kind
+from .sort_orders import sort_order_for_spark
 from .statement import Statement
 
-PROCEDURES = frozenset(
-    [
-        "ancestors_of",
-        "cherrypick_snapshot",
-        "compute_partition_stats",
-        "compute_table_stats",
-        "expire_snapshots",
-        "fast_forward",
-        "publish_changes",
-        "remove_orphan_files",
-        "rewrite_data_files",
-        "rewrite_manifests",
-        "rewrite_position_delete_files",
-        "rollback_to_snapshot",
-        "rollback_to_timestamp",
-        "set_current_snapshot",
-    ]
-)
-"""Iceberg's procedures that stay within a table; those that take files or other catalogs' tables are left out."""
+PROCEDURES: dict[str, tuple[str, ...]] = {
+    "ancestors_of": ("table", "snapshot_id"),
+    "cherrypick_snapshot": ("table", "snapshot_id"),
+    "compute_partition_stats": ("table", "snapshot_id"),
+    "compute_table_stats": ("table", "snapshot_id", "columns"),
+    "expire_snapshots": (
+        "table",
+        "older_than",
+        "retain_last",
+        "max_concurrent_deletes",
+        "stream_results",
+        "snapshot_ids",
+        "clean_expired_metadata",
+    ),
+    "fast_forward": ("table", "branch", "to"),
+    "publish_changes": ("table", "wap_id"),
+    "remove_orphan_files": (
+        "table",
+        "older_than",
+        "location",
+        "dry_run",
+        "max_concurrent_deletes",
+        "file_list_view",
+        "equal_schemes",
+        "equal_authorities",
+        "prefix_mismatch_mode",
+        "prefix_listing",
+        "stream_results",
+    ),
+    "rewrite_data_files": ("table", "strategy", "sort_order", "options", "where", "branch"),
+    "rewrite_manifests": ("table", "use_caching", "spec_id"),
+    "rewrite_position_delete_files": ("table", "options", "where"),
+    "rollback_to_snapshot": ("table", "snapshot_id"),
+    "rollback_to_timestamp": ("table", "timestamp"),
+    "set_current_snapshot": ("table", "snapshot_id", "ref"),
+}
+"""Iceberg's procedures that stay within a table, with their parameters in Iceberg's order (1.11, the PARAMETERS of each
+class in org.apache.iceberg.spark.procedures). Those that take files or other catalogs' tables are left out."""
 
-_FORBIDDEN_ARGUMENTS = frozenset(
+_FORBIDDEN = frozenset(
     {"location", "file_list_view", "equal_schemes", "equal_authorities", "prefix_mismatch_mode", "where"}
 )
-_CALLABLE = frozenset({"array", "map"})
-_LITERALS = frozenset({"TIMESTAMP", "DATE", "TRUE", "FALSE", "NULL"})
+_CALLABLE = ("ARRAY", "MAP")
+_CONSTANTS = ("TRUE", "FALSE", "NULL")
+_TYPED = ("TIMESTAMP", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "DATE")
+_STRINGS = (TokenType.STRING, TokenType.RAW_STRING)
+_LITERALS_ONLY = "Arguments of a procedure are literals, array(…) and map(…)."
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """An argument of a call: its tokens, and the text that Spark is given."""
+
+    tokens: tuple[Token, ...]
+    text: str
+
+    @property
+    def string(self) -> str | None:
+        """Its value where it is one string."""
+        return self.tokens[0].text if len(self.tokens) == 1 and self.tokens[0].token_type in _STRINGS else None
+
+    @property
+    def is_null(self) -> bool:
+        return self.text.upper() == "NULL"
 
 
 def call(cursor: Cursor, names: Names) -> Statement:
-    """Read `CALL [catalog.]system.procedure(…)`.
+    """Read `CALL [catalog.]system.procedure(…)`, arguments by position and then by name (Spark, "CALL").
 
     Raises:
         SqlError: the procedure or an argument is not allowed.
@@ -53,45 +95,113 @@ def call(cursor: Cursor, names: Names) -> Statement:
         parts = parts[1:]
     if len(parts) != 2 or parts[0].lower() != "system" or parts[1].lower() not in PROCEDURES:
         raise SqlError(f"The procedure {span} is not supported; these are: {', '.join(sorted(PROCEDURES))}.")
+    procedure = parts[1].lower()
     edits = Edits()
-    edits.replace(span.start, span.end, quote_all((names.catalog, "system", parts[1].lower())))
-    arguments = cursor.parenthesised()
+    edits.replace(span.start, span.end, quote_all((names.catalog, "system", procedure)))
+    opening = cursor.index
+    arguments = _arguments(cursor, procedure)
+    closing = cursor.tokens[cursor.index - 1]
     cursor.end()
-    _check(arguments)
-    table = _table(arguments, names, edits)
-    return Statement(
-        cursor.source, names, Kind.WRITE, "CALL", (), (table,), edits=edits, must_exist=(table,), dialect="icefield"
-    )
+    table, given = _checked(arguments, names)
+    listed = ", ".join(f"{name} => {text}" for name, text in given.items())
+    edits.replace(cursor.tokens[opening].start, closing.end, f"({listed})")
+    return Statement(cursor.source, names, Kind.WRITE, "CALL", (), (table,), edits=edits, must_exist=(table,))
 
 
-def _check(tokens: list[Token]) -> None:
-    for token, after in zip(tokens, [*tokens[1:], None], strict=False):
-        if token.token_type in (TokenType.STRING, TokenType.NUMBER, TokenType.RAW_STRING):
+def _arguments(cursor: Cursor, procedure: str) -> dict[str, _Argument]:
+    """Read the arguments of a call, and return them by the names of their parameters."""
+    parameters = PROCEDURES[procedure]
+    arguments: dict[str, _Argument] = {}
+    is_named = False
+    cursor.expect("(")
+    while not cursor.take(")"):
+        if arguments:
+            cursor.expect(",")
+        if cursor.word(1) == "=>":
+            is_named = True
+            name = cursor.name().parts[0].lower()
+            cursor.expect("=>")
+            if name not in parameters:
+                raise SqlError(f"The procedure {procedure} has no argument {name}; it has: {', '.join(parameters)}.")
+        elif is_named:
+            raise SqlError("An argument without a name cannot follow one with a name.")
+        elif len(arguments) == len(parameters):
+            raise SqlError(f"The procedure {procedure} takes at most {len(parameters)} arguments.")
+        else:
+            name = parameters[len(arguments)]
+        if name in arguments:
+            raise SqlError(f"The argument {name} of a procedure is given twice.")
+        arguments[name] = _argument(cursor)
+    return arguments
+
+
+def _argument(cursor: Cursor) -> _Argument:
+    first = cursor.index
+    _value(cursor)
+    source = SourceText(cursor.source.text, cursor.tokens[first : cursor.index])
+    return _Argument(source.tokens, write(source, Edits()))
+
+
+def _value(cursor: Cursor) -> None:
+    """Read a literal, or an array or map of literals."""
+    if cursor.take_any(*_CONSTANTS):
+        return
+    if cursor.take_any(*_TYPED):
+        cursor.string()
+    elif cursor.take_any(*_CALLABLE):
+        cursor.expect("(")
+        _values(cursor)
+    elif cursor.take("("):
+        _value(cursor)
+        cursor.expect(")")
+    elif cursor.take_string() is None:
+        cursor.take_any("+", "-")
+        _number(cursor)
+
+
+def _values(cursor: Cursor) -> None:
+    if cursor.take(")"):
+        return
+    _value(cursor)
+    while not cursor.take(")"):
+        cursor.expect(",")
+        _value(cursor)
+
+
+def _number(cursor: Cursor) -> None:
+    """Read a number with all the tokens that its suffix makes: `2L` is three, of the same characters."""
+    token = cursor.token
+    if token is None or token.token_type != TokenType.NUMBER:
+        raise SqlError(_LITERALS_ONLY)
+    while cursor.token is not None and cursor.token.start == token.start:
+        cursor.index += 1
+
+
+def _checked(arguments: dict[str, _Argument], names: Names) -> tuple[TableName, dict[str, str]]:
+    """Return the table of a call, and the arguments for Spark; NULL is what an absent one is."""
+    given: dict[str, str] = {}
+    for name, argument in arguments.items():
+        if argument.is_null:
             continue
-        word = token.text
-        if after is not None and after.text == "=>":
-            if word.lower() in _FORBIDDEN_ARGUMENTS:
-                raise SqlError(f"The argument {word} of a procedure is not supported.")
-        elif after is not None and after.text == "(":
-            if word.lower() not in _CALLABLE:
-                raise SqlError("Arguments of a procedure are literals, array(…) and map(…).")
-        elif word.replace("_", "a").isalnum() and word.upper() not in _LITERALS:
-            raise SqlError("Arguments of a procedure are literals, array(…) and map(…).")
+        if name in _FORBIDDEN:
+            raise SqlError(f"The argument {name} of a procedure is not supported.")
+        given[name] = _sorted(argument) if name == "sort_order" else argument.text
+    table = _table(arguments.get("table"), names)
+    given["table"] = quote_string(quote_all((names.catalog, *table.namespace, table.name)))
+    return table, given
 
 
-def _table(tokens: list[Token], names: Names, edits: Edits) -> TableName:
-    """Return the table of a call, and write its name in full: `table => 'sales.orders'`, or the first argument."""
-    at = 0
-    for index, token in enumerate(tokens):
-        if token.text.lower() == "table" and index + 2 < len(tokens) and tokens[index + 1].text == "=>":
-            at = index + 2
-            break
-    if at >= len(tokens) or tokens[at].token_type != TokenType.STRING:
+def _sorted(argument: _Argument) -> str:
+    if argument.string is None:
+        raise SqlError("The argument sort_order of a procedure is a string, as in 'id DESC NULLS LAST, name'.")
+    return quote_string(sort_order_for_spark(argument.string))
+
+
+def _table(argument: _Argument | None, names: Names) -> TableName:
+    """Return the table of a call: `table => 'sales.orders'`, or the first argument."""
+    if argument is None or argument.string is None:
         raise SqlError("A procedure needs its table as a string, as in table => 'sales.orders'.")
-    token = tokens[at]
-    table = names.table(split_name(token.text))
-    edits.replace(token.start, token.end, quote_string(quote_all((names.catalog, *table.namespace, table.name))))
-    return table
+    return names.table(split_name(argument.string))
 
 
 def split_name(text: str) -> list[str]:

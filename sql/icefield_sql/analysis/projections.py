@@ -33,8 +33,9 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
 
     Those of subqueries inside expressions are left out: their names are not visible.
     """
+    known: dict[int, bool] = {}
     for select in tree.find_all(exp.Select):
-        if _is_in_expression(select):
+        if _is_in_expression(select, known):
             continue
         for node in select.expressions:
             if (
@@ -42,6 +43,28 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
                 and not node.is_star
             ):
                 yield select, node
+
+
+def output_names(tree: exp.Expr) -> list[str | None]:
+    """Return what a query calls its columns, in order; None for what stands for any number of them, such as `*`."""
+    while isinstance(tree, exp.SetOperation | exp.Subquery | exp.Paren):
+        tree = tree.this
+    if isinstance(tree, exp.Values):
+        first = tree.expressions[0]
+        width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+        return [f"col{index + 1}" for index in range(width)]
+    if not isinstance(tree, exp.Select):
+        return [None]
+    return [name for node in tree.expressions for name in _output_names(node)]
+
+
+def _output_names(node: exp.Expr) -> list[str | None]:
+    if isinstance(node, exp.Aliases):
+        return [alias.name for alias in node.expressions]
+    is_star = node.is_star or (isinstance(node, exp.Dot) and isinstance(node.expression, exp.Star))
+    if is_star or isinstance(node, exp.PropertyEQ) or is_generator(node):
+        return [None]
+    return [node.alias if isinstance(node, exp.Alias) else implicit_name(node)]
 
 
 def is_generator(node: exp.Expr) -> bool:
@@ -69,10 +92,22 @@ def only_source(select: exp.Select) -> str | None:
     return from_.this.alias_or_name or None
 
 
-def _is_in_expression(select: exp.Expr) -> bool:
-    node: exp.Expr = select
-    while isinstance(node.parent, exp.Subquery | exp.SetOperation | exp.Paren):
+def _is_in_expression(select: exp.Expr, known: dict[int, bool]) -> bool:
+    """Return whether a query is part of an expression; `known` has the answers for nodes, by their ids.
+
+    Without it, a UNION of thousands would be climbed from each of its queries.
+    """
+    path, node = [], select
+    while id(node) not in known and isinstance(node.parent, exp.Subquery | exp.SetOperation | exp.Paren):
+        path.append(id(node))
         node = node.parent
+    if id(node) not in known:
+        known[id(node)] = _stands_in_expression(node)
+    known.update(dict.fromkeys(path, known[id(node)]))
+    return known[id(node)]
+
+
+def _stands_in_expression(node: exp.Expr) -> bool:
     if isinstance(node.parent, exp.From | exp.Join | exp.Lateral) or node.parent is None:
         return False
     if isinstance(node.parent, exp.CTE | exp.Merge | exp.Insert | exp.Create | exp.Table):
@@ -82,15 +117,22 @@ def _is_in_expression(select: exp.Expr) -> bool:
 
 def _name(node: exp.Expr) -> tuple[str | None, int]:
     """Return a name and how strongly it holds: 2 for names, 1 for a CASE or a type, 0 for none."""
+    cast: exp.Cast | None = None
+    while isinstance(node, (*_TRANSPARENT, exp.Cast)):
+        if cast is None and isinstance(node, exp.Cast):
+            cast = node
+        node = node.this
+    name, strength = _own_name(node)
+    if cast is None or strength > 1:
+        return name, strength
+    return cast.to.sql("spark").split("(")[0].split("<")[0].lower(), 1
+
+
+def _own_name(node: exp.Expr) -> tuple[str | None, int]:
     if isinstance(node, exp.Column | exp.Dot):
         return (node.name or None, 2) if not isinstance(node, exp.Dot) else (node.expression.name, 2)
     if isinstance(node, exp.Anonymous):
         return ("col" if is_generator(node) else node.name.lower()), 2
-    if isinstance(node, _TRANSPARENT):
-        return _name(node.this)
-    if isinstance(node, exp.Cast):
-        name, strength = _name(node.this)
-        return (name, strength) if strength > 1 else (node.to.sql("spark").split("(")[0].split("<")[0].lower(), 1)
     if isinstance(node, exp.Case):
         default = node.args.get("default")
         name, strength = _name(default) if default is not None else (None, 0)

@@ -10,13 +10,15 @@ from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.names import Names, TableName
 
 from .model import CatalogReader, Table, View
-from .parse import parse
 from .scoping import TableRef
 from .statement import Statement
+from .views import read_view
 
 MAX_VIEW_DEPTH = 20
 MAX_NAMES = 500
 _CONCURRENT = 16
+_LONG_TEXT = 8 * 1024
+"""A longer view is parsed in a thread: it would delay every other request."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Resolved:
     Args:
         statement: the statement.
         objects: the tables and views by name; what the catalog does not have is absent.
-        views: the parsed text of each view that is read; absent when it cannot be parsed here (Spark may).
+        views: the parsed text of each view that is read.
+        refused: the views that cannot be read, with a sentence that says why.
         namespaces: the databases or schemas that a SHOW asks for.
         relations: (name, whether it is a view) of the tables and views that a SHOW asks for.
     """
@@ -34,6 +37,7 @@ class Resolved:
     statement: Statement
     objects: Mapping[TableName, Table | View]
     views: Mapping[TableName, Statement] = field(default_factory=dict)
+    refused: Mapping[TableName, str] = field(default_factory=dict)
     namespaces: tuple[tuple[str, ...], ...] = ()
     relations: tuple[tuple[str, bool], ...] = ()
 
@@ -48,7 +52,7 @@ async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
     loader = _Loader(reader)
     await loader.load(_wanted(subject), subject.names)
     namespaces, relations = await _listed(statement, reader)
-    return Resolved(statement, loader.objects, loader.views, namespaces, relations)
+    return Resolved(statement, loader.objects, loader.views, loader.refused, namespaces, relations)
 
 
 async def _listed(
@@ -74,6 +78,7 @@ class _Loader:
         self.reader = reader
         self.objects: dict[TableName, Table | View] = {}
         self.views: dict[TableName, Statement] = {}
+        self.refused: dict[TableName, str] = {}
         self._asked: set[TableName] = set()
         self._slots = asyncio.Semaphore(_CONCURRENT)
 
@@ -88,28 +93,27 @@ class _Loader:
             if found is None:
                 continue
             self.objects[name] = found
-            if isinstance(found, View) and (statement := _parse_view(found, names)):
-                self.views[name] = statement
-                inner |= _wanted(statement)
+            if isinstance(found, View):
+                inner |= await self._read(name, found, names)
         if inner and depth < MAX_VIEW_DEPTH:
             await self.load(inner, names, depth + 1)
+
+    async def _read(self, name: TableName, view: View, names: Names) -> set[TableName]:
+        """Parse a view, and return what it names."""
+        try:
+            if len(view.sql) > _LONG_TEXT:
+                statement = await asyncio.to_thread(read_view, view, names)
+            else:
+                statement = read_view(view, names)
+        except SqlError as error:
+            self.refused[name] = error.sentence
+            return set()
+        self.views[name] = statement
+        return _wanted(statement)
 
     async def _one(self, name: TableName) -> Table | View | None:
         async with self._slots:
             return await self.reader.load(name)
-
-
-def _parse_view(view: View, names: Names) -> Statement | None:
-    """Return the parsed text of a view, or None when it is not our SQL, or is not allowed."""
-    if view.dialect.lower() not in ("spark", "icefield"):
-        return None
-    aliases = names.aliases | {view.default_catalog} if view.default_catalog else names.aliases
-    inside = Names(names.catalog, aliases, tuple(view.default_namespace) or None)
-    try:
-        statement = parse(view.sql, inside)
-    except SqlError:
-        return None
-    return statement if statement.command == "SELECT" else None
 
 
 def is_metadata(ref: TableRef, resolved: Resolved) -> bool:

@@ -67,6 +67,16 @@ class _Scope:
     labels: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class _Visit:
+    """A node to be visited, with the common table expressions in sight and the SELECT around it."""
+
+    node: exp.Expr
+    ctes: frozenset[str]
+    scope: _Scope | None
+    is_with_done: bool = False
+
+
 def find(tree: exp.Expr, names: Names) -> Found:
     """Return the tables of the catalog that a statement names.
 
@@ -74,7 +84,7 @@ def find(tree: exp.Expr, names: Names) -> Found:
         SqlError: a name can mean no table of this workspace.
     """
     walker = _Walker(names)
-    walker.visit(tree, frozenset(), None)
+    walker.visit(tree)
     return walker.found
 
 
@@ -92,26 +102,28 @@ class _Walker:
         self.names = names
         self.found = Found()
 
-    def visit(self, node: exp.Expr, ctes: frozenset[str], scope: _Scope | None) -> None:
-        if with_ := node.args.get("with_"):
-            ctes = self._visit_with(with_, ctes, scope)
+    def visit(self, tree: exp.Expr) -> None:
+        """Visit a whole tree without recursion: a chain of thousands of operators is as deep as it is long."""
+        pending = [_Visit(tree, frozenset(), None)]
+        while pending:
+            visit = pending.pop()
+            with_ = visit.node.args.get("with_")
+            if with_ and not visit.is_with_done:
+                ctes, bodies = _with_visits(with_, visit)
+                pending += [_Visit(visit.node, ctes, visit.scope, is_with_done=True), *reversed(bodies)]
+                continue
+            pending += reversed(self._visit(visit, with_))
+
+    def _visit(self, visit: _Visit, with_: exp.Expr | None) -> list[_Visit]:
+        """Note what one node names, and return the visits of what is in it."""
+        node, ctes, scope = visit.node, visit.ctes, visit.scope
         if isinstance(node, _SCOPES):
             scope = self._scope_of(node, ctes, scope)
         if isinstance(node, exp.Column | exp.Dot) and scope is not None:
             self._column(node, scope)
             if isinstance(node, exp.Dot) and _identifiers(node):
-                return
-        for child in _children(node):
-            if child is not with_:
-                self.visit(child, ctes, scope)
-
-    def _visit_with(self, with_: exp.With, ctes: frozenset[str], scope: _Scope | None) -> frozenset[str]:
-        for cte in with_.expressions:
-            name = cte.alias.lower()
-            inside = ctes | {name} if with_.args.get("recursive") else ctes
-            self.visit(cte.this, inside, scope)
-            ctes = ctes | {name}
-        return ctes
+                return []
+        return [_Visit(child, ctes, scope) for child in _children(node) if child is not with_]
 
     def _scope_of(self, node: exp.Expr, ctes: frozenset[str], parent: _Scope | None) -> _Scope:
         scope = _Scope(parent)
@@ -163,6 +175,16 @@ class _Walker:
                 if str(meant).lower() == str(ref.name).lower():
                     return length
         return 0
+
+
+def _with_visits(with_: exp.With, visit: _Visit) -> tuple[frozenset[str], list[_Visit]]:
+    """Return the common table expressions in sight after a WITH, and the visits of their queries."""
+    ctes, bodies = visit.ctes, []
+    for cte in with_.expressions:
+        name = cte.alias.lower()
+        bodies.append(_Visit(cte.this, ctes | {name} if with_.args.get("recursive") else ctes, visit.scope))
+        ctes = ctes | {name}
+    return ctes, bodies
 
 
 def _fits(parts: list[str], names: Names) -> bool:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 from sqlglot import exp
 
-from icefield_sql.lang.errors import UnresolvedName
+from icefield_sql.lang.errors import SqlError, UnresolvedName
 from icefield_sql.lang.names import TableName
 
 from .model import Table
+
+_BEYOND = "TIMESTAMP AS OF takes a time in the years 1 to 9999, as a timestamp or in seconds since 1970."
 
 
 class NotConstant(Exception):  # noqa: N818
@@ -21,12 +23,13 @@ def snapshot_of(version: exp.Version, table: Table, name: TableName) -> int | No
 
     Raises:
         UnresolvedName: the table has no such snapshot.
+        SqlError: the clause has a time beyond the years 1 to 9999.
         NotConstant: the clause is not a literal.
     """
     value = version.expression
     if version.name.upper() == "VERSION":
         return _by_version(value, table, name)
-    return _by_time(_milliseconds(value), table, name)
+    return _by_time(_moment(value), table, name)
 
 
 def _by_version(value: exp.Expr, table: Table, name: TableName) -> int | None:
@@ -36,30 +39,35 @@ def _by_version(value: exp.Expr, table: Table, name: TableName) -> int | None:
         return table.refs[value.name]
     if value.is_string and value.name == "main" and table.snapshot_id is not None:
         return table.snapshot_id
-    if value.name.isdigit() and any(snapshot.id == int(value.name) for snapshot in table.snapshots):
-        return int(value.name)
+    if (found := next((each.id for each in table.snapshots if str(each.id) == value.name), None)) is not None:
+        return found
     raise UnresolvedName("SNAPSHOT_NOT_FOUND", f"The table {name} has no snapshot, branch or tag {value.name}.")
 
 
-def _by_time(milliseconds: int, table: Table, name: TableName) -> int:
+def _by_time(moment: datetime, table: Table, name: TableName) -> int:
+    milliseconds = int(moment.timestamp() * 1000)
     history = table.history or tuple((snapshot.timestamp_ms, snapshot.id) for snapshot in table.snapshots)
     before = [(at, snapshot) for at, snapshot in history if at <= milliseconds]
     if not before:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(sep=" ")
-        raise UnresolvedName("SNAPSHOT_NOT_FOUND", f"The table {name} has no snapshot as old as {moment}.")
+        shown = moment.isoformat(sep=" ")
+        raise UnresolvedName("SNAPSHOT_NOT_FOUND", f"The table {name} has no snapshot as old as {shown}.")
     return max(before, key=lambda entry: entry[0])[1]
 
 
-def _milliseconds(value: exp.Expr) -> int:
+def _moment(value: exp.Expr) -> datetime:
     """Return the moment of a literal: epoch seconds, or a timestamp, in UTC when it names no zone."""
     if isinstance(value, exp.Cast):
         value = value.this
     if not isinstance(value, exp.Literal):
         raise NotConstant
-    if not value.is_string:
-        return int(float(value.name) * 1000)
     try:
+        if not value.is_string:
+            return datetime.fromtimestamp(float(value.name), UTC)
         moment = datetime.fromisoformat(value.name.strip())
-    except ValueError:
-        raise NotConstant from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError as error:
+        raise SqlError(_BEYOND) from error
+    except ValueError as error:
+        if value.is_string:
+            raise NotConstant from None
+        raise SqlError(_BEYOND) from error

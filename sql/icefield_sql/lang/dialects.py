@@ -16,8 +16,25 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.spark import Spark
 from sqlglot.tokenizer_core import Token, TokenType
 
+from . import planning_time
+
 TAIL = "tail"
 """Key of a projection's meta: the position of its last character in the statement's text."""
+
+_TOKENS_BETWEEN_CHECKS = 256
+
+
+class _Timed:
+    """A parser that ends with planning_time.OutOfTimeError when it takes too long."""
+
+    _steps = 0
+
+    def _advance(self, times: int = 1) -> None:
+        self._steps += 1
+        if self._steps % _TOKENS_BETWEEN_CHECKS == 0:
+            planning_time.check()
+        super()._advance(times)  # type: ignore[misc]
+
 
 _SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "POSITION", "OVERLAY")
 
@@ -40,7 +57,7 @@ class Icefield(Spark):
             },
         }
 
-    class Parser(Spark.Parser):  # type: ignore[misc,valid-type]
+    class Parser(_Timed, Spark.Parser):  # type: ignore[misc,valid-type]
         """Spark's grammar, without what sqlglot knows of functions."""
 
         STRICT_CAST = True
@@ -74,7 +91,7 @@ _DUCKDB_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION"
 class OwnDuckDB(DuckDB):
     """DuckDB's dialect, in which calls of functions keep their names."""
 
-    class Parser(DuckDB.Parser):  # type: ignore[misc,valid-type]
+    class Parser(_Timed, DuckDB.Parser):  # type: ignore[misc,valid-type]
         """DuckDB's grammar, without what sqlglot knows of functions."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}

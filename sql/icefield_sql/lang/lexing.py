@@ -24,6 +24,7 @@ MAX_DEPTH = 100
 
 _OPEN = (TokenType.L_PAREN, TokenType.L_BRACKET)
 _CLOSE = (TokenType.R_PAREN, TokenType.R_BRACKET)
+_SPACE = " \t\r\n"
 _GLUED = (TokenType.DOT,)
 
 
@@ -124,6 +125,18 @@ def spelled(token: Token, text: str) -> str:
     if token.token_type in (TokenType.STRING, TokenType.RAW_STRING):
         return quote_string(token.text)
     return text[token.start : token.end + 1]
+
+
+def is_as_spelled(source: SourceText) -> bool:
+    """Return whether a text is just what Spark would be given for it, but for spaces: its quotes, and no comments."""
+    text, position = source.text, 0
+    for token in source.tokens:
+        if token.start < position:
+            continue  # of the same characters as the one before: `2L` is three tokens
+        if text[position : token.start].strip(_SPACE) or text[token.start : token.end + 1] != spelled(token, text):
+            return False
+        position = token.end + 1
+    return not text[position:].strip(_SPACE)
 
 
 def replace_spans(text: str, edits: Edits) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from .errors import SqlError
-from .quoting import quote_standard
+from .quoting import quote, quote_standard
 
 MAX_PRECISION = 38
 _MIN_SCALE = 6
@@ -93,6 +94,8 @@ def type_of(node: exp.DataType) -> Type:
     """
     kind, inner = node.this, node.expressions
     if kind is exp.DType.DECIMAL:
+        if not all(re.fullmatch(r"[0-9]{1,9}", parameter.name) for parameter in inner):
+            raise SqlError(f"The type {node.sql('spark').lower()[:100]} is not known.")
         numbers = [int(parameter.name) for parameter in inner]
         return decimal(numbers[0] if numbers else 10, numbers[1] if len(numbers) > 1 else 0)
     if kind is exp.DType.ARRAY and len(inner) == 1:
@@ -124,6 +127,14 @@ def duckdb_name(kind: Type) -> str:
         fields = zip(kind.names, kind.inner, strict=True)
         return f"STRUCT({', '.join(f'{quote_standard(name)} {duckdb_name(item)}' for name, item in fields)})"
     return _DUCKDB[kind.kind]
+
+
+def spark_name(kind: Type) -> str:
+    """Return a type in Spark SQL, which reads it back whatever its fields are called."""
+    if kind.kind == "struct":
+        fields = zip(kind.names, kind.inner, strict=True)
+        return f"struct<{','.join(f'{quote(name)}:{spark_name(item)}' for name, item in fields)}>"
+    return f"{kind.kind}<{','.join(map(spark_name, kind.inner))}>" if kind.inner else str(kind)
 
 
 def as_decimal(kind: Type) -> Type:

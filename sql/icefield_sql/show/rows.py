@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from icefield_sql.analysis.model import Column, Table, View
 from icefield_sql.analysis.resolve import Resolved
 from icefield_sql.analysis.statement import Show
-from icefield_sql.lang.errors import SqlError, UnresolvedName
+from icefield_sql.lang.errors import UnresolvedName
 from icefield_sql.lang.names import DEFAULT_SCHEMA, TableName
 from icefield_sql.lang.quoting import quote, quote_standard, quote_standard_string, quote_string
+
+from .patterns import matcher
 
 Row = tuple[str | bool | None, ...]
 _HIDDEN_PROPERTIES = ("created-at",)
@@ -41,7 +43,7 @@ def values(columns: Sequence[str], rows: Iterable[Row]) -> str:
 
 
 def _answer(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
-    matches = _matcher(show.pattern)
+    matches = matcher(show.pattern)
     if show.what == "databases":
         found = [_namespace(namespace) for namespace in resolved.namespaces]
         return ["namespace"], [(name,) for name in found if matches(name)]
@@ -62,7 +64,7 @@ def _answer(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
 
 def _relations(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
     assert show.namespace is not None  # noqa: S101 - what names a table has been answered
-    matches = _matcher(show.pattern)
+    matches = matcher(show.pattern)
     shown = _namespace(show.namespace)
     column = "viewName" if show.what == "views" else "tableName"
     wanted = [name for name, is_view in sorted(resolved.relations) if is_view or show.what == "tables"]
@@ -163,26 +165,6 @@ def _column(column: Column) -> str:
     if column.comment:
         parts.append(f"COMMENT {quote_string(column.comment)}")
     return " ".join(parts)
-
-
-class _Pattern:
-    """LIKE of SHOW: `*` for any characters, `|` between alternatives, without case (Spark, "SHOW TABLES")."""
-
-    def __init__(self, pattern: str | None) -> None:
-        alternatives = (pattern or "*").split("|")
-        parts = [
-            ".*".join(re.escape(piece) for piece in one.strip().replace("%", "*").split("*")) for one in alternatives
-        ]
-        self._compiled = re.compile("|".join(f"(?:{part})" for part in parts), re.IGNORECASE)
-
-    def __call__(self, name: str) -> bool:
-        return self._compiled.fullmatch(name) is not None
-
-
-def _matcher(pattern: str | None) -> _Pattern:
-    if pattern is not None and len(pattern) > 1000:
-        raise SqlError("The pattern of SHOW is longer than 1000 characters.")
-    return _Pattern(pattern)
 
 
 def _literal(value: str | bool | None) -> str:

@@ -356,3 +356,6 @@ async def test_spark_of_a_warehouse_changes_and_saves(
     assert len(names) == 1
     table = outside.load_table(names.pop())
     assert (table.name()[0], table.scan().to_arrow().to_pylist()) == ("default", [{"n": 22}])
+    once = (await client.post("/warehouse/query", json={**body, "query": "SELECT uuid() AS u"})).json()
+    stored = outside.load_table(once["saved_table_name"]).scan().to_arrow().to_pylist()
+    assert [[row["u"]] for row in stored] == once["results"]["rows"]

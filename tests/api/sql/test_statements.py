@@ -288,9 +288,42 @@ async def test_a_repeated_request_runs_nothing_again(client: httpx.AsyncClient, 
     first, second = [await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert first.json()["statement_id"] == second.json()["statement_id"]
     assert (first.json()["rows"], second.json()["rows"], second.json()["truncated"]) == ([[1]], [[1]], False)
-    other = {**body, "query": "SELECT 2 AS a"}
-    assert (await client.post("/sql/execute", json=other, headers={"Idempotency-Key": "k"})).status_code == 409
+    others = (
+        {"query": "SELECT 2 AS a"},
+        {"row_limit": 1},
+        {"schema": "sales"},
+        {"engine": "duckdb"},
+        {"dialect": "duckdb"},
+    )
+    for other in others:
+        answer = await client.post("/sql/execute", json=body | other, headers={"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.json()["error"]) == (
+            409,
+            "The idempotency key was used for another statement.",
+        ), other
+    later = await client.post("/sql/execute", json=body | {"wait_timeout": 1}, headers={"Idempotency-Key": "k"})
+    assert later.json()["statement_id"] == first.json()["statement_id"]
     assert len((await client.get("/sql/statements")).json()["data"]) == 1
+
+
+@pytest.mark.parametrize("rows", [3000, 30_000])
+async def test_a_repeated_request_has_the_same_rows(
+    client: httpx.AsyncClient, gateway: RunningGateway, rows: int
+) -> None:
+    """Though its result is an object of the store, and longer than an answer."""
+    body = {"query": f"SELECT id, repeat('x', 300) AS t FROM range({rows})", "warehouse_id": "main", "wait_timeout": 50}
+    first, second = [await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert first.json() == second.json()
+    assert len(first.json()["rows"]) > 1000
+    assert first.json()["truncated"] == (rows > 10_000)
+
+
+async def test_parameters_are_part_of_a_request(client: httpx.AsyncClient, gateway: RunningGateway) -> None:
+    body = {"query": "SELECT ? AS a", "warehouse_id": "main", "params": [1]}
+    key = {"Idempotency-Key": "k"}
+    first = await client.post("/sql/execute", json=body, headers=key)
+    assert (await client.post("/sql/execute", json=body, headers=key)).json()["rows"] == first.json()["rows"] == [[1]]
+    assert (await client.post("/sql/execute", json=body | {"params": [2]}, headers=key)).status_code == 409
 
 
 async def test_thirty_two_at_once(client: httpx.AsyncClient, gateway: RunningGateway, orders: pa.Table) -> None:

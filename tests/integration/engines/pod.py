@@ -44,14 +44,21 @@ class Program:
 
     @property
     def rss_bytes(self) -> int:
-        """The memory it has now."""
+        """The memory that it and the processes that it started have now."""
         assert self.process
-        return int(psutil.Process(self.process.pid).memory_info().rss)
+        process = psutil.Process(self.process.pid)
+        return sum(int(each.memory_info().rss) for each in (process, *process.children(recursive=True)))
 
     def start(self) -> None:
         """Start it, with a niceness that leaves the machine to others."""
         argv = ["nice", "-n", "5", sys.executable, "-m", self.module]
         self.process = processes.spawn(self.module, argv, log=self.folder / "log", env=self.environment)
+
+    def children(self, module: str) -> list[psutil.Process]:
+        """Return the processes that it started with a module."""
+        assert self.process
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        return [each for each in started if module in each.cmdline()]
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

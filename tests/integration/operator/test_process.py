@@ -21,6 +21,7 @@ from icefield_operator.cluster import Cluster
 from tests.controlplane import ControlPlane, running_control_plane
 from tests.eventually import eventually
 from tests.object_store import REGION, RunningObjectStore
+from tests.prometheus import may_read_metrics
 
 from .conftest import Place
 
@@ -62,9 +63,19 @@ def control_plane() -> Iterator[ControlPlane]:
         yield plane
 
 
+@pytest.fixture(scope="module")
+def metrics_reader(control_plane: ControlPlane) -> dict[str, str]:
+    """The headers of requests that may read metrics."""
+    return may_read_metrics(control_plane)
+
+
 @pytest.fixture
 async def start(
-    control_plane: ControlPlane, object_store: RunningObjectStore, private_key: Path, place: Place
+    control_plane: ControlPlane,
+    object_store: RunningObjectStore,
+    private_key: Path,
+    place: Place,
+    metrics_reader: dict[str, str],
 ) -> AsyncIterator[Start]:
     """A starter of operators: `await start("a")` returns one that is ready."""
     env = {
@@ -93,7 +104,8 @@ async def start(
         own = {"ICEFIELD_HEALTH_PORT": str(port), "ICEFIELD_POD_NAME": name}
         child = await asyncio.create_subprocess_exec(sys.executable, "-m", "icefield_operator", env=env | own)
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            url = f"http://127.0.0.1:{port}"
+            async with httpx.AsyncClient(base_url=url, headers=metrics_reader, trust_env=False) as client:
                 process = Process(child, client, name)
                 await eventually(process.is_ready, 120)
                 yield process
@@ -125,6 +137,8 @@ async def test_it_answers_probes_works_and_ends_when_asked(start: Start, place: 
     assert re.search(r'^icefield_operator_watch_age_seconds\{kind="Pod"\} ', metrics, re.M)
     assert "icefield_run_start_seconds_count" in metrics
     assert "icefield_operator_queue_depth" in metrics
+    for headers, status in (({"Authorization": ""}, 401), ({"Authorization": "Bearer invented"}, 401)):
+        assert (await process.client.get("/metrics", headers=headers)).status_code == status
 
     process.child.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.child.wait(), 10) == 0

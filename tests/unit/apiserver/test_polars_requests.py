@@ -49,7 +49,7 @@ def test_tables(table: Any, expected: tuple[str, str]) -> None:
 
 def test_defaults_and_what_says_nothing() -> None:
     blank = {"catalog": "", "destination": " ", "script": "", "params": None, "vcpus": None, "saveMode": None}
-    assert workload({**QUERY, **blank, "no_such_field": 1}) == workload(QUERY)
+    assert workload({**QUERY, **blank}) == workload(QUERY)
     made = workload(QUERY)
     assert (made.mode, made.vcpus, made.save_mode, made.distributed) == (None, 2, "overwrite", False)
 

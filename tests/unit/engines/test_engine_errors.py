@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from icefield_engines.warehouse.duck.engine import describe_error as duckdb_problem
+from icefield_engines.warehouse.duck.execution import describe_error as duckdb_problem
 from icefield_engines.warehouse.errors import Scrubber
 from icefield_engines.warehouse.spark.errors import describe_error as spark_problem
 from icefield_engines.warehouse.spark.errors import is_lost

@@ -16,13 +16,16 @@ def _role(name: str) -> list[Manifest]:
 
 
 def _account(name: str) -> list[Manifest]:
-    """Return the rules of every role that a service account is bound to everywhere."""
-    bound = [
+    """Return the rules of every role of ours that a service account is bound to everywhere."""
+    return [rule for role in _bound(name) if not role.startswith("system:") for rule in _role(role)]
+
+
+def _bound(account: str) -> list[str]:
+    return [
         binding["roleRef"]["name"]
         for binding in of_kind("production", "ClusterRoleBinding")
-        if name in {subject["name"] for subject in binding["subjects"] if subject["kind"] == "ServiceAccount"}
+        if account in {subject["name"] for subject in binding["subjects"] if subject["kind"] == "ServiceAccount"}
     ]
-    return [rule for role in bound for rule in _role(role)]
 
 
 def _ours(rules: list[Manifest]) -> dict[str, set[str]]:
@@ -50,7 +53,7 @@ def _rules() -> Iterator[Manifest]:
 
 def test_nothing_is_granted_by_wildcard() -> None:
     for rule in _rules():
-        assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
+        assert "*" not in [name for named in rule.values() for name in named]
 
 
 def test_workspace_roles_cover_every_namespaced_kind_and_no_status() -> None:
@@ -71,8 +74,12 @@ def test_the_api_server_writes_only_by_impersonation_but_wakes_warehouses() -> N
     assert [kind for kind, verbs in granted.items() if verbs & WRITES] == ["warehouses"]
 
 
-def test_the_api_server_reads_six_secrets_by_name() -> None:
-    (rule,) = (rule for rule in _account("icefield-apiserver") if "secrets" in rule["resources"])
+def test_the_api_server_reads_nothing_but_our_kinds_everywhere() -> None:
+    assert {group for rule in _account("icefield-apiserver") for group in rule["apiGroups"]} == {names.GROUP}
+
+
+def test_the_api_server_reads_six_secrets_of_a_workspace_by_name() -> None:
+    (rule,) = (rule for rule in _role(names.API_SERVER_WORKSPACE_ROLE) if "secrets" in rule["resources"])
     assert rule["verbs"] == ["get"]
     assert set(rule["resourceNames"]) == {
         names.CATALOG_SECRET,
@@ -89,6 +96,11 @@ def test_of_all_secrets_roles_open_the_variables_of_tasks_only() -> None:
         rules = [rule for rule in _role(f"icefield-{role}") if "secrets" in rule["resources"]]
         allowed = [(rule["resourceNames"], rule["verbs"]) for rule in rules]
         assert allowed == ([([names.ENVIRONMENT_SECRET], verbs)] if verbs else [])
+
+
+def test_of_kubernetes_own_roles_ours_have_the_one_that_asks_who_holds_a_token() -> None:
+    for account in ("icefield-apiserver", "icefield-operator", "icefield-log-agent"):
+        assert [role for role in _bound(account) if role.startswith("system:")] == ["system:auth-delegator"]
 
 
 def test_the_impersonator_role_leaves_its_rules_to_the_operator() -> None:

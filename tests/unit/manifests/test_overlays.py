@@ -9,6 +9,7 @@ from tests.unit.manifests.rendering import OVERLAYS, REPOSITORY, Manifest, conta
 from tests.unit.manifests.rendering import render as rendered
 
 from icefield_crds import labels
+from icefield_kube.settings import SECRETS_DIRECTORY
 from icefield_operator.settings import Settings
 
 OURS = re.compile(r"^(localhost|registry\.example\.com)/icefield/(?P<name>[a-z-]+):[\w.-]+$")
@@ -46,6 +47,49 @@ def test_standalone_pulls_nothing() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_no_secret_is_part_of_an_overlay(overlay: str) -> None:
     assert of_kind(overlay, "Secret") == []
+
+
+NOT_SECRET = {
+    *("provider", "endpoint", "externalEndpoint", "region", "bucket", "uri", "managementUri"),
+    *("host", "port", "database", "username"),
+}
+WITHOUT_FILES = {
+    "versitygw": {"accessKeyId", "secretAccessKey"},
+    "lakekeeper/catalog": {"databaseUrl", "encryptionKey"},
+}
+"""Images of programs that read variables only."""
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_is_secret_is_mounted_and_no_variable(overlay: str) -> None:
+    for _, pod in pod_specs(overlay):
+        for container in containers(pod):
+            assert "secretRef" not in json.dumps(container.get("envFrom", []))
+            references = [variable.get("valueFrom", {}).get("secretKeyRef") for variable in container.get("env", [])]
+            taken = {reference["key"] for reference in references if reference}
+            allowed = [keys for image, keys in WITHOUT_FILES.items() if image in container["image"]]
+            assert taken <= NOT_SECRET.union(*allowed), container["name"]
+
+
+def test_what_is_mounted_is_what_the_settings_read() -> None:
+    of_apiserver = {"DATABASE_URL", "SESSION_KEY", "ADMIN_EMAIL", "ADMIN_PASSWORD"}
+    of_store = {"OBJECT_STORE_ACCESS_KEY_ID", "OBJECT_STORE_SECRET_ACCESS_KEY"}
+    expected = {
+        "icefield-apiserver": of_apiserver | of_store,
+        "icefield-operator": {"CATALOG_ADMIN_TOKEN"} | of_store,
+        "icefield-log-agent": of_store,
+    }
+    for name, pod in pod_specs("production"):
+        if name not in expected:
+            continue
+        (volume,) = (volume for volume in pod["volumes"] if volume["name"] == "secrets")
+        sources = [source["secret"] for source in volume["projected"]["sources"]]
+        assert {item["path"] for source in sources for item in source["items"]} == {
+            f"ICEFIELD_{each}" for each in expected[name]
+        }
+        mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+        assert mounts["secrets"] == SECRETS_DIRECTORY
+        assert len(sources) == len({source["name"] for source in sources})
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -132,6 +176,12 @@ def test_engines_reach_the_catalog_and_tasks_do_not(overlay: str) -> None:
     (component,) = engines["podSelector"]["matchExpressions"]
     assert component["key"] == labels.COMPONENT
     assert set(component["values"]) == {labels.WAREHOUSE_COMPONENT, labels.EXECUTOR_COMPONENT}
+    of_users = (
+        labels.of_task_pod("x", "u", "r", "t", 0),
+        labels.of_application_executor("x", "r"),
+        labels.of_warm_sandbox("x"),
+    )
+    assert not {each[labels.COMPONENT] for each in of_users} & set(component["values"])
     assert engines["namespaceSelector"]["matchLabels"].items() <= labels.of_workspace_child("x").items()
 
 
@@ -155,7 +205,7 @@ def test_log_agents_read_the_logs_of_their_node_and_the_operator_knows_them(over
     assert container["image"] == operator["image"]
     store = {each["name"] for each in operator["env"] if each["name"].startswith("ICEFIELD_OBJECT_STORE_")}
     assert store < {each["name"] for each in container["env"]}
-    logs, _ = container["volumeMounts"]
+    logs = _named_mount(container, "pod-logs")
     assert logs["readOnly"]
     volume = _named(of_kind(overlay, "PersistentVolume"), "icefield-pod-logs")
     claim = _named(of_kind(overlay, "PersistentVolumeClaim"), "icefield-pod-logs")
@@ -163,6 +213,11 @@ def test_log_agents_read_the_logs_of_their_node_and_the_operator_knows_them(over
     assert volume["spec"]["accessModes"] == claim["spec"]["accessModes"] == ["ReadOnlyMany"]
     role = _named(of_kind(overlay, "ClusterRole"), "icefield-log-agent")
     assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+
+
+def _named_mount(container: Manifest, name: str) -> Manifest:
+    (found,) = (mount for mount in container["volumeMounts"] if mount["name"] == name)
+    return found
 
 
 def _named(manifests: list[Manifest], name: str) -> Manifest:

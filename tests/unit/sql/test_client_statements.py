@@ -66,6 +66,21 @@ async def test_an_update_assigns_strings_likewise() -> None:
     assert "day = CAST('2024-05-05' AS date) , name = 'z'" in written
 
 
+async def test_types_of_the_catalog_are_written_in_our_words() -> None:
+    kinds = {"s": "struct<a b:int>", "t": "struct<`x> ) --`:array<int>>", "odd": "int) , reflect('a', 'b'", "d": "date"}
+    odd = Table("t", 1, columns=tuple(Column(name, kind) for name, kind in kinds.items()))
+    catalog = MemoryCatalog(
+        {"demo.odd": odd, "demo.fine": Table("t", 1, columns=(odd.columns[1], Column("d", "date")))}
+    )
+
+    async def written(name: str) -> str:
+        statement = sql.parse(f"INSERT INTO demo.{name} (d) VALUES ('2024-01-01')", NAMES)
+        return sql.compile(await sql.resolve(statement, catalog)).sql
+
+    assert "reflect" not in await written("odd")
+    assert "CAST(NULL AS struct<`x> ) --`:array<int>>)" in await written("fine")
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [

@@ -135,8 +135,13 @@ def view_schema(view: LoadedView) -> Mapping[str, Any]:
 
 
 def view_text(view: LoadedView) -> tuple[str, str]:
-    """Return a view's SQL text and its dialect; the Spark representation where the view has several."""
-    texts = [text for text in view_version(view).get("representations") or () if text.get("type") == "sql"]
+    """Return the SQL text of a view's current version and its dialect; see text_of_view."""
+    return text_of_view(view_version(view))
+
+
+def text_of_view(version: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the SQL text of a version of a view and its dialect; the Spark representation where it has several."""
+    texts = [text for text in version.get("representations") or () if text.get("type") == "sql"]
     texts.sort(key=lambda text: str(text.get("dialect", "")).lower() != "spark")
     return (str(texts[0]["sql"]), str(texts[0].get("dialect") or "spark").lower()) if texts else ("", "spark")
 

@@ -14,6 +14,7 @@ from pyiceberg.transforms import UnknownTransform, parse_transform
 from pyiceberg.types import NestedField
 
 from icefield_apiserver.core.errors import BadRequest
+from icefield_sql import property_problem
 
 from .metadata import ColumnInfo
 from .types import parse_type
@@ -45,8 +46,11 @@ def create_request(table: TableDefinition) -> dict[str, Any]:
     """Return a CreateTableRequest (Iceberg REST protocol).
 
     Raises:
-        BadRequest: a column type, a column name or a transform is invalid.
+        BadRequest: a column type, a column name or a transform is invalid, or a property cannot be set.
     """
+    for key, value in table.properties.items():
+        if problem := property_problem(key, value):
+            raise BadRequest(problem)
     schema = _schema(table.columns)
     comment = {"comment": table.description} if table.description else {}
     return {

@@ -15,7 +15,7 @@ from typing import Self
 import aiohttp
 from cachetools import LRUCache
 
-from icefield_apiserver.core.errors import ApiError, BadRequest, Conflict, NotFound, Unavailable
+from icefield_apiserver.core.errors import ApiError, BadRequest, Conflict, NotFound, TooLarge, Unavailable
 from icefield_apiserver.core.kube.secrets import ObjectStoreKeys, WorkspaceSecrets
 
 from .transfers import Bucket, BucketAccess, ObjectStoreError
@@ -191,7 +191,7 @@ class WorkspaceStores:
             max_bytes: maximum size.
 
         Raises:
-            BadRequest: it is larger.
+            TooLarge: it is larger.
             Conflict: a folder of this name exists, or the path has a file where it needs a folder.
         """
         bucket = await self._bucket(workspace)
@@ -269,7 +269,7 @@ async def _limited(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterato
     async for chunk in chunks:
         size += len(chunk)
         if size > max_bytes:
-            raise BadRequest(f"The file is longer than {max_bytes} bytes.")
+            raise TooLarge(f"The file is longer than {max_bytes} bytes.")
         yield chunk
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
+from icefield_apiserver.core.bodies import CREDENTIALS_BYTES
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity import models
 from icefield_apiserver.identity.dependencies import CurrentCaller, LoggedIn
 from icefield_apiserver.identity.login import Logins
@@ -26,7 +28,7 @@ from .schemas import (
 )
 from .service import AccountService
 
-router = APIRouter(prefix="/auth", tags=["Authentication"])
+router = Router(prefix="/auth", tags=["Authentication"])
 
 CurrentLogins = Annotated[Logins, Depends(provided(Logins))]
 CurrentAccounts = Annotated[AccountService, Depends(provided(AccountService))]
@@ -39,7 +41,11 @@ def _address(request: Request) -> str:
 Address = Annotated[str, Depends(_address)]
 
 
-@router.post("/login", summary="Exchange e-mail address and password for a short-lived token")
+@router.post(
+    "/login",
+    max_body_size=CREDENTIALS_BYTES,
+    summary="Exchange e-mail address and password for a short-lived token",
+)
 async def login(body: Login, logins: CurrentLogins, address: Address) -> AccessToken:
     """Five minutes with too many failures end in 429 with Retry-After."""
     return _issued(await logins.login(body.email, body.password, address), logins)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.identity.fields import Name, NewPassword
 from icefield_apiserver.identity.passwords import MAX_LENGTH
 from icefield_crds import Role
@@ -14,7 +15,7 @@ from icefield_crds import Role
 TEN_YEARS = 10 * 366 * 86400
 
 
-class Login(BaseModel):
+class Login(RequestBody):
     """Request body to log in."""
 
     email: Annotated[str, Field(max_length=253, description="E-mail address.", examples=["you@acme.eu"])]
@@ -29,7 +30,7 @@ class AccessToken(BaseModel):
     expires_in: Annotated[int, Field(description="Seconds until it expires.", examples=[3600])]
 
 
-class PasswordChange(BaseModel):
+class PasswordChange(RequestBody):
     """Request body to change one's own password."""
 
     current_password: Annotated[str, Field(max_length=MAX_LENGTH, description="The current password.")]
@@ -61,7 +62,7 @@ class Me(BaseModel):
     workspaces: Annotated[list[Membership], Field(description="The workspaces for which this token is valid.")]
 
 
-class NewApiKey(BaseModel):
+class NewApiKey(RequestBody):
     """Request body to create an API key."""
 
     name: Annotated[Name, Field(description="Purpose of the key.", examples=["ci"])]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from icefield_apiserver.core.catalog.sizes import PartitionFilter
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 
 from .schemas import (
@@ -27,7 +28,7 @@ from .service import CatalogService
 MAX_FILTERS = 32
 TABLE = "/{catalog}/namespaces/{namespace}/tables/{table}"
 
-router = APIRouter(prefix="/catalogs", tags=["Catalog"])
+router = Router(prefix="/catalogs", tags=["Catalog"])
 
 NamedCatalogs = Annotated[CatalogService, Depends(provided(CatalogService))]
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentOpenWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 
 from .schemas import DatabaseCreate, DatabaseRead, SchemaCreate, SchemaRead, database_read, schema_read
 from .service import DatabaseService
 
-router = APIRouter(prefix="/databases", tags=["Catalog"])
+router = Router(prefix="/databases", tags=["Catalog"])
 
 Databases = Annotated[DatabaseService, Depends(provided(DatabaseService))]
 

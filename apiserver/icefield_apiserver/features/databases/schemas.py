@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field
 
 from icefield_apiserver.core.catalog.names import NameField, schema_of
 from icefield_apiserver.core.execution import OptionalText
+from icefield_apiserver.core.schemas import RequestBody
 
 from .service import Database
 
 
-class DatabaseCreate(BaseModel):
+class DatabaseCreate(RequestBody):
     """Request body to create a database."""
 
     name: NameField = Field(
@@ -36,7 +37,7 @@ class DatabaseRead(BaseModel):
     created_at: datetime | None = Field(description="When it was created; null when unknown.")
 
 
-class SchemaCreate(BaseModel):
+class SchemaCreate(RequestBody):
     """Request body to create a schema."""
 
     name: NameField = Field(description="Name of the schema; `default` is the database itself.")

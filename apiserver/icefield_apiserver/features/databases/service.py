@@ -102,8 +102,7 @@ class DatabaseService:
         if schemas := await catalog.list_namespaces(namespace):
             raise Conflict(f"Database {database} still holds {_counted(len(schemas), 'schema')}.")
         await _check_is_empty(catalog, namespace, f"Database {database}")
-        if volumes := await self._volumes.count(principal, database):
-            raise Conflict(f"Database {database} still holds {_counted(volumes, 'volume')}.")
+        await self._volumes.refuse_to_drop(principal, namespace)
         await catalog.drop_namespace(namespace)
 
     async def schemas(self, principal: Principal, database: str, window: Window) -> Page[Database]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 from icefield_crds import Role
 
 from .schemas import VariableList, VariableRead, VariableWrite, variable_of
 from .service import EnvironmentService
 
-router = APIRouter(prefix="/environment-variables", tags=["Environment variables"])
+router = Router(prefix="/environment-variables", tags=["Environment variables"])
 
 Environment = Annotated[EnvironmentService, Depends(provided(EnvironmentService))]
 

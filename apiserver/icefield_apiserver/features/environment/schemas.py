@@ -6,10 +6,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from icefield_apiserver.core.schemas import RequestBody
+
 from .service import Variable
 
 
-class VariableWrite(BaseModel):
+class VariableWrite(RequestBody):
     """Request body to set a variable."""
 
     name: str = Field(min_length=1, max_length=300, description="Its name, stored in upper case.", examples=["DB_HOST"])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from icefield_apiserver.core.dependencies import CurrentCluster
 from icefield_apiserver.core.kube.flavors import flavor_of
 from icefield_apiserver.core.kube.pages import page_of
 from icefield_apiserver.core.pagination import CurrentWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentCaller
 from icefield_crds import Flavor
 
 from .schemas import FlavorView
 
-router = APIRouter(prefix="/flavors", tags=["Flavors"])
+router = Router(prefix="/flavors", tags=["Flavors"])
 
 
 @router.get("", summary="List flavors")

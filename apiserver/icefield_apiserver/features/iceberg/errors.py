@@ -11,10 +11,10 @@ import aiohttp
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from sqlalchemy import exc as sql
 
 from icefield_apiserver.core.errors import UNAVAILABLE, ApiError, validation_sentence
+from icefield_apiserver.core.routes import Route
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,13 @@ _TYPES = {
     404: "NotFoundException",
     405: "UnsupportedOperationException",
     409: "AlreadyExistsException",
+    413: "BadRequestException",
     503: "ServiceUnavailableException",
     504: "CommitStateUnknownException",
 }
 
 
-class IcebergRoute(APIRoute):
+class IcebergRoute(Route):
     """A route whose errors are ErrorModels of the protocol."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

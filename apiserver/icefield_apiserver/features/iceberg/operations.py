@@ -22,10 +22,10 @@ class Effect(Enum):
     LOADS = auto()
     """The response is a LoadTableResult, which gets the access to the table's files."""
     CREATES = auto()
-    """As LOADS, and the body names an object to create."""
+    """As LOADS, of an object that is created."""
     COMMITS = auto()
-    NAMES = auto()
-    """The body names an object to create."""
+    DROPS = auto()
+    """It drops the namespace in the path."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,16 @@ class Operation:
         """Its entry in `endpoints` of the catalog's configuration."""
         return f"{self.method} /v1/{{prefix}}/{self.template}"
 
+    @property
+    def writes_contents(self) -> bool:
+        """Whether its body is written into the catalog: names, properties, definitions."""
+        return self.method == "POST" and self.role is Role.EDITOR
+
+    @property
+    def creates(self) -> bool:
+        """Whether its body names a table or view that it creates in the namespace of its path."""
+        return self.method == "POST" and self.template.removeprefix(f"{_NS}/") in ("tables", "register", "views")
+
 
 @dataclass(frozen=True)
 class CatalogCall:
@@ -69,10 +79,10 @@ _VIEW = f"{_NS}/views/{{view}}"
 
 OPERATIONS = (
     Operation("GET", "namespaces", Role.VIEWER),
-    Operation("POST", "namespaces", Role.EDITOR, Effect.NAMES),
+    Operation("POST", "namespaces", Role.EDITOR),
     Operation("GET", _NS, Role.VIEWER),
     Operation("HEAD", _NS, Role.VIEWER),
-    Operation("DELETE", _NS, Role.EDITOR),
+    Operation("DELETE", _NS, Role.EDITOR, Effect.DROPS),
     Operation("POST", f"{_NS}/properties", Role.EDITOR),
     Operation("GET", f"{_NS}/tables", Role.VIEWER),
     Operation("POST", f"{_NS}/tables", Role.EDITOR, Effect.CREATES),
@@ -86,16 +96,16 @@ OPERATIONS = (
     Operation("GET", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
     Operation("DELETE", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
     Operation("POST", f"{_TABLE}/tasks", Role.VIEWER),
-    Operation("POST", "tables/rename", Role.EDITOR, Effect.NAMES),
+    Operation("POST", "tables/rename", Role.EDITOR),
     Operation("POST", "transactions/commit", Role.EDITOR, Effect.COMMITS),
     Operation("GET", f"{_NS}/views", Role.VIEWER),
-    Operation("POST", f"{_NS}/views", Role.EDITOR, Effect.NAMES),
-    Operation("POST", f"{_NS}/register-view", Role.EDITOR, Effect.NAMES),
+    # Not register-view: the text of such a view would be known only once it is there.
+    Operation("POST", f"{_NS}/views", Role.EDITOR),
     Operation("GET", _VIEW, Role.VIEWER),
     Operation("HEAD", _VIEW, Role.VIEWER),
     Operation("POST", _VIEW, Role.EDITOR),
     Operation("DELETE", _VIEW, Role.EDITOR),
-    Operation("POST", "views/rename", Role.EDITOR, Effect.NAMES),
+    Operation("POST", "views/rename", Role.EDITOR),
 )
 
 
@@ -104,6 +114,8 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("/".join(parts))
 
 
+_PLAN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.:-]*")
+"""What a catalog calls a plan is opaque; what could mean another path is none."""
 _PATTERNS = tuple((operation, _pattern(operation.template)) for operation in OPERATIONS)
 
 
@@ -120,6 +132,8 @@ def find_call(method: str, path: str) -> CatalogCall | None:
             namespace = tuple(parts["namespace"].split("\x1f")) if "namespace" in parts else ()
             name = parts.get("table") or parts.get("view")
             if any(problem_of_name(level) for level in namespace) or (name and problem_of_name(name)):
+                return None
+            if not _PLAN_ID.fullmatch(parts.get("plan_id", "none")):
                 return None
             return CatalogCall(operation, namespace, name)
     return None

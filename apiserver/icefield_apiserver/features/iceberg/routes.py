@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
+from fastapi import Depends, Header, Query, Request, Response, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials
 
+from icefield_apiserver.core.bodies import CREDENTIALS_BYTES, MIB
 from icefield_apiserver.core.catalog.names import catalog_names
 from icefield_apiserver.core.errors import Forbidden, NotFound, Unauthorized
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.authentication import Authenticator
 from icefield_apiserver.identity.dependencies import bearer
 from icefield_apiserver.identity.principal import Caller
@@ -25,8 +27,10 @@ from .operations import find_call
 from .service import IcebergService
 
 PATH = "/iceberg/v1"
+MAX_BODY_BYTES = 16 * MIB
+"""Longest commit: one of several tables has the changed metadata of all."""
 
-router = APIRouter(prefix=PATH, route_class=IcebergRoute, include_in_schema=False)
+router = Router(prefix=PATH, route_class=IcebergRoute, include_in_schema=False)
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 Slug = Annotated[str | None, Header(alias="X-Workspace-Slug")]
@@ -47,7 +51,7 @@ async def read_iceberg_config(
     return await iceberg.configuration(workspace.metadata.name)
 
 
-@router.post("/oauth/tokens")
+@router.post("/oauth/tokens", max_body_size=CREDENTIALS_BYTES)
 async def exchange_iceberg_token(request: Request, authenticator: CurrentAuthenticator) -> JSONResponse:
     """Grant client credentials (RFC 6749, 4.4) whose secret is an API key; the token is that key."""
     form = {key: values[-1] for key, values in parse_qs((await request.body()).decode(errors="replace")).items()}
@@ -66,7 +70,7 @@ async def exchange_iceberg_token(request: Request, authenticator: CurrentAuthent
     )
 
 
-@router.api_route("/{prefix}/{path:path}", methods=["GET", "HEAD", "POST", "DELETE"])
+@router.api_route("/{prefix}/{path:path}", methods=["GET", "HEAD", "POST", "DELETE"], max_body_size=MAX_BODY_BYTES)
 async def call_iceberg_catalog(
     request: Request, prefix: str, credentials: Credentials, authenticator: CurrentAuthenticator, iceberg: Iceberg
 ) -> Response:
@@ -78,6 +82,8 @@ async def call_iceberg_catalog(
     call = find_call(request.method, path)
     if principal is None or caller.workspace is None or principal.workspace != prefix or call is None:
         raise NotFound(f"Not found: {request.method} {request.url.path}.")
+    if not principal.may(role := call.operation.role):
+        raise Forbidden(f"This needs the role {role.value}; yours is {principal.role.value}.")
     query = request.url.query
     names = catalog_names(caller.workspace)
     return await iceberg.forward(principal, call, path, query, request.headers, await request.body(), names)

@@ -12,14 +12,16 @@ import aiohttp
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from icefield_apiserver.core.bodies import parse_json
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
-from icefield_apiserver.core.errors import BadRequest, Forbidden
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
 from .access import FileAccess, tag_of, with_access, with_tag, without_tag
+from .contents import Contents
 from .errors import forwarded_error
-from .names import check_names
 from .operations import CatalogCall, Effect, advertised
 from .run_lineage import RunLineage
 
@@ -38,12 +40,14 @@ class IcebergService:
         catalogs: the workspaces' catalogs.
         access: object store configuration of callers.
         lineage: records what runs read and write.
+        volumes: the volumes, which a dropped database must not have.
     """
 
-    def __init__(self, catalogs: Catalogs, access: FileAccess, lineage: RunLineage) -> None:
+    def __init__(self, catalogs: Catalogs, access: FileAccess, lineage: RunLineage, volumes: VolumeService) -> None:
         self._catalogs = catalogs
         self._access = access
         self._lineage = lineage
+        self._volumes = volumes
 
     async def configuration(self, workspace: str) -> dict[str, Any]:
         """Return the ConfigResponse of a workspace: the prefix of its paths, and the endpoints that are supported.
@@ -71,7 +75,7 @@ class IcebergService:
         """Return the catalog's response to a call.
 
         Args:
-            principal: the caller.
+            principal: the caller, whose role permits the operation.
             call: the call.
             path: path below the prefix, percent-encoded as received.
             query: query string, percent-encoded as received.
@@ -80,15 +84,16 @@ class IcebergService:
             catalog_names: the catalog's names in SQL, in lower case.
 
         Raises:
-            BadRequest: a name is invalid, or the body is not a JSON object where one is needed.
-            Forbidden: the caller's role does not permit the operation.
+            BadRequest: a name, a property or a view is not allowed, or the body has not the protocol's shape.
+            Conflict: it drops a database that has volumes.
             Unavailable: the catalog is unreachable.
         """
         operation = call.operation
-        if not principal.may(operation.role):
-            raise Forbidden(f"This needs the role {operation.role.value}; yours is {principal.role.value}.")
-        if operation.effect in (Effect.CREATES, Effect.COMMITS, Effect.NAMES):
-            check_names(call, await _parsed(body), catalog_names)
+        if operation.writes_contents:
+            contents = Contents(principal.workspace, catalog_names)
+            await asyncio.to_thread(contents.check, call, await _parsed(body))
+        if operation.effect is Effect.DROPS:
+            await self._volumes.refuse_to_drop(principal, call.namespace)
         loads = operation.effect in (Effect.LOADS, Effect.CREATES)
         properties = await self._access.properties(principal) if loads else {}
         forwarded = _request_headers(headers, properties)
@@ -121,17 +126,25 @@ class IcebergService:
             headers["ETag"] = with_tag(headers["ETag"], tag_of(properties))
         if response.status == 304:
             return Response(None, 304, headers)
-        result = await _parsed(await read_whole(response))
+        result = await _parsed_response(await read_whole(response))
         if call.operation.effect is Effect.LOADS:
             await self._lineage.record_load(principal, call, result)
         return Response(json.dumps(with_access(result, properties)), response.status, headers, _JSON)
 
 
 async def _parsed(body: bytes) -> dict[str, Any]:
+    return _object(await parse_json(body))
+
+
+async def _parsed_response(body: bytes) -> dict[str, Any]:
     try:
         parsed = await asyncio.to_thread(json.loads, body) if len(body) > _PARSE_IN_THREAD_BYTES else json.loads(body)
     except ValueError:
         parsed = None
+    return _object(parsed)
+
+
+def _object(parsed: Any) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise BadRequest("The body is not a JSON object.")
     return parsed

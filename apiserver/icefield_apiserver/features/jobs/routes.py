@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
+from icefield_apiserver.core.bodies import OBJECT_BYTES
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 
 from .schemas import JobCreate, JobRead, JobSummary, JobUpdate, job_of
 from .service import JobService
 from .summaries import JobSummaries
 
-router = APIRouter(prefix="/jobs", tags=["Jobs"])
+router = Router(prefix="/jobs", tags=["Jobs"])
 
 Jobs = Annotated[JobService, Depends(provided(JobService))]
 Summaries = Annotated[JobSummaries, Depends(provided(JobSummaries))]
@@ -32,7 +34,7 @@ async def list_jobs(
     return jobs.page(principal, window, name, lambda job: summaries.of(job, jobs.last_run(job)))
 
 
-@router.post("", status_code=201, summary="Create a job")
+@router.post("", status_code=201, max_body_size=OBJECT_BYTES, summary="Create a job")
 async def create_job(principal: CurrentPrincipal, body: JobCreate, jobs: Jobs) -> JobRead:
     """Create a job: with `tasks` a DAG, without them a single `command`."""
     return job_of(await jobs.create(principal, body.name, body.to_spec()), None)
@@ -45,14 +47,14 @@ async def read_job(principal: CurrentPrincipal, id: str, jobs: Jobs) -> JobRead:
     return job_of(job, jobs.last_run(job))
 
 
-@router.put("/{id}", summary="Update a job")
+@router.put("/{id}", max_body_size=OBJECT_BYTES, summary="Update a job")
 async def update_job(principal: CurrentPrincipal, id: str, body: JobUpdate, jobs: Jobs) -> JobRead:  # noqa: A002
     """Change the fields in the body. `tasks: null` leaves the DAG intact, `tasks: []` clears it; past runs stay."""
     job = await jobs.update(principal, id, body.to_change())
     return job_of(job, jobs.last_run(job))
 
 
-@router.patch("/{id}", summary="Change a job")
+@router.patch("/{id}", max_body_size=OBJECT_BYTES, summary="Change a job")
 async def patch_job(principal: CurrentPrincipal, id: str, body: JobUpdate, jobs: Jobs) -> JobRead:  # noqa: A002
     """Change the fields in the body. Alias of PUT."""
     return await update_job(principal, id, body, jobs)

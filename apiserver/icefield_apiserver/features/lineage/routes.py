@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from icefield_apiserver.core.dependencies import Place
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 
 from .schemas import TableLineage, table_lineage_of
 from .service import Lineage, LineageService
 
-router = APIRouter(prefix="/databases/{id}", tags=["Lineage"])
-runs_router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
+router = Router(prefix="/databases/{id}", tags=["Lineage"])
+runs_router = Router(prefix="/runs", tags=["Runs & tasks"])
 
 CurrentLineage = Annotated[LineageService, Depends(provided(LineageService))]
 

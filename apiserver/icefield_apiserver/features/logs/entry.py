@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from icefield_crds.wire.log_line import GAP_MESSAGE, MISSING_END_MESSAGE, LogLine, encode_gap
-from icefield_crds.wire.log_stream import utc
+from icefield_crds.wire.log_stream import ReadLine, utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,17 @@ class Entry(LogLine):
 def from_archive(encoded: bytes) -> Entry:
     """Return the entry of an archived line."""
     line = LogLine.decode(encoded)
-    return Entry(line.timestamp, line.message, line.task, line.attempt, encoded.rstrip(b"\n"))
+    return _entry(line, encoded.rstrip(b"\n"))
 
 
-def from_pod(timestamp: str, message: str, task: str, attempt: int) -> Entry:
+def from_pod(read: ReadLine, task: str, attempt: int) -> Entry:
     """Return the entry of a line that the kubelet serves."""
-    encoded = LogLine(timestamp, message, task, attempt).encode()
-    return Entry(timestamp, message, task, attempt, encoded.removesuffix(b"\n"))
+    line = LogLine(read.timestamp, read.message, task, attempt, continues=read.continues)
+    return _entry(line, line.encode().removesuffix(b"\n"))
+
+
+def _entry(line: LogLine, json: bytes) -> Entry:
+    return Entry(line.timestamp, line.message, line.task, line.attempt, json, continues=line.continues)
 
 
 def gap_before(entry: Entry) -> Entry:

@@ -153,7 +153,7 @@ class _Lines:
     def _entries(self, pieces: Iterable[Piece]) -> list[Entry]:
         # What is no line is the rest of an archived one, or a message of the kubelet.
         lines = filter(None, map(self._reader.read, pieces))
-        return [from_pod(*line, self._pod.task, self._pod.attempt) for line in lines]
+        return [from_pod(line, self._pod.task, self._pod.attempt) for line in lines]
 
 
 def _request(pod: TaskPod, since: str | None, follow: str) -> tuple[str, dict[str, str]]:

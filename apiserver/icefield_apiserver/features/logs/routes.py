@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import Depends, Header, Query
 from fastapi.responses import Response, StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from icefield_apiserver.core.errors import UNAVAILABLE, Unavailable
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.objects.transfers import ObjectStoreError
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 from icefield_crds import Run
@@ -31,7 +32,7 @@ HEARTBEAT_SECONDS = 15
 SEND_SECONDS = 60
 COMPLETE_HEADER = "X-Logs-Complete"
 
-router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
+router = Router(prefix="/runs", tags=["Runs & tasks"])
 
 Logs = Annotated[LogService, Depends(provided(LogService))]
 Runs = Annotated[RunService, Depends(provided(RunService))]
@@ -140,8 +141,13 @@ async def _json(lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
 
 
 async def _text(lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+    before: tuple[str, int] | None = None
     async for line in lines:
-        yield line.message.encode(errors="replace") + b"\n"
+        source = line.task, line.attempt
+        is_rest = line.continues and source == before
+        yield (b"" if before is None or is_rest else b"\n") + line.message.encode(errors="replace")
+        before = source
+    yield b"" if before is None else b"\n"
 
 
 async def _in_chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from icefield_apiserver.core.dependencies import Place
 from icefield_apiserver.core.execution import RunStarted
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import Editor
 
 from .schemas import Maintenance
 from .service import MaintenanceService
 
-router = APIRouter(prefix="/databases/{id}", tags=["Catalog"])
+router = Router(prefix="/databases/{id}", tags=["Catalog"])
 
 MaintenanceOfTables = Annotated[MaintenanceService, Depends(provided(MaintenanceService))]
 IN_SCHEMA = "/schemas/{schema}"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from icefield_apiserver.core.execution import OptionalText
+from icefield_apiserver.core.schemas import RequestBody
 
 from .plan import MaintenanceOperation, MaintenancePlan
 
 
-class MaintenanceOptions(BaseModel):
+class MaintenanceOptions(RequestBody):
     """Options of the maintenance operations."""
 
     older_than: datetime | None = Field(
@@ -27,7 +28,7 @@ class MaintenanceOptions(BaseModel):
     )
 
 
-class Maintenance(BaseModel):
+class Maintenance(RequestBody):
     """Request body to maintain a table."""
 
     operations: list[MaintenanceOperation] = Field(

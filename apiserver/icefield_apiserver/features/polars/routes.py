@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
+from icefield_apiserver.core.bodies import OBJECT_BYTES
 from icefield_apiserver.core.dependencies import IdempotencyKey
 from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.features.runs.service import has_result
 from icefield_apiserver.identity.dependencies import Editor
 from icefield_apiserver.identity.principal import Principal
@@ -17,7 +19,7 @@ from icefield_crds import Run
 from .schemas import PolarsAnswer, PolarsRequest, PolarsSubmitted, answer_of
 from .service import PolarsService
 
-router = APIRouter(prefix="/warehouse", tags=["Polars"])
+router = Router(prefix="/warehouse", tags=["Polars"])
 
 CurrentPolars = Annotated[PolarsService, Depends(provided(PolarsService))]
 
@@ -26,6 +28,7 @@ JSON = "application/json"
 
 @router.post(
     "/polars",
+    max_body_size=OBJECT_BYTES,
     response_model=PolarsAnswer,
     responses={202: {"model": PolarsSubmitted, "description": "It has not ended, or the request does not wait."}},
     summary="Run a Polars workload",

@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.features.runs.service import ResultRows, execution_time
 from icefield_crds import PolarsOutcome, PolarsWorkload, Run, RunPhase, SaveMode
 from icefield_crds.polars import Mode, Vcpus
@@ -18,7 +19,7 @@ Blank = BeforeValidator(lambda value: None if isinstance(value, str) and not val
 """Makes None of a blank text."""
 
 
-class TableBinding(BaseModel):
+class TableBinding(RequestBody):
     """A table, and its alias in the query."""
 
     alias: str = Field(description="Name of the table in the query.", examples=["flowers"])
@@ -40,7 +41,7 @@ Binding = Annotated[
 ]
 
 
-class PolarsRequest(BaseModel):
+class PolarsRequest(RequestBody):
     """Request body to run a Polars workload."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
+from icefield_apiserver.core.bodies import MIB
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 
 from .responses import encoded
@@ -25,18 +27,25 @@ from .schemas import (
 from .service import QueryService
 from .spark import SparkQueries
 
-router = APIRouter(tags=["Queries"])
+router = Router(tags=["Queries"])
 
 CurrentQueries = Annotated[QueryService, Depends(provided(QueryService))]
 
-spark_router = APIRouter(prefix="/spark", tags=["Spark"])
+spark_router = Router(prefix="/spark", tags=["Spark"])
 
 CurrentSparkQueries = Annotated[SparkQueries, Depends(provided(SparkQueries))]
 
 JSON = "application/json"
+MAX_BODY_BYTES = 4 * MIB
+"""A query of the greatest length, as JSON with escapes."""
 
 
-@router.post("/query", response_model=QueryAnswer, summary="Run a query on the engine that suits it")
+@router.post(
+    "/query",
+    max_body_size=MAX_BODY_BYTES,
+    response_model=QueryAnswer,
+    summary="Run a query on the engine that suits it",
+)
 async def run_query(principal: CurrentPrincipal, body: QueryRequest, queries: CurrentQueries) -> Response:
     """Run SQL or a Polars script, and say which engine ran it and why; with `explain`, only that.
 
@@ -46,7 +55,9 @@ async def run_query(principal: CurrentPrincipal, body: QueryRequest, queries: Cu
     return Response(encoded(await queries.answer(principal, query_of(body))), media_type=JSON)
 
 
-@router.post("/warehouse/query", response_model=LakeAnswer, summary="Run a query on DuckDB")
+@router.post(
+    "/warehouse/query", max_body_size=MAX_BODY_BYTES, response_model=LakeAnswer, summary="Run a query on DuckDB"
+)
 async def run_lake_query(principal: CurrentPrincipal, body: LakeQuery, queries: CurrentQueries) -> Response:
     """Run a read on DuckDB; what fails is 200 with `success: false`.
 

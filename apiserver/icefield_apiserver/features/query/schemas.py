@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.features.spark.service import DEFAULT_MACHINE, MAX_EXECUTORS, Machines
 
 from .decision import Decision
@@ -34,7 +35,7 @@ Executors = Annotated[
 WriteMode = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 
 
-class QueryTable(BaseModel):
+class QueryTable(RequestBody):
     """A table, and its alias in the query or script."""
 
     alias: str = Field(
@@ -43,7 +44,7 @@ class QueryTable(BaseModel):
     table: str = Field(min_length=1, max_length=512, description="The table.", examples=["default.flowers"])
 
 
-class QueryRequest(BaseModel):
+class QueryRequest(RequestBody):
     """Request body to run SQL or a script."""
 
     query: Annotated[
@@ -153,7 +154,7 @@ class QueryAnswer(BaseModel):
     compute: QueryCompute | None = Field(default=None, description="Machines of the Spark application.")
 
 
-class LakeQuery(BaseModel):
+class LakeQuery(RequestBody):
     """A query for DuckDB."""
 
     query: str = Field(min_length=1, max_length=MAX_QUERY_LENGTH, description="One SQL statement that reads.")
@@ -175,7 +176,7 @@ class LakeAnswer(BaseModel):
     query: str | None = Field(default=None, description="The query.")
 
 
-class SparkSqlRequest(BaseModel):
+class SparkSqlRequest(RequestBody):
     """Request body to run a query on Spark and write its result to a table."""
 
     namespace: JobNamespace

@@ -95,7 +95,7 @@ class QueryService:
         return {**answer, "job": {"namespace": job.namespace, "name": job.name}}
 
     async def lake_query(self, principal: Principal, text: str, *, auto_save: bool) -> Answer:
-        """Run a read on DuckDB.
+        """Run a read on DuckDB; or on Spark, where its result is to be saved, and return what was saved.
 
         Args:
             principal: the caller.
@@ -116,14 +116,16 @@ class QueryService:
             raise BadRequest(f"Only the result of a query can be saved, and {command} is none.")
         if auto_save and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; saving the result writes a table.")
-        ended = await self._warehouse.run(principal, _warehouse_query(job.plan))
-        if ended.error or not ended.is_over:
-            return responses.lake_failure(text, ended.error or _still_running(ended))
-        saved = None
+        query, saved = _warehouse_query(job.plan), None
         if auto_save:
+            # The query runs once, and the answer is what was saved: run again, it might have another result.
             saved, problem = await self._save(job)
             if problem:
-                return responses.lake_failure(text, f"The query ran, but its result was not saved: {problem}")
+                return responses.lake_failure(text, f"The result was not saved: {problem}")
+            query = WarehouseQuery(f"SELECT * FROM {saved}")
+        ended = await self._warehouse.run(principal, query)
+        if ended.error or not ended.is_over:
+            return responses.lake_failure(text, ended.error or _still_running(ended))
         return responses.lake_success(text, ended, saved)
 
     async def _plan(self, principal: Principal, query: Query) -> _Job | Answer:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
+from icefield_apiserver.core.bodies import OBJECT_BYTES
 from icefield_apiserver.core.errors import NotFound
 from icefield_apiserver.core.execution import RunStarted, to_params
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.features.jobs.service import JobService
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 from icefield_crds import RunPhase
@@ -29,8 +31,8 @@ from .schemas import (
 )
 from .service import INLINE_ROWS, RunService
 
-router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
-jobs_router = APIRouter(prefix="/jobs", tags=["Jobs"])
+router = Router(prefix="/runs", tags=["Runs & tasks"])
+jobs_router = Router(prefix="/jobs", tags=["Jobs"])
 
 Jobs = Annotated[JobService, Depends(provided(JobService))]
 Runs = Annotated[RunService, Depends(provided(RunService))]
@@ -52,7 +54,7 @@ async def list_runs(
     return await runs.page(principal, window, lambda run: run_of(run, *runs.job_of(run)), of_job, status)
 
 
-@router.post("", status_code=201, summary="Start a run without a job")
+@router.post("", status_code=201, max_body_size=OBJECT_BYTES, summary="Start a run without a job")
 async def submit_run(principal: CurrentPrincipal, body: RunSubmit, runs: Runs) -> RunRead:
     """Run a command or a DAG once. The quota is that of runs of jobs."""
     return run_of(await runs.submit(principal, body.to_spec(), body.name), None, None)

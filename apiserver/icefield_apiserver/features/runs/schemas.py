@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution import ExecutionWrite, Params, build_spec
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_crds import AttemptStatus, PolarsOutcome, Run, RunPhase, RunSpec, SaveMode, Task, TaskPhase, TaskStatus
 from icefield_crds.polars import Mode
 from icefield_crds.run import logs_complete
@@ -24,7 +25,7 @@ LOGS_COMPLETE = (
 )
 
 
-class RunStart(BaseModel):
+class RunStart(RequestBody):
     """Request body to start a run of a job."""
 
     params: Params | None = Field(default=None, description="Parameters; they override the job's.")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
 from icefield_apiserver.core.feature import provided
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.statements.service import StatementService, is_id
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 
 from .schemas import RunStateRead, state_of_run, state_of_statement
 
-router = APIRouter(prefix="/runs", tags=["Runs & tasks"])
+router = Router(prefix="/runs", tags=["Runs & tasks"])
 
 CurrentStatements = Annotated[StatementService, Depends(provided(StatementService))]
 Runs = Annotated[RunService, Depends(provided(RunService))]

@@ -8,7 +8,7 @@ from icefield_apiserver.core.feature import API_V2, Core, Feature, Mount, Servic
 from icefield_apiserver.features.runs.service import RunService
 
 from .artifacts import ArtifactService
-from .routes import UPLOAD, router
+from .routes import router
 from .service import SparkService
 from .store import ArtifactStore
 
@@ -19,4 +19,4 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     services.provide(SparkService(services.get(RunService), artifacts), artifacts)
 
 
-feature = Feature("spark", (Mount(API_V2, router),), install, needs=("runs",), streamed_uploads=(UPLOAD,))
+feature = Feature("spark", (Mount(API_V2, router),), install, needs=("runs",))

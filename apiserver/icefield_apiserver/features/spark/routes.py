@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from icefield_apiserver.core.dependencies import CurrentSettings
-from icefield_apiserver.core.errors import BadRequest, NotFound
+from icefield_apiserver.core.errors import NotFound, TooLarge
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.forms import FORM_BYTES, UploadForm, form_of
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 from icefield_apiserver.identity.principal import Principal
 
@@ -27,13 +28,11 @@ from .schemas import (
 )
 from .service import SparkService
 
-router = APIRouter(prefix="/spark", tags=["Spark"])
+router = Router(prefix="/spark", tags=["Spark"])
 
 Artifacts = Annotated[ArtifactService, Depends(provided(ArtifactService))]
 CurrentSpark = Annotated[SparkService, Depends(provided(SparkService))]
 
-UPLOAD = "/api/v2/spark/artifacts"
-"""The path with a streamed body, which may be larger than other bodies."""
 _FIELDS = ("name", "mainClass", "pyFiles")
 _FORM = form_of(
     {
@@ -74,7 +73,7 @@ async def upload_spark_artifact(
     """Store a program as the next version of its name. It is streamed to the object store."""
     longest = settings.max_artifact_bytes
     if int(request.headers.get("content-length") or 0) > longest + FORM_BYTES:
-        raise BadRequest(f"The file is longer than {longest} bytes.")
+        raise TooLarge(f"The file is longer than {longest} bytes.")
     form = UploadForm(request.headers.get("content-type", ""), request.stream(), _FIELDS)
     await form.find_file()
     upload = Upload(form.filename or "", *(form.fields.get(field, "").strip() or None for field in _FIELDS))

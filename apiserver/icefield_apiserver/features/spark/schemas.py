@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from icefield_apiserver.core.schemas import Bounded, RequestBody
+
 from .machines import DEFAULT_MACHINE, MAX_EXECUTORS, Machines
 from .models import SparkArtifact
 from .programs import SparkProgram, split_names
@@ -66,10 +68,10 @@ class ArtifactList(BaseModel):
     artifacts: list[ArtifactRead] = Field(description="The newest version of each, or all versions, by name.")
 
 
-class SparkProperties(BaseModel):
+class SparkProperties(RequestBody):
     """The program of a job, and its machines."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     entrypoint: str = Field(
         min_length=1, max_length=1024, description="Name or id of an artifact, or s3://… of the workspace: .py or .jar."
@@ -82,7 +84,7 @@ class SparkProperties(BaseModel):
         default=[], max_length=200, description="Spark's configuration.", examples=[["spark.sql.shuffle.partitions=8"]]
     )
     packages: list[str] = Field(default=[], max_length=50, description="Maven coordinates: group:artifact:version.")
-    py_files: str | list[str] | None = Field(
+    py_files: str | Annotated[list[str], Bounded] | None = Field(
         default=None, description="Further Python files, named as entrypoint is: a list, or a text separated by commas."
     )
     main_class: str | None = Field(default=None, max_length=512, description="Main class of a jar.")
@@ -100,7 +102,7 @@ class SparkProperties(BaseModel):
         )
 
 
-class SparkJobRequest(BaseModel):
+class SparkJobRequest(RequestBody):
     """Request body to submit a program to Spark."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
 from icefield_apiserver.features.lineage.service import LineageRecorder
 from icefield_apiserver.features.runs.service import RunService
+from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 
 from .ahead import RecentReads
@@ -55,10 +56,11 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
             results,
             warehouses,
             runs,
+            services.get(VolumeService),
             deps.workspaces,
         ),
         StatementHistory(deps.repository, warehouses, runs, deps.workspaces),
     )
 
 
-feature = Feature("statements", (Mount(API_V1, router),), install, needs=("runs", "warehouses", "lineage"))
+feature = Feature("statements", (Mount(API_V1, router),), install, needs=("runs", "warehouses", "lineage", "volumes"))

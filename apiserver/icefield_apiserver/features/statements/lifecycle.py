@@ -51,10 +51,13 @@ MAX_ATTEMPTS = 3
 PLAN_GOOD_SECONDS = 5.0
 """How old a plan may be when it is sent: the tables change while a warehouse starts."""
 REFUSED_DELAY_SECONDS = 0.5
+CRASHED, CRASH_SUSPECTED = "ENGINE_CRASHED", "ENGINE_CRASH_SUSPECTED"
 SPARK_MAY_KNOW = frozenset(
     {
         "BINDER_ERROR",
         "CATALOG_ERROR",
+        CRASHED,
+        CRASH_SUSPECTED,
         "NOT_IMPLEMENTED_ERROR",
         "OUT_OF_RANGE",
         "PARSER_ERROR",
@@ -62,7 +65,10 @@ SPARK_MAY_KNOW = frozenset(
         "UNSUPPORTED_TYPE",
     }
 )
-"""DuckDB's errors for a read that it cannot answer as it was translated: Spark, whose SQL it is, then runs it."""
+"""DuckDB's errors for a read that it cannot answer as it was translated: Spark, whose SQL it is, then runs it.
+
+So it does what ended DuckDB's process, or may have; where only DuckDB may run that, one of several is run once more.
+"""
 SPARK_UNAVAILABLE = "SPARK_UNAVAILABLE"
 
 
@@ -272,7 +278,7 @@ async def _outcome_of(execution: Execution, deps: ExecutionDependencies, state: 
         LostError: it ended because its engine was lost.
     """
     statement = execution.statement
-    if state.status == "failed" and state.error_code == LOST:
+    if state.status == "failed" and state.error_code in (LOST, CRASH_SUSPECTED):
         raise LostError((state.error_message or "The engine was lost").rstrip("."))
     if state.error_code == SPARK_UNAVAILABLE and (refusal := execution.refusal):
         problem = f"{(refusal.error_message or '').rstrip('.')}; Spark was asked instead: {state.error_message}"

@@ -19,7 +19,8 @@ from icefield_sql import Compiled, Kind, Names, SqlError, Table, parse_schema
 from .requests import PlanRequest
 
 LONG_TEXT = 8 * 1024
-"""A longer text is parsed and compiled in a thread: it would delay every other request."""
+"""A longer text is parsed and compiled in a thread, and so is one that reads views, whose texts may be long: it would
+delay every other request."""
 CACHED = 512
 """How many statements each cache holds: dashboards and applications repeat theirs."""
 _TIME_DEPENDENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
@@ -129,7 +130,7 @@ class Planner:
         request = parsed.request
         reader = SqlCatalogReader(self._catalogs.of(workspace.metadata.name))
         resolved = await sql.resolve(parsed.statement, reader)
-        if len(request.query) > LONG_TEXT:
+        if len(request.query) > LONG_TEXT or resolved.views:
             return await asyncio.to_thread(sql.compile, resolved, request.engine, request.row_limit)
         key = _compiled_key(parsed, resolved)
         if key and (kept := self._compiled.get(key)):

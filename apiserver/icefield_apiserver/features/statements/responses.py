@@ -24,8 +24,7 @@ def executed(statement: Statement, stream: bytes | None) -> bytes:
 
     Args:
         statement: the statement.
-        stream: the first rows, as an Arrow IPC stream; empty where they are to be read separately, None where they
-            are not wanted.
+        stream: the first rows, as an Arrow IPC stream; empty where they were deleted, None where they are not wanted.
     """
     count, rows = rows_of_stream(stream) if stream else (0, b"")
     total = statement.rows_produced or 0

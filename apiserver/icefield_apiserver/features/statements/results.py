@@ -25,6 +25,8 @@ GONE = "The result of the statement no longer exists; run it again."
 
 
 ARROW = "application/vnd.apache.arrow.stream"
+END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""The end of an Arrow IPC stream (Arrow columnar format, "IPC Streaming Format")."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,34 @@ class ResultStore:
             return _pieces([result.content])
         with _translated_errors():
             return (await self._bucket.open_object(result.index.key)).chunks()
+
+    async def first_rows(self, result: Result, rows: int, size: int) -> bytes:
+        """Return the first rows of a result as an Arrow IPC stream, cut as the gateway cuts those of its answer.
+
+        Args:
+            result: the result.
+            rows: how many at most.
+            size: how many bytes their batches have at most.
+
+        Raises:
+            NotFound: the result no longer exists.
+            Unavailable: the store is unreachable.
+        """
+        index = result.index
+        cuts = [cut for cut in _cuts(index, 0, rows) if cut.first < cut.last]
+        # The batch that does not fit is cut, so it is read; those behind it are not.
+        end, left = index.schema_bytes, size
+        for number, cut in enumerate(cuts):
+            end, left = cut.offset + cut.length, left - cut.length
+            if left < 0:
+                cuts = cuts[: number + 1]
+                break
+        if result.content is not None:
+            head = result.content[:end]
+        else:
+            with _translated_errors(), closing(await self._open(index.key, 0, end)) as stream:
+                head = await stream.read_exactly(end)
+        return await asyncio.to_thread(_head, head, index.schema_bytes, cuts, size)
 
     async def json_rows(self, result: Result, start: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
         """Start to read rows, and return pieces of JSON whose concatenation is the inside of a list.
@@ -177,6 +207,26 @@ def _encoded_content(content: bytes, schema_bytes: int, cuts: list[_Cut]) -> Ite
 def _encode(schema: pa.Schema, message: bytes, cut: _Cut) -> bytes:
     batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema)
     return json_of(rows_of(batch.slice(cut.first, cut.last - cut.first)))
+
+
+def _head(content: bytes, schema_bytes: int, cuts: list[_Cut], size: int) -> bytes:
+    """Return an Arrow IPC stream of what fits of the batches; the one that does not is halved until it does."""
+    schema = pa.ipc.read_schema(pa.py_buffer(content[:schema_bytes]))
+    pieces: list[bytes | pa.Buffer] = [content[:schema_bytes]]
+    for cut in cuts:
+        batch = pa.ipc.read_record_batch(pa.py_buffer(content[cut.offset : cut.offset + cut.length]), schema)
+        batch = batch.slice(0, cut.last)
+        message = batch.serialize()
+        is_whole = message.size <= size
+        while message.size > size and batch.num_rows > 1:
+            batch = batch.slice(0, batch.num_rows // 2)
+            message = batch.serialize()
+        if message.size <= size:
+            pieces.append(message)
+            size -= message.size
+        if not is_whole:
+            break
+    return b"".join([*pieces, END])
 
 
 async def _exactly(stream: ObjectStream, length: int, skip: int = 0) -> bytes:

@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
+from icefield_apiserver.core.bodies import MIB
 from icefield_apiserver.core.db.pages import after_text, page_of_rows
 from icefield_apiserver.core.dependencies import IdempotencyKey
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page, decode_cursor, encode_cursor
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.features.statements.service import StatementService
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 from icefield_crds.wire.gateway import FINAL_PHASES, ResultIndex
@@ -23,19 +25,22 @@ from .responses import executed, submitted
 from .results import ARROW, as_json
 from .schemas import Execute, Executed, Results, StatementRead, StatementStatus, Submitted, request_of, statement_of
 
-router = APIRouter(prefix="/sql", tags=["SQL statements"])
+router = Router(prefix="/sql", tags=["SQL statements"])
 
 CurrentStatements = Annotated[StatementService, Depends(provided(StatementService))]
 CurrentHistory = Annotated[StatementHistory, Depends(provided(StatementHistory))]
 
 JSON = "application/json"
 MAX_PAGE_ROWS = 100_000
+MAX_BODY_BYTES = 16 * MIB
+"""Longest statement with the values of its parameters."""
 
 Id = Annotated[str, Path(max_length=64, description="Id of the statement.")]
 
 
 @router.post(
     "/execute",
+    max_body_size=MAX_BODY_BYTES,
     response_model=Executed,
     responses={202: {"model": Submitted, "description": "It has not ended within wait_timeout."}},
     summary="Run a SQL statement",

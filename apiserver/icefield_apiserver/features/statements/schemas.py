@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.features.lineage.service import Lineage
 from icefield_crds.names import public_id
 
@@ -20,7 +21,7 @@ ResultFormat = Literal["json", "arrow"]
 Wait = Annotated[float, BeforeValidator(lambda value: value.removesuffix("s") if isinstance(value, str) else value)]
 
 
-class Execute(BaseModel):
+class Execute(RequestBody):
     """Request body to run a SQL statement."""
 
     model_config = ConfigDict(populate_by_name=True)

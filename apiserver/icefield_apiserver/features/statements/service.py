@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.features.runs.service import RunService
+from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Role, Warehouse, Workspace
@@ -22,6 +23,7 @@ from . import identifiers
 from .execution import Execution
 from .executor import Executor
 from .identifiers import is_id
+from .lifecycle import INLINE_BYTES
 from .models import Statement
 from .planning import Parsed, Plan, Planner
 from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
@@ -34,6 +36,8 @@ INLINE_ROWS = 10_000
 CANCEL_SECONDS = 5.0
 """How long a cancel waits for the engine to have stopped."""
 POLL_SECONDS = 0.25
+_REQUESTED = ("query", "dialect", "request", "warehouse_uid", "run_uid", "context")
+"""What of a record its request determines: a repetition has the same."""
 
 __all__ = [
     "MAX_WAIT_SECONDS",
@@ -88,6 +92,7 @@ class StatementService:
         results: reads their results.
         warehouses: where they run.
         runs: the runs that they are executed for.
+        volumes: the volumes, which a dropped database must not have.
         workspaces: the Workspaces.
     """
 
@@ -99,6 +104,7 @@ class StatementService:
         results: ResultStore,
         warehouses: WarehouseService,
         runs: RunService,
+        volumes: VolumeService,
         workspaces: WorkspaceDirectory,
     ) -> None:
         self._repository = repository
@@ -107,6 +113,7 @@ class StatementService:
         self._results = results
         self._warehouses = warehouses
         self._runs = runs
+        self._volumes = volumes
         self._workspaces = workspaces
 
     async def execute(
@@ -114,7 +121,7 @@ class StatementService:
     ) -> tuple[Statement, bytes | None]:
         """Run a statement; return its record after the wait, and the first rows as an Arrow IPC stream.
 
-        The stream is None where no rows are wanted or there are none, and empty where they are to be read separately.
+        The stream is None where no rows are wanted or there are none, and empty where the result was deleted.
 
         Args:
             principal: the caller.
@@ -124,6 +131,7 @@ class StatementService:
         Raises:
             BadRequest: it does not parse, is not allowed, or names a run that does not exist.
             Forbidden: the caller may only read, or names another run than its own.
+            Conflict: it drops a database that has volumes, or its idempotency key was used for another statement.
             NotFound: the workspace has no such warehouse.
             QuotaExceeded: too many statements wait on the warehouse.
         """
@@ -135,6 +143,8 @@ class StatementService:
             parsed = await self._planner.parse(request.plan, workspace)
         if parsed.is_write and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
+        if dropped := parsed.statement.dropped_namespace:
+            await self._volumes.refuse_to_drop(principal, dropped)
         run_uid = await self._run_uid(principal, request.run)
         self._executor.check_room(warehouse.metadata.uid)
         values = self._record(principal, workspace, warehouse, parsed, request, run_uid)
@@ -143,7 +153,7 @@ class StatementService:
         try:
             await execution.recorded
         except DuplicateStatementError as error:
-            return await self._repeated(principal, workspace, request, error)
+            return await self._repeated(principal, workspace, request, values, error)
         return await self._awaited(execution, request)
 
     async def get(self, principal: Principal, statement_id: str) -> Statement:
@@ -300,14 +310,15 @@ class StatementService:
         principal: Principal,
         workspace: Workspace,
         request: ExecuteRequest,
+        values: Mapping[str, Any],
         error: DuplicateStatementError,
     ) -> tuple[Statement, bytes | None]:
-        """Answer a request whose idempotency key was used before."""
+        """Answer a request whose idempotency key was used before; `values` are the record that it would have."""
         key = request.idempotency_key or ""
         found = await self._repository.by_idempotency_key(workspace.metadata.uid, principal.person, key)
         if found is None:
             raise Unavailable from error
-        if found.query != request.plan.query:
+        if any(getattr(found, name) != values[name] for name in _REQUESTED):
             raise Conflict("The idempotency key was used for another statement.") from error
         if (execution := self._executor.find(found.id)) and execution.is_recorded:
             return await self._awaited(execution, request)
@@ -330,16 +341,17 @@ class StatementService:
     ) -> tuple[Statement, bytes | None]:
         """Return a statement with its first rows, for those who want them.
 
-        Where they did not come with its end, as another process or an earlier request ran it, they are those in its
-        record: all of a short result, none of any other.
+        Where they did not come with its end, as another process or an earlier request ran it, they are read; there are
+        none when the result was deleted.
         """
         has_rows = statement.status == "succeeded" and statement.result_schema is not None
         if inline is not None or not has_rows or not request.wants_rows:
             return statement, inline
-        if (statement.rows_produced or 0) > INLINE_ROWS:
-            return statement, b""
         stored = await self._repository.get_with_content(statement.workspace_uid, statement.id)
-        return statement, stored.result_content or b""
+        if stored.result is None:
+            return statement, b""
+        result = Result(ResultIndex.from_json(stored.result), stored.result_content)
+        return statement, await self._results.first_rows(result, INLINE_ROWS, INLINE_BYTES)
 
     async def _wait(self, execution: Execution, seconds: float) -> None:
         """Wait for a statement's end, or for this process's: another one then continues it."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
+from icefield_apiserver.core.bodies import MIB
 from icefield_apiserver.core.catalog.metadata import TableInfo
 from icefield_apiserver.core.catalog.names import DEFAULT_SCHEMA, schema_namespace, schema_of
 from icefield_apiserver.core.dependencies import Place
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentOpenWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 
 from .schemas import (
@@ -36,10 +38,12 @@ from .schemas import (
 )
 from .service import TableService
 
-router = APIRouter(prefix="/databases/{id}", tags=["Catalog"])
+router = Router(prefix="/databases/{id}", tags=["Catalog"])
 
 Tables = Annotated[TableService, Depends(provided(TableService))]
 IN_SCHEMA = "/schemas/{schema}"
+MAX_BODY_BYTES = 4 * MIB
+"""A table of 5,000 columns, with some 800 bytes each."""
 
 
 @router.get("/tables", summary="List a database's tables")
@@ -60,14 +64,14 @@ async def list_tables(
     )
 
 
-@router.post("/tables", status_code=201, summary="Create a table")
+@router.post("/tables", status_code=201, max_body_size=MAX_BODY_BYTES, summary="Create a table")
 async def create_table(principal: Editor, id: str, body: TableCreate, tables: Tables) -> TableRead:  # noqa: A002
     """Create an Iceberg table, in the schema `default` unless the body names another."""
     place = schema_namespace(id, body.schema_name or DEFAULT_SCHEMA)
     return table_of(place, body.name, await tables.create(principal, place, body.to_definition()))
 
 
-@router.post(f"{IN_SCHEMA}/tables", status_code=201, summary="Create a table in a schema")
+@router.post(f"{IN_SCHEMA}/tables", status_code=201, max_body_size=MAX_BODY_BYTES, summary="Create a table in a schema")
 async def create_table_in_schema(principal: Editor, place: Place, body: TableCreate, tables: Tables) -> TableRead:
     """Create an Iceberg table in the schema of the path."""
     if body.schema_name not in (None, schema_of(place)):

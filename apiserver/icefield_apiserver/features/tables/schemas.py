@@ -13,12 +13,13 @@ from icefield_apiserver.core.catalog.model import LoadedView, Namespace, full_na
 from icefield_apiserver.core.catalog.names import NameField, schema_of
 from icefield_apiserver.core.catalog.table_definition import TableDefinition
 from icefield_apiserver.core.execution import OptionalText
+from icefield_apiserver.core.schemas import Bounded, RequestBody
 
 MAX_COLUMNS = 5000
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
 
 
-class ColumnWrite(BaseModel):
+class ColumnWrite(RequestBody):
     """A column of a table to be created."""
 
     name: str = Field(min_length=1, max_length=255, description="Name of the column.")
@@ -36,7 +37,7 @@ class ColumnWrite(BaseModel):
         return ColumnInfo(self.name, self.type, self.nullable, self.description)
 
 
-class TableCreate(BaseModel):
+class TableCreate(RequestBody):
     """Request body to create a table."""
 
     name: NameField = Field(description="Name of the table: no dots, slashes or quotes.")
@@ -45,7 +46,9 @@ class TableCreate(BaseModel):
     partition_columns: list[str] | None = Field(
         default=None, max_length=100, description="Columns, or transforms such as days(ts) and bucket(16, id)."
     )
-    properties: dict[str, Text] | None = Field(default=None, max_length=200, description="Table properties.")
+    properties: Annotated[dict[str, Text], Bounded] | None = Field(
+        default=None, max_length=200, description="Table properties."
+    )
     schema_name: OptionalText = Field(default=None, alias="schema", description="Name of its schema; else default.")
 
     def to_definition(self) -> TableDefinition:
@@ -145,7 +148,7 @@ class SnapshotRead(BaseModel):
     summary: dict[str, str] = Field(description="Summary of the snapshot, as its writer recorded it.")
 
 
-class Rollback(BaseModel):
+class Rollback(RequestBody):
     """Request body to roll a table back."""
 
     snapshot_id: int = Field(description="Id of the snapshot to make current.")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity import models
 from icefield_apiserver.identity.dependencies import PlatformAdmin
 
 from .schemas import NewUser, User, UserChange
 from .service import UserPatch, UserService
 
-router = APIRouter(prefix="/users", tags=["Users"])
+router = Router(prefix="/users", tags=["Users"])
 
 Users = Annotated[UserService, Depends(provided(UserService))]
 

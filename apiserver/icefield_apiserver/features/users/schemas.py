@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.identity.fields import Email, Name, NewPassword
 
 
-class NewUser(BaseModel):
+class NewUser(RequestBody):
     """Request body to create a user."""
 
     email: Email
@@ -19,7 +20,7 @@ class NewUser(BaseModel):
     is_platform_admin: Annotated[bool, Field(description="Whether the user manages workspaces and users.")] = False
 
 
-class UserChange(BaseModel):
+class UserChange(RequestBody):
     """Request body to change a user; absent fields keep their value."""
 
     name: Annotated[Name | None, Field(description="Display name.")] = None

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
 
-from .routes import UPLOAD, router
+from .routes import router
 from .service import VolumeService
 from .store import VolumeStore
 
@@ -18,4 +18,4 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     )
 
 
-feature = Feature("volumes", (Mount(API_V1, router),), install, streamed_uploads=(UPLOAD,))
+feature = Feature("volumes", (Mount(API_V1, router),), install)

@@ -5,25 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from icefield_apiserver.core.dependencies import CurrentSettings
-from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.errors import TooLarge
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.forms import FORM_BYTES, UploadForm, form_of
 from icefield_apiserver.core.pagination import CurrentOpenWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 
 from .schemas import FileRead, FileWritten, VolumeCreate, VolumeRead, file_of, volume_of
 from .service import UploadedFile, VolumeService
 
-router = APIRouter(prefix="/databases/{id}/volumes", tags=["Volumes"])
+router = Router(prefix="/databases/{id}/volumes", tags=["Volumes"])
 
 Volumes = Annotated[VolumeService, Depends(provided(VolumeService))]
 
-UPLOAD = r"/api/v1/databases/[^/]+/volumes/[^/]+/files"
-"""Path whose request body is streamed, so that it may exceed the limit of other bodies."""
 _FORM = form_of(
     {"path": "Path of the file, or of its folder with a trailing slash; before the file."}, file="The file."
 )
@@ -110,7 +109,7 @@ async def upload_file(
     """Write a file, replacing an existing one. The body is streamed to the object store."""
     max_bytes = settings.max_upload_bytes
     if int(request.headers.get("content-length") or 0) > max_bytes + FORM_BYTES:
-        raise BadRequest(f"The file is longer than {max_bytes} bytes.")
+        raise TooLarge(f"The file is longer than {max_bytes} bytes.")
     found = await volumes.get(principal, id, volume)
     form = UploadForm(request.headers.get("content-type", ""), request.stream())
     await form.find_file()

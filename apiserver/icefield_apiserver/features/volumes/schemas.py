@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from icefield_apiserver.core.catalog.names import NameField
 from icefield_apiserver.core.execution import OptionalText
 from icefield_apiserver.core.objects.workspace_stores import FileEntry
+from icefield_apiserver.core.schemas import RequestBody
 
 from .models import Volume
 
 
-class VolumeCreate(BaseModel):
+class VolumeCreate(RequestBody):
     """Request body to create a volume."""
 
     name: NameField = Field(description="Name of the volume: no dots, slashes or quotes.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from icefield_apiserver.core.catalog import Catalogs
+from icefield_apiserver.core.catalog.model import Namespace
 from icefield_apiserver.core.catalog.names import check_name, database_namespace
 from icefield_apiserver.core.db.pages import after_text, page_of_rows
 from icefield_apiserver.core.errors import Conflict, NotFound
@@ -136,9 +137,21 @@ class VolumeService:
         await self._files.delete_all(principal.workspace, prefix)
         await self._store.delete(volume)
 
-    async def count(self, principal: Principal, database: str) -> int:
-        """Return how many volumes a database has."""
-        return await self._store.count(self._uid(principal), database)
+    async def refuse_to_drop(self, principal: Principal, namespace: Namespace) -> None:
+        """Refuse that a database is dropped, whichever way, as long as it has volumes: nobody would find them again.
+
+        Args:
+            principal: the caller.
+            namespace: the database, or a schema of one, which has no volumes of its own.
+
+        Raises:
+            Conflict: it has some.
+        """
+        if len(namespace) > 1:
+            return
+        if count := await self._store.count(self._uid(principal), namespace[0]):
+            volumes = "1 volume" if count == 1 else f"{count} volumes"
+            raise Conflict(f"Database {namespace[0]} still holds {volumes}.")
 
     async def root(self, principal: Principal) -> Callable[[Volume], str]:
         """Return a function that returns the URI of a volume in the caller's workspace."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.pagination import CurrentOpenWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal
 
 from .schemas import WarehouseChange, WarehouseCreate, WarehouseRead, warehouse_of
 from .service import WarehouseService
 
-router = APIRouter(prefix="/sql/warehouses", tags=["SQL warehouses"])
+router = Router(prefix="/sql/warehouses", tags=["SQL warehouses"])
 
 Warehouses = Annotated[WarehouseService, Depends(provided(WarehouseService))]
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, model_validator
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_crds import Warehouse, WarehousePhase, WarehouseSpec, WarehouseState
 from icefield_crds.warehouse import MAX_EXECUTORS
 
@@ -43,7 +44,11 @@ class Executors(BaseModel):
         return self
 
 
-class WarehouseChange(BaseModel):
+class ExecutorsWrite(RequestBody, Executors):
+    """Spark executors in pods of their own, as requests have them."""
+
+
+class WarehouseChange(RequestBody):
     """Request body to change a warehouse; absent fields keep their value. A new size applies from the next start."""
 
     name: Annotated[Name | None, Field(description="Display name, unique in the workspace.")] = None
@@ -54,7 +59,7 @@ class WarehouseChange(BaseModel):
         AutoStop | None, Field(description="Idle time after which it stops, such as 30m; or never.")
     ] = None
     spark_executors: Annotated[
-        Executors | None, Field(description="Spark executors in pods of their own; null for none.")
+        ExecutorsWrite | None, Field(description="Spark executors in pods of their own; null for none.")
     ] = None
 
     def spec_patch(self) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from pydantic.alias_generators import to_camel
 
 from icefield_apiserver.core.feature import provided
 from icefield_apiserver.core.kube.workspaces import workspace_not_found
 from icefield_apiserver.core.pagination import CurrentWindow, Page
+from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity import membership
 from icefield_apiserver.identity.dependencies import CurrentCaller, PlatformAdmin
 from icefield_apiserver.identity.principal import Caller
@@ -26,7 +27,7 @@ from .schemas import (
 )
 from .service import WorkspaceService
 
-router = APIRouter(prefix="/workspaces", tags=["Workspaces"])
+router = Router(prefix="/workspaces", tags=["Workspaces"])
 
 User = Annotated[str, Path(max_length=253, description="Id or e-mail address of the person.")]
 Workspaces = Annotated[WorkspaceService, Depends(provided(WorkspaceService))]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.identity.fields import Email, Name
 from icefield_crds import Role
 from icefield_crds.workspace import DeletionPolicy
@@ -42,19 +43,23 @@ class MemberOfWorkspace(BaseModel):
     role: Annotated[Role, Field(description="viewer, editor or admin.")]
 
 
-class NewMember(MemberOfWorkspace):
+class QuotaWrite(RequestBody, QuotaValues):
+    """Quotas of a workspace, as requests have them."""
+
+
+class NewMember(RequestBody, MemberOfWorkspace):
     """A member of a new workspace."""
 
     user: Email
 
 
-class MemberRole(BaseModel):
+class MemberRole(RequestBody):
     """Request body to give a person a role in a workspace."""
 
     role: Annotated[Role, Field(description="viewer, editor or admin.")]
 
 
-class NewWorkspace(BaseModel):
+class NewWorkspace(RequestBody):
     """Request body to create a workspace."""
 
     name: Annotated[Name, Field(description="Display name.", examples=["Acme analytics"])]
@@ -63,17 +68,17 @@ class NewWorkspace(BaseModel):
         Field(max_length=40, description="Name in URLs and Kubernetes; made from the display name when absent."),
     ] = None
     members: Annotated[list[NewMember], Field(max_length=500, description="Members and their roles.")] = []
-    quotas: Annotated[QuotaValues | None, Field(description="Quotas; the platform's defaults when absent.")] = None
+    quotas: Annotated[QuotaWrite | None, Field(description="Quotas; the platform's defaults when absent.")] = None
     default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
     deletion_policy: DeletionChoice = DeletionPolicy.DELETE
     adopt_data_of: AdoptDataOf = None
 
 
-class WorkspaceChange(BaseModel):
+class WorkspaceChange(RequestBody):
     """Request body to change a workspace; absent fields keep their value."""
 
     name: Annotated[Name | None, Field(description="Display name.")] = None
-    quotas: Annotated[QuotaValues | None, Field(description="Quotas.")] = None
+    quotas: Annotated[QuotaWrite | None, Field(description="Quotas.")] = None
     default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
     deletion_policy: Annotated[DeletionPolicy | None, DELETION_CHOICE] = None
     adopt_data_of: AdoptDataOf = None

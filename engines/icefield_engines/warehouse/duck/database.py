@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from icefield_engines.warehouse.settings import Settings, StoreSettings
+from icefield_engines.warehouse.settings import DuckDBSettings, StoreSettings
 
 EXTENSIONS = ("avro", "httpfs", "iceberg")
 """In the order in which they need each other."""
@@ -19,7 +19,7 @@ HTTP_TIMEOUT = 30
 HTTP_RETRIES = 3
 
 
-def open_database(settings: Settings, store: StoreSettings) -> duckdb.DuckDBPyConnection:
+def open_database(settings: DuckDBSettings, store: StoreSettings) -> duckdb.DuckDBPyConnection:
     """Open the database, with its extensions loaded and its configuration locked.
 
     Raises:

@@ -1,117 +1,169 @@
-"""Statements on DuckDB."""
+"""Statements on DuckDB, as the gateway runs them: in a process of its own, which they may bring down with them."""
 
 from __future__ import annotations
 
-import re
+import json
+import logging
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
 
-import duckdb
 import pyarrow as pa
 
 from icefield_crds.wire.gateway import EngineName
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
-from icefield_engines.warehouse.results.types import conversion
 
-from .statement_guard import StatementGuard
-from .types import target_of
+from .crashes import Crashes, digest_of
+from .frames import Frame, Kind, PeerGoneError, receive, send
+from .process import START_SECONDS, DuckDBProcess, Generation
 
-_NARROW_ROWS = 65_536
-_WIDE_ROWS = 16_384
-"""Rows of a batch with texts, bytes or nested values, which may be long."""
-_NARROW = frozenset(
-    {
-        *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "decimal"),
-        *("utinyint", "usmallint", "uinteger", "ubigint", "float", "double"),
-        *("date", "timestamp", "timestamp with time zone"),
-    }
-)
-_PROBLEM = re.compile(r"([A-Za-z][A-Za-z /]*?) Error: (.*)", re.DOTALL)
-_POSITION = re.compile(r"\n\n(LINE \d+:|Possible solutions:).*", re.DOTALL)
-_SHORT_CODES = {"OUT_OF_MEMORY_ERROR": Code.OUT_OF_MEMORY, "OUT_OF_RANGE_ERROR": "OUT_OF_RANGE"}
+log = logging.getLogger(__name__)
+
+RESTART_INTERVAL = 0.1
+"""Seconds between two looks whether it runs again."""
 
 
 class DuckDBEngine:
-    """One database; each statement has a connection of its own."""
+    """Runs statements in DuckDB's process, none that has brought it down."""
 
     name = EngineName.DUCKDB
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, statements_at_once: int) -> None:
-        """Run statements on an open database."""
-        self._database = database
-        self._guard = StatementGuard(database)
+    def __init__(self, process: DuckDBProcess, statements_at_once: int) -> None:
+        """Run statements in a process that somebody keeps running."""
+        self._process = process
+        self._crashes = Crashes()
         self.statements_at_once = statements_at_once
 
     @property
     def is_ready(self) -> bool:
-        """Always: the gateway listens only after the database is open."""
-        return True
+        """Whether a statement would start at once."""
+        return self._process.is_ready
 
     async def wait_until_ready(self) -> None:
-        """Return at once."""
+        """Return when statements can run.
 
-    def execution(self, statement_id: str, sql: str) -> DuckDBExecution:
+        Raises:
+            EngineError: ENGINE_LOST; DuckDB does not start.
+        """
+        await self._process.wait_until_ready()
+
+    def execution(self, statement_id: str, sql: str) -> RemoteExecution:
         """Return the statement, not yet started."""
-        return DuckDBExecution(self._database.cursor(), sql, self._guard)
+        return RemoteExecution(self._process, self._crashes, statement_id, sql)
 
 
-class DuckDBExecution:
-    """One statement on a connection of its own."""
+class RemoteExecution:
+    """One statement on a connection to DuckDB's process."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str, guard: StatementGuard) -> None:
-        """Run this SQL, if the guard allows it, on this connection, which is closed at the end."""
-        self._guard = guard
-        self._connection = connection
+    def __init__(self, process: DuckDBProcess, crashes: Crashes, statement_id: str, sql: str) -> None:
+        """Run this SQL there, unless it is the cause of a crash."""
+        self._process = process
+        self._crashes = crashes
+        self._id = statement_id
         self._sql = sql
-        self._closing = threading.Lock()
-        self._is_closed = False
+        self._digest = digest_of(sql)
+        self._generation: Generation | None = None
+        self._connection: socket.socket | None = None
+        self._is_answered = False
+        self._is_interrupted = threading.Event()
+        self._sending = threading.Lock()
 
     def start(self) -> Rows:
-        """Run the statement up to its first rows."""
-        self._guard.check(self._sql)
-        self._connection.execute(self._sql)
-        described = self._connection.description or []
-        types = [column[1] for column in described]
-        is_narrow = all(str(kind.id) in _NARROW for kind in types)
-        reader = self._connection.to_arrow_reader(_NARROW_ROWS if is_narrow else _WIDE_ROWS)
-        fields = [
-            pa.field(field.name, target_of(field.type, kind)) for field, kind in zip(reader.schema, types, strict=True)
-        ]
-        target = pa.schema(fields)
-        return Rows(target, _batches(reader, conversion(reader.schema, target)))
+        """Run the statement up to its schema.
+
+        Raises:
+            EngineError: it failed, or the process ended.
+        """
+        if self._crashes.is_cause(self._digest):
+            raise EngineError(
+                Code.ENGINE_CRASHED, "DuckDB's process ended while it ran this statement; it does not run it again."
+            )
+        give_up = time.monotonic() + START_SECONDS
+        while not self._is_taken():
+            if time.monotonic() > give_up or self._is_interrupted.is_set():
+                raise EngineError(Code.ENGINE_LOST, "DuckDB does not start.")
+        schema = pa.ipc.read_schema(self._next().content)
+        return Rows(schema, self._batches(schema))
 
     def interrupt(self) -> None:
         """Have DuckDB stop at its next step."""
-        with self._closing:
-            if not self._is_closed:
-                self._connection.interrupt()
+        self._is_interrupted.set()
+        with self._sending, suppress(PeerGoneError):
+            if self._connection:
+                send(self._connection, Kind.INTERRUPT)
 
     def close(self) -> None:
-        """Close the connection, and with it what is left of the result."""
-        with self._closing:
-            self._is_closed = True
-            self._connection.close()
+        """Give the connection back, or close it when there is more to come: DuckDB then stops."""
+        with self._sending:
+            connection, self._connection = self._connection, None
+        if self._generation is None or connection is None:
+            return
+        self._generation.note_ended(self)
+        if self._is_answered:
+            self._generation.disconnect(connection)
+        else:
+            connection.close()
 
     def describe_error(self, error: Exception) -> tuple[str, str]:
-        """Return DuckDB's kind of error in upper snake case, and its message without the quoted SQL."""
-        return describe_error(error)
-
-
-def describe_error(error: Exception) -> tuple[str, str]:
-    """Return code and sentence for what DuckDB, or Arrow reading from DuckDB, raised."""
-    if isinstance(error, EngineError):
-        return error.code, error.message
-    if isinstance(error, (MemoryError, pa.ArrowMemoryError)):
-        return Code.OUT_OF_MEMORY, "The statement needs more memory than the warehouse has."
-    found = _PROBLEM.match(str(error))
-    if not found:
+        """Return code and sentence for what reading the answer raised."""
+        if isinstance(error, (MemoryError, pa.ArrowMemoryError)):
+            return Code.OUT_OF_MEMORY, "The statement needs more memory than the warehouse has."
         return Code.INTERNAL_ERROR, str(error) or type(error).__name__
-    code = re.sub(r"[^A-Z]+", "_", f"{found[1]} Error".upper())
-    return _SHORT_CODES.get(code, code), _POSITION.sub("", str(error)).strip()
 
+    def _is_taken(self) -> bool:
+        """Have the process take the statement; return False after a moment when it has ended, or starts again."""
+        generation = self._process.current
+        if generation is None:
+            self._is_interrupted.wait(RESTART_INTERVAL)
+            return False
+        try:
+            connection = generation.connect()
+            try:
+                send(connection, Kind.QUERY, self._sql.encode())
+                receive(connection)  # RUNNING: only now may it be what ends the process
+            except PeerGoneError:
+                connection.close()
+                raise
+        except PeerGoneError:
+            generation.wait_for_end(RESTART_INTERVAL)
+            return False
+        generation.note_running(self, self._digest)
+        with self._sending:
+            self._generation, self._connection = generation, connection
+        return True
 
-def _batches(reader: pa.RecordBatchReader, convert: Any) -> Iterator[pa.RecordBatch]:
-    for batch in reader:
-        yield convert(batch)
+    def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        while (frame := self._next()).kind is Kind.BATCH:
+            yield pa.ipc.read_record_batch(frame.content, schema)
+
+    def _next(self) -> Frame:
+        """Return the next message of the answer.
+
+        Raises:
+            EngineError: the statement failed, or the process ended.
+        """
+        assert self._connection  # noqa: S101 - the statement has started
+        try:
+            frame = receive(self._connection)
+        except PeerGoneError as error:
+            raise self._crashed() from error
+        self._is_answered = frame.kind in (Kind.END, Kind.FAILURE)
+        if frame.kind is Kind.FAILURE:
+            failure = json.loads(frame.content.to_pybytes())
+            raise EngineError(failure["code"], failure["message"])
+        return frame
+
+    def _crashed(self) -> EngineError:
+        """Return the error of a statement under which the process ended."""
+        assert self._generation  # noqa: S101 - the statement has started
+        victims = self._generation.victims(self._crashes.record)
+        how = self._generation.describe_end()
+        log.error("DuckDB %s while it ran %s and %d others", how, self._id, len(victims) - 1)
+        if self._crashes.is_cause(self._digest):
+            return EngineError(Code.ENGINE_CRASHED, f"DuckDB's process {how} while it ran this statement.")
+        return EngineError(
+            Code.ENGINE_CRASH_SUSPECTED, f"DuckDB's process {how} while it ran this statement and others."
+        )

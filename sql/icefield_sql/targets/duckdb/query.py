@@ -6,12 +6,12 @@ from sqlglot import exp
 
 from icefield_sql.analysis.model import Table, View
 from icefield_sql.analysis.projections import hidden, implicit_name, only_source, unnamed
-from icefield_sql.analysis.resolve import MAX_VIEW_DEPTH, Resolved, is_metadata
+from icefield_sql.analysis.resolve import Resolved, is_metadata
 from icefield_sql.analysis.scoping import ColumnRef, Found, TableRef, find
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.analysis.timetravel import NotConstant, snapshot_of
-from icefield_sql.lang.errors import SqlError, UnresolvedName
-from icefield_sql.lang.names import TableName
+from icefield_sql.analysis.views import ViewColumns, columns_of
+from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.types import Type, parse_type
 from icefield_sql.targets.rewriting import can_limit
 
@@ -25,9 +25,9 @@ def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = 
 
     Raises:
         Untranslatable: DuckDB would not answer it as Spark does.
-        UnresolvedName: a view or a snapshot cannot be found.
+        UnresolvedName: a snapshot cannot be found.
     """
-    tree, _ = _Tables(resolved).expand(statement, ())
+    tree, _ = _Tables(resolved).expand(statement)
     if row_limit is not None and can_limit(tree):
         tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
     return tree.sql(dialect="duckdb", comments=False, normalize_functions=False)
@@ -37,7 +37,7 @@ class _Tables:
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
 
-    def expand(self, statement: Statement, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
+    def expand(self, statement: Statement) -> tuple[exp.Expr, Columns | None]:
         """Return a statement's tree with everything in it that DuckDB does not know replaced, and its columns."""
         assert statement.tree is not None  # noqa: S101 - reads have one
         tree, found = _copy(statement)
@@ -46,7 +46,7 @@ class _Tables:
         _name_projections(tree)
         columns: dict[int, Columns | None] = {}
         for ref in found.tables:
-            scan, columns_of = self.scan(ref, views)
+            scan, columns_of = self.scan(ref)
             for key in ("joins", "sample", "pivots"):
                 scan.set(key, ref.node.args.get(key))
             ref.node.replace(scan)
@@ -57,7 +57,7 @@ class _Tables:
         tree = translator.statement(tree)
         return tree, translator.columns
 
-    def scan(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
+    def scan(self, ref: TableRef) -> tuple[exp.Expr, Columns | None]:
         """Return the scan that replaces a table in FROM, and its columns (None: not known)."""
         if is_metadata(ref, self.resolved):
             raise Untranslatable(f"{ref.name} is a metadata table of Iceberg.")
@@ -68,21 +68,24 @@ class _Tables:
         if isinstance(found, Table):
             source, columns = _scan(ref, found), _columns(ref, found)
         else:
-            query, columns = self._view(ref, views)
-            source = exp.Subquery(this=query)
-            columns = _declared(found, columns, alias)
+            source, columns = self._view(ref, found, alias)
         source.set("alias", alias)
         return source, columns
 
-    def _view(self, ref: TableRef, views: tuple[TableName, ...]) -> tuple[exp.Expr, Columns | None]:
-        if ref.name in views:
-            raise UnresolvedName("RECURSIVE_VIEW", f"The view {ref.name} reads itself.")
-        if len(views) >= MAX_VIEW_DEPTH:
-            raise UnresolvedName("VIEW_TOO_DEEP", f"Views nest deeper than {MAX_VIEW_DEPTH}.")
-        inner = self.resolved.views.get(ref.name)
-        if inner is None:
-            raise Untranslatable(f"the text of the view {ref.name} is not one that can be expanded.")
-        return self.expand(inner, (*views, ref.name))
+    def _view(self, ref: TableRef, view: View, alias: exp.TableAlias) -> tuple[exp.Expr, Columns | None]:
+        """Return the query of a view in parentheses with the columns that it yields; the alias may name them."""
+        inner = self.resolved.views[ref.name]
+        query, columns = self.expand(inner)
+        yielded = columns_of(view, inner)
+        if yielded is None:
+            return exp.Subquery(this=query), columns
+        if yielded.sources is not None:
+            return _chosen(query, columns, yielded, yielded.sources)
+        if columns is None or len(columns) != len(yielded.names):
+            raise Untranslatable(f"the view {ref.name} has other columns than it was made with.")
+        if not alias.args.get("columns"):
+            alias.set("columns", [exp.to_identifier(name, quoted=True) for name in yielded.names])
+        return exp.Subquery(this=query), renamed(columns, yielded.names)
 
 
 def _name_projections(tree: exp.Expr) -> None:
@@ -129,13 +132,19 @@ def _type(name: str) -> Type | None:
         return None
 
 
-def _declared(view: View, columns: Columns | None, alias: exp.TableAlias) -> Columns | None:
-    """Return a view's columns; where it declares other names than its query has, the alias gives them."""
-    names = [column.name for column in view.columns]
-    if not names or alias.args.get("columns") or (columns and [name for name, _ in columns] == names):
-        return columns
-    alias.set("columns", [exp.to_identifier(name, quoted=True) for name in names])
-    return renamed(columns, names)
+def _chosen(
+    query: exp.Expr, columns: Columns | None, yielded: ViewColumns, sources: tuple[str, ...]
+) -> tuple[exp.Expr, Columns | None]:
+    """Return what selects a view's columns from its query by their names there, and the columns."""
+    if columns is not None and tuple(name for name, _ in columns) == sources == yielded.names:
+        return exp.Subquery(this=query), columns
+    types = {name.lower(): kind for name, kind in columns or ()}
+    pairs = tuple(zip(yielded.names, sources, strict=True))
+    listed = [
+        exp.alias_(exp.column(exp.to_identifier(source, quoted=True)), name, quoted=True) for name, source in pairs
+    ]
+    around = exp.select(*listed).from_(exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("_v"))))
+    return exp.Subquery(this=around), tuple((name, types.get(source.lower())) for name, source in pairs)
 
 
 def _copy(statement: Statement) -> tuple[exp.Expr, Found]:

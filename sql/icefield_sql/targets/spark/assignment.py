@@ -11,8 +11,10 @@ from sqlglot import exp
 from icefield_sql.analysis.bulk import is_text
 from icefield_sql.analysis.model import Column, Table
 from icefield_sql.analysis.statement import Statement
+from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.lexing import Edits, SourceText
 from icefield_sql.lang.quoting import quote, quote_string
+from icefield_sql.lang.types import parse_type, spark_name
 
 _TEXT = ("string", "varchar", "char")
 
@@ -41,14 +43,22 @@ def cast_assignments(tree: exp.Expr | None, target: Table, source: SourceText, e
             continue
         column, token = by_name.get(assignment.this.name.lower()), tokens.get(assignment.expression.meta.get("end", -1))
         if column and token and _needs_cast(column):
-            edits.replace(token.start, token.end, f"CAST({quote_string(token.text)} AS {column.type})")
+            edits.replace(token.start, token.end, f"CAST({quote_string(token.text)} AS {spark_type(column)})")
+
+
+def spark_type(column: Column) -> str | None:
+    """Return a column's type in our own words; None for one that Spark SQL has no name for."""
+    try:
+        return spark_name(parse_type(column.type))
+    except SqlError:
+        return None
 
 
 def _value(name: str, column: Column | None, is_text: bool) -> str:
     if column is None or not is_text or not _needs_cast(column):
         return quote(name)
-    return f"CAST({quote(name)} AS {column.type})"
+    return f"CAST({quote(name)} AS {spark_type(column)})"
 
 
 def _needs_cast(column: Column | None) -> bool:
-    return column is not None and not column.type.startswith(_TEXT)
+    return column is not None and not column.type.startswith(_TEXT) and spark_type(column) is not None

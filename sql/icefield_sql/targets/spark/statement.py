@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from icefield_sql.analysis.model import Column, Table, View
-from icefield_sql.analysis.resolve import Resolved, is_metadata
-from icefield_sql.analysis.scoping import TableRef
+from icefield_sql.analysis.resolve import Resolved
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.lang.lexing import Edits, write
-from icefield_sql.lang.quoting import quote, quote_all
+from icefield_sql.lang.quoting import quote
 from icefield_sql.targets.rewriting import can_limit, name_projections
 
-from .assignment import cast_assignments, selected
+from .assignment import cast_assignments, selected, spark_type
+from .names import write_names
 
 
 def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = None) -> str:
@@ -22,15 +22,7 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
         row_limit: how many rows are wanted at most, for a query.
     """
     edits = Edits(dict(statement.edits.replaced), dict(statement.edits.inserted))
-    for ref in statement.found.tables:
-        start, end = ref.span
-        edits.replace(start, end, quote_all((statement.names.catalog, *_parts(ref, resolved))))
-        is_relabelled = ref.label is not None and ref.label.lower() != ref.name.name.lower()
-        if ref.label and is_relabelled and not ref.node.args.get("version"):
-            edits.insert_after(end, f" AS {quote(ref.label)}")
-    for column in statement.found.columns:
-        start, end = column.span
-        edits.replace(start, end, quote(column.ref.label or column.ref.name.name))
+    write_names(resolved, statement, edits)
     if statement.tree is not None:
         name_projections(statement.tree, edits)
     target = resolved.objects.get(statement.writes[0]) if statement.writes else None
@@ -54,23 +46,14 @@ def _missing_columns(target: Table, statement: Statement) -> list[Column]:
     given = {name.lower() for name in statement.columns}
     known = {column.name.lower() for column in target.columns}
     missing = [column for column in target.columns if column.name.lower() not in given]
-    return missing if given <= known and all(column.nullable for column in missing) else []
+    return missing if given <= known and all(column.nullable and spark_type(column) for column in missing) else []
 
 
 def _completed(statement: Statement, edits: Edits, missing: list[Column], chosen: list[str] | None) -> str:
     """Return an INSERT with what is chosen of its rows, and NULL for the columns that it leaves out."""
     if missing:
         edits.insert_after(statement.columns_end, "".join(f", {quote(column.name)}" for column in missing))
-    nulls = "".join(f", CAST(NULL AS {column.type})" for column in missing)
+    nulls = "".join(f", CAST(NULL AS {spark_type(column)})" for column in missing)
     head = write(statement.source, edits, 0, statement.body)
     body = write(statement.source, edits, statement.body)
     return f"{head} SELECT {', '.join(chosen or ['*'])}{nulls} FROM ({body}{statement.tail})"  # noqa: S608 - written by us
-
-
-def _parts(ref: TableRef, resolved: Resolved) -> tuple[str, ...]:
-    """Return the full name below the catalog; a metadata table's when the table itself does not exist."""
-    if is_metadata(ref, resolved):
-        base = ref.base
-        assert base is not None  # noqa: S101 - what is_metadata says
-        return (*base.namespace, base.name, ref.name.name.lower())
-    return (*ref.name.namespace, ref.name.name)

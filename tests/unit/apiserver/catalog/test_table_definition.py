@@ -60,3 +60,9 @@ def test_what_cannot_partition_is_refused(partitioning: list[str]) -> None:
 def test_what_makes_no_schema_is_refused(columns: list[ColumnInfo]) -> None:
     with pytest.raises(BadRequest):
         create_request(TableDefinition("t", columns))
+
+
+@pytest.mark.parametrize("key", ["write.data.path", "Write.Location-Provider.Impl", "location"])
+def test_a_property_that_moves_files_or_names_a_class_is_refused(key: str) -> None:
+    with pytest.raises(BadRequest, match="is not supported"):
+        create_request(TableDefinition("t", COLUMNS, properties={key: "s3://other/x"}))

@@ -17,11 +17,15 @@ from icefield_apiserver.features.logs.pod import PodLogs, PodLogUnavailable, Tas
 from icefield_apiserver.features.logs.progress import Progress
 from icefield_crds import Run
 from icefield_crds.wire.log_line import GAP_MESSAGE, MISSING_END_MESSAGE
+from icefield_crds.wire.log_stream import ReadLine
 
 
 def lines(first: int, last: int) -> list[Entry]:
     """Return numbered lines, a second apart."""
-    return [from_pod(f"2026-06-01T08:00:{number:02}.000000000Z", str(number), "a", 0) for number in range(first, last)]
+    return [
+        from_pod(ReadLine(f"2026-06-01T08:00:{number:02}.000000000Z", str(number), False), "a", 0)
+        for number in range(first, last)
+    ]
 
 
 @dataclass

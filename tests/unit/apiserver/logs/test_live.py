@@ -11,8 +11,13 @@ from icefield_apiserver.features.logs import live as module
 from icefield_apiserver.features.logs.entry import Entry, from_pod
 from icefield_apiserver.features.logs.live import LiveLog, LiveLogs
 from icefield_apiserver.features.logs.pod import PodLogs, TaskPod
+from icefield_crds.wire.log_stream import ReadLine
 
 POD = TaskPod("ns", "pod", "a", 0)
+
+
+def _line(message: str) -> Entry:
+    return from_pod(ReadLine("2026-06-01T08:00:00.000000000Z", message, False), "a", 0)
 
 
 class Pods(PodLogs):
@@ -35,7 +40,9 @@ class Pods(PodLogs):
 
     async def write(self, *messages: str) -> None:
         """Write lines as one chunk, and let those who follow have their turn."""
-        self.chunks.put_nowait([from_pod("2026-06-01T08:00:00.000000000Z", each, "a", 0) for each in messages])
+        self.chunks.put_nowait(
+            [from_pod(ReadLine("2026-06-01T08:00:00.000000000Z", each, False), "a", 0) for each in messages]
+        )
         await turns()
 
 
@@ -93,7 +100,9 @@ async def test_a_reader_that_has_not_had_its_turn_keeps_its_place(monkeypatch: p
     with LiveLogs(pods).joined(POD, changed) as log:
         log.start(None)
         for number in range(30):
-            pods.chunks.put_nowait([from_pod("2026-06-01T08:00:00.000000000Z", f"{number} {'x' * 400}", "a", 0)])
+            pods.chunks.put_nowait(
+                [from_pod(ReadLine("2026-06-01T08:00:00.000000000Z", f"{number} {'x' * 400}", False), "a", 0)]
+            )
         taken: list[str] = []
         while len(taken) < 30:
             await asyncio.wait_for(changed.wait(), 5)

@@ -171,6 +171,32 @@ async def test_a_read_that_was_lost_twice_may_still_move_to_spark(services: InPr
     assert (statement.status, statement.engine) == ("succeeded", "spark")
 
 
+@pytest.mark.parametrize("code", ["ENGINE_CRASHED", "ENGINE_CRASH_SUSPECTED"])
+async def test_what_ended_duckdbs_process_moves_to_spark(services: InProcess, code: str) -> None:
+    services.gateway.failures = [(code, "DuckDB's process was ended by SIGSEGV while it ran this statement.")]
+    statement = await execute(services, READ)
+    assert (statement.status, statement.engine) == ("succeeded", "spark")
+    assert [each.engine for each in services.gateway.received] == [EngineName.DUCKDB, EngineName.SPARK]
+
+
+@pytest.mark.parametrize(
+    ("codes", "status", "error_code"),
+    [
+        (["ENGINE_CRASH_SUSPECTED"], "succeeded", None),
+        (["ENGINE_CRASH_SUSPECTED", "ENGINE_CRASHED"], "failed", "ENGINE_CRASHED"),
+        (["ENGINE_CRASHED"], "failed", "ENGINE_CRASHED"),
+    ],
+)
+async def test_what_only_duckdb_may_run_is_run_again_unless_it_ended_the_process(
+    services: InProcess, codes: list[str], status: str, error_code: str | None
+) -> None:
+    services.gateway.failures = [(code, "DuckDB's process was ended by SIGSEGV.") for code in codes]
+    request = ExecuteRequest(PlanRequest(READ, engine="duckdb"), "default")
+    statement, _ = await services.statements.execute(PRINCIPAL, request)
+    assert (statement.status, statement.error_code) == (status, error_code)
+    assert {each.engine for each in services.gateway.received} == {EngineName.DUCKDB}
+
+
 async def test_an_id_that_is_told_is_accepted_before(services: InProcess) -> None:
     request = ExecuteRequest(PlanRequest(READ), "default", wait_seconds=0)
     statement, _ = await services.statements.execute(PRINCIPAL, request)

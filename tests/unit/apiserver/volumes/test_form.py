@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.errors import BadRequest, UnsupportedMediaType
 from icefield_apiserver.core.forms import UploadForm
 
 TYPE = "multipart/form-data; boundary=xyz"
@@ -46,8 +46,7 @@ LATE = BODY.removesuffix(b"--\r\n") + b'\r\nContent-Disposition: form-data; name
 @pytest.mark.parametrize(
     ("body", "content_type", "sentence"),
     [
-        (BODY, "text/plain", "multipart/form-data"),
-        (BODY, "multipart/form-data", "multipart/form-data"),
+        (BODY, "multipart/form-data", "names no boundary"),
         (BODY[:-15], TYPE, "is incomplete"),
         (BODY[:40], TYPE, "no field `file`"),
         (b"", TYPE, "no field `file`"),
@@ -60,3 +59,8 @@ LATE = BODY.removesuffix(b"--\r\n") + b'\r\nContent-Disposition: form-data; name
 async def test_what_is_no_upload_is_refused(body: bytes, content_type: str, sentence: str) -> None:
     with pytest.raises(BadRequest, match=sentence):
         await read(body, content_type)
+
+
+async def test_what_is_no_form_is_refused() -> None:
+    with pytest.raises(UnsupportedMediaType, match="An upload is multipart/form-data"):
+        await read(BODY, "text/plain")

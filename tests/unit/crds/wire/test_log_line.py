@@ -11,6 +11,7 @@ from icefield_crds.wire.log_line import LogComplete, LogLine, compress_part, dec
 
 STAMP = "2026-03-01T10:00:00.000000001Z"
 LINES = [LogLine(STAMP, message, "load", 2) for message in ("", 'say "hi" \\', "h\u00e9\u2028\x85\r10%")]
+LINES.append(LogLine(STAMP, "the rest", "load", 2, continues=True))
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -55,3 +56,8 @@ def test_marker_round_trip(marker: LogComplete, encoded: bytes) -> None:
 def test_what_is_no_line_has_no_timestamp() -> None:
     with pytest.raises(ValueError, match="not a line of a log"):
         timestamp_of(b"{}\n")
+
+
+def test_only_a_further_piece_of_a_line_says_so() -> None:
+    assert b"continues" not in LogLine(STAMP, "x", "main", 0).encode()
+    assert json.loads(LogLine(STAMP, "x", "main", 0, continues=True).encode())["continues"] is True

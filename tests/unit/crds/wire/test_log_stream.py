@@ -60,8 +60,8 @@ def test_a_piece_has_the_timestamp_of_its_line() -> None:
     reader = LineReader()
     assert reader.read((b"the rest of a line", True)) is None
     assert not reader.has_begun
-    assert reader.read((T1 + b" start", False)) == (T1.decode(), "start")
-    assert reader.read((T1 + b" is text here", True)) == (T1.decode(), T1.decode() + " is text here")
+    assert reader.read((T1 + b" start", False)) == (T1.decode(), "start", False)
+    assert reader.read((T1 + b" is text here", True)) == (T1.decode(), T1.decode() + " is text here", True)
     assert reader.read((b"failed to create fsnotify watcher: too many open files", False)) is None
     assert reader.has_begun
 

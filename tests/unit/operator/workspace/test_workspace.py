@@ -59,6 +59,7 @@ def test_each_role_is_bound_to_its_user_and_its_members() -> None:
         "icefield-viewer": ["icefield:demo:viewer", "eve@example.org"],
         "icefield-editor": ["icefield:demo:editor", "ada@example.org", "zoe@example.org"],
         "icefield-admin": ["icefield:demo:admin"],
+        "icefield-apiserver-workspace": ["icefield-apiserver"],
     }
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from icefield_sql.lang.quoting import quote_standard_string
-from icefield_sql.lang.types import Type
+from icefield_sql.lang.types import MAX_PRECISION, Type
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
 _ATOMS = (exp.Column, exp.Literal, exp.Var, exp.Boolean, exp.Null, exp.Paren, exp.Subquery, exp.Identifier, exp.Tuple)
+
+MAX_OPERAND = 64 * 1024
+"""Longest text of an operand, in characters."""
+_INTEGER = re.compile(rf"[0-9]{{1,{MAX_PRECISION}}}")
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,14 @@ class Argument:
 
     @property
     def sql(self) -> str:
-        """Its text, safe to stand as an operand."""
+        """Its text, safe to stand as an operand.
+
+        Raises:
+            Untranslatable: it is too long: what takes an operand may write it several times, at each level.
+        """
         text = self.node.sql(dialect="duckdb", normalize_functions=False, comments=False)
+        if len(text) > MAX_OPERAND:
+            raise Untranslatable("an expression in it is too long in DuckDB's SQL.")
         return text if isinstance(self.node, _ATOMS) else f"({text})"
 
     @property
@@ -44,7 +55,7 @@ class Argument:
         node, sign = self.node, 1
         if isinstance(node, exp.Neg):
             node, sign = node.this, -1
-        if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
+        if isinstance(node, exp.Literal) and not node.is_string and _INTEGER.fullmatch(node.name):
             return sign * int(node.name)
         return None
 

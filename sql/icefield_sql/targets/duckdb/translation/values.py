@@ -8,12 +8,14 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.types import (
     BINARY,
     BOOLEAN,
     DATE,
     DOUBLE,
     INT,
+    MAX_PRECISION,
     STRING,
     TIMESTAMP,
     VOID,
@@ -53,6 +55,7 @@ class Values:
         Raises:
             Untranslatable: DuckDB is not known to mean the same by it.
         """
+        planning_time.check()
         handler = _HANDLERS.get(type(node))
         if handler is None:
             raise Untranslatable(f"{type(node).__name__} is not known to be the same on DuckDB.")
@@ -121,6 +124,8 @@ def _literal(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     if "e" in text.lower():
         return Argument(raw(f"CAST({text} AS DOUBLE)"), DOUBLE)
     if text.isdigit():
+        if len(text) > MAX_PRECISION:
+            raise Untranslatable(f"an integer of more than {MAX_PRECISION} digits.")
         value = int(text)
         if value < _BIGINT_MAX:
             return Argument(node, INT if value < _INT_MAX else Type("bigint"))

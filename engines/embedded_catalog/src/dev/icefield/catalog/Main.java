@@ -1,6 +1,9 @@
 package dev.icefield.catalog;
 
+import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
 import java.util.logging.Logger;
@@ -12,12 +15,15 @@ import java.util.logging.Logger;
  * <p>Environment: ICEFIELD_CATALOG_DATABASE_URL (jdbc:postgresql:… or jdbc:sqlite:…),
  * ICEFIELD_CATALOG_DATABASE_USERNAME and _PASSWORD (where the database needs them),
  * ICEFIELD_CATALOG_ADMIN_TOKEN, ICEFIELD_CATALOG_ENCRYPTION_KEY, and ICEFIELD_CATALOG_BIND
- * (host:port, 0.0.0.0:8181 when absent).
+ * (host:port, 0.0.0.0:8181 when absent). A variable that is not set may be a file of its name in
+ * /etc/icefield/secrets, where a pod has its Secrets.
  */
 public final class Main {
   // Kept here: the level of a logger without references is lost.
   private static final Logger LOG = Logger.getLogger(Main.class.getName());
   private static final Logger S3_LOG = Logger.getLogger("org.apache.iceberg.aws.s3.S3FileIO");
+
+  private static final Path SECRETS = Path.of("/etc/icefield/secrets");
 
   private Main() {}
 
@@ -31,8 +37,8 @@ public final class Main {
     Database database =
         new Database(
             required("ICEFIELD_CATALOG_DATABASE_URL"),
-            System.getenv("ICEFIELD_CATALOG_DATABASE_USERNAME"),
-            System.getenv("ICEFIELD_CATALOG_DATABASE_PASSWORD"));
+            setting("ICEFIELD_CATALOG_DATABASE_USERNAME"),
+            setting("ICEFIELD_CATALOG_DATABASE_PASSWORD"));
     Seal seal = new Seal(required("ICEFIELD_CATALOG_ENCRYPTION_KEY"));
     Warehouses warehouses = new Warehouses(database, seal);
     Server server =
@@ -53,8 +59,14 @@ public final class Main {
     warehouses.warmUp();
   }
 
-  private static String required(String name) {
+  private static String setting(String name) throws IOException {
     String value = System.getenv(name);
+    Path file = SECRETS.resolve(name);
+    return value == null && Files.exists(file) ? Files.readString(file) : value;
+  }
+
+  private static String required(String name) throws IOException {
+    String value = setting(name);
     if (value == null || value.isBlank()) {
       System.err.println(name + " is not set");
       System.exit(2);

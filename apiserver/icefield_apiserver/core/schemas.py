@@ -1,0 +1,53 @@
+"""The base of everything that a request's JSON may contain."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from .errors import UNKNOWN_FIELD
+
+MAX_ENTRIES = 200
+"""As many as the longest of the lists and maps that have no limit of their own here."""
+_SHOWN_CHARACTERS = 64
+
+
+def _check_length(value: Any) -> Any:
+    if isinstance(value, dict | list) and len(value) > MAX_ENTRIES:
+        raise PydanticCustomError("too_long", "should have at most {most} entries", {"most": MAX_ENTRIES})
+    return value
+
+
+Bounded = BeforeValidator(_check_length)
+"""Refuses a long list or map before its entries are validated: pydantic describes the errors of all of them."""
+
+
+class RequestBody(BaseModel):
+    """An object in a request's JSON, which has no fields but these: a misspelt one must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_fields(cls, value: Any) -> Any:
+        known = _names(cls)
+        unknown = next((name for name in value if name not in known), None) if isinstance(value, dict) else None
+        if unknown is None:
+            return value
+        shown = unknown[:_SHOWN_CHARACTERS]
+        close = get_close_matches(shown, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        sentence = {"sentence": f"has no field {shown}{hint}", "model": cls.__name__}
+        raise PydanticCustomError(UNKNOWN_FIELD, "{sentence}", sentence)
+
+
+@cache
+def _names(body: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names under which a request may have a model's fields: first those of the API reference."""
+    aliases = [field.alias or name for name, field in body.model_fields.items()]
+    own = list(body.model_fields) if body.model_config.get("populate_by_name") else []
+    return tuple(dict.fromkeys([*aliases, *own]))

@@ -1,0 +1,22 @@
+"""`python -m icefield_engines.warehouse.duck FD`: DuckDB's process; FD is a socket of the gateway that starts it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+
+from icefield_engines.warehouse.settings import DuckDBSettings, StoreSettings
+
+from .database import open_database
+from .server import prefer_to_be_killed, serve
+
+if __name__ == "__main__":
+    settings = DuckDBSettings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    prefer_to_be_killed()
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        serve(control, open_database(settings, StoreSettings()))
+    # Not sys.exit: nobody waits for statements that still run.
+    os._exit(0)

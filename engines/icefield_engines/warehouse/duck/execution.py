@@ -1,0 +1,92 @@
+"""One statement, in DuckDB's process."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from icefield_engines.warehouse.engine import Rows
+from icefield_engines.warehouse.errors import Code, EngineError
+from icefield_engines.warehouse.results.types import conversion
+
+from .statement_guard import StatementGuard
+from .types import target_of
+
+_NARROW_ROWS = 65_536
+_WIDE_ROWS = 16_384
+"""Rows of a batch with texts, bytes or nested values, which may be long."""
+_NARROW = frozenset(
+    {
+        *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "decimal"),
+        *("utinyint", "usmallint", "uinteger", "ubigint", "float", "double"),
+        *("date", "timestamp", "timestamp with time zone"),
+    }
+)
+_PROBLEM = re.compile(r"([A-Za-z][A-Za-z /]*?) Error: (.*)", re.DOTALL)
+_POSITION = re.compile(r"\n\n(LINE \d+:|Possible solutions:).*", re.DOTALL)
+_SHORT_CODES = {"OUT_OF_MEMORY_ERROR": Code.OUT_OF_MEMORY, "OUT_OF_RANGE_ERROR": "OUT_OF_RANGE"}
+
+
+class DuckDBExecution:
+    """One statement on a connection of its own."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str, guard: StatementGuard) -> None:
+        """Run this SQL, if the guard allows it, on this connection, which is closed at the end."""
+        self._guard = guard
+        self._connection = connection
+        self._sql = sql
+        self._closing = threading.Lock()
+        self._is_closed = False
+
+    def start(self) -> Rows:
+        """Run the statement up to its first rows."""
+        self._guard.check(self._sql)
+        self._connection.execute(self._sql)
+        described = self._connection.description or []
+        types = [column[1] for column in described]
+        is_narrow = all(str(kind.id) in _NARROW for kind in types)
+        reader = self._connection.to_arrow_reader(_NARROW_ROWS if is_narrow else _WIDE_ROWS)
+        fields = [
+            pa.field(field.name, target_of(field.type, kind)) for field, kind in zip(reader.schema, types, strict=True)
+        ]
+        target = pa.schema(fields)
+        return Rows(target, _batches(reader, conversion(reader.schema, target)))
+
+    def interrupt(self) -> None:
+        """Have DuckDB stop at its next step."""
+        with self._closing:
+            if not self._is_closed:
+                self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the connection, and with it what is left of the result."""
+        with self._closing:
+            self._is_closed = True
+            self._connection.close()
+
+    def describe_error(self, error: Exception) -> tuple[str, str]:
+        """Return DuckDB's kind of error in upper snake case, and its message without the quoted SQL."""
+        return describe_error(error)
+
+
+def describe_error(error: Exception) -> tuple[str, str]:
+    """Return code and sentence for what DuckDB, or Arrow reading from DuckDB, raised."""
+    if isinstance(error, EngineError):
+        return error.code, error.message
+    if isinstance(error, (MemoryError, pa.ArrowMemoryError)):
+        return Code.OUT_OF_MEMORY, "The statement needs more memory than the warehouse has."
+    found = _PROBLEM.match(str(error))
+    if not found:
+        return Code.INTERNAL_ERROR, str(error) or type(error).__name__
+    code = re.sub(r"[^A-Z]+", "_", f"{found[1]} Error".upper())
+    return _SHORT_CODES.get(code, code), _POSITION.sub("", str(error)).strip()
+
+
+def _batches(reader: pa.RecordBatchReader, convert: Any) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        yield convert(batch)

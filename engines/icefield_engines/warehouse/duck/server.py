@@ -1,0 +1,114 @@
+"""DuckDB's process: it answers the statements of the gateway that started it, and ends with it.
+
+The gateway hands over one end of a connection for each statement that it runs at once (unix(7), SCM_RIGHTS).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import socket
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+
+import duckdb
+
+from icefield_engines.warehouse.errors import EngineError
+
+from .execution import DuckDBExecution, describe_error
+from .frames import READY, Kind, PeerGoneError, receive, send
+from .statement_guard import StatementGuard
+
+log = logging.getLogger(__name__)
+
+INTERRUPT_INTERVAL = 0.2
+"""Seconds: an interrupt between two steps of DuckDB is lost, so it is repeated."""
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+
+
+def serve(control: socket.socket, database: duckdb.DuckDBPyConnection) -> None:
+    """Answer statements until the gateway is gone.
+
+    Args:
+        control: on which the gateway hands over connections; closed when it ends.
+        database: an open database.
+    """
+    guard = StatementGuard(database)
+    control.sendall(READY)
+    while True:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        except OSError:
+            return
+        if not message:
+            return
+        for descriptor in descriptors:
+            _Connection(socket.socket(fileno=descriptor), database, guard).start()
+
+
+def prefer_to_be_killed() -> None:
+    """Have the kernel end this process before the gateway when the container's memory is used up (proc(5))."""
+    with suppress(OSError):
+        _OOM_SCORE.write_text("500")
+
+
+class _Connection:
+    """One connection: a thread runs its statements one after the other, another waits for interrupts."""
+
+    def __init__(self, connection: socket.socket, database: duckdb.DuckDBPyConnection, guard: StatementGuard) -> None:
+        self._connection = connection
+        self._database = database
+        self._guard = guard
+        self._queries: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._running: DuckDBExecution | None = None
+
+    def start(self) -> None:
+        """Start both threads; they end with the connection."""
+        for loop in (self._receive, self._run):
+            threading.Thread(target=loop, daemon=True).start()
+
+    def _receive(self) -> None:
+        with suppress(PeerGoneError):
+            while True:
+                kind, content = receive(self._connection)
+                if kind is Kind.QUERY:
+                    self._queries.put(content.to_pybytes().decode())
+                else:
+                    self._interrupt()
+        self._queries.put(None)
+        waiting = threading.Event()
+        while self._running:
+            self._interrupt()
+            waiting.wait(INTERRUPT_INTERVAL)
+
+    def _run(self) -> None:
+        with self._connection, suppress(PeerGoneError):
+            while (sql := self._queries.get()) is not None:
+                self._running = DuckDBExecution(self._database.cursor(), sql, self._guard)
+                try:
+                    self._answer(self._running)
+                finally:
+                    self._running = None
+
+    def _answer(self, execution: DuckDBExecution) -> None:
+        try:
+            send(self._connection, Kind.RUNNING)
+            with closing(execution):
+                rows = execution.start()
+                send(self._connection, Kind.SCHEMA, rows.schema.serialize())
+                for batch in rows.batches:
+                    send(self._connection, Kind.BATCH, batch.serialize())
+            send(self._connection, Kind.END)
+        except PeerGoneError:
+            raise
+        except Exception as error:
+            if not isinstance(error, EngineError | duckdb.Error | MemoryError):
+                log.exception("a statement failed because of an internal error")
+            code, message = describe_error(error)
+            send(self._connection, Kind.FAILURE, json.dumps({"code": code, "message": message}).encode())
+
+    def _interrupt(self) -> None:
+        if running := self._running:
+            running.interrupt()

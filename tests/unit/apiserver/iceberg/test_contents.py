@@ -1,0 +1,164 @@
+"""Bodies of the Iceberg REST protocol that name what cannot be named, or have another shape than the protocol's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.features.iceberg.contents import Contents
+from icefield_apiserver.features.iceberg.operations import find_call
+
+TABLE = {"namespace": ["sales"], "name": "orders"}
+SNAPSHOT = {"action": "add-snapshot", "snapshot": {"snapshot-id": 1}}
+ENTRIES = "Each of table-changes has an identifier: a namespace, which is a list, and a name."
+SNAPSHOTS = "The update add-snapshot has a snapshot with a snapshot-id, which is an integer."
+
+
+def check(path: str, body: dict[str, Any]) -> None:
+    """Check the body of a POST."""
+    call = find_call("POST", path)
+    assert call is not None
+    Contents("acme", {"acme", "lake"}).check(call, body)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (1, "Field table-changes is a list of objects."),
+        ("ab", "Field table-changes is a list of objects."),
+        ({"a": 1}, "Field table-changes is a list of objects."),
+        ([1], "Field table-changes is a list of objects."),
+        ([{}], ENTRIES),
+        ([{"identifier": "orders"}], ENTRIES),
+        ([{"identifier": {"namespace": "sales", "name": "orders"}}], ENTRIES),
+        ([{"identifier": {"namespace": [1], "name": "orders"}}], ENTRIES),
+        ([{"identifier": {"namespace": ["sales"], "name": 1}}], "'' is not a valid table name"),
+        ([{"identifier": TABLE, "updates": 1}], "Field updates is a list of objects."),
+        ([{"identifier": TABLE, "updates": [1]}], "Field updates is a list of objects."),
+        ([{"identifier": TABLE, "updates": [{"action": "add-snapshot"}]}], SNAPSHOTS),
+        ([{"identifier": TABLE, "updates": [{"action": "add-snapshot", "snapshot": {"snapshot-id": "x"}}]}], SNAPSHOTS),
+    ],
+)
+def test_transactions_of_another_shape(changes: Any, sentence: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        check("transactions/commit", {"table-changes": changes})
+    assert refused.value.sentence.startswith(sentence)
+
+
+@pytest.mark.parametrize("updates", [1, [1], [{"action": "add-snapshot", "snapshot": 1}]])
+def test_commits_of_another_shape(updates: Any) -> None:
+    with pytest.raises(BadRequest):
+        check("namespaces/sales/tables/orders", {"updates": updates})
+
+
+@pytest.mark.parametrize("updates", [None, [], [SNAPSHOT, {"action": "set-properties", "updates": {"a": "b"}}]])
+def test_commits(updates: Any) -> None:
+    check("namespaces/sales/tables/orders", {"updates": updates})
+    check("transactions/commit", {"table-changes": [{"identifier": TABLE, "updates": updates}]})
+
+
+@pytest.mark.parametrize("path", ["namespaces", "tables/rename", "namespaces/sales/tables", "namespaces/sales/views"])
+@pytest.mark.parametrize("value", [None, 1, "a/b", [], {}])
+def test_what_names_nothing(path: str, value: Any) -> None:
+    with pytest.raises(BadRequest):
+        check(path, {"namespace": value, "destination": value, "name": value})
+
+
+def _view(sql: str = "SELECT 1 AS a", dialect: str = "spark", **version: Any) -> dict[str, Any]:
+    text = {"type": "sql", "sql": sql, "dialect": dialect}
+    return {"name": "v", "view-version": {"representations": [text], "default-namespace": ["sales"], **version}}
+
+
+def _new_version(**view: Any) -> dict[str, Any]:
+    return {"updates": [{"action": "add-view-version", "view-version": _view(**view)["view-version"]}]}
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect"),
+    [
+        ("SELECT id, upper(name) AS n FROM orders WHERE id > 1", "spark"),
+        ("SELECT * FROM acme.sales.orders", "spark"),
+        ("SELECT count(*) AS n FROM lake.sales.orders", "icefield"),
+        ('SELECT "id", CAST(name AS VARCHAR) AS n FROM orders', "trino"),
+    ],
+)
+def test_views_that_read_tables(sql: str, dialect: str) -> None:
+    check("namespaces/sales/views", _view(sql, dialect))
+    check("namespaces/sales/views/v", _new_version(sql=sql, dialect=dialect))
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect"),
+    [
+        ("DROP TABLE orders", "spark"),
+        ("SELECT java_method('a', 'b')", "spark"),
+        ("SELECT * FROM parquet.`s3://elsewhere/x`", "spark"),
+        ("SELECT * FROM read_text('a')", "duckdb"),
+        ("SELECT 1; SELECT 2", "trino"),
+        ("SELECT 1", "klingon"),
+        ("not SQL at all", "spark"),
+    ],
+)
+def test_the_text_of_a_view_is_held_to_the_rules_of_a_statement(sql: str, dialect: str) -> None:
+    for path, body in (
+        ("namespaces/sales/views", _view(sql, dialect)),
+        ("namespaces/sales/views/v", _new_version(sql=sql, dialect=dialect)),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            check(path, body)
+        assert refused.value.sentence.startswith("The text of the view is not allowed: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "v"},
+        {"name": "v", "view-version": []},
+        _view(representations=[]),
+        _view(representations=[{"type": "sql", "sql": "SELECT 1"}]),
+        _view(representations=[{"type": "sql", "sql": 1, "dialect": "spark"}]),
+        _view(**{"default-namespace": "sales"}),
+        _view(**{"default-catalog": 1}),
+    ],
+)
+def test_views_of_another_shape(body: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        check("namespaces/sales/views", body)
+
+
+WITH_PROPERTIES = {
+    "namespaces": lambda properties: {"namespace": ["sales"], "properties": properties},
+    "namespaces/sales/properties": lambda properties: {"updates": properties},
+    "namespaces/sales/tables": lambda properties: {"name": "t", "properties": properties},
+    "namespaces/sales/views": lambda properties: {**_view(), "properties": properties},
+    "namespaces/sales/tables/t": lambda properties: {"updates": [{"action": "set-properties", "updates": properties}]},
+    "namespaces/sales/views/v": lambda properties: {"updates": [{"action": "set-properties", "updates": properties}]},
+    "transactions/commit": lambda properties: {
+        "table-changes": [{"identifier": TABLE, "updates": [{"action": "set-properties", "updates": properties}]}]
+    },
+}
+
+
+@pytest.mark.parametrize("path", WITH_PROPERTIES)
+def test_properties_are_held_to_the_rules_of_sql(path: str) -> None:
+    make = WITH_PROPERTIES[path]
+    check(path, make({"write.format.default": "parquet", "comment": "ours"}))
+    check(path, make({}))
+    for key in ("write.data.path", "write.location-provider.impl", "Write.Metadata.Path", "encryption.key-id"):
+        with pytest.raises(BadRequest) as refused:
+            check(path, make({key: "x"}))
+        assert refused.value.sentence.startswith(f"The property {key} is not supported;")
+    for shape in ([], {"a": 1}, "a"):
+        with pytest.raises(BadRequest):
+            check(path, make(shape))
+
+
+def test_a_plan_is_no_other_path() -> None:
+    plan = "namespaces/sales/tables/orders/plan/"
+    for known in ("a", "0a-b_c.d:e", "none"):
+        assert find_call("GET", plan + known)
+    for other in ("..", ".", "%2e%2e", "..%2Ftables", "a%2Fb", "%00", "", ".a"):
+        assert find_call("GET", plan + other) is None, other
+    assert find_call("POST", "namespaces/sales/register-view") is None

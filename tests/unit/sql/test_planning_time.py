@@ -1,0 +1,71 @@
+"""What planning may take: time of a processor, and text that grows with each level."""
+
+from __future__ import annotations
+
+import pytest
+
+import icefield_sql as sql
+from icefield_sql import Column, Engine, Names, SqlError, Table
+from icefield_sql.analysis import parse as parsing
+from icefield_sql.lang import planning_time
+
+from .catalog import MemoryCatalog
+
+NAMES = Names("acme", schema=("demo",))
+CATALOG = MemoryCatalog({"demo.t": Table("t", 1, columns=(Column("id", "bigint"), Column("s", "string")))})
+LONG = f"SELECT id FROM t WHERE id IN ({', '.join(map(str, range(500)))})"
+
+
+async def plan(text: str) -> sql.Compiled:
+    return sql.compile(await sql.resolve(sql.parse(text, NAMES), CATALOG))
+
+
+@pytest.mark.parametrize("dialect", ["icefield", "duckdb"])
+def test_a_text_that_takes_too_long_to_read_is_refused(dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "PARSE_SECONDS", 0.0)
+    with pytest.raises(SqlError, match="takes too long to read; make several of it"):
+        sql.parse(LONG, NAMES, dialect=dialect)
+
+
+async def test_what_takes_too_long_to_translate_runs_on_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await plan(LONG)).engine is Engine.DUCKDB
+    statement = sql.parse(LONG, NAMES)
+    # Each look at the clock is a second later than the one before.
+    monkeypatch.setattr(planning_time.time, "thread_time", iter(range(1_000_000)).__next__)
+    resolved = await sql.resolve(statement, CATALOG)
+    compiled = sql.compile(resolved)
+    assert (compiled.engine, compiled.warnings) == (Engine.SPARK, ("Runs on Spark: its translation takes too long.",))
+    with pytest.raises(SqlError, match="its translation takes too long"):
+        sql.compile(resolved, "duckdb")
+
+
+def test_the_time_of_a_context_ends_with_it() -> None:
+    with planning_time.limited_to(0.0), pytest.raises(planning_time.OutOfTimeError):
+        while True:
+            planning_time.check()
+    planning_time.check()
+
+
+def test_an_inner_limit_does_not_lift_an_outer_one() -> None:
+    with planning_time.limited_to(0.0), planning_time.limited_to(60.0), pytest.raises(planning_time.OutOfTimeError):
+        while True:
+            planning_time.check()
+
+
+@pytest.mark.parametrize(
+    ("wrap", "levels"),
+    [
+        *(("CAST(CAST({} AS STRING) AS BIGINT)", levels) for levels in (1, 2, 4, 8, 16)),
+        *(("abs(CAST({} AS INT))", levels) for levels in (1, 4, 16)),
+        *(("array({0}, {0})", levels) for levels in (1, 4, 10)),
+        *(("if(id > 1, {0}, {0})", levels) for levels in (1, 4, 10)),
+    ],
+)
+async def test_a_translation_does_not_grow_without_bound(wrap: str, levels: int) -> None:
+    expression = "id"
+    for _ in range(levels):
+        expression = wrap.format(expression)
+    compiled = await plan(f"SELECT {expression} AS x FROM t")
+    assert len(compiled.sql) < 1_000_000
+    if compiled.engine is Engine.SPARK:
+        assert len(compiled.sql) < 2 * len(expression) + 1000
