@@ -122,7 +122,7 @@ class QueryService:
             saved, problem = await self._save(job)
             if problem:
                 return responses.lake_failure(text, f"The result was not saved: {problem}")
-            query = WarehouseQuery(f"SELECT * FROM {saved}")
+            query = WarehouseQuery(f"SELECT * FROM {saved}")  # noqa: S608 - a name of ours
         ended = await self._warehouse.run(principal, query)
         if ended.error or not ended.is_over:
             return responses.lake_failure(text, ended.error or _still_running(ended))
