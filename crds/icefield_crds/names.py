@@ -22,6 +22,8 @@ WORKSPACE_FINALIZER = f"{GROUP}/workspace-cleanup"
 
 OBJECT_STORE_SECRET = "icefield-object-store"  # noqa: S105 - the name of a Secret, not a secret
 OBJECT_STORE_READER_SECRET = "icefield-object-store-reader"  # noqa: S105
+OBJECT_STORE_MEMBERS_SECRET = "icefield-object-store-members"  # noqa: S105
+"""The members' own keys of the object store, in the format of `icefield_crds.wire.member_keys`."""
 CATALOG_SECRET = "icefield-catalog"  # noqa: S105
 WAREHOUSE_TOKEN_SECRET = "icefield-warehouse-token"  # noqa: S105
 """Key `token`: the bearer token of the gateways of a workspace's warehouses."""

@@ -130,7 +130,7 @@ async def test_a_further_pass_brings_back_what_is_missing_and_writes_nothing_els
         environment = await site.environment()
         # Kubernetes itself has its say about the default service account first.
         before = await further_pass("first")
-        assert len(before) == 10
+        assert len(before) == 11
         assert await further_pass("second") == before
         assert await site.environment() == environment
 

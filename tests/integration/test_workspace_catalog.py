@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +18,8 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import RESTError
 
 from icefield_crds import CatalogProvider, ConditionType
-from icefield_crds.names import SYSTEM_NAMESPACE
+from icefield_crds.names import OBJECT_STORE_MEMBERS_SECRET, SYSTEM_NAMESPACE
+from icefield_crds.wire.member_keys import PLATFORM_ADMINS, MemberKeys, member_of
 from icefield_operator.catalog.access import CatalogConfig
 from icefield_operator.objectstore.config import Provider
 from icefield_operator.objectstore.versitygw import VersityAdmin
@@ -169,6 +171,48 @@ async def test_a_workspace_gets_a_catalog_and_what_opens_it(sites: Sites, embedd
             await catalog_of(site, token=token)
 
 
+async def member_keys(site: Site) -> dict[str, MemberKeys]:
+    """Return the members' own keys of the object store, by member."""
+    entries = await site.environment(OBJECT_STORE_MEMBERS_SECRET)
+    return {member: MemberKeys.from_json(json.loads(entry)) for member, entry in entries.items()}
+
+
+def opened_by(catalog: Catalog, keys: MemberKeys) -> Catalog:
+    """Return the catalog with other keys for its files."""
+    credentials = {"s3.access-key-id": keys.access_key_id, "s3.secret-access-key": keys.secret_access_key}
+    return load_catalog("member", **{**catalog.properties, **credentials})
+
+
+async def test_the_keys_of_a_member_end_with_the_membership(sites: Sites, embedded_catalog: RunningCatalog) -> None:
+    ada, bob = member_of("ada@acme.eu"), member_of("bob@acme.eu")
+    members = [{"user": "ada@acme.eu", "role": "editor"}, {"user": "bob@acme.eu", "role": "viewer"}]
+    async with sites(embedded(embedded_catalog)) as site:
+        await site.apply(members=members)
+        await site.until(ConditionType.READY)
+        catalog = await catalog_of(site)
+        await asyncio.to_thread(make_table, catalog)
+        keys = await member_keys(site)
+        assert keys.keys() == {ada, bob, member_of(PLATFORM_ADMINS)}
+        for member in (ada, bob):
+            assert await asyncio.to_thread(count, opened_by(catalog, keys[member])) == 2
+        row = pa.table({"id": [3]})
+        reads = opened_by(catalog, keys[bob])
+        with pytest.raises((OSError, RESTError)):
+            await asyncio.to_thread(reads.load_table("sales.orders").append, row)
+        await asyncio.to_thread(opened_by(catalog, keys[ada]).load_table("sales.orders").append, row)
+
+        # Another role gets other keys, and no member none.
+        await site.apply(members=[{"user": "ada@acme.eu", "role": "viewer"}])
+        await further_pass(site, "members")
+        after = await member_keys(site)
+        assert after.keys() == {ada, member_of(PLATFORM_ADMINS)}
+        assert after[ada] != keys[ada]
+        assert await asyncio.to_thread(count, opened_by(catalog, after[ada])) == 3
+        for member in (ada, bob):
+            with pytest.raises(OSError, match=r"(?i)access.?denied|invalid.?access.?key|forbidden|403"):
+                await asyncio.to_thread(count, opened_by(catalog, keys[member]))
+
+
 async def test_two_workspaces_do_not_see_each_others_tables(sites: Sites, embedded_catalog: RunningCatalog) -> None:
     async with sites(embedded(embedded_catalog)) as site:
         other = Site(site.cluster, site.plane, site.store, site.users, f"{site.slug}x")
@@ -188,7 +232,9 @@ async def test_nothing_is_left_of_a_deleted_workspace(sites: Sites, embedded_cat
     async with sites(embedded(embedded_catalog)) as site:
         await site.apply()
         await site.until(ConditionType.READY)
-        assert await users_of(site) == [f"icefield-{site.slug}", f"icefield-{site.slug}_reader"]
+        own, reader, administrators = await users_of(site)
+        assert (own, reader) == (f"icefield-{site.slug}", f"icefield-{site.slug}_reader")
+        assert member_of(PLATFORM_ADMINS) in administrators
         before = await site.environment("icefield-catalog")
         await asyncio.to_thread(make_table, await catalog_of(site))
         await site.delete()
@@ -221,7 +267,9 @@ async def test_an_operator_that_dies_again_and_again_makes_nothing_twice(sites: 
     async with sites(config) as site:
         await further_pass(site, "restarted")
         assert await site.environment("icefield-object-store") == secrets[0]
-        assert await users_of(site) == [f"icefield-{site.slug}", f"icefield-{site.slug}_reader"]
+        own, reader, administrators = await users_of(site)
+        assert (own, reader) == (f"icefield-{site.slug}", f"icefield-{site.slug}_reader")
+        assert member_of(PLATFORM_ADMINS) in administrators
         (warehouse,) = lakekeeper.state.warehouses.values()
         assert warehouse.name == site.slug
         assert warehouse.credential["secret-access-key"] == secrets[0]["AWS_SECRET_ACCESS_KEY"]

@@ -6,8 +6,12 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Protocol
 
+from icefield_crds.wire.member_keys import MemberKeys
+
+from . import member_users
 from .config import Access, Credentials, CredentialsMissingError, ObjectStoreConfig, Provider
 from .policy import bucket_policy, user_of
 from .store import ObjectStore
@@ -21,10 +25,16 @@ ReadSecret = Callable[[str], Awaitable[Mapping[str, str] | None]]
 
 
 class Users(Protocol):
-    """Manages the object store's users: per workspace one that reads and writes, and one that reads."""
+    """Manages the object store's users: those of each workspace's pods, and one for each of its members."""
 
     async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
         """Return the credentials that give a workspace this access; what it already has stays valid."""
+        ...
+
+    async def ensure_members(
+        self, workspace: str, wanted: Mapping[str, Access], now: datetime
+    ) -> Mapping[str, MemberKeys] | None:
+        """Return each member's current keys, and revoke all others; None where members cannot have keys."""
         ...
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
@@ -63,6 +73,29 @@ class VersityUsers:
                 await self._admin.set_secret(credentials)
         return credentials
 
+    async def ensure_members(
+        self, workspace: str, wanted: Mapping[str, Access], now: datetime
+    ) -> Mapping[str, MemberKeys]:
+        """Create the members' users that are missing, and delete those that are outdated.
+
+        Args:
+            workspace: slug.
+            wanted: `member_users.accesses` of the workspace.
+            now: the time.
+
+        Raises:
+            ObjectStoreError: the store is unavailable or refuses.
+        """
+        async with self._lock:
+            users = dict(await self._admin.users())
+            changes = member_users.changes(workspace, wanted, users, now)
+            for name in changes.outdated:
+                await self._admin.delete_user(name)
+            for name in changes.missing:
+                users[name] = secrets.token_urlsafe(30)
+                await self._admin.create_user(Credentials(name, users[name]))
+        return {member: MemberKeys(name, users[name]) for member, name in changes.current.items()}
+
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
         """Write the bucket's policy unless it already is the one for these workspaces.
 
@@ -85,8 +118,10 @@ class VersityUsers:
             ObjectStoreError: the store is unavailable or refuses.
         """
         async with self._lock:
-            for access in Access:
-                await self._admin.delete_user(user_of(workspace, access))
+            members = filter(None, map(member_users.parse, await self._admin.users()))
+            own = [user_of(workspace, access) for access in Access]
+            for name in [*own, *(user.name for user in members if user.workspace == workspace)]:
+                await self._admin.delete_user(name)
 
 
 class StaticUsers:
@@ -102,6 +137,9 @@ class StaticUsers:
             "the users of this object store are not managed by Icefield: create one with access to only "
             f"workspaces/{workspace}/ and name its Secret in spec.objectStore.credentialsSecret"
         )
+
+    async def ensure_members(self, workspace: str, wanted: Mapping[str, Access], now: datetime) -> None:
+        """Do nothing: there are no users but those that the store's administrators make."""
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
         """Do nothing: the store's administrators manage its policies."""

@@ -13,11 +13,13 @@ delimiter and max-keys, not its method):
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from icefield_crds import object_store
 
+from . import member_users
 from .config import Access
 
 WRITES = (
@@ -49,33 +51,42 @@ def bucket_policy(bucket: str, workspaces: Iterable[str], users: Collection[str]
     Returns:
         JSON text, the same for the same workspaces and users, or None when it opens nothing: S3 knows no empty policy.
     """
-    slugs = sorted(set(workspaces))
-    statements = [statement for slug in slugs for statement in _statements(bucket, slug, users)]
+    members = _members(users)
+    statements = []
+    for slug in sorted(set(workspaces)):
+        existing = {access: [*_own(slug, access, users), *sorted(members[slug, access])] for access in Access}
+        statements += _statements(bucket, slug, existing)
     if not statements:
         return None
-    everybody = [user for slug in slugs for user in _existing(slug, users)]
-    statements.append(_allow(everybody, ["s3:GetBucketLocation"], [_arn(bucket)]))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
 
 
-def _statements(bucket: str, workspace: str, users: Collection[str]) -> list[dict[str, Any]]:
+def _statements(bucket: str, workspace: str, users: Mapping[Access, list[str]]) -> list[dict[str, Any]]:
     prefix = object_store.workspace_prefix(workspace)
-    writer, both = user_of(workspace), _existing(workspace, users)
+    writers, everybody = users[Access.READ_WRITE], [user for access in Access for user in users[access]]
     # The slash before the star keeps workspace "a" from listing workspace "ab".
     below = {"StringLike": {"s3:prefix": f"{prefix}/*"}}
     statements = []
-    if both:
-        objects = [_arn(bucket, prefix), _arn(bucket, f"{prefix}/*")]
-        statements.append(_allow(both, ["s3:GetObject"], objects))
+    if everybody:
+        objects = [_arn(bucket), _arn(bucket, prefix), _arn(bucket, f"{prefix}/*")]
+        statements.append(_allow(everybody, ["s3:GetBucketLocation", "s3:GetObject"], objects))
         # A reader's, too: every statement less is less to parse for the store, which does so on each request.
-        statements.append(_allow(both, ["s3:ListBucket", LIST_UPLOADS], [_arn(bucket)]) | {"Condition": below})
-    if writer in both:
-        statements.append(_allow([writer], list(WRITES), [_arn(bucket, f"{prefix}/*")]))
+        statements.append(_allow(everybody, ["s3:ListBucket", LIST_UPLOADS], [_arn(bucket)]) | {"Condition": below})
+    if writers:
+        statements.append(_allow(writers, list(WRITES), [_arn(bucket, f"{prefix}/*")]))
     return statements
 
 
-def _existing(workspace: str, users: Collection[str]) -> list[str]:
-    return [user for access in Access if (user := user_of(workspace, access)) in users]
+def _own(workspace: str, access: Access, users: Collection[str]) -> list[str]:
+    user = user_of(workspace, access)
+    return [user] if user in users else []
+
+
+def _members(users: Iterable[str]) -> Mapping[tuple[str, Access], list[str]]:
+    found = defaultdict(list)
+    for user in filter(None, map(member_users.parse, users)):
+        found[user.workspace, user.access].append(user.name)
+    return found
 
 
 def _allow(users: list[str], actions: list[str], resources: list[str]) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Mapping
 
 from icefield_crds import Role, Workspace, labels, names, object_store
+from icefield_crds.wire.member_keys import MemberKeys
 from icefield_kube.client import Manifest
 from icefield_operator import network
 from icefield_operator.catalog.provider import CatalogAccess
@@ -69,6 +72,12 @@ def object_store_secret(
         "ICEFIELD_PREFIX": object_store.workspace_prefix(workspace.metadata.name),
     }
     return _secret(workspace, KEY_SECRETS[access], variables)
+
+
+def members_secret(workspace: Workspace, keys: Mapping[str, MemberKeys]) -> Manifest:
+    """Return the Secret with the members' own keys of the object store, by member."""
+    entries = {member: json.dumps(each.to_json()) for member, each in keys.items()}
+    return _secret(workspace, names.OBJECT_STORE_MEMBERS_SECRET, entries)
 
 
 def catalog_secret(workspace: Workspace, access: CatalogAccess, configuration: str) -> Manifest:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from icefield_crds import Workspace, names
+from icefield_crds.wire.member_keys import MemberKeys
 from icefield_operator.cluster import Cluster
+from icefield_operator.objectstore import member_users
 from icefield_operator.objectstore.access import Users, supplied_credentials
 from icefield_operator.objectstore.config import Access, Credentials
 from icefield_operator.objectstore.store import ObjectStore
@@ -61,7 +65,10 @@ class WorkspaceCredentials:
             return problem
         keys = await self._keys(workspace, Access.READ_WRITE)
         reader = await self._keys(workspace, Access.READ_ONLY)
+        members = await self._keys_of_members(workspace)
         await self._cluster_policies.apply_bucket_policy()
+        # Once the policy knows them: keys that are handed out open something.
+        await self._apply_members(workspace, members)
         await self._apply_keys(workspace, Access.READ_ONLY, reader)
         await self._apply_keys(workspace, Access.READ_WRITE, keys)
         if keys:
@@ -76,6 +83,18 @@ class WorkspaceCredentials:
             return await supplied_credentials(name, resolve.system_secrets(self._cluster)) if name else None
         held = await resolve.held_credentials(workspace, access, self._cluster)
         return await self._users.ensure(workspace.metadata.name, access, held)
+
+    async def _keys_of_members(self, workspace: Workspace) -> Mapping[str, MemberKeys] | None:
+        if workspace.spec.object_store:
+            return None
+        wanted = member_users.accesses(workspace)
+        return await self._users.ensure_members(workspace.metadata.name, wanted, datetime.now(UTC))
+
+    async def _apply_members(self, workspace: Workspace, keys: Mapping[str, MemberKeys] | None) -> None:
+        if keys is None:
+            await self._cluster.delete("Secret", workspace.namespace, names.OBJECT_STORE_MEMBERS_SECRET)
+        else:
+            await self._cluster.apply(build.members_secret(workspace, keys))
 
     async def _apply_keys(self, workspace: Workspace, access: Access, keys: Credentials | None) -> None:
         if keys:

@@ -14,6 +14,7 @@ from icefield_operator.catalog.provider import CatalogError, CatalogMissingError
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.objectstore.config import CredentialsMissingError, ObjectStoreError
+from icefield_operator.objectstore.member_users import until_next_period
 from icefield_operator.problem import Problem
 from icefield_operator.queue import Key
 
@@ -77,7 +78,7 @@ class WorkspaceReconciler:
         now = datetime.now(UTC)
         written = status.not_ready(workspace, problem, now) if problem else status.ready(workspace, now)
         await self._cluster.write_status(workspace, written)
-        return RETRY_INTERVAL if problem else None
+        return RETRY_INTERVAL if problem else until_next_period(workspace.metadata.name, now)
 
     async def _apply(self, facts: WorkspaceFacts) -> Problem | None:
         workspace = facts.workspace

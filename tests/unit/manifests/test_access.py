@@ -78,13 +78,14 @@ def test_the_api_server_reads_nothing_but_our_kinds_everywhere() -> None:
     assert {group for rule in _account("icefield-apiserver") for group in rule["apiGroups"]} == {names.GROUP}
 
 
-def test_the_api_server_reads_six_secrets_of_a_workspace_by_name() -> None:
+def test_the_api_server_reads_seven_secrets_of_a_workspace_by_name() -> None:
     (rule,) = (rule for rule in _role(names.API_SERVER_WORKSPACE_ROLE) if "secrets" in rule["resources"])
     assert rule["verbs"] == ["get"]
     assert set(rule["resourceNames"]) == {
         names.CATALOG_SECRET,
         names.ENVIRONMENT_SECRET,
         names.OBJECT_STORE_SECRET,
+        names.OBJECT_STORE_MEMBERS_SECRET,
         names.OBJECT_STORE_READER_SECRET,
         names.POLARS_CLOUD_SECRET,
         names.WAREHOUSE_TOKEN_SECRET,

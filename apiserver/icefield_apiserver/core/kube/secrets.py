@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from cachetools import TTLCache
 from icefield_apiserver.core.errors import Unavailable
 from icefield_crds.names import (
     CATALOG_SECRET,
+    OBJECT_STORE_MEMBERS_SECRET,
     OBJECT_STORE_READER_SECRET,
     OBJECT_STORE_SECRET,
     POLARS_CLOUD_SECRET,
     WAREHOUSE_TOKEN_SECRET,
     namespace_of,
 )
+from icefield_crds.wire.member_keys import MemberKeys, member_of
 from icefield_kube.errors import KubernetesError, NotFound
 from icefield_kube.paths import path_of
 
@@ -104,6 +107,25 @@ class WorkspaceSecrets:
         """Return the keys that open the workspace's prefix for reading only; None where the store has no such user."""
         secret = await self._read(workspace, OBJECT_STORE_READER_SECRET)
         return _keys(secret) if secret is not None else None
+
+    async def member_keys(self, workspace: str, person: str) -> MemberKeys | None:
+        """Return a member's own keys of the object store; None where the store has no users for members.
+
+        Raises:
+            Unavailable: the operator has not made them yet.
+        """
+        key = workspace, OBJECT_STORE_MEMBERS_SECRET
+        for _ in range(2):
+            secret = await self._read(*key)
+            if not secret:
+                # That there is none is a property of the store, and rarely changes.
+                self._cache[key] = {}
+                return None
+            if entry := secret.get(member_of(person)):
+                return MemberKeys.from_json(json.loads(entry))
+            # A new member is not in what was read before.
+            self._cache.pop(key, None)
+        raise _not_ready("object store")
 
     async def warehouse_token(self, workspace: str) -> str:
         """Return the bearer token that the gateways of the workspace's warehouses ask for.

@@ -10,6 +10,7 @@ from typing import Any
 from icefield_apiserver.core.kube.secrets import ObjectStoreKeys, WorkspaceSecrets
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Role
+from icefield_crds.wire.member_keys import PLATFORM_ADMINS, MemberKeys
 
 _REPLACED = ("s3.", "client.", "token", "header.")
 """Access properties of the catalog are replaced as a whole: a mix of two configurations would not authenticate."""
@@ -28,9 +29,16 @@ class FileAccess:
         self._external_endpoint = external_endpoint
 
     async def properties(self, principal: Principal) -> dict[str, str]:
-        """Return the properties of Iceberg's S3FileIO for a caller; viewers get read-only keys."""
+        """Return the properties of Iceberg's S3FileIO for a caller; viewers get read-only keys.
+
+        A run gets the keys that its pods have. A person gets keys of their own, which end with the membership and in
+        a day at most; where the store's users are not Icefield's, those of the workspace.
+
+        Raises:
+            Unavailable: the operator has not made the keys yet.
+        """
         own = await self._secrets.object_store(principal.workspace)
-        keys = own if principal.may(Role.EDITOR) else await self._secrets.object_store_reader(principal.workspace)
+        keys = await self._keys(principal, own)
         is_inside = principal.kind == "run"
         endpoint = own.endpoint if is_inside else self._external_endpoint or own.endpoint
         return {
@@ -40,6 +48,14 @@ class FileAccess:
             "s3.path-style-access": "true",
             **(_credentials(keys) if keys else {}),
         }
+
+    async def _keys(self, principal: Principal, own: ObjectStoreKeys) -> ObjectStoreKeys | MemberKeys | None:
+        if principal.kind == "run":
+            return own
+        person = PLATFORM_ADMINS if principal.is_platform_admin else principal.person
+        if member := await self._secrets.member_keys(principal.workspace, person):
+            return member
+        return own if principal.may(Role.EDITOR) else await self._secrets.object_store_reader(principal.workspace)
 
 
 def with_access(result: dict[str, Any], properties: Mapping[str, str]) -> dict[str, Any]:
@@ -72,5 +88,5 @@ def without_tag(condition: str, tag: str) -> str | None:
     return ", ".join(matching) or None
 
 
-def _credentials(keys: ObjectStoreKeys) -> dict[str, str]:
+def _credentials(keys: ObjectStoreKeys | MemberKeys) -> dict[str, str]:
     return {"s3.access-key-id": keys.access_key_id, "s3.secret-access-key": keys.secret_access_key}

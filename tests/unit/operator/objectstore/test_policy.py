@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from icefield_operator.objectstore.config import Access
+from icefield_operator.objectstore.member_users import MemberUser
 from icefield_operator.objectstore.policy import bucket_policy, user_of
 
 
@@ -44,12 +45,12 @@ def test_each_workspace_gets_its_own_prefix_and_nothing_else() -> None:
     own = ["arn:aws:s3:::lake/workspaces/demo", "arn:aws:s3:::lake/workspaces/demo/*"]
     for access in Access:
         for statement in statements_for(policy, user_of("demo", access)):
-            if statement["Action"] == ["s3:GetBucketLocation"]:
-                assert statement["Resource"] == ["arn:aws:s3:::lake"]
+            if statement["Action"] == ["s3:GetBucketLocation", "s3:GetObject"]:
+                assert statement["Resource"] == ["arn:aws:s3:::lake", *own]
             elif statement["Resource"] == ["arn:aws:s3:::lake"]:
                 assert statement["Condition"] == {"StringLike": {"s3:prefix": "workspaces/demo/*"}}
             else:
-                assert statement["Resource"] in (own, own[1:])
+                assert statement["Resource"] == own[1:]
                 assert all("*" not in action and "?" not in action for action in statement["Action"])
 
 
@@ -57,3 +58,14 @@ def test_a_reader_only_reads() -> None:
     policy = bucket_policy("lake", ["demo"], users_of("demo"))
     actions = {action for s in statements_for(policy, user_of("demo", Access.READ_ONLY)) for action in s["Action"]}
     assert actions == {"s3:GetObject", "s3:ListBucket", "s3:ListBucketMultipartUpload?", "s3:GetBucketLocation"}
+
+
+def test_members_have_the_access_that_their_users_name_says() -> None:
+    reader, writer = (
+        MemberUser("demo", access, "0123456789ab", 7).name for access in (Access.READ_ONLY, Access.READ_WRITE)
+    )
+    policy = bucket_policy("lake", ["demo", "other"], {reader, writer})
+    for user, may_write in ((reader, False), (writer, True)):
+        actions = {action for s in statements_for(policy, user) for action in s["Action"]}
+        assert ("s3:PutObject" in actions) is may_write
+    assert "other" not in (policy or "")
