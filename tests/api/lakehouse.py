@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,17 +10,16 @@ from typing import Any
 from icefield_crds import Workspace
 from icefield_crds.names import (
     CATALOG_SECRET,
-    OBJECT_STORE_MEMBERS_SECRET,
     OBJECT_STORE_READER_SECRET,
     OBJECT_STORE_SECRET,
     namespace_of,
 )
-from icefield_crds.wire.member_keys import MemberKeys, member_of
 from icefield_operator.objectstore import member_users
 from icefield_operator.objectstore.access import VersityUsers
 from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.objectstore.versitygw import VersityAdmin
+from icefield_operator.workspace.build import members_secret
 from tests.catalog import RunningCatalog, Site
 from tests.controlplane import ControlPlane
 from tests.kubernetes_client import WORKSPACES
@@ -38,23 +36,19 @@ class Lakehouse:
     Attributes:
         site: what the workspace's own keys open.
         reader: the same for those that only read.
-        members: the members' own keys, by member.
+        members: the keys that members share, by what they open.
     """
 
     slug: str
     site: Site
     reader: Site
-    members: Mapping[str, MemberKeys]
+    members: Mapping[Access, Credentials]
     catalog: RunningCatalog
 
     @property
     def pyiceberg(self) -> dict[str, str]:
         """The properties with which PyIceberg opens the catalog itself, with the workspace's own keys."""
         return {**self.catalog.pyiceberg(self.slug), **self.site.pyiceberg}
-
-    def keys_of(self, person: str) -> MemberKeys:
-        """Return a member's own keys."""
-        return self.members[member_of(person)]
 
 
 async def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slugs: list[str]) -> Lakehouse:
@@ -75,7 +69,7 @@ async def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slugs: l
         site = _with(root, await users.ensure(slug, Access.READ_WRITE, None))
         reader = _with(root, await users.ensure(slug, Access.READ_ONLY, None))
         workspace = Workspace.model_validate(control_plane.client.get(WORKSPACES, slug))
-        members = await users.ensure_members(slug, member_users.accesses(workspace), datetime.now(UTC))
+        issued = await users.ensure_members(slug, member_users.accesses(workspace), None, datetime.now(UTC))
         await users.settle(lambda: slugs)
     await admin.aclose()
     catalog.manage("PUT", slug, catalog.specification(site)).raise_for_status()
@@ -83,10 +77,11 @@ async def furnish(control_plane: ControlPlane, catalog: RunningCatalog, slugs: l
         CATALOG_SECRET: catalog.environment(slug),
         OBJECT_STORE_SECRET: site.environment,
         OBJECT_STORE_READER_SECRET: reader.environment,
-        OBJECT_STORE_MEMBERS_SECRET: {member: json.dumps(keys.to_json()) for member, keys in members.items()},
     }
-    control_plane.client.apply(*(_secret(slug, name, values) for name, values in secrets.items()))
-    return Lakehouse(slug, site, reader, members, catalog)
+    control_plane.client.apply(
+        *(_secret(slug, name, values) for name, values in secrets.items()), members_secret(workspace, issued)
+    )
+    return Lakehouse(slug, site, reader, issued.keys, catalog)
 
 
 def _with(site: Site, credentials: Credentials) -> Site:

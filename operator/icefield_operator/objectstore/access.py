@@ -6,13 +6,13 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from icefield_crds.wire.member_keys import MemberKeys
-
 from . import member_users
 from .config import Access, Credentials, CredentialsMissingError, ObjectStoreConfig, Provider
+from .member_users import Issued
 from .policy import bucket_policy, user_of
 from .store import ObjectStore
 from .versitygw import VersityAdmin
@@ -24,17 +24,25 @@ ReadSecret = Callable[[str], Awaitable[Mapping[str, str] | None]]
 """Reads a Secret of icefield-system by name: its decoded keys, or None when there is none."""
 
 
+@dataclass(frozen=True)
+class IssuedKeys:
+    """The keys that a workspace's members have, by what they open, and how they were issued."""
+
+    issued: Issued
+    keys: Mapping[Access, Credentials]
+
+
 class Users(Protocol):
-    """Manages the object store's users: those of each workspace's pods, and one for each of its members."""
+    """Manages the object store's users: those of each workspace's pods, and those that its members share."""
 
     async def ensure(self, workspace: str, access: Access, held: Credentials | None) -> Credentials:
         """Return the credentials that give a workspace this access; what it already has stays valid."""
         ...
 
     async def ensure_members(
-        self, workspace: str, wanted: Mapping[str, Access], now: datetime
-    ) -> Mapping[str, MemberKeys] | None:
-        """Return each member's current keys, and revoke all others; None where members cannot have keys."""
+        self, workspace: str, members: Mapping[str, Access], issued: Issued | None, now: datetime
+    ) -> IssuedKeys | None:
+        """Return the keys that members have now, and revoke those that ended; None where members have none."""
         ...
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
@@ -74,13 +82,14 @@ class VersityUsers:
         return credentials
 
     async def ensure_members(
-        self, workspace: str, wanted: Mapping[str, Access], now: datetime
-    ) -> Mapping[str, MemberKeys]:
+        self, workspace: str, members: Mapping[str, Access], issued: Issued | None, now: datetime
+    ) -> IssuedKeys:
         """Create the members' users that are missing, and delete those that are outdated.
 
         Args:
             workspace: slug.
-            wanted: `member_users.accesses` of the workspace.
+            members: `member_users.accesses` of the workspace.
+            issued: what was issued before; None where that is not known.
             now: the time.
 
         Raises:
@@ -88,13 +97,14 @@ class VersityUsers:
         """
         async with self._lock:
             users = dict(await self._admin.users())
-            changes = member_users.changes(workspace, wanted, users, now)
+            changes = member_users.changes(workspace, members, issued, users, now)
             for name in changes.outdated:
                 await self._admin.delete_user(name)
             for name in changes.missing:
                 users[name] = secrets.token_urlsafe(30)
                 await self._admin.create_user(Credentials(name, users[name]))
-        return {member: MemberKeys(name, users[name]) for member, name in changes.current.items()}
+        names = member_users.current_users(workspace, changes.issued)
+        return IssuedKeys(changes.issued, {access: Credentials(name, users[name]) for access, name in names.items()})
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:
         """Write the bucket's policy unless it already is the one for these workspaces.
@@ -138,7 +148,9 @@ class StaticUsers:
             f"workspaces/{workspace}/ and name its Secret in spec.objectStore.credentialsSecret"
         )
 
-    async def ensure_members(self, workspace: str, wanted: Mapping[str, Access], now: datetime) -> None:
+    async def ensure_members(
+        self, workspace: str, members: Mapping[str, Access], issued: Issued | None, now: datetime
+    ) -> None:
         """Do nothing: there are no users but those that the store's administrators make."""
 
     async def settle(self, workspaces: Callable[[], Iterable[str]]) -> None:

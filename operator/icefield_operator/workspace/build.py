@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 
 from icefield_crds import Role, Workspace, labels, names, object_store
-from icefield_crds.wire.member_keys import MemberKeys
+from icefield_crds.wire.member_keys import READER, WRITER, MemberKeys
 from icefield_kube.client import Manifest
 from icefield_operator import network
 from icefield_operator.catalog.provider import CatalogAccess
+from icefield_operator.objectstore.access import IssuedKeys
 from icefield_operator.objectstore.config import Access, Credentials, ObjectStoreConfig
 
 from .ca_bundle import Authorities
@@ -21,6 +21,9 @@ KEY_SECRETS = {
     Access.READ_WRITE: names.OBJECT_STORE_SECRET,
     Access.READ_ONLY: names.OBJECT_STORE_READER_SECRET,
 }
+MEMBER_ENTRIES = {Access.READ_WRITE: WRITER, Access.READ_ONLY: READER}
+ISSUED_ANNOTATION = f"{names.GROUP}/issued"
+"""On the Secret of the members' keys: when they were made, and for whom."""
 TOKEN_KEY = "token"  # noqa: S105 - the key of a Secret, not a secret
 CATALOG_ANNOTATION = f"{names.GROUP}/catalog"
 """On the catalog Secret: the provider of the catalog, and a digest of the configuration it was sent."""
@@ -74,10 +77,17 @@ def object_store_secret(
     return _secret(workspace, KEY_SECRETS[access], variables)
 
 
-def members_secret(workspace: Workspace, keys: Mapping[str, MemberKeys]) -> Manifest:
-    """Return the Secret with the members' own keys of the object store, by member."""
-    entries = {member: json.dumps(each.to_json()) for member, each in keys.items()}
-    return _secret(workspace, names.OBJECT_STORE_MEMBERS_SECRET, entries)
+def members_secret(workspace: Workspace, issued: IssuedKeys) -> Manifest:
+    """Return the Secret with the keys of the object store that the members share, and how they were issued."""
+    entries = {
+        MEMBER_ENTRIES[access]: MemberKeys(keys.access_key_id, keys.secret_access_key).to_json()
+        for access, keys in issued.keys.items()
+    }
+    manifest = _secret(
+        workspace, names.OBJECT_STORE_MEMBERS_SECRET, {entry: json.dumps(keys) for entry, keys in entries.items()}
+    )
+    manifest["metadata"]["annotations"] = {ISSUED_ANNOTATION: json.dumps(issued.issued.to_json(), sort_keys=True)}
+    return manifest
 
 
 def catalog_secret(workspace: Workspace, access: CatalogAccess, configuration: str) -> Manifest:

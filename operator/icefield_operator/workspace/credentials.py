@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from icefield_crds import Workspace, names
-from icefield_crds.wire.member_keys import MemberKeys
 from icefield_operator.cluster import Cluster
 from icefield_operator.objectstore import member_users
-from icefield_operator.objectstore.access import Users, supplied_credentials
+from icefield_operator.objectstore.access import IssuedKeys, Users, supplied_credentials
 from icefield_operator.objectstore.config import Access, Credentials
 from icefield_operator.objectstore.store import ObjectStore
 from icefield_operator.problem import Problem
@@ -22,6 +21,19 @@ from .cluster_policies import ClusterPolicies
 from .ownership import DataOwnership
 
 TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a pass did.
+
+    Attributes:
+        problem: what keeps the workspace from its data.
+        next_pass: when the next is due though nothing changes.
+    """
+
+    problem: Problem | None = None
+    next_pass: timedelta | None = None
 
 
 class WorkspaceCredentials:
@@ -51,8 +63,8 @@ class WorkspaceCredentials:
         self._catalogs = catalogs
         self._ownership = DataOwnership(store)
 
-    async def apply(self, workspace: Workspace) -> Problem | None:
-        """Apply the credentials of a workspace that are missing or outdated; return what keeps it from its data.
+    async def apply(self, workspace: Workspace) -> Applied:
+        """Apply the credentials of a workspace that are missing or outdated.
 
         Raises:
             ObjectStoreError: the object store is unavailable or refuses, or credentials were not supplied.
@@ -62,10 +74,11 @@ class WorkspaceCredentials:
         await self._store.ensure_bucket()
         held = await resolve.held_credentials(workspace, Access.READ_WRITE, self._cluster)
         if problem := await self._ownership.claim(workspace, has_keys=held is not None):
-            return problem
+            return Applied(problem)
         keys = await self._keys(workspace, Access.READ_WRITE)
         reader = await self._keys(workspace, Access.READ_ONLY)
-        members = await self._keys_of_members(workspace)
+        now = datetime.now(UTC)
+        members = await self._keys_of_members(workspace, now)
         await self._cluster_policies.apply_bucket_policy()
         # Once the policy knows them: keys that are handed out open something.
         await self._apply_members(workspace, members)
@@ -73,7 +86,7 @@ class WorkspaceCredentials:
         await self._apply_keys(workspace, Access.READ_WRITE, keys)
         if keys:
             await self._catalogs.apply(workspace, keys)
-        return None
+        return Applied(next_pass=members.issued.until_next_change(now) if members else None)
 
     async def _keys(self, workspace: Workspace, access: Access) -> Credentials | None:
         """Return the workspace's credentials; None for a reader's that the platform team does not supply."""
@@ -84,13 +97,14 @@ class WorkspaceCredentials:
         held = await resolve.held_credentials(workspace, access, self._cluster)
         return await self._users.ensure(workspace.metadata.name, access, held)
 
-    async def _keys_of_members(self, workspace: Workspace) -> Mapping[str, MemberKeys] | None:
+    async def _keys_of_members(self, workspace: Workspace, now: datetime) -> IssuedKeys | None:
         if workspace.spec.object_store:
             return None
-        wanted = member_users.accesses(workspace)
-        return await self._users.ensure_members(workspace.metadata.name, wanted, datetime.now(UTC))
+        issued = await resolve.issued_keys(workspace, self._cluster)
+        members = member_users.accesses(workspace)
+        return await self._users.ensure_members(workspace.metadata.name, members, issued, now)
 
-    async def _apply_members(self, workspace: Workspace, keys: Mapping[str, MemberKeys] | None) -> None:
+    async def _apply_members(self, workspace: Workspace, keys: IssuedKeys | None) -> None:
         if keys is None:
             await self._cluster.delete("Secret", workspace.namespace, names.OBJECT_STORE_MEMBERS_SECRET)
         else:

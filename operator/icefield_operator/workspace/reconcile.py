@@ -14,14 +14,13 @@ from icefield_operator.catalog.provider import CatalogError, CatalogMissingError
 from icefield_operator.cluster import Cluster, together
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.objectstore.config import CredentialsMissingError, ObjectStoreError
-from icefield_operator.objectstore.member_users import until_next_period
 from icefield_operator.problem import Problem
 from icefield_operator.queue import Key
 
 from . import build, ca_bundle, resolve, status, validate
 from .cleanup import Cleanup
 from .cluster_policies import ClusterPolicies
-from .credentials import WorkspaceCredentials
+from .credentials import Applied, WorkspaceCredentials
 from .finalizer import add_finalizer, has_finalizer
 from .resolve import WorkspaceFacts
 
@@ -70,28 +69,25 @@ class WorkspaceReconciler:
         if workspace.metadata.deletion_timestamp:
             return await self._cleanup.advance(workspace)
         facts = await resolve.facts(workspace, self._cluster)
-        problem = validate.find_problem(facts)
-        if problem is None:
+        applied = Applied(validate.find_problem(facts))
+        if applied.problem is None:
             # First of all: some of what is created below is outside the cluster, and must be cleaned up.
             workspace = await self._with_finalizer(workspace)
-            problem = await self._apply(facts)
-        now = datetime.now(UTC)
+            applied = await self._apply(facts)
+        now, problem = datetime.now(UTC), applied.problem
         written = status.not_ready(workspace, problem, now) if problem else status.ready(workspace, now)
         await self._cluster.write_status(workspace, written)
-        return RETRY_INTERVAL if problem else until_next_period(workspace.metadata.name, now)
+        return RETRY_INTERVAL if problem else applied.next_pass
 
-    async def _apply(self, facts: WorkspaceFacts) -> Problem | None:
+    async def _apply(self, facts: WorkspaceFacts) -> Applied:
         workspace = facts.workspace
         if facts.namespace is None:
             try:
                 await self._cluster.create(build.namespace(workspace))
             except AlreadyExists:
                 # Created by another client meanwhile: the next pass sees its owner.
-                return Problem(
-                    Reason.IN_PROGRESS,
-                    f"namespace {workspace.namespace} was just created by another client",
-                    stalled=False,
-                )
+                message = f"namespace {workspace.namespace} was just created by another client"
+                return Applied(Problem(Reason.IN_PROGRESS, message, stalled=False))
         else:
             await self._cluster.apply(build.namespace(workspace))
         authorities = await asyncio.to_thread(ca_bundle.read, self._own_ca)
@@ -105,10 +101,10 @@ class WorkspaceReconciler:
             return await self._credentials.apply(workspace)
         except ObjectStoreError as error:
             is_stalled = isinstance(error, CredentialsMissingError)
-            return Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), is_stalled)
+            return Applied(Problem(Reason.OBJECT_STORE_UNAVAILABLE, str(error), is_stalled))
         except CatalogError as error:
             is_stalled = isinstance(error, CatalogMissingError)
-            return Problem(Reason.CATALOG_UNAVAILABLE, str(error), is_stalled)
+            return Applied(Problem(Reason.CATALOG_UNAVAILABLE, str(error), is_stalled))
 
     async def _with_finalizer(self, workspace: Workspace) -> Workspace:
         if has_finalizer(workspace):

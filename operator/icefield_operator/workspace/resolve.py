@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from icefield_crds import Workspace, names
+from icefield_crds.wire.fields import as_object
 from icefield_kube.client import Manifest
 from icefield_operator.catalog.provider import CatalogAccess
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.objectstore.config import Access, Credentials
+from icefield_operator.objectstore.member_users import Issued
 from icefield_operator.secrets import decode_secret, read_secret
 
 from . import build
@@ -71,6 +74,16 @@ async def held_catalog(workspace: Workspace, cluster: Cluster) -> HeldCatalog | 
     )
     configuration = (secret["metadata"].get("annotations") or {}).get(build.CATALOG_ANNOTATION, "")
     return HeldCatalog(access, configuration)
+
+
+async def issued_keys(workspace: Workspace, cluster: Cluster) -> Issued | None:
+    """Return how the keys that members have were issued; None where there are none, or it is not known."""
+    secret = await cluster.get("Secret", workspace.namespace, names.OBJECT_STORE_MEMBERS_SECRET)
+    annotations = (secret["metadata"].get("annotations") or {}) if secret else {}
+    try:
+        return Issued.from_json(as_object(json.loads(annotations[build.ISSUED_ANNOTATION]), "the annotation"))
+    except (KeyError, ValueError):
+        return None
 
 
 def system_secrets(cluster: Cluster) -> Callable[[str], Awaitable[dict[str, str] | None]]:

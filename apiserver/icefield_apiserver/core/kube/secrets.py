@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from cachetools import TTLCache
 
 from icefield_apiserver.core.errors import Unavailable
+from icefield_crds import Role
 from icefield_crds.names import (
     CATALOG_SECRET,
     OBJECT_STORE_MEMBERS_SECRET,
@@ -25,7 +26,7 @@ from icefield_crds.names import (
     WAREHOUSE_TOKEN_SECRET,
     namespace_of,
 )
-from icefield_crds.wire.member_keys import MemberKeys, member_of
+from icefield_crds.wire.member_keys import READER, WRITER, MemberKeys
 from icefield_kube.errors import KubernetesError, NotFound
 from icefield_kube.paths import path_of
 
@@ -108,24 +109,21 @@ class WorkspaceSecrets:
         secret = await self._read(workspace, OBJECT_STORE_READER_SECRET)
         return _keys(secret) if secret is not None else None
 
-    async def member_keys(self, workspace: str, person: str) -> MemberKeys | None:
-        """Return a member's own keys of the object store; None where the store has no users for members.
+    async def member_keys(self, workspace: str, role: Role) -> MemberKeys | None:
+        """Return the keys of the object store that members with a role share; None where the store has none for them.
 
         Raises:
-            Unavailable: the operator has not made them yet.
+            Unavailable: the Secret does not hold them.
         """
-        key = workspace, OBJECT_STORE_MEMBERS_SECRET
-        for _ in range(2):
-            secret = await self._read(*key)
-            if not secret:
-                # That there is none is a property of the store, and rarely changes.
-                self._cache[key] = {}
-                return None
-            if entry := secret.get(member_of(person)):
-                return MemberKeys.from_json(json.loads(entry))
-            # A new member is not in what was read before.
-            self._cache.pop(key, None)
-        raise _not_ready("object store")
+        secret = await self._read(workspace, OBJECT_STORE_MEMBERS_SECRET)
+        if not secret:
+            # That there is none is a property of the store, and rarely changes.
+            self._cache[workspace, OBJECT_STORE_MEMBERS_SECRET] = {}
+            return None
+        try:
+            return MemberKeys.from_json(json.loads(secret[READER if role is Role.VIEWER else WRITER]))
+        except (KeyError, ValueError) as error:
+            raise _not_ready("object store") from error
 
     async def warehouse_token(self, workspace: str) -> str:
         """Return the bearer token that the gateways of the workspace's warehouses ask for.

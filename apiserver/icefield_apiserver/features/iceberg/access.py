@@ -10,7 +10,7 @@ from typing import Any
 from icefield_apiserver.core.kube.secrets import ObjectStoreKeys, WorkspaceSecrets
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Role
-from icefield_crds.wire.member_keys import PLATFORM_ADMINS, MemberKeys
+from icefield_crds.wire.member_keys import MemberKeys
 
 _REPLACED = ("s3.", "client.", "token", "header.")
 """Access properties of the catalog are replaced as a whole: a mix of two configurations would not authenticate."""
@@ -31,8 +31,8 @@ class FileAccess:
     async def properties(self, principal: Principal) -> dict[str, str]:
         """Return the properties of Iceberg's S3FileIO for a caller; viewers get read-only keys.
 
-        A run gets the keys that its pods have. A person gets keys of their own, which end with the membership and in
-        a day at most; where the store's users are not Icefield's, those of the workspace.
+        A run gets the keys that its pods have. A person gets keys that are replaced as soon as anybody's membership
+        ends, and twice a day; where the store's users are not Icefield's, the workspace's.
 
         Raises:
             Unavailable: the operator has not made the keys yet.
@@ -52,9 +52,8 @@ class FileAccess:
     async def _keys(self, principal: Principal, own: ObjectStoreKeys) -> ObjectStoreKeys | MemberKeys | None:
         if principal.kind == "run":
             return own
-        person = PLATFORM_ADMINS if principal.is_platform_admin else principal.person
-        if member := await self._secrets.member_keys(principal.workspace, person):
-            return member
+        if of_members := await self._secrets.member_keys(principal.workspace, principal.role):
+            return of_members
         return own if principal.may(Role.EDITOR) else await self._secrets.object_store_reader(principal.workspace)
 
 

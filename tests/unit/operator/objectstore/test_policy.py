@@ -61,9 +61,7 @@ def test_a_reader_only_reads() -> None:
 
 
 def test_members_have_the_access_that_their_users_name_says() -> None:
-    reader, writer = (
-        MemberUser("demo", access, "0123456789ab", 7).name for access in (Access.READ_ONLY, Access.READ_WRITE)
-    )
+    reader, writer = (MemberUser("demo", access, 1764590400).name for access in (Access.READ_ONLY, Access.READ_WRITE))
     policy = bucket_policy("lake", ["demo", "other"], {reader, writer})
     for user, may_write in ((reader, False), (writer, True)):
         actions = {action for s in statements_for(policy, user) for action in s["Action"]}
