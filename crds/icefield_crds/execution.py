@@ -14,8 +14,6 @@ MAX_RETRIES = 20
 MAX_DISRUPTION_RETRIES = 20
 DEFAULT_DISRUPTION_RETRIES = 3
 MAX_ATTEMPTS = 1 + MAX_RETRIES + MAX_DISRUPTION_RETRIES
-MAX_FILES_BYTES = 900 * 1024
-"""All inline files of a run together: they live in one ConfigMap, which Kubernetes limits to 1 MiB."""
 
 ShortText = Annotated[str, Field(max_length=253)]
 Command = Annotated[str, Field(min_length=1, max_length=32768)]
