@@ -8,25 +8,37 @@ from pydantic import ConfigDict, Field
 
 from .meta import Model
 
+# Lengths are in characters, which Kubernetes counts as Python does; docs/jobs.md lists all of them.
 MAX_TASKS = 100
 MAX_DEPENDENCIES = 25
 MAX_RETRIES = 20
 MAX_DISRUPTION_RETRIES = 20
 DEFAULT_DISRUPTION_RETRIES = 3
+MAX_SECONDS = 365 * 24 * 3600
+MAX_KEY_LENGTH = 63
+MAX_NAME_LENGTH = 253
+"""Of images, flavors, variables, files, and the keys of Secrets and ConfigMaps."""
+MAX_COMMAND_LENGTH = 32768
+MAX_VARIABLES = 100
+MAX_FILES = 50
+MAX_FILE_LENGTH = 262144
+MAX_PARAMS = 100
+MAX_VALUE_LENGTH = 32768
+"""Of a variable or a parameter."""
 MAX_ATTEMPTS = 1 + MAX_RETRIES + MAX_DISRUPTION_RETRIES
-MAX_FILES_BYTES = 900 * 1024
-"""All inline files of a run together: they live in one ConfigMap, which Kubernetes limits to 1 MiB."""
 
-ShortText = Annotated[str, Field(max_length=253)]
-Command = Annotated[str, Field(min_length=1, max_length=32768)]
-TaskKey = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")]
+ShortText = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
+Command = Annotated[str, Field(min_length=1, max_length=MAX_COMMAND_LENGTH)]
+TaskKey = Annotated[
+    str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")
+]
 
 
 class KeySelector(Model):
     """One key of a Secret or a ConfigMap in the workspace's namespace."""
 
-    name: Annotated[str, Field(description="Name of the Secret or ConfigMap.", max_length=253)]
-    key: Annotated[str, Field(description="Key in it.", max_length=253)]
+    name: Annotated[str, Field(description="Name of the Secret or ConfigMap.", max_length=MAX_NAME_LENGTH)]
+    key: Annotated[str, Field(description="Key in it.", max_length=MAX_NAME_LENGTH)]
 
 
 class EnvVarSource(Model):
@@ -62,9 +74,9 @@ class EnvVar(Model):
     )
 
     name: Annotated[
-        str, Field(description="Name of the variable.", max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+        str, Field(description="Name of the variable.", max_length=MAX_NAME_LENGTH, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     ]
-    value: Annotated[str | None, Field(description="Its value.", max_length=32768)] = None
+    value: Annotated[str | None, Field(description="Its value.", max_length=MAX_VALUE_LENGTH)] = None
     value_from: Annotated[EnvVarSource | None, Field(description="Where its value comes from.")] = None
 
 
@@ -75,11 +87,11 @@ class File(Model):
         str,
         Field(
             description="Path below the working directory, such as ingest.py or lib/util.py.",
-            max_length=253,
+            max_length=MAX_NAME_LENGTH,
             pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
         ),
     ]
-    content: Annotated[str, Field(description="The file's text.", max_length=262144)]
+    content: Annotated[str, Field(description="The file's text.", max_length=MAX_FILE_LENGTH)]
 
 
 class Task(Model):
@@ -101,7 +113,7 @@ class Task(Model):
         list[EnvVar],
         Field(
             description="Environment variables; they win over the job's.",
-            max_length=100,
+            max_length=MAX_VARIABLES,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = []
@@ -122,7 +134,7 @@ class Task(Model):
         Field(
             description="Longest time one attempt may take, in seconds, from when a node has taken its pod.",
             ge=1,
-            le=31_536_000,
+            le=MAX_SECONDS,
         ),
     ] = None
 
@@ -169,7 +181,7 @@ class Execution(Model):
         list[EnvVar],
         Field(
             description="Environment variables of every task.",
-            max_length=100,
+            max_length=MAX_VARIABLES,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = []
@@ -177,15 +189,15 @@ class Execution(Model):
         list[File],
         Field(
             description="Text files that are written to every task's working directory.",
-            max_length=50,
+            max_length=MAX_FILES,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
         ),
     ] = []
     params: Annotated[
-        dict[str, Annotated[str, Field(max_length=32768)]],
+        dict[str, Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]],
         Field(
             description="Parameters: each reaches the tasks as PARAM_<NAME>, and all as JSON in ICEFIELD_PARAMS.",
-            max_length=100,
+            max_length=MAX_PARAMS,
         ),
     ] = {}
     timeout_seconds: Annotated[
@@ -193,7 +205,7 @@ class Execution(Model):
         Field(
             description="Longest time from the creation of a run to its end, in seconds, waiting included.",
             ge=1,
-            le=31_536_000,
+            le=MAX_SECONDS,
         ),
     ] = None
     max_retries: Annotated[

@@ -10,6 +10,11 @@ from pydantic import ConfigDict, Field
 from .execution import Execution
 from .meta import Model, Resource, Status, Time
 
+MAX_DISPLAY_NAME_LENGTH = 253
+MAX_DESCRIPTION_LENGTH = 4096
+MAX_SCHEDULE_LENGTH = 253
+MAX_TIME_ZONE_LENGTH = 64
+
 
 class ConcurrencyPolicy(StrEnum):
     """What a schedule does when an earlier run has not ended, as in a CronJob; what is replaced is cancelled."""
@@ -30,15 +35,22 @@ class JobSpec(Execution):
         }
     )
 
-    display_name: Annotated[str | None, Field(description="Display name.", max_length=253)] = None
-    description: Annotated[str | None, Field(description="What the job is for.", max_length=4096)] = None
+    display_name: Annotated[str | None, Field(description="Display name.", max_length=MAX_DISPLAY_NAME_LENGTH)] = None
+    description: Annotated[str | None, Field(description="What the job is for.", max_length=MAX_DESCRIPTION_LENGTH)] = (
+        None
+    )
     schedule: Annotated[
         str | None,
-        Field(description="A cron expression of five fields, or a macro such as @daily.", max_length=253),
+        Field(
+            description="A cron expression of five fields, or a macro such as @daily.", max_length=MAX_SCHEDULE_LENGTH
+        ),
     ] = None
     time_zone: Annotated[
         str | None,
-        Field(description="Time zone of the schedule, such as Europe/Paris; UTC when absent.", max_length=64),
+        Field(
+            description="Time zone of the schedule, such as Europe/Paris; UTC when absent.",
+            max_length=MAX_TIME_ZONE_LENGTH,
+        ),
     ] = None
     suspend: Annotated[bool, Field(description="Whether the schedule is suspended.")] = False
     concurrency_policy: Annotated[

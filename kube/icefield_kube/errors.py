@@ -11,12 +11,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from icefield_crds.stored_size import ETCD_REQUEST_BYTES
+
 _RETRYABLE_STATUSES = frozenset({408, 409, 410, 425, 429})
 _MAX_MESSAGE_LENGTH = 500
 _VALUE = re.compile(r'^(?:Invalid|Unsupported|Duplicate|Forbidden|Required)(?: value)?: (?:"(?:[^"\\]|\\.)*"|[^:"]*): ')
 _CANNOT = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)"')
 _TOO_LARGE = re.compile(r"request is too large|trying to send message larger than max|entity too large", re.IGNORECASE)
 """etcd's answer beyond 1.5 MiB, its client's beyond 2 MiB (both as status 500), the API server's own beyond 3 MiB."""
+TOO_LARGE = (
+    f"This is larger than the {ETCD_REQUEST_BYTES} bytes that the cluster can store; put large values into the object "
+    "store."
+)
 _UNCHECKED = "some validation rules were not checked"
 
 
@@ -141,7 +147,7 @@ def _class_of(status: int, reason: str) -> type[KubernetesError]:
 def rest_answer(error: KubernetesError) -> tuple[int, str]:
     """Return the HTTP status and the sentence with which a REST call reports an error of Kubernetes."""
     if error.is_too_large:
-        return 400, "This is larger than the cluster can store (about 1.5 MB); put large values into the object store."
+        return 400, TOO_LARGE
     if error.status in (400, 422):
         return 400, _invalid(error)
     if error.status == 403:

@@ -253,6 +253,25 @@ async def test_names_are_held_to_what_sql_can_say(place: Place) -> None:
         assert (await client.post("/tables/rename", json=rename)).status_code == 400
 
 
+async def test_locations_are_held_to_the_workspaces_part_of_the_store(place: Place) -> None:
+    schema = {"type": "struct", "fields": [{"id": 1, "name": "n", "type": "int", "required": False}]}
+    async with place.http(place.editor) as client:
+        made = await client.post("/namespaces/sales/tables", json={"name": "t", "schema": schema})
+        own = made.json()["metadata"]["location"]
+        foreign = own.replace(f"/{place.slug}/", "/another/")
+        assert own != foreign
+        for path, body in (
+            ("/namespaces/sales/tables", {"name": "u", "schema": schema, "location": foreign}),
+            ("/namespaces/sales/register", {"name": "u", "metadata-location": f"{foreign}/metadata/1.metadata.json"}),
+            ("/namespaces/sales/tables/t", {"updates": [{"action": "set-location", "location": foreign}]}),
+        ):
+            refused = await client.post(path, json=body)
+            assert refused.status_code == 400, path
+            assert "which is the workspace's part of the object store." in refused.json()["error"]["message"]
+        same = {"requirements": [], "updates": [{"action": "set-location", "location": own}]}
+        assert (await client.post("/namespaces/sales/tables/t", json=same)).status_code == 200
+
+
 async def test_only_the_protocol_is_passed_on(place: Place) -> None:
     async with place.http(place.editor) as client:
         for method, path in (

@@ -166,7 +166,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     *(
         (
             {"name": "x", "tasks": [{"key": f"t{n}", "command": "x" * 30000} for n in range(tasks)]},
-            "This is larger than the cluster can store",
+            "bytes as the cluster stores it, more than the 1310720 that are allowed; put large values into",
         )
         # Beyond what etcd, its client, and the API server take.
         for tasks in (55, 75, 100)

@@ -184,15 +184,19 @@ UNKNOWN_FIELD = "unknown_field"
 """Type of pydantic's error for a field that a request's body does not have."""
 
 
+_BRANCHES = frozenset({"str", "constrained-str", "int", "float", "bool", "none"})
+_SHOWN_CHARACTERS = 64
+
+
 def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
     """Return the first of pydantic's errors, an unknown field before all others, as a sentence that names the field."""
-    first = next((error for error in errors if error["type"] == UNKNOWN_FIELD), errors[0])
+    first = next((error for error in errors if error["type"] == UNKNOWN_FIELD), None) or _most_specific(errors)
     source, *path = first["loc"]
     if first["type"] == UNKNOWN_FIELD and path and path[-1] == first["ctx"]["model"]:
         path.pop()  # it names a branch of a union
     if first["type"] == "json_invalid":
         return f"The body is not valid JSON: {first.get('ctx', {}).get('error', 'it cannot be parsed')}."
-    name = _field_name([part for part in path if not _is_union_branch(part)])
+    name = _field_name(_fields(path))
     if source == "body":
         subject = f"Field {name}" if name else "The body"
     else:
@@ -205,10 +209,26 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
     return f"{subject}: {message}".rstrip(".") + "."
 
 
+def _most_specific(errors: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the first error; of a union, whose branches all have one, that of the branch which fits best."""
+    where = _fields(errors[0]["loc"])
+    same = (error for error in errors if _fields(error["loc"])[: len(where)] == where)
+    return max(same, key=lambda error: len(error["loc"]))
+
+
+def _fields(path: Sequence[str | int]) -> list[str | int]:
+    return [part for part in path if not _is_union_branch(part)]
+
+
 def _field_name(path: Sequence[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in path).removeprefix(".")
+
+
+def _shown(name: str) -> str:
+    """Return a name of a path, which may be a key that the caller chose, as long as it has a sentence's length."""
+    return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
 
 
 def _is_union_branch(part: str | int) -> bool:
     """Return whether a part of pydantic's path names a branch of a union, such as `list[Task]` or `str`."""
-    return isinstance(part, str) and (part in ("str", "int", "float", "bool", "none") or "[" in part)
+    return isinstance(part, str) and (part in _BRANCHES or "[" in part)

@@ -12,25 +12,34 @@ from icefield_apiserver.core.errors import BadRequest, validation_sentence
 from icefield_crds import EnvVar, Execution, RunPhase, Task
 from icefield_crds.execution import (
     DEFAULT_DISRUPTION_RETRIES,
+    MAX_DEPENDENCIES,
     MAX_DISRUPTION_RETRIES,
+    MAX_FILE_LENGTH,
+    MAX_FILES,
+    MAX_PARAMS,
     MAX_RETRIES,
+    MAX_SECONDS,
     MAX_TASKS,
+    MAX_VALUE_LENGTH,
+    MAX_VARIABLES,
     Command,
+    ShortText,
     TaskKey,
 )
+from icefield_crds.stored_size import MAX_FILES_BYTES
 
-from .schemas import Bounded, RequestBody
+from .schemas import AtMost, RequestBody
 
 T = TypeVar("T")
 
 EmptyAsAbsent = BeforeValidator(lambda value: None if value == "" else value)
 """An empty string means absent: clients with typed fields send it."""
 
-SECONDS_OF_A_YEAR = 365 * 24 * 3600
 Retries = Annotated[int | None, Field(ge=0, le=MAX_RETRIES)]
 DisruptionRetries = Annotated[int | None, Field(ge=0, le=MAX_DISRUPTION_RETRIES)]
-Seconds = Annotated[int | None, Field(ge=1, le=SECONDS_OF_A_YEAR)]
+Seconds = Annotated[int | None, Field(ge=1, le=MAX_SECONDS)]
 OptionalText = Annotated[str | None, EmptyAsAbsent]
+OptionalName = Annotated[ShortText | None, EmptyAsAbsent]
 OptionalCommand = Annotated[Command | None, EmptyAsAbsent]
 
 
@@ -51,6 +60,9 @@ class EnvReference(BaseModel):
 class KeyReferenceWrite(RequestBody, KeyReference):
     """One key of a Secret or ConfigMap in the workspace's namespace, as requests have it."""
 
+    name: ShortText = Field(description="Name of the Secret or ConfigMap.")
+    key: ShortText = Field(description="Key in the Secret or ConfigMap.")
+
 
 class EnvReferenceWrite(RequestBody, EnvReference):
     """The source of a variable's value, as requests have it."""
@@ -60,8 +72,10 @@ class EnvReferenceWrite(RequestBody, EnvReference):
 
 
 EnvVars = dict[str, str | bool | int | float | EnvReference]
-EnvVarsWrite = Annotated[dict[str, str | bool | int | float | EnvReferenceWrite], Bounded]
-Params = dict[str, Any]
+Value = Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
+EnvVarsWrite = Annotated[dict[ShortText, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
+FilesWrite = Annotated[dict[ShortText, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
+Params = Annotated[dict[str, Any], AtMost(MAX_PARAMS)]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
 _SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "max_disruption_retries", "timeout_seconds")
 
@@ -71,11 +85,11 @@ class TaskWrite(RequestBody):
 
     key: TaskKey = Field(description="Name of the task, unique in its job.")
     command: Command = Field(description="Shell command, run by `sh -c`.")
-    depends_on: Annotated[list[TaskKey], Bounded] | None = Field(
+    depends_on: Annotated[list[TaskKey], AtMost(MAX_DEPENDENCIES)] | None = Field(
         default=None, description="Keys of the tasks that must succeed first."
     )
-    image: OptionalText = Field(default=None, description="Container image; the job's when absent.")
-    flavor: OptionalText = Field(default=None, description="Flavor; the job's when absent.")
+    image: OptionalName = Field(default=None, description="Container image; the job's when absent.")
+    flavor: OptionalName = Field(default=None, description="Flavor; the job's when absent.")
     env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables; they override the job's.")
     max_retries: Retries = Field(default=None, description="How often it is retried when it fails.")
     max_disruption_retries: DisruptionRetries = Field(
@@ -118,15 +132,19 @@ class ExecutionWrite(RequestBody):
     """A command or tasks, and how they run; when both are given, tasks win."""
 
     command: OptionalCommand = Field(default=None, description="Shell command (`sh -c`), when there are no tasks.")
-    tasks: list[TaskWrite] | None = Field(default=None, max_length=MAX_TASKS, description="Tasks of the DAG.")
-    image: OptionalText = Field(default=None, description="Container image; the platform's runtime when absent.")
-    flavor: OptionalText = Field(default=None, description="Flavor of each task; the workspace's when absent.")
+    tasks: Annotated[list[TaskWrite], AtMost(MAX_TASKS)] | None = Field(default=None, description="Tasks of the DAG.")
+    image: OptionalName = Field(default=None, description="Container image; the platform's runtime when absent.")
+    flavor: OptionalName = Field(default=None, description="Flavor of each task; the workspace's when absent.")
     env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables of every task.")
-    files: Annotated[dict[str, str], Bounded] | None = Field(
-        default=None, description="Text files placed in every task's working directory: path to text."
+    files: FilesWrite | None = Field(
+        default=None,
+        description="Text files placed in every task's working directory: path to text; "
+        f"{MAX_FILES_BYTES} bytes together.",
     )
     params: Params | None = Field(
-        default=None, description="Parameters: PARAM_<NAME> in a task; values other than strings become JSON."
+        default=None,
+        description="Parameters: PARAM_<NAME> in a task; values other than strings become JSON, of "
+        f"{MAX_VALUE_LENGTH} characters at most.",
     )
     timeout_seconds: Seconds = Field(default=None, description="Timeout of a whole run.")
     max_retries: Retries = Field(default=None, description="How often a failed task is retried by default.")

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from icefield_crds import Execution, Task
 from icefield_crds.dag import cycle, unknown_dependency
 from icefield_crds.environment import environment_problem
-from icefield_crds.execution import MAX_FILES_BYTES
+from icefield_crds.stored_size import files_problem
 
 
 def problem_of_execution(spec: Execution) -> str | None:
     """Return what is wrong with an execution, or None."""
-    if sum(len(file.content.encode()) for file in spec.files) > MAX_FILES_BYTES:
-        return f"The files are together longer than {MAX_FILES_BYTES} bytes; put large ones into the object store."
-    if too_large := environment_problem(spec):
+    if too_large := files_problem(spec) or environment_problem(spec):
         return f"{too_large[0].upper()}{too_large[1:]}."
     return problem_of_tasks(spec.tasks or [])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import UNKNOWN_FIELD
 
@@ -16,14 +18,30 @@ MAX_ENTRIES = 200
 _SHOWN_CHARACTERS = 64
 
 
-def _check_length(value: Any) -> Any:
-    if isinstance(value, dict | list) and len(value) > MAX_ENTRIES:
-        raise PydanticCustomError("too_long", "should have at most {most} entries", {"most": MAX_ENTRIES})
-    return value
+@dataclass(frozen=True)
+class AtMost:
+    """Refuses a longer list or map before its entries are validated: pydantic describes the errors of all of them.
+
+    Attributes:
+        entries: how many it may have; the OpenAPI document names it.
+    """
+
+    entries: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        return described | {"maxProperties" if described["type"] == "object" else "maxItems": self.entries}
+
+    def _check(self, value: Any) -> Any:
+        if isinstance(value, dict | list) and len(value) > self.entries:
+            raise PydanticCustomError("too_long", "should have at most {most} entries", {"most": self.entries})
+        return value
 
 
-Bounded = BeforeValidator(_check_length)
-"""Refuses a long list or map before its entries are validated: pydantic describes the errors of all of them."""
+Bounded = AtMost(MAX_ENTRIES)
 
 
 class RequestBody(BaseModel):

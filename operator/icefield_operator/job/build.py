@@ -17,10 +17,6 @@ def scheduled_run(job: Job, workspace: str, moment: datetime) -> Manifest:
         workspace: slug of its workspace.
         moment: the time of the schedule, a whole minute; the same moment gives the same name.
     """
-    spec = RunSpec(
-        job_ref=JobReference(name=job.metadata.name),
-        **{field: getattr(job.spec, field) for field in Execution.model_fields},
-    )
     return {
         "apiVersion": names.API_VERSION,
         "kind": "Run",
@@ -30,8 +26,14 @@ def scheduled_run(job: Job, workspace: str, moment: datetime) -> Manifest:
             "labels": labels.of_workspace_child(workspace) | {labels.JOB: job.metadata.name},
             "ownerReferences": [job.owner_reference.to_api()],
         },
-        "spec": spec.to_api(),
+        "spec": run_spec(job).to_api(),
     }
+
+
+def run_spec(job: Job) -> RunSpec:
+    """Return what a run of a job executes: the job as it is now."""
+    fields = {name: getattr(job.spec, name) for name in Execution.model_fields}
+    return RunSpec(job_ref=JobReference(name=job.metadata.name), **fields)
 
 
 def skipped_event(job: Job, skipped: SkippedSchedule, now: datetime) -> Manifest:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from icefield_crds import Reason
+from icefield_crds import Job, ObjectMeta, Reason, Run
 from icefield_crds.dag import cycle
+from icefield_crds.environment import environment_problem
 from icefield_crds.schedule import InvalidScheduleError, Schedule
+from icefield_crds.stored_size import files_problem, size_problem
 from icefield_operator.problem import Problem, describe_missing_workspace
 
+from . import build
 from .resolve import JobFacts
 
 
@@ -20,9 +23,15 @@ def find_problem(facts: JobFacts) -> Problem | None:
         return Problem(Reason.NOTHING_TO_RUN, "the job has no tasks: there is nothing to run")
     if path := cycle(spec.tasks or []):
         return Problem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}")
+    if too_large := files_problem(spec) or environment_problem(spec) or _problem_of_run(facts.job):
+        return Problem(Reason.INVALID_SPEC, f"no run of the job can start: {too_large}")
     if spec.schedule:
         try:
             Schedule.parse(spec.schedule, spec.time_zone)
         except InvalidScheduleError as error:
             return Problem(Reason.INVALID_SCHEDULE, str(error))
     return None
+
+
+def _problem_of_run(job: Job) -> str | None:
+    return size_problem(Run(metadata=ObjectMeta(name=job.metadata.name), spec=build.run_spec(job)))

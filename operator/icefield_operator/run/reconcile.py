@@ -20,6 +20,7 @@ from . import dag, job_handover, resolve, status, unwritten, validate
 from .admission import TIMED_OUT, Admission, Admissions, is_told
 from .attempt_starter import AttemptStarter
 from .dag import Stop
+from .job_handover import JobTooLargeError
 from .leftovers import Leftovers
 from .log_archiving import record_archived_logs
 from .pods import PodObserver
@@ -81,11 +82,10 @@ class RunReconciler:
             return _until(now, status.run_deadline(run, now))
         try:
             run = await self._with_snapshot(run)
-        except KubernetesError as error:
-            if not error.is_too_large:
-                raise
+        except JobTooLargeError as error:
             facts = resolve.facts(run, run.status, self._cache)
-            await self._write(facts, status.failed(run, [], validate.TOO_LARGE_JOB, now))
+            too_large = RunProblem(Reason.INVALID_SPEC, str(error), final=True)
+            await self._write(facts, status.failed(run, [], too_large, now))
             return None
         facts = resolve.facts(self._unwritten.on(run), run.status, self._cache)
         run = facts.run

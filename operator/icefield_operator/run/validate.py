@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from icefield_crds import Execution, Reason
+from icefield_crds import Execution, Reason, Run
 from icefield_crds.dag import cycle, unknown_dependency
 from icefield_crds.environment import environment_problem
-from icefield_crds.execution import MAX_FILES_BYTES
+from icefield_crds.stored_size import files_problem, size_problem
 from icefield_operator.problem import describe_missing_workspace
 
 from .resolve import RunFacts
@@ -23,15 +23,15 @@ class RunProblem(NamedTuple):
     """Whether it can never pass: what a run executes is fixed, but a Job or a Flavor may still be created."""
 
 
-TOO_LARGE_JOB = RunProblem(
-    Reason.INVALID_SPEC, "the job is larger than the cluster can store in a run; put large values elsewhere", final=True
-)
-
-
 def find_problem(facts: RunFacts) -> RunProblem | None:
     """Return the first thing that is wrong, or None."""
     invalid = _find_invalid(facts, facts.execution) if facts.execution else None
     return _find_missing(facts) or invalid or _find_replaced(facts)
+
+
+def _too_large_to_begin(run: Run) -> str | None:
+    """Return that there is no room for the status of a run that has none yet."""
+    return None if run.status and run.status.tasks else size_problem(run)
 
 
 def _find_missing(facts: RunFacts) -> RunProblem | None:
@@ -58,11 +58,7 @@ def _find_invalid(facts: RunFacts, execution: Execution) -> RunProblem | None:
         return RunProblem(Reason.INVALID_SPEC, message, final=True)
     if path := cycle(facts.tasks):
         return RunProblem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}", final=True)
-    size = sum(len(file.content.encode()) for file in execution.files)
-    if size > MAX_FILES_BYTES:
-        message = f"the inline files have {size} bytes together; at most {MAX_FILES_BYTES} fit"
-        return RunProblem(Reason.INVALID_SPEC, message, final=True)
-    if too_large := environment_problem(execution):
+    if too_large := files_problem(execution) or environment_problem(execution) or _too_large_to_begin(facts.run):
         return RunProblem(Reason.INVALID_SPEC, too_large, final=True)
     ended = {task.key for task in (facts.run.status.tasks if facts.run.status else ()) if task.status.is_terminal}
     for task in facts.tasks if run_type_of(facts.run) is RunType.COMMAND else ():

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from icefield_sql.lang import functions
+from icefield_sql.lang import functions, planning_time
 from icefield_sql.lang.errors import SqlError
 
 from . import duckdb_functions as duckdb
@@ -64,7 +64,7 @@ def check(tree: exp.Expr, own: bool = False) -> None:
         SqlError: it has one; the sentence names the first.
     """
     nodes = _NODES | duckdb.NODES if own else _NODES
-    for node in tree.walk():
+    for node in planning_time.checked(tree.walk()):
         if type(node) not in nodes:
             raise SqlError(_unknown(node))
         if isinstance(node, exp.Anonymous):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
+
 _LONG = 16
 """Chains of fewer operands stay as they are parsed."""
 
 
 def balance(tree: exp.Expr) -> None:
     """Make chains of AND and of OR trees of little depth, in place; both are associative, with NULL as well."""
-    roots = [node for node in tree.find_all(exp.And, exp.Or) if type(node.parent) is not type(node)]
+    roots = [
+        node for node in planning_time.checked(tree.find_all(exp.And, exp.Or)) if type(node.parent) is not type(node)
+    ]
     for root in roots:
         operands = _operands(root)
         if len(operands) > _LONG:

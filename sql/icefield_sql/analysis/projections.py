@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.functions import GENERATORS
 
 UNNAMED = "?column?"
@@ -34,7 +35,7 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
     Those of subqueries inside expressions are left out: their names are not visible.
     """
     known: dict[int, bool] = {}
-    for select in tree.find_all(exp.Select):
+    for select in planning_time.checked(tree.find_all(exp.Select)):
         if _is_in_expression(select, known):
             continue
         for node in select.expressions:

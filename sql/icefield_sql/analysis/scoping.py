@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.names import METADATA_TABLES, Names, TableName
+
+T = TypeVar("T")
 
 _SCOPES = (exp.Select, exp.Update, exp.Delete, exp.Merge)
 
@@ -67,8 +71,7 @@ class _Scope:
     labels: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class _Visit:
+class _Visit(NamedTuple):
     """A node to be visited, with the common table expressions in sight and the SELECT around it."""
 
     node: exp.Expr
@@ -105,8 +108,7 @@ class _Walker:
     def visit(self, tree: exp.Expr) -> None:
         """Visit a whole tree without recursion: a chain of thousands of operators is as deep as it is long."""
         pending = [_Visit(tree, frozenset(), None)]
-        while pending:
-            visit = pending.pop()
+        for visit in planning_time.checked(_popped(pending)):
             with_ = visit.node.args.get("with_")
             if with_ and not visit.is_with_done:
                 ctes, bodies = _with_visits(with_, visit)
@@ -175,6 +177,12 @@ class _Walker:
                 if str(meant).lower() == str(ref.name).lower():
                     return length
         return 0
+
+
+def _popped(pending: list[T]) -> Iterator[T]:
+    """Yield the last of a list until it is empty; more may be put into it meanwhile."""
+    while pending:
+        yield pending.pop()
 
 
 def _with_visits(with_: exp.With, visit: _Visit) -> tuple[frozenset[str], list[_Visit]]:

@@ -21,8 +21,6 @@ from . import planning_time
 TAIL = "tail"
 """Key of a projection's meta: the position of its last character in the statement's text."""
 
-_TOKENS_BETWEEN_CHECKS = 256
-
 
 class _Timed:
     """A parser that ends with planning_time.OutOfTimeError when it takes too long."""
@@ -31,7 +29,7 @@ class _Timed:
 
     def _advance(self, times: int = 1) -> None:
         self._steps += 1
-        if self._steps % _TOKENS_BETWEEN_CHECKS == 0:
+        if self._steps % planning_time.STEPS_BETWEEN_CHECKS == 0:
             planning_time.check()
         super()._advance(times)  # type: ignore[misc]
 

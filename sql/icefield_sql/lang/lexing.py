@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from . import planning_time
 from .dialects import tokenize
 from .errors import SqlError
 from .literals import Params, render
@@ -164,7 +165,7 @@ def _sentence(message: str) -> str:
 
 def _check(tokens: Sequence[Token]) -> None:
     depth = 0
-    for token in tokens:
+    for token in planning_time.checked(tokens):
         kind = token.token_type
         if kind == TokenType.SEMICOLON:
             raise SqlError("One statement at a time: this text has several, separated by semicolons.")

@@ -7,9 +7,14 @@ the time now and then: that of their thread, as others may share the processor.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+
+STEPS_BETWEEN_CHECKS = 256
 
 _end: ContextVar[float | None] = ContextVar("end of the time for planning", default=None)
 
@@ -34,3 +39,11 @@ def check() -> None:
     end = _end.get()
     if end is not None and time.thread_time() > end:
         raise OutOfTimeError
+
+
+def checked(steps: Iterable[T]) -> Iterator[T]:
+    """Yield the steps of a loop, and raise OutOfTimeError between two of them when the time is over."""
+    for number, step in enumerate(steps):
+        if number % STEPS_BETWEEN_CHECKS == 0:
+            check()
+        yield step

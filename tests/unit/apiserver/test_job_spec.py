@@ -132,7 +132,7 @@ def test_problems_of_a_job() -> None:
     for wrong in ("@often", "* * * *", "* * * * * *", "a;b * * * *", "99 99 99 99 99", "0 0 31 2 *"):
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
-    assert "longer than 921600 bytes" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
+    assert "more than the 921600 that are allowed" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
 
 
 def test_a_job_shows_what_its_schedule_left_out() -> None:

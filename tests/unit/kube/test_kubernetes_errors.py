@@ -70,7 +70,7 @@ CANNOT = (
     'jobs.icefield.dev is forbidden: User "icefield:demo:viewer" cannot create resource "jobs" in API group '
     '"icefield.dev" in the namespace "icefield-demo"'
 )
-TOO_LARGE = "This is larger than the cluster can store (about 1.5 MB); put large values into the object store."
+TOO_LARGE = "This is larger than the 1572864 bytes that the cluster can store; put large values into the object store."
 CANNOT_IMPERSONATE = (
     'users "icefield:new:admin" is forbidden: User "system:serviceaccount:icefield-system:icefield-apiserver" '
     'cannot impersonate resource "users" in API group "" at the cluster scope'

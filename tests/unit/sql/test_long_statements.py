@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import duckdb
 import pytest
 
 import icefield_sql as sql
 from icefield_sql import Column, Engine, Names, SqlError, Table
+from icefield_sql.analysis import parse as parsing
 
 from .catalog import MemoryCatalog
 
@@ -71,6 +74,44 @@ async def test_the_text_for_polars_is_written_too() -> None:
 async def test_long_unions_are_planned() -> None:
     compiled = await plan(joined("UNION ALL", "SELECT {}"))
     assert compiled.sql.count("AS `?column?`") == COUNT
+
+
+def nested(before: str, inner: str, after: str, depth: int) -> str:
+    return before * depth + inner + after * depth
+
+
+LONG = {
+    "union": " UNION ALL ".join(f"SELECT {n}" for n in range(2000)),
+    "except": " EXCEPT ".join(f"SELECT {n}" for n in range(2000)),
+    "in": f"SELECT id FROM t WHERE id IN ({', '.join(map(str, range(20_000)))})",
+    "values": f"VALUES {', '.join(f'({n})' for n in range(20_000))}",
+    "insert": f"INSERT INTO t VALUES {', '.join(f'({n} + 1, upper(NULL))' for n in range(5000))}",
+    "case": f"SELECT CASE {' '.join(f'WHEN id = {n} THEN {n}' for n in range(5000))} END AS x FROM t",
+    "ctes": f"WITH {', '.join(f'c{n} AS (SELECT {n} AS a)' for n in range(1000))} SELECT * FROM c999",
+    "projections": f"SELECT {', '.join(f'id + {n} AS c{n}' for n in range(3000))} FROM t",
+    "subqueries": nested("SELECT id FROM (", "SELECT id FROM t", ") AS x", 200),
+    "calls": f"SELECT {nested('abs(', 'id', ')', 300)} AS x FROM t",
+    "parentheses": f"SELECT {nested('(', 'id', ')', 1000)} AS x FROM t",
+    "products": f"SELECT {' * '.join(['id'] * 5000)} AS x FROM t",
+    "joins": f"SELECT 1 AS x FROM t AS a {' '.join(f'JOIN t AS a{n} ON a{n}.id = a.id' for n in range(5000))}",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+async def test_whatever_is_long_has_an_end(text: str) -> None:
+    """It is planned or refused with a sentence; the time is twice the limits, for machines that are busy."""
+    began = time.thread_time()
+    try:
+        await plan(text)
+    except SqlError as error:
+        assert error.sentence
+    assert time.thread_time() - began < 2 * (parsing.PARSE_SECONDS + 0.5)
+
+
+@pytest.mark.parametrize(("joins", "engine"), [(100, Engine.DUCKDB), (101, Engine.SPARK)])
+async def test_duckdb_is_not_given_joins_that_it_takes_minutes_to_order(joins: int, engine: Engine) -> None:
+    source = " ".join(f"JOIN range(1) AS a{n} ON a{n}.id = a.id" for n in range(joins))
+    assert (await plan(f"SELECT 1 AS x FROM range(1) AS a {source}")).engine is engine
 
 
 @pytest.mark.parametrize("dialect", ["icefield", "duckdb"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 import icefield_sql as sql
@@ -11,6 +13,7 @@ from icefield_sql.lang import planning_time
 
 from .catalog import MemoryCatalog
 
+compiling = import_module("icefield_sql.compile")
 NAMES = Names("acme", schema=("demo",))
 CATALOG = MemoryCatalog({"demo.t": Table("t", 1, columns=(Column("id", "bigint"), Column("s", "string")))})
 LONG = f"SELECT id FROM t WHERE id IN ({', '.join(map(str, range(500)))})"
@@ -37,6 +40,31 @@ async def test_what_takes_too_long_to_translate_runs_on_spark(monkeypatch: pytes
     assert (compiled.engine, compiled.warnings) == (Engine.SPARK, ("Runs on Spark: its translation takes too long.",))
     with pytest.raises(SqlError, match="its translation takes too long"):
         sql.compile(resolved, "duckdb")
+
+
+@pytest.mark.parametrize("looks", range(4))
+def test_each_step_of_reading_looks_at_the_time(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look starts the time; then look the checks of tokens, of parts, of chains, and the search for names."""
+    monkeypatch.setattr(parsing, "PARSE_SECONDS", looks + 0.5)
+    monkeypatch.setattr(planning_time.time, "thread_time", iter(range(1_000_000)).__next__)
+    with pytest.raises(SqlError, match="takes too long to read"):
+        sql.parse("SELECT id = 1 AND id = 2 FROM t", NAMES)
+
+
+@pytest.mark.parametrize("looks", range(3))
+async def test_each_step_of_a_translation_looks_at_the_time(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = await sql.resolve(sql.parse("SELECT * FROM t", NAMES), CATALOG)
+    assert sql.compile(resolved).engine is Engine.DUCKDB
+    monkeypatch.setattr(compiling, "TRANSLATION_SECONDS", looks + 0.5)
+    monkeypatch.setattr(planning_time.time, "thread_time", iter(range(1_000_000)).__next__)
+    assert sql.compile(resolved).warnings == ("Runs on Spark: its translation takes too long.",)
+
+
+def test_a_loop_looks_at_the_time_now_and_then() -> None:
+    with planning_time.limited_to(0.02), pytest.raises(planning_time.OutOfTimeError):
+        for _ in planning_time.checked(iter(int, 1)):
+            pass
+    assert list(planning_time.checked(range(1000))) == list(range(1000))
 
 
 def test_the_time_of_a_context_ends_with_it() -> None:

@@ -9,10 +9,11 @@ from typing import Any, Self, TypeVar, cast
 
 from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt, wait_random
 
-from icefield_apiserver.core.errors import Conflict, Forbidden, NotFound, Unavailable
+from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from icefield_crds import ConditionType, Flavor, Run, Workspace
 from icefield_crds.meta import Resource
 from icefield_crds.names import workspace_of
+from icefield_crds.stored_size import size_problem, stored_size
 from icefield_kube.client import MERGE_PATCH
 from icefield_kube.errors import Conflict as KubernetesConflict
 from icefield_kube.errors import NotFound as KubernetesNotFound
@@ -23,6 +24,7 @@ from .client import ResourceClient
 from .errors import api_errors
 from .impersonation import Impersonation
 from .indexes import CORE_KINDS
+from .merge_patch import merged
 from .store import WatchedKind
 from .workspaces import WorkspaceDirectory
 
@@ -111,8 +113,10 @@ class Cluster:
         """Create a resource as the caller; the cache has it at once.
 
         Raises:
+            BadRequest: it is larger than the cluster can store.
             ApiError: Kubernetes refused.
         """
+        _check_size(resource)
         with self._api_errors(resource, "create", impersonation):
             created = await self.client.create(resource, impersonation)
         self.cache(type(resource)).store.put(created)
@@ -137,6 +141,7 @@ class Cluster:
             impersonation: as whom.
 
         Raises:
+            BadRequest: it becomes larger than the cluster can store.
             Conflict: others changed it each time.
             NotFound: it was deleted meanwhile.
         """
@@ -153,6 +158,7 @@ class Cluster:
                         current = await self._read_again(current)
                     if not (patch := await spec_patch(current)):
                         return current
+                    _check_growth(current, patch)
                     version = {"resourceVersion": current.metadata.resource_version}
                     return await self.patch(current, {"metadata": version, "spec": patch}, impersonation)
         except RetryError as error:
@@ -201,6 +207,18 @@ class Cluster:
         if fresh is None or fresh.metadata.uid != meta.uid:
             raise NotFound(f"{_title(resource)} was deleted.")
         return fresh
+
+
+def _check_size(resource: Resource[Any, Any]) -> None:
+    if problem := size_problem(resource):
+        raise BadRequest(f"{problem[0].upper()}{problem[1:]}.")
+
+
+def _check_growth(before: Resource[Any, Any], spec_patch: Mapping[str, Any]) -> None:
+    after = type(before).model_validate(merged(before.to_api(), {"spec": spec_patch}))
+    # What kubectl has made too large can still be made smaller.
+    if stored_size(after) > stored_size(before):
+        _check_size(after)
 
 
 def _title(resource: Resource[Any, Any]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from cachetools import TTLCache
 
 from icefield_apiserver.core.errors import Unavailable
+from icefield_apiserver.core.locations import StoreRoot
 from icefield_crds import Role
 from icefield_crds.names import (
     CATALOG_SECRET,
@@ -68,6 +69,11 @@ class ObjectStoreKeys:
     prefix: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
+
+    @property
+    def root(self) -> StoreRoot:
+        """What they open."""
+        return StoreRoot(self.bucket, self.prefix)
 
 
 class WorkspaceSecrets:

@@ -256,10 +256,7 @@ def _key_below(location: str, keys: ObjectStoreKeys) -> str:
     Raises:
         BadRequest: it is outside.
     """
-    scheme, _, rest = location.partition("://")
-    bucket, _, key = rest.partition("/")
-    is_below = key.startswith(f"{keys.prefix}/") and ".." not in key.split("/")
-    if scheme not in ("s3", "s3a", "s3n") or bucket != keys.bucket or not is_below:
+    if (key := keys.root.key_of(location)) is None:
         raise BadRequest(f"{location} is not in the workspace's part of the object store.")
     return key
 

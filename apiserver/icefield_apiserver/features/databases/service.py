@@ -174,10 +174,8 @@ class DatabaseService:
         return Page(data=found, next_cursor=encode_cursor((name(shown[-1]),)) if len(rest) > len(shown) else None)
 
     async def _checked(self, principal: Principal, location: str) -> str:
-        keys = await self._secrets.object_store(principal.workspace)
-        root = f"s3://{keys.bucket}/{keys.prefix}/"
-        if not location.startswith(root) or ".." in location.split("/"):
-            raise BadRequest(f"The location must be below {root}, which belongs to the workspace.")
+        if problem := (await self._secrets.object_store(principal.workspace)).root.problem_of(location):
+            raise BadRequest(problem)
         return location.rstrip("/")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from icefield_apiserver.core.kube.secrets import ObjectStoreKeys, WorkspaceSecrets
+from icefield_apiserver.core.locations import StoreRoot
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Role
 from icefield_crds.wire.member_keys import MemberKeys
@@ -27,6 +28,10 @@ class FileAccess:
     def __init__(self, secrets: WorkspaceSecrets, external_endpoint: str | None) -> None:
         self._secrets = secrets
         self._external_endpoint = external_endpoint
+
+    async def root(self, workspace: str) -> StoreRoot:
+        """Return the workspace's part of the object store, where all its tables' files are."""
+        return (await self._secrets.object_store(workspace)).root
 
     async def properties(self, principal: Principal) -> dict[str, str]:
         """Return the properties of Iceberg's S3FileIO for a caller; viewers get read-only keys.

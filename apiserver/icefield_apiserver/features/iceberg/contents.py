@@ -1,16 +1,17 @@
-"""Checks of what requests of the protocol write into the catalog: names, properties, texts of views.
+"""Checks of what requests of the protocol write into the catalog: names, properties, locations, texts of views.
 
 Pure. What other calls refuse is refused here as well, whatever the catalog behind it would take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from icefield_apiserver.core.catalog.metadata import text_of_view
 from icefield_apiserver.core.catalog.names import DEFAULT_SCHEMA, check_database_name, check_name
 from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.locations import StoreRoot
 from icefield_sql import Names, SqlError, View, property_problem, read_view
 
 from .operations import CatalogCall
@@ -22,6 +23,19 @@ _PROPERTIES = {
     "namespaces/{namespace}/views": "properties",
 }
 """Where a body has properties, besides the updates of a commit."""
+_LOCATIONS = {
+    "namespaces/{namespace}/tables": ("location",),
+    "namespaces/{namespace}/views": ("location",),
+    "namespaces/{namespace}/register": ("metadata-location",),
+}
+"""Where a body has a location, besides the updates of a commit."""
+_LOCATIONS_OF_UPDATES = {
+    "set-location": ("location",),
+    "set-statistics": ("statistics", "statistics-path"),
+    "set-partition-statistics": ("partition-statistics", "statistics-path"),
+    "add-snapshot": ("snapshot", "manifest-list"),
+}
+"""Where an update of a commit has a location (TableUpdate, ViewUpdate)."""
 
 
 class Contents:
@@ -30,10 +44,12 @@ class Contents:
     Args:
         workspace: its slug, which is the catalog's name.
         catalog_names: all names that SQL has for it, in lower case.
+        root: its part of the object store.
     """
 
-    def __init__(self, workspace: str, catalog_names: Collection[str]) -> None:
+    def __init__(self, workspace: str, catalog_names: Collection[str], root: StoreRoot) -> None:
         self._catalog_names = catalog_names
+        self._root = root
         self._names = Names(workspace, frozenset(catalog_names))
 
     def check(self, call: CatalogCall, body: Mapping[str, Any]) -> None:
@@ -44,12 +60,14 @@ class Contents:
             body: the request's JSON.
 
         Raises:
-            BadRequest: a name, a property or the text of a view is not allowed, or the shape is wrong.
+            BadRequest: a name, a property, a location or the text of a view is not allowed, or the shape is wrong.
         """
         template = call.operation.template
         self._check_names(call, body)
         if field := _PROPERTIES.get(template):
             _check_properties(body.get(field), field)
+        if path := _LOCATIONS.get(template):
+            self._check_location(body, path)
         if template == "namespaces/{namespace}/views":
             self._check_view_version(body.get("view-version"))
         for commit in _commits(template, body):
@@ -87,6 +105,8 @@ class Contents:
         """Check the updates of a table or a view (CommitTableRequest, CommitViewRequest)."""
         for update in _objects(commit.get("updates"), "updates"):
             action = update.get("action")
+            if path := _LOCATIONS_OF_UPDATES.get(_text(action)):
+                self._check_location(update, path)
             if action == "set-properties":
                 _check_properties(update.get("updates"), "updates")
             elif action == "add-view-version":
@@ -95,6 +115,28 @@ class Contents:
                 snapshot = update.get("snapshot")
                 if not isinstance(snapshot, Mapping) or not isinstance(snapshot.get("snapshot-id"), int):
                     raise BadRequest("The update add-snapshot has a snapshot with a snapshot-id, which is an integer.")
+                self._check_manifests(snapshot.get("manifests"))
+
+    def _check_location(self, body: Mapping[str, Any], path: Sequence[str]) -> None:
+        """Check the location in a body, if it has one, which is a string below the workspace's part of the store."""
+        found: object = body
+        for name in path:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if found is None:
+            return
+        if not isinstance(found, str):
+            raise BadRequest(f"Field {'.'.join(path)} is a string.")
+        if problem := self._root.problem_of(found):
+            raise BadRequest(problem)
+
+    def _check_manifests(self, manifests: object) -> None:
+        """Check the manifests that a snapshot of the format's first version lists itself."""
+        if manifests is None:
+            return
+        if not isinstance(manifests, list):
+            raise BadRequest("Field snapshot.manifests is a list of strings.")
+        for manifest in manifests:
+            self._check_location({"snapshot.manifests": manifest}, ("snapshot.manifests",))
 
     def _check_view_version(self, version: object) -> None:
         if not isinstance(version, Mapping):

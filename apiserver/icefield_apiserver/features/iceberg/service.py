@@ -84,13 +84,14 @@ class IcebergService:
             catalog_names: the catalog's names in SQL, in lower case.
 
         Raises:
-            BadRequest: a name, a property or a view is not allowed, or the body has not the protocol's shape.
+            BadRequest: a name, property, location or view is not allowed, or the body has not the protocol's shape.
             Conflict: it drops a database that has volumes.
             Unavailable: the catalog is unreachable.
         """
         operation = call.operation
         if operation.writes_contents:
-            contents = Contents(principal.workspace, catalog_names)
+            root = await self._access.root(principal.workspace)
+            contents = Contents(principal.workspace, catalog_names, root)
             await asyncio.to_thread(contents.check, call, await _parsed(body))
         if operation.effect is Effect.DROPS:
             await self._volumes.refuse_to_drop(principal, call.namespace)

@@ -9,6 +9,12 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from icefield_apiserver.core.execution import ExecutionRead, ExecutionWrite, OptionalText, build_spec, execution_of
 from icefield_crds import ConcurrencyPolicy, ConditionType, Job, JobSpec, Run, RunPhase
+from icefield_crds.job import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_DISPLAY_NAME_LENGTH,
+    MAX_SCHEDULE_LENGTH,
+    MAX_TIME_ZONE_LENGTH,
+)
 
 from .spec import JobChange
 
@@ -17,15 +23,21 @@ SCHEDULE = "When runs start: a cron expression of five fields, or a macro such a
 Policy = Annotated[
     ConcurrencyPolicy, BeforeValidator(lambda value: value.capitalize() if isinstance(value, str) else value)
 ]
-Name = Annotated[str, Field(min_length=1, max_length=253, description="Display name, unique in the workspace.")]
+Name = Annotated[
+    str, Field(min_length=1, max_length=MAX_DISPLAY_NAME_LENGTH, description="Display name, unique in the workspace.")
+]
 
 
 class JobWrite(ExecutionWrite):
     """The fields of a job besides its name."""
 
-    description: OptionalText = Field(default=None, max_length=4096, description="Description of the job.")
-    schedule: OptionalText = Field(default=None, description=SCHEDULE)
-    time_zone: OptionalText = Field(default=None, description="Time zone of the schedule; UTC when absent.")
+    description: OptionalText = Field(
+        default=None, max_length=MAX_DESCRIPTION_LENGTH, description="Description of the job."
+    )
+    schedule: OptionalText = Field(default=None, max_length=MAX_SCHEDULE_LENGTH, description=SCHEDULE)
+    time_zone: OptionalText = Field(
+        default=None, max_length=MAX_TIME_ZONE_LENGTH, description="Time zone of the schedule; UTC when absent."
+    )
     suspend: bool | None = Field(default=None, description="Whether the schedule is suspended.")
     concurrency_policy: Policy | None = Field(
         default=None, description="What a schedule does while an earlier run is running: Allow, Forbid or Replace."

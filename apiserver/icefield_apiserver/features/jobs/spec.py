@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from icefield_apiserver.core.execution import build_spec
+from icefield_apiserver.core.kube.merge_patch import difference
 from icefield_apiserver.core.kube.named_resources import slug_for
 from icefield_crds import Job, JobSpec, ObjectMeta
 
@@ -71,14 +72,4 @@ def _work_after(spec: JobSpec, change: JobChange) -> dict[str, Any]:
 
 def merge_patch(before: JobSpec, after: JobSpec) -> dict[str, Any]:
     """Return the JSON merge patch (RFC 7386) from one spec to another; empty when they are equal."""
-    return _difference(before.to_api(), after.to_api())
-
-
-def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {name: None for name in before if name not in after}
-    for name, value in after.items():
-        old = before.get(name)
-        if old == value:
-            continue
-        patch[name] = _difference(old, value) if isinstance(value, dict) and isinstance(old, dict) else value
-    return patch
+    return difference(before.to_api(), after.to_api())

@@ -13,6 +13,7 @@ from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution import ExecutionWrite, Params, build_spec
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_crds import AttemptStatus, PolarsOutcome, Run, RunPhase, RunSpec, SaveMode, Task, TaskPhase, TaskStatus
+from icefield_crds.job import MAX_DISPLAY_NAME_LENGTH
 from icefield_crds.polars import Mode
 from icefield_crds.run import logs_complete
 
@@ -35,7 +36,7 @@ class RunSubmit(ExecutionWrite):
     """Request body to start a run without a job."""
 
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
-        default=None, max_length=253, description="Prefix of the run's name."
+        default=None, max_length=MAX_DISPLAY_NAME_LENGTH, description="Prefix of the run's name."
     )
 
     def to_spec(self) -> RunSpec:

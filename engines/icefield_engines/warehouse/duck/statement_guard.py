@@ -21,6 +21,7 @@ _TABLE_FUNCTIONS = frozenset(
     {"iceberg_scan", "unnest", "range", "generate_series", "repeat", "repeat_row", "json_each", "json_tree"}
 )
 _REFUSED_FUNCTIONS = frozenset({"current_setting", "getenv", "getvariable", "write_log", "nextval", "currval"})
+_TOO_DEEP = "The statement nests too deep for DuckDB."
 _NO_READ = "The warehouse's DuckDB runs nothing but reads."
 REMEMBERED_TEXTS = 512
 LONGEST_REMEMBERED_TEXT = 16 * 1024
@@ -53,6 +54,8 @@ class StatementGuard:
                 _check(connection, sql)
             except EngineError as error:
                 return error.message
+            except RecursionError:
+                return _TOO_DEEP
         return None
 
 

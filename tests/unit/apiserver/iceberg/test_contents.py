@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.locations import StoreRoot
 from icefield_apiserver.features.iceberg.contents import Contents
 from icefield_apiserver.features.iceberg.operations import find_call
 
@@ -20,7 +21,7 @@ def check(path: str, body: dict[str, Any]) -> None:
     """Check the body of a POST."""
     call = find_call("POST", path)
     assert call is not None
-    Contents("acme", {"acme", "lake"}).check(call, body)
+    Contents("acme", {"acme", "lake"}, StoreRoot("lake", "workspaces/acme")).check(call, body)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +163,78 @@ def test_a_plan_is_no_other_path() -> None:
     for other in ("..", ".", "%2e%2e", "..%2Ftables", "a%2Fb", "%00", "", ".a"):
         assert find_call("GET", plan + other) is None, other
     assert find_call("POST", "namespaces/sales/register-view") is None
+
+
+MINE = "s3://lake/workspaces/acme/tables/sales/orders"
+OTHERS = "s3://lake/workspaces/other/tables/sales/orders"
+TABLES, ONE_TABLE, ONE_VIEW = "namespaces/sales/tables", "namespaces/sales/tables/orders", "namespaces/sales/views/v"
+
+
+def located(location: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Return a request of each kind that names a location."""
+    updates: list[dict[str, Any]] = [
+        {"action": "set-location", "location": location},
+        {"action": "set-statistics", "snapshot-id": 1, "statistics": {"statistics-path": location}},
+        {"action": "set-partition-statistics", "partition-statistics": {"statistics-path": location}},
+        {"action": "add-snapshot", "snapshot": {"snapshot-id": 1, "manifest-list": location}},
+        {"action": "add-snapshot", "snapshot": {"snapshot-id": 1, "manifests": [MINE, location]}},
+    ]
+    text = {"type": "sql", "sql": "SELECT 1 AS a", "dialect": "spark"}
+    return [
+        (TABLES, {"name": "orders", "location": location}),
+        ("namespaces/sales/register", {"name": "orders", "metadata-location": location}),
+        ("namespaces/sales/views", {"name": "v", "location": location, "view-version": {"representations": [text]}}),
+        (ONE_VIEW, {"updates": updates[:1]}),
+        *((ONE_TABLE, {"updates": [update]}) for update in updates),
+        *(
+            ("transactions/commit", {"table-changes": [{"identifier": TABLE, "updates": [update]}]})
+            for update in updates
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        *(
+            (location, f"The location {location} is not below s3://lake/workspaces/acme/, which is the workspace's")
+            for location in (
+                OTHERS,
+                "s3://lake/workspaces/acme-2/x",
+                "s3://lake/workspaces/acme",
+                "s3://lake/workspaces/acme/",
+                "s3://other/workspaces/acme/x",
+                "gs://lake/workspaces/acme/x",
+                "file:///tmp/x",
+                "/workspaces/acme/x",
+                "",
+                "s3://lake/workspaces/acme/../other/x",
+                "s3://lake/workspaces/acme/./x",
+            )
+        ),
+        (1, "Field "),
+        (["s3://lake/workspaces/acme/x"], "Field "),
+    ],
+)
+def test_locations_of_others(location: Any, sentence: str) -> None:
+    for path, body in located(location):
+        with pytest.raises(BadRequest) as refused:
+            check(path, body)
+        assert refused.value.sentence.startswith(sentence), body
+
+
+@pytest.mark.parametrize("location", [MINE, "s3a://lake/workspaces/acme/x", f"{MINE}/metadata/00000-x.metadata.json"])
+def test_locations_of_the_workspace(location: str) -> None:
+    for path, body in located(location):
+        check(path, body)
+
+
+def test_a_table_without_a_location_gets_one_of_the_catalog() -> None:
+    check(TABLES, {"name": "orders"})
+    check(TABLES, {"name": "orders", "location": None, "stage-create": True})
+
+
+def test_a_long_location_is_not_repeated_in_full() -> None:
+    with pytest.raises(BadRequest) as refused:
+        check(TABLES, {"name": "orders", "location": "x" * 100_000})
+    assert len(refused.value.sentence) < 400

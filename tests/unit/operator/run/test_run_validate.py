@@ -36,3 +36,18 @@ def test_a_flavor_is_needed_until_its_task_has_ended(phase: str | None, is_misse
     tasks = [{"key": "a", "status": phase}, {"key": "b", "status": "pending"}]
     problem = validate.find_problem(_facts({"phase": "running", "tasks": tasks} if phase else None))
     assert (problem is not None and problem.reason is Reason.FLAVOR_NOT_FOUND) is is_missed
+
+
+def test_a_run_without_room_for_its_status_cannot_start_and_goes_on_once_it_has() -> None:
+    tasks = [{"key": f"t{n}", "command": "x" * 30_000} for n in range(44)]
+    started = {"phase": "running", "tasks": [{"key": "t0", "status": "running"}]}
+    problems = []
+    for status in (None, started):
+        metadata = {"name": "r", "namespace": "icefield-demo", "uid": "u"}
+        run = Run.model_validate({"metadata": metadata, "spec": {"tasks": tasks, "flavor": "small"}, "status": status})
+        found = resolve.tasks_of(run.spec, WORKSPACE)
+        problems.append(validate.find_problem(RunFacts(run, WORKSPACE, None, run.spec, found, {"small": SMALL})))
+    assert problems[0]
+    assert problems[0].final
+    assert "more than the 1310720 that are allowed" in problems[0].message
+    assert problems[1] is None

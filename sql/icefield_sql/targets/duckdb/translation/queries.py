@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.types import Type, common, duckdb_name
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
@@ -14,6 +15,8 @@ from .scopes import Columns, FromItem, Scope, alias_columns, renamed
 from .sources import lateral_view, table_function
 from .values import Values, window_parts
 
+MAX_JOINS = 100
+"""In one FROM. DuckDB looks for the best order of all of them, which takes it a second for 100 and minutes for 300."""
 _NEEDS_CAST = ("decimal", "tinyint", "smallint", "int", "float")
 
 
@@ -41,6 +44,7 @@ class Translator:
 
     def query(self, node: exp.Expr, scope: Scope | None, outermost: bool = False) -> Columns | None:
         """Translate a query in place, and return its columns."""
+        planning_time.check()
         inner = Scope(scope, dict(scope.ctes) if scope else {})
         if with_ := node.args.get("with_"):
             self._with(with_, inner)
@@ -89,7 +93,10 @@ class Translator:
     def _from(self, node: exp.Select, scope: Scope) -> None:
         if from_ := node.args.get("from_"):
             self._source(from_.this, scope)
-        for join in node.args.get("joins") or []:
+        joins = node.args.get("joins") or []
+        if len(joins) > MAX_JOINS:
+            raise Untranslatable(f"DuckDB takes too long to plan more than {MAX_JOINS} joins.")
+        for join in joins:
             self._source(join.this, scope)
             if on := join.args.get("on"):
                 self.values.value(on, scope)
