@@ -218,7 +218,8 @@ class LeaderElection:
             if self.is_standing_by and self._seen:
                 wait = min(wait, self._seen.seconds_until_free(self._identity, time.monotonic()))
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await stop.wait()
         return False
 
     async def _keep(self) -> None:

@@ -135,7 +135,8 @@ class Operator:
 
     async def _sleep_unless_stopped(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
 
     async def resync(self) -> None:
         """List the cluster, and enqueue everything that can still change."""

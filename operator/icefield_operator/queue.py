@@ -113,7 +113,8 @@ class WorkQueue:
         if self._working:
             self._is_idle.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_idle.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._is_idle.wait()
 
     async def _promote_due(self) -> None:
         while True:
@@ -126,7 +127,8 @@ class WorkQueue:
                     self.add(key)
             wait = self._delayed[0][0] - now if self._delayed else None
             try:
-                await asyncio.wait_for(self._wake_timer.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._wake_timer.wait()
             except TimeoutError:
                 continue
 

@@ -245,7 +245,8 @@ class Follower:
 
     async def _wait_for_change(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
 
 def _end_at(position: Position, *, is_cut: bool) -> _End:

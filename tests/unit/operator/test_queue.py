@@ -189,3 +189,20 @@ async def test_what_does_not_end_is_not_waited_for() -> None:
         await _until(lambda: not queue._ready and bool(queue._working))
         async with asyncio.timeout(5):
             await queue.finish(0.05)
+
+
+async def test_it_ends_when_it_is_cancelled_while_something_is_planned() -> None:
+    async def reconcile(_: Key) -> None:
+        """Nothing to do."""
+
+    for turns in range(6):
+        queue = WorkQueue(reconcile, workers=1)
+        queue.add_after(B, timedelta(hours=2))
+        running = asyncio.create_task(queue.run())
+        await asyncio.sleep(0.01)
+        queue.add_after(A, timedelta(hours=1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        ended, _ = await asyncio.wait([running], timeout=5)
+        assert ended, turns

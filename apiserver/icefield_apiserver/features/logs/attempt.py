@@ -102,7 +102,8 @@ class AttemptLog:
                 await asyncio.sleep(POLL_SECONDS)
                 if not self._waits_for_part():
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), pause - POLL_SECONDS)
+                        async with asyncio.timeout(pause - POLL_SECONDS):
+                            await changed.wait()
                     pause = min(2 * pause, LONGEST_POLL_SECONDS)
         async for lines in self._until_end():
             yield lines

@@ -127,8 +127,9 @@ class PodLogs:
         async with AsyncExitStack() as opened:
             with ExitStack() as turn:  # not kept while a slow client reads
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._turns.acquire(), TURN_SECONDS)
-                    turn.callback(self._turns.release)
+                    async with asyncio.timeout(TURN_SECONDS):
+                        await self._turns.acquire()
+                        turn.callback(self._turns.release)
                 stream = self._client.stream(path, query, idle_seconds=SILENCE_SECONDS)
                 content = await opened.enter_async_context(stream)
             yield content

@@ -145,7 +145,8 @@ class DuckDBProcess:
             EngineError: ENGINE_LOST; it does not start.
         """
         try:
-            await asyncio.wait_for(self._is_ready.wait(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await self._is_ready.wait()
         except TimeoutError:
             raise EngineError(Code.ENGINE_LOST, "DuckDB does not start.") from None
 

@@ -48,7 +48,8 @@ class SparkConnection:
     async def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for the server; return whether it is ready."""
         try:
-            await asyncio.wait_for(self._ready.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
         except TimeoutError:
             return False
         return True
