@@ -24,6 +24,9 @@ RESERVED_BYTES = 262_144
 once and 60 KiB more for each further attempt of all of them, and the names in etcd's request."""
 MAX_OBJECT_BYTES = ETCD_REQUEST_BYTES - RESERVED_BYTES
 """What a resource may take without its status. A Run has what its Job has, so a Job within it can run."""
+TASK_STATUS_BYTES = 500
+ATTEMPT_STATUS_BYTES = 1000
+"""What the status of a task takes, and of each attempt of it, with an error of some hundred characters."""
 MAX_FILES_BYTES = 900 * 1024
 """All inline files of a run together: they live in one ConfigMap, which Kubernetes limits to 1 MiB."""
 
@@ -47,14 +50,33 @@ def stored_size(resource: AnyResource) -> int:
 
 
 def size_problem(resource: AnyResource) -> str | None:
-    """Return that a resource is larger than it may be, in words; None when it is not."""
+    """Return that a resource is larger than it may be, or that its status could become so; None when neither is."""
     size = stored_size(resource)
-    if size <= MAX_OBJECT_BYTES:
+    if size > MAX_OBJECT_BYTES:
+        return (
+            f"the {resource.KIND.lower()} has {size} bytes as the cluster stores it, more than the {MAX_OBJECT_BYTES} "
+            "that are allowed; put large values into the object store"
+        )
+    attempts = _attempts_that_may_fail(resource)
+    room = ETCD_REQUEST_BYTES - size - len(attempts) * TASK_STATUS_BYTES
+    if sum(attempts) * ATTEMPT_STATUS_BYTES <= room:
         return None
     return (
-        f"the {resource.KIND.lower()} has {size} bytes as the cluster stores it, more than the {MAX_OBJECT_BYTES} that "
-        "are allowed; put large values into the object store"
+        f"with their retries the tasks of the {resource.KIND.lower()} can have {sum(attempts)} attempts, and the "
+        f"cluster can store the status of {room // ATTEMPT_STATUS_BYTES}; lower max_retries"
     )
+
+
+def _attempts_that_may_fail(resource: AnyResource) -> list[int]:
+    """Return how many attempts each task of a Job or Run may have, but for those that the cluster ends."""
+    execution = resource.status.snapshot if isinstance(resource, Run) and resource.status else None
+    execution = execution or (resource.spec if isinstance(resource.spec, Execution) else None)
+    if execution is None:
+        return []
+    retries = [
+        execution.max_retries if task.max_retries is None else task.max_retries for task in execution.tasks or []
+    ]
+    return [1 + (each or 0) for each in retries or [execution.max_retries]]
 
 
 def files_problem(execution: Execution) -> str | None:

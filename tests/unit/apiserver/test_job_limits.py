@@ -20,7 +20,7 @@ from icefield_apiserver.features.runs import routes as runs
 from icefield_apiserver.features.runs.schemas import RunStart, RunSubmit
 from icefield_crds import execution, job
 from icefield_crds.environment import MAX_STRING_BYTES, MAX_TOTAL_BYTES
-from icefield_crds.stored_size import MAX_FILES_BYTES, MAX_OBJECT_BYTES
+from icefield_crds.stored_size import ETCD_REQUEST_BYTES, MAX_FILES_BYTES, MAX_OBJECT_BYTES
 
 DOCS = Path(__file__).parents[3] / "docs" / "jobs.md"
 LIMITS: dict[str, int] = {
@@ -47,6 +47,7 @@ LIMITS: dict[str, int] = {
     "a variable or a parameter as `NAME=value`, `ICEFIELD_PARAMS`, or the command": MAX_STRING_BYTES,
     "command, variables and parameters of a task together": MAX_TOTAL_BYTES,
     "the whole job or run as the cluster stores it": MAX_OBJECT_BYTES,
+    "the same, with 1,000 for each attempt that its tasks may have": ETCD_REQUEST_BYTES,
     "the body of a request": OBJECT_BYTES,
     "`timeout_seconds`": execution.MAX_SECONDS,
     "`max_retries`": execution.MAX_RETRIES,

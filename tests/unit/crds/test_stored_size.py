@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from icefield_crds import AttemptStatus, Execution, Job, Run, RunStatus, TaskStatus
-from icefield_crds.execution import MAX_TASKS
+from icefield_crds.execution import MAX_RETRIES, MAX_TASKS
 from icefield_crds.stored_size import (
     MAX_FILES_BYTES,
     MAX_OBJECT_BYTES,
@@ -92,6 +92,20 @@ def test_the_status_of_a_run_has_room(attempts: int) -> None:
         for number in range(MAX_TASKS)
     ]
     assert _size_of_part(RunStatus(tasks=tasks)) < RESERVED_BYTES
+
+
+def test_the_attempts_of_all_tasks_have_room_in_the_status() -> None:
+    def of(count: int, retries: int, size: int = 1) -> str | None:
+        tasks = [{"key": f"t{number}", "command": "x" * size} for number in range(count)]
+        return size_problem(job(tasks=tasks, maxRetries=retries))
+
+    assert of(MAX_TASKS, 10) is None
+    assert of(MAX_TASKS, MAX_RETRIES) == (
+        "with their retries the tasks of the job can have 2100 attempts, and the cluster can store the status of 1508; "
+        "lower max_retries"
+    )
+    assert of(MAX_TASKS, 10, size=10_000) is not None
+    assert of(1, MAX_RETRIES, size=30_000) is None
 
 
 def test_files_are_counted_together_in_bytes() -> None:
