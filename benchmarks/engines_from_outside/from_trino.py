@@ -53,7 +53,7 @@ OWN_KEYS = """\
 iceberg.rest-catalog.vended-credentials-enabled=false
 s3.security-mapping.enabled=true
 s3.security-mapping.config-file={keys}
-s3.security-mapping.refresh-period=15m
+s3.security-mapping.refresh-period=1m
 """
 
 
