@@ -141,9 +141,9 @@ def without_tag(condition: str, tag: str) -> str | None:
 
 
 async def _session(sessions: Sessions, own: ObjectStoreKeys, actions: Sequence[str], location: str) -> dict[str, str]:
-    prefix = table_prefix(location, own.bucket, own.prefix)
+    prefix = table_prefix(location, own.root)
     if prefix is None:
-        log.warning("no keys for a table outside %s of %s: %s", own.prefix, own.bucket, location)
+        log.warning("no keys for a table that is not plainly below %s: %s", own.root, location)
         return {}
     keys = await sessions.keys(own, prefix, actions)
     return {

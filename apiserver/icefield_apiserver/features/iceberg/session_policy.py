@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from icefield_apiserver.core.locations import StoreRoot
+
 READ = ("s3:GetObject",)
 READ_WRITE = (
     *READ,
@@ -21,27 +23,23 @@ READ_WRITE = (
 )
 """What may be done with a table's files."""
 
-_LOCATION = re.compile(r"s3[an]?://(?P<bucket>[^/]+)/(?P<key>.+)")
 _AMBIGUOUS = re.compile(r"[*?$\x00-\x1f\x7f]")
 """What means something else in a policy: a pattern, a variable."""
 
 
-def table_prefix(location: str, bucket: str, workspace_prefix: str) -> str | None:
-    """Return the prefix of a table's files, without a slash at its end; None where it is not the workspace's.
+def table_prefix(location: str, root: StoreRoot) -> str | None:
+    """Return the prefix of a table's files, without a slash at its end; None where no policy can be sure to mean it.
 
     Args:
         location: the table's, a URL.
-        bucket: the platform's bucket.
-        workspace_prefix: prefix that belongs to the workspace, without a slash at its end.
+        root: the workspace's part of the object store.
     """
-    found = _LOCATION.fullmatch(location)
-    if found is None or found["bucket"] != bucket or _AMBIGUOUS.search(location):
+    key = root.key_of(location)
+    if key is None or _AMBIGUOUS.search(key):
         return None
-    key = found["key"].rstrip("/")
-    # Stores that keep files in folders take such keys for paths.
-    if not key.startswith(f"{workspace_prefix}/") or not {"", ".", ".."}.isdisjoint(key.split("/")):
-        return None
-    return key
+    prefix = key.removesuffix("/")
+    # Stores that keep files in folders take an empty name for none.
+    return None if "" in prefix.split("/") else prefix
 
 
 def session_policy(bucket: str, prefix: str, actions: Sequence[str]) -> str:

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from icefield_apiserver.core.locations import StoreRoot
 from icefield_apiserver.features.iceberg.session_policy import READ, READ_WRITE, session_policy, table_prefix
 
-OWN = "workspaces/demo"
+ROOT = StoreRoot("lake", "workspaces/demo")
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ OWN = "workspaces/demo"
     ],
 )
 def test_the_prefix_of_a_table(location: str, prefix: str) -> None:
-    assert table_prefix(location, "lake", OWN) == prefix
+    assert table_prefix(location, ROOT) == prefix
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_the_prefix_of_a_table(location: str, prefix: str) -> None:
     ],
 )
 def test_what_is_not_plainly_the_workspaces_opens_nothing(location: str) -> None:
-    assert table_prefix(location, "lake", OWN) is None
+    assert table_prefix(location, ROOT) is None
 
 
 def test_a_reader_reads_one_table() -> None:
