@@ -80,6 +80,15 @@ class ObjectStoreCredentials(Model):
             max_length=253,
         ),
     ] = None
+    role_arn: Annotated[
+        str | None,
+        Field(
+            description="Role that the workspace's keys assume where the store's STS gives out the keys of people: one "
+            "that may do with that prefix what an editor may, and nothing else. Absent for stores without roles.",
+            pattern="^arn:[^ ]+$",
+            max_length=2048,
+        ),
+    ] = None
 
 
 class CatalogProvider(StrEnum):

@@ -189,6 +189,7 @@ async def test_what_the_configuration_says(place: Place) -> None:
             config = (await client.get("/config", params=query, headers=headers)).json()
             assert config["overrides"] == {"prefix": place.slug}
             assert "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}" in config["endpoints"]
+            assert not any(endpoint.endswith("/credentials") for endpoint in config["endpoints"])
         assert (await client.get("/config", params={"warehouse": "elsewhere"}, headers=headers)).status_code == 404
         refused = await client.get("/config")
         assert (refused.status_code, refused.json()["error"]["type"]) == (401, "NotAuthorizedException")
@@ -279,6 +280,8 @@ async def test_only_the_protocol_is_passed_on(place: Place) -> None:
             ("PUT", "/namespaces"),
             ("GET", "/namespaces/sales/tables/..%2F..%2Fx"),
             ("GET", "/namespaces/sales/secrets"),
+            # There is no STS.
+            ("GET", "/namespaces/sales/tables/t/credentials"),
             ("PATCH", "/namespaces/sales"),
         ):
             assert (await client.request(method, path)).status_code in (404, 405), path

@@ -28,6 +28,9 @@ class ObjectStoreSettings(MountedSettings):
     provider: str = Field(default="static", description="versitygw, or static where users are managed elsewhere.")
     endpoint: str = Field(description="URL of the store as this process reaches it.")
     external_endpoint: str | None = Field(default=None, description="URL of the store as clients reach it.")
+    sts_endpoint: str | None = Field(
+        default=None, description="URL of the store's STS, which gives out keys that end; absent where it has none."
+    )
     region: str = "us-east-1"
     bucket: str
     access_key_id: str

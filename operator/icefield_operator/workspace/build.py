@@ -74,6 +74,8 @@ def object_store_secret(
         "ICEFIELD_BUCKET": config.bucket,
         "ICEFIELD_PREFIX": object_store.workspace_prefix(workspace.metadata.name),
     }
+    if workspace.spec.object_store and (role := workspace.spec.object_store.role_arn):
+        variables["ICEFIELD_ROLE_ARN"] = role
     return _secret(workspace, KEY_SECRETS[access], variables)
 
 

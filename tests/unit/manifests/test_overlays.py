@@ -50,7 +50,7 @@ def test_no_secret_is_part_of_an_overlay(overlay: str) -> None:
 
 
 NOT_SECRET = {
-    *("provider", "endpoint", "externalEndpoint", "region", "bucket", "uri", "managementUri"),
+    *("provider", "endpoint", "externalEndpoint", "stsEndpoint", "region", "bucket", "uri", "managementUri"),
     *("host", "port", "database", "username"),
 }
 WITHOUT_FILES = {

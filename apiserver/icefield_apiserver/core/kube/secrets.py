@@ -61,6 +61,7 @@ class ObjectStoreKeys:
     Attributes:
         endpoint: URL as pods reach it.
         prefix: `workspaces/<slug>`, without a slash at its end.
+        role_arn: of the role that the keys may assume; None for none.
     """
 
     endpoint: str
@@ -69,6 +70,7 @@ class ObjectStoreKeys:
     prefix: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    role_arn: str | None = None
 
     @property
     def root(self) -> StoreRoot:
@@ -185,6 +187,7 @@ def _keys(secret: Mapping[str, str] | None) -> ObjectStoreKeys:
             prefix=secret["ICEFIELD_PREFIX"].strip("/"),
             access_key_id=secret["AWS_ACCESS_KEY_ID"],
             secret_access_key=secret["AWS_SECRET_ACCESS_KEY"],
+            role_arn=secret.get("ICEFIELD_ROLE_ARN"),
         )
     except KeyError as error:
         raise _not_ready("object store") from error

@@ -300,7 +300,7 @@ class Bucket:
 @asynccontextmanager
 async def open_http() -> AsyncIterator[aiohttp.ClientSession]:
     """Open the connections with which objects are read, for the duration of the context."""
-    trust = ssl.create_default_context(cafile=_ca_bundle())
+    trust = ssl.create_default_context(cafile=ca_bundle())
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=15, ssl=trust),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
@@ -324,7 +324,7 @@ def _client(access: BucketAccess, endpoint: str | None) -> Any:
         region_name=access.region,
         aws_access_key_id=access.access_key_id,
         aws_secret_access_key=access.secret_access_key,
-        verify=_ca_bundle(),
+        verify=ca_bundle(),
         config=AioConfig(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=CALL_SECONDS,
@@ -338,7 +338,8 @@ def _client(access: BucketAccess, endpoint: str | None) -> Any:
     )
 
 
-def _ca_bundle() -> str | None:
+def ca_bundle() -> str | None:
+    """Return the file with the authorities that the object store's certificate is checked against, if one is named."""
     return next((path for name in CA_VARIABLES if (path := os.environ.get(name))), None)
 
 

@@ -12,11 +12,14 @@ from .access import FileAccess
 from .routes import router
 from .run_lineage import RunLineage
 from .service import IcebergService
+from .sessions import Sessions
 
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
     """Provide the proxy of the catalogs."""
-    access = FileAccess(core.secrets, core.settings.object_store.external_endpoint)
+    store = core.settings.object_store
+    sessions = Sessions(store.sts_endpoint) if store.sts_endpoint else None
+    access = FileAccess(core.secrets, store.external_endpoint, sessions)
     lineage, volumes = RunLineage(services.get(LineageRecorder)), services.get(VolumeService)
     services.provide(IcebergService(core.catalogs, access, lineage, volumes))
 

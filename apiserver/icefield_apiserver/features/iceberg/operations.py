@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from icefield_apiserver.core.catalog.model import Namespace
 from icefield_apiserver.core.catalog.names import problem_of_name
@@ -26,6 +26,8 @@ class Effect(Enum):
     COMMITS = auto()
     DROPS = auto()
     """It drops the namespace in the path."""
+    VENDS = auto()
+    """The response is a LoadCredentialsResponse: new keys of the table in the path; the catalog only loads it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ _NS = "namespaces/{namespace}"
 _TABLE = f"{_NS}/tables/{{table}}"
 _VIEW = f"{_NS}/views/{{view}}"
 
+LOAD_CREDENTIALS = Operation("GET", f"{_TABLE}/credentials", Role.VIEWER, Effect.VENDS)
 OPERATIONS = (
     Operation("GET", "namespaces", Role.VIEWER),
     Operation("POST", "namespaces", Role.EDITOR),
@@ -91,6 +94,7 @@ OPERATIONS = (
     Operation("HEAD", _TABLE, Role.VIEWER),
     Operation("POST", _TABLE, Role.EDITOR, Effect.COMMITS),
     Operation("DELETE", _TABLE, Role.EDITOR),
+    LOAD_CREDENTIALS,
     Operation("POST", f"{_TABLE}/metrics", Role.VIEWER),
     Operation("POST", f"{_TABLE}/plan", Role.VIEWER),
     Operation("GET", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
@@ -137,6 +141,28 @@ def find_call(method: str, path: str) -> CatalogCall | None:
                 return None
             return CatalogCall(operation, namespace, name)
     return None
+
+
+def credentials_path(workspace: str, namespace: Namespace, table: str) -> str:
+    """Return where new keys of a table are, below the protocol's base.
+
+    Args:
+        workspace: slug.
+        namespace: the table's.
+        table: its name.
+    """
+    parts = {"namespace": "\x1f".join(namespace), "table": table}
+    path = LOAD_CREDENTIALS.template.format_map({key: quote(part, safe="") for key, part in parts.items()})
+    return f"v1/{workspace}/{path}"
+
+
+def table_path(credentials_path: str) -> str:
+    """Return the path of the table whose keys are asked for.
+
+    Args:
+        credentials_path: path of the call below the prefix, percent-encoded as received.
+    """
+    return credentials_path.removesuffix("/credentials")
 
 
 def advertised(endpoints: frozenset[str] | None) -> list[str] | None:

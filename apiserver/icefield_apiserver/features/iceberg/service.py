@@ -15,14 +15,14 @@ from fastapi.responses import StreamingResponse
 from icefield_apiserver.core.bodies import parse_json
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
-from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
-from .access import FileAccess, tag_of, with_access, with_tag, without_tag
+from .access import Access, FileAccess, with_access, with_tag, without_tag
 from .contents import Contents
 from .errors import forwarded_error
-from .operations import CatalogCall, Effect, advertised
+from .operations import LOAD_CREDENTIALS, CatalogCall, Effect, advertised, credentials_path, table_path
 from .run_lineage import RunLineage
 
 STREAMED_BYTES = 1024 * 1024
@@ -58,7 +58,12 @@ class IcebergService:
         Raises:
             Unavailable: the catalog is unreachable.
         """
-        endpoints = advertised((await self._catalogs.of(workspace).config()).endpoints)
+        supported = (await self._catalogs.of(workspace).config()).endpoints
+        if supported is not None:
+            # Keys are ours to give out, whatever the catalog does.
+            ours = {LOAD_CREDENTIALS.endpoint}
+            supported = supported | ours if self._access.has_sessions else supported - ours
+        endpoints = advertised(supported)
         config: dict[str, Any] = {"defaults": {}, "overrides": {"prefix": workspace}}
         return config if endpoints is None else {**config, "endpoints": endpoints}
 
@@ -86,7 +91,8 @@ class IcebergService:
         Raises:
             BadRequest: a name, property, location or view is not allowed, or the body has not the protocol's shape.
             Conflict: it drops a database that has volumes.
-            Unavailable: the catalog is unreachable.
+            NotFound: it asks for new keys where keys do not end with a session.
+            Unavailable: the catalog is unreachable, or the object store gives out no keys.
         """
         operation = call.operation
         if operation.writes_contents:
@@ -95,9 +101,11 @@ class IcebergService:
             await asyncio.to_thread(contents.check, call, await _parsed(body))
         if operation.effect is Effect.DROPS:
             await self._volumes.refuse_to_drop(principal, call.namespace)
+        if operation.effect is Effect.VENDS:
+            return await self._credentials(principal, call, table_path(path))
         loads = operation.effect in (Effect.LOADS, Effect.CREATES)
-        properties = await self._access.properties(principal) if loads else {}
-        forwarded = _request_headers(headers, properties)
+        access = await self._access.of(principal) if loads else None
+        forwarded = _request_headers(headers, access)
         async with AsyncExitStack() as stack:
             response = await stack.enter_async_context(
                 self._catalogs.transport.stream(
@@ -106,8 +114,9 @@ class IcebergService:
             )
             if response.status >= 400 and operation.method != "HEAD":
                 return forwarded_error(response.status, await read_whole(response))
-            if properties:
-                return await self._load_result(principal, call, response, properties)
+            if access:
+                table = call.name or str((await _parsed(body))["name"])
+                return await self._load_result(principal, call, response, access, table)
             if operation.effect is Effect.COMMITS:
                 await self._lineage.record_commit(principal, call, await _parsed(body))
             if response.content_length is None or response.content_length > STREAMED_BYTES:
@@ -120,17 +129,37 @@ class IcebergService:
             return Response(await read_whole(response) or None, _status(response), _response_headers(response))
 
     async def _load_result(
-        self, principal: Principal, call: CatalogCall, response: aiohttp.ClientResponse, properties: dict[str, str]
+        self, principal: Principal, call: CatalogCall, response: aiohttp.ClientResponse, access: Access, table: str
     ) -> Response:
         headers = _response_headers(response)
-        if "ETag" in headers:
-            headers["ETag"] = with_tag(headers["ETag"], tag_of(properties))
+        if etag := headers.pop("ETag", None):
+            headers |= {"ETag": with_tag(etag, access.tag)} if access.tag else {}
         if response.status == 304:
             return Response(None, 304, headers)
         result = await _parsed_response(await read_whole(response))
         if call.operation.effect is Effect.LOADS:
             await self._lineage.record_load(principal, call, result)
+        refreshed_at = credentials_path(principal.workspace, call.namespace, table)
+        properties = await access.of_table(_location(result), refreshed_at)
         return Response(json.dumps(with_access(result, properties)), response.status, headers, _JSON)
+
+    async def _credentials(self, principal: Principal, call: CatalogCall, path: str) -> Response:
+        """Return the LoadCredentialsResponse of a table, given its path below the prefix."""
+        access = await self._access.of(principal)
+        if access.session is None:
+            raise NotFound(
+                "The keys that open this table's files are in the answer that loads it, and are not renewed."
+            )
+        async with self._catalogs.transport.stream(
+            principal.workspace, "GET", path, "snapshots=refs", {}, None
+        ) as response:
+            body = await read_whole(response)
+            if response.status >= 400:
+                return forwarded_error(response.status, body)
+        location = _location(await _parsed_response(body))
+        keys = await access.session(location)
+        credentials = [{"prefix": location, "config": keys}] if keys else []
+        return Response(json.dumps({"storage-credentials": credentials}), 200, {"Cache-Control": "no-store"}, _JSON)
 
 
 async def _parsed(body: bytes) -> dict[str, Any]:
@@ -151,12 +180,19 @@ def _object(parsed: Any) -> dict[str, Any]:
     return parsed
 
 
-def _request_headers(headers: Mapping[str, str], properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers to forward; If-None-Match is adapted to the properties that we add to the response."""
+def _location(result: Mapping[str, Any]) -> str:
+    """Return the location of the table in a LoadTableResult."""
+    metadata = result.get("metadata")
+    location = metadata.get("location") if isinstance(metadata, Mapping) else None
+    return location if isinstance(location, str) else ""
+
+
+def _request_headers(headers: Mapping[str, str], access: Access | None) -> dict[str, str]:
+    """Return the headers to forward; If-None-Match is adapted to the access that we add to the response."""
     forwarded = {name: headers[name] for name in _REQUEST_HEADERS if name in headers}
     condition: str | None = headers.get("if-none-match")
-    if condition and properties:
-        condition = without_tag(condition, tag_of(properties))
+    if condition and access:
+        condition = without_tag(condition, access.tag) if access.tag else None
     return {**forwarded, "If-None-Match": condition} if condition else forwarded
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from icefield_apiserver.features.iceberg.access import tag_of, with_access, with_tag, without_tag
-from icefield_apiserver.features.iceberg.operations import OPERATIONS, advertised, find_call
+from icefield_apiserver.features.iceberg.access import Access, with_access, with_tag, without_tag
+from icefield_apiserver.features.iceberg.operations import (
+    LOAD_CREDENTIALS,
+    OPERATIONS,
+    advertised,
+    credentials_path,
+    find_call,
+    table_path,
+)
 from icefield_crds import Role
 
 
@@ -41,7 +48,9 @@ def test_known_calls(method: str, path: str, namespace: tuple[str, ...], name: s
         ("GET", "namespaces/a.b/tables"),
         ("GET", "../management/v1/warehouses"),
         ("GET", "management/v1/warehouses"),
-        ("GET", "namespaces/sales/tables/t/credentials"),
+        ("POST", "namespaces/sales/tables/t/credentials"),
+        ("GET", "namespaces/sales/tables/t/credentials/x"),
+        ("GET", "namespaces/sales/views/v/credentials"),
         ("POST", "namespaces/sales/tables/t/rename"),
         ("GET", "namespaces/sales%0Ax/tables"),
     ],
@@ -54,6 +63,21 @@ def test_only_what_the_catalog_serves_is_advertised() -> None:
     assert advertised(None) is None
     assert advertised(frozenset({"GET /v1/{prefix}/namespaces", "GET /v1/secrets"})) == ["GET /v1/{prefix}/namespaces"]
     assert len({operation.endpoint for operation in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_where_the_keys_of_a_table_are_renewed() -> None:
+    path = credentials_path("demo", ("sales", "raw"), "größe 1&2")
+    assert path == "v1/demo/namespaces/sales%1Fraw/tables/gr%C3%B6%C3%9Fe%201%262/credentials"
+    below = path.removeprefix("v1/demo/")
+    call = find_call("GET", below)
+    assert call is not None
+    assert (call.operation, call.namespace, call.name) == (LOAD_CREDENTIALS, ("sales", "raw"), "größe 1&2")
+    load = find_call("GET", table_path(below))
+    assert load is not None
+    assert (load.namespace, load.name) == (call.namespace, call.name)
+    named_so = find_call("GET", "namespaces/sales/tables/credentials")
+    assert named_so is not None
+    assert (named_so.operation is LOAD_CREDENTIALS, named_so.name) == (False, "credentials")
 
 
 def test_whoever_changes_something_must_be_an_editor() -> None:
@@ -79,7 +103,9 @@ def test_only_our_properties_say_how_files_are_reached() -> None:
 
 
 def test_an_etag_of_ours_holds_while_catalog_and_keys_say_the_same() -> None:
-    tag, other = tag_of({"s3.access-key-id": "a"}), tag_of({"s3.access-key-id": "b"})
+    tag, other = Access({"s3.access-key-id": "a"}).tag, Access({"s3.access-key-id": "b"}).tag
+    assert tag is not None
+    assert other is not None
     for etag in ('"abc"', 'W/"abc"'):
         ours = with_tag(etag, tag)
         assert without_tag(ours, tag) == etag

@@ -126,6 +126,14 @@ def test_the_object_store_secret_is_an_environment(access: Access, name: str) ->
     }
 
 
+def test_the_object_store_secret_names_the_role_that_its_keys_may_assume() -> None:
+    config = ObjectStoreConfig(Provider.STATIC, "http://s3:7070", "eu-1", "lake", Credentials("root", "root"))
+    role = "arn:aws:iam::123456789012:role/icefield-demo"
+    given = workspace(objectStore={"credentialsSecret": "demo-keys", "roleArn": role})
+    secret = build.object_store_secret(given, config, Access.READ_WRITE, Credentials("demo", "s3cr3t"))
+    assert decoded(secret)["ICEFIELD_ROLE_ARN"] == role
+
+
 def test_the_catalog_secret_is_an_environment_and_remembers_what_the_keeper_was_told() -> None:
     secret = build.catalog_secret(workspace(), CatalogAccess("http://catalog/catalog", "demo", ""), "embedded/1a")
     assert secret["metadata"]["name"] == "icefield-catalog"
