@@ -21,19 +21,26 @@ FORM_BYTES = 1024 * 1024
 """Longest that a form may be beyond its file."""
 
 
-def form_of(fields: Mapping[str, str], file: str) -> dict[str, Any]:
+def form_of(fields: Mapping[str, str], file: str, filename: str) -> dict[str, Any]:
     """Return what OpenAPI says of a route that takes such a form, for `openapi_extra`.
 
     Args:
         fields: the text fields' descriptions, by name.
         file: the file's description.
+        filename: a file name such as the part with the file has.
     """
     properties: dict[str, dict[str, str]] = {
         name: {"type": "string", "description": description} for name, description in fields.items()
     }
     properties[FILE_FIELD] = {"type": "string", "format": "binary", "description": file}
     schema = {"type": "object", "required": [FILE_FIELD], "properties": properties}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    disposition = {
+        "description": "Says the file's name.",
+        "schema": {"type": "string"},
+        "example": f'form-data; name="{FILE_FIELD}"; filename="{filename}"',
+    }
+    content = {"schema": schema, "encoding": {FILE_FIELD: {"headers": {"Content-Disposition": disposition}}}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
 
 
 @dataclass

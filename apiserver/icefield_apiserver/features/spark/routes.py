@@ -41,6 +41,7 @@ _FORM = form_of(
         "pyFiles": "Further Python files, as artifacts or s3://…, separated by commas.",
     },
     file="The .py, .jar or .zip, last.",
+    filename="daily.py",
 )
 
 Artifact = Annotated[str, Path(max_length=128, description="Name of an artifact, or id of a version.")]

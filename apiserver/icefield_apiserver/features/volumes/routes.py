@@ -24,7 +24,9 @@ router = Router(prefix="/databases/{id}/volumes", tags=["Volumes"])
 Volumes = Annotated[VolumeService, Depends(provided(VolumeService))]
 
 _FORM = form_of(
-    {"path": "Path of the file, or of its folder with a trailing slash; before the file."}, file="The file."
+    {"path": "Path of the file, or of its folder with a trailing slash; before the file."},
+    file="The file.",
+    filename="orders.csv",
 )
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
