@@ -91,7 +91,7 @@ class Sessions:
             log.error("no session keys for workspace %s of %s: %s", workspace, self._endpoint, error)
             raise Unavailable(
                 "The object store gives out no keys for the table at the moment; try again shortly."
-            ) from (error)
+            ) from error
         issued = response["Credentials"]
         return SessionKeys(
             issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"], issued["Expiration"]
