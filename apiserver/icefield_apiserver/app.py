@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
+from icefield_apiserver.core.planning_threads import PlanningThreads
 from icefield_kube.request_review import RequestReview
 
 from . import identity
@@ -144,6 +145,7 @@ async def _open_core(settings: Settings, shutdown: Shutdown, stack: AsyncExitSta
         secrets=secrets,
         catalogs=await stack.enter_async_context(Catalogs.open(secrets)),
         bucket=await stack.enter_async_context(Bucket.open(access, http)),
+        planning=PlanningThreads(),
         stores=await stack.enter_async_context(WorkspaceStores.open(secrets, http)),
         closing=stack.enter_context(shutdown.at_signal(settings.drain_seconds)),
     )

@@ -20,6 +20,7 @@ from .kube import Cluster, WatchedKind
 from .kube.secrets import WorkspaceSecrets
 from .objects.transfers import Bucket
 from .objects.workspace_stores import WorkspaceStores
+from .planning_threads import PlanningThreads
 from .routes import Router
 from .settings import Settings
 
@@ -42,6 +43,7 @@ class Core:
         catalogs: the workspaces' Iceberg catalogs.
         bucket: the platform's bucket, with the platform's own key.
         stores: the workspaces' files in the object store, with their own keys.
+        planning: where statements are planned.
         closing: set when the process receives SIGTERM or SIGINT.
     """
 
@@ -52,6 +54,7 @@ class Core:
     catalogs: Catalogs
     bucket: Bucket
     stores: WorkspaceStores
+    planning: PlanningThreads
     closing: asyncio.Event
 
 

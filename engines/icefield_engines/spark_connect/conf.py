@@ -107,6 +107,8 @@ def _sql(spark: SparkSettings) -> Conf:
         "spark.sql.timestampType": "TIMESTAMP_LTZ",
         # SELECT … FROM parquet.`path` would read any file.
         "spark.sql.runSQLOnFiles": "false",
+        # ${system:…} in a statement, a string or a view would be replaced by a property of the JVM, keys among them.
+        "spark.sql.variable.substitute": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
         "spark.sql.ui.retainedExecutions": "10",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",

@@ -120,6 +120,14 @@ def test_position_and_equality_deletes_read_the_same(pod: Pod, catalog: Catalog)
         assert rows.column("id").to_pylist() == [1, 3, 4, 6]
 
 
+@pytest.mark.parametrize("text", ["Dear ${name}", "${env:PATH}", "${system:java.version}", "${spark:spark.app.name}"])
+def test_text_is_not_taken_for_a_variable(pod: Pod, catalog: Catalog, text: str) -> None:
+    name, table = _made(pod, catalog, "s STRING")
+    pod.write(f"INSERT INTO {name} VALUES ('{text}')")
+    assert pod.rows(f"SELECT s FROM {_scan(table)}").column("s").to_pylist() == [text]
+    assert pod.rows(f"SELECT '{text}' AS s", engine="spark").column("s").to_pylist() == [text]
+
+
 def test_time_travel(pod: Pod, catalog: Catalog) -> None:
     name, table = _made(pod, catalog, "id INT")
     for number in (1, 2, 3):

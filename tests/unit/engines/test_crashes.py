@@ -75,3 +75,11 @@ def test_the_end_of_the_other_process_is_noticed_in_the_middle_of_a_message() ->
         with pytest.raises(PeerGoneError):
             for _ in range(2):
                 send(theirs, Kind.INTERRUPT)
+
+
+def test_a_statement_is_the_same_after_a_commit_to_its_table() -> None:
+    first, second = (
+        f"SELECT * FROM iceberg_scan('s3://b/t/metadata/{name}.metadata.json')" for name in ("00001-a", "00002-b")
+    )
+    assert digest_of(first) == digest_of(second)
+    assert digest_of(first) != digest_of(first.replace("s3://b/t/", "s3://b/u/"))

@@ -19,7 +19,7 @@ from .warehouses import WarehouseStatements
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
     """Provide the service of queries."""
-    planner = QueryPlanner(core.catalogs)
+    planner = QueryPlanner(core.catalogs, core.planning)
     spark = SparkQueries(planner, services.get(SparkService), core.catalogs, core.cluster.workspace_directory)
     statements = WarehouseStatements(services.get(StatementService), services.get(WarehouseService), core.cluster)
     services.provide(spark, QueryService(planner, statements, services.get(PolarsService), spark))

@@ -13,6 +13,7 @@ from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, SqlCatalog
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.model import LoadedTable
 from icefield_apiserver.core.errors import BadRequest, NotFound
+from icefield_apiserver.core.planning_threads import PlanningThreads
 from icefield_apiserver.features.statements.service import Plan
 from icefield_crds import Workspace
 from icefield_crds.polars import TABLE_PATTERN
@@ -64,14 +65,16 @@ class QueryPlan:
 
 
 class QueryPlanner:
-    """Parses and resolves queries.
+    """Parses and resolves queries, and writes them for the engines that are not warehouses.
 
     Args:
         catalogs: the workspaces' catalogs.
+        threads: where that is done.
     """
 
-    def __init__(self, catalogs: Catalogs) -> None:
+    def __init__(self, catalogs: Catalogs, threads: PlanningThreads) -> None:
         self._catalogs = catalogs
+        self._threads = threads
 
     async def plan(self, workspace: Workspace, query: Query, *, is_warehouse_running: bool) -> QueryPlan:
         """Parse a query, and resolve what it names.
@@ -92,14 +95,16 @@ class QueryPlanner:
         names = reading.names_of(workspace)
         bound = _bound(query, names)
         destination = reading.table_of(query.destination, names) if query.destination else None
-        catalog = self._catalogs.of(workspace.metadata.name)
         if query.text is None:
             tables = [(name, None) for name in bound.values()]
+            catalog = self._catalogs.of(workspace.metadata.name)
             sized = await _sized(catalog.load_table, tables, is_write=destination is not None)
             inputs = Inputs(sized, is_complete=bool(bound))
             question = Question(query.engine, QueryKind.SCRIPT, "script", query.destination, inputs)
             return QueryPlan(question, None, bound, destination)
-        parsed = await asyncio.to_thread(reading.read, query.text, names, bound, for_polars=query.engine == POLARS)
+        parsed = await self._threads.run(
+            workspace.metadata.name, reading.read, query.text, names, bound, for_polars=query.engine == POLARS
+        )
         question = Question(
             query.engine,
             parsed.kind,
@@ -109,36 +114,63 @@ class QueryPlanner:
         )
         if parsed.kind is QueryKind.METADATA:
             return QueryPlan(question, parsed, bound, destination)
-        return await _resolve(catalog, QueryPlan(question, parsed, bound, destination))
+        return await self._resolve(workspace.metadata.name, QueryPlan(question, parsed, bound, destination))
 
+    async def spark_text(self, workspace: str, plan: QueryPlan) -> str:
+        """Return a plan's SQL for Spark.
 
-async def _resolve(catalog: IcebergCatalog, plan: QueryPlan) -> QueryPlan:
-    """Return a plan with what the catalog has of the tables that its SQL names."""
-    parsed, question = plan.parsed, plan.question
-    assert parsed is not None  # noqa: S101 - what a plan of SQL has
-    is_write = question.kind is QueryKind.WRITE or plan.destination is not None
-    made_at = asyncio.get_running_loop().time()
-    try:
-        resolved = await sql.resolve(parsed.statement, SqlCatalogReader(catalog))
-        sql.check_names(parsed.statement, resolved)
-        compiled = await asyncio.to_thread(sql.compile, resolved) if _may_be_duckdb(question) else None
-    except sql.UnresolvedName as error:
-        raise QueryFailedError(error.sentence, is_write=is_write) from error
-    except sql.SqlError as error:
-        raise BadRequest(error.sentence) from error
-    tables = [(name, snapshot) for name, snapshot in sql.tables_read(resolved) if _is_table(name, resolved)]
-    inputs = Inputs(await _sized(partial(_just_loaded, catalog), tables, is_write=is_write))
-    may_be_polars = question.destination is not None or question.requested == POLARS
-    obstacle = sql.polars_obstacle(resolved, parsed.statement, POLARS_LIMITS) if may_be_polars else None
-    question = replace(
-        question,
-        inputs=inputs,
-        polars_obstacle=obstacle or _equality_deletes(inputs),
-        duckdb_obstacle=_duckdb_obstacle(compiled) if compiled else None,
-    )
-    return replace(
-        plan, question=question, resolved=resolved, on_warehouse=Plan(compiled, made_at) if compiled else None
-    )
+        Args:
+            workspace: slug of its workspace.
+            plan: of a query that reads or changes tables.
+
+        Raises:
+            BadRequest: Spark cannot run it.
+        """
+        assert plan.resolved is not None  # noqa: S101 - what reads and changes have
+        try:
+            return (await self._threads.run(workspace, sql.compile, plan.resolved, sql.Engine.SPARK)).sql
+        except (sql.SqlError, sql.UnresolvedName) as error:
+            raise BadRequest(error.sentence) from error
+
+    async def for_polars(self, workspace: str, plan: QueryPlan) -> sql.PolarsQuery | None:
+        """Return a plan's SQL for Polars; None of a script.
+
+        Args:
+            workspace: slug of its workspace.
+            plan: of a query that Polars can run, as its question says.
+        """
+        return await self._threads.run(workspace, sql.to_polars, plan.parsed.statement) if plan.parsed else None
+
+    async def _resolve(self, workspace: str, plan: QueryPlan) -> QueryPlan:
+        """Return a plan with what the catalog has of the tables that its SQL names."""
+        parsed, question, catalog = plan.parsed, plan.question, self._catalogs.of(workspace)
+        assert parsed is not None  # noqa: S101 - what a plan of SQL has
+        is_write = question.kind is QueryKind.WRITE or plan.destination is not None
+        made_at = asyncio.get_running_loop().time()
+        try:
+            resolved = await sql.resolve(parsed.statement, SqlCatalogReader(catalog))
+            sql.check_names(parsed.statement, resolved)
+            compiled = await self._threads.run(workspace, sql.compile, resolved) if _may_be_duckdb(question) else None
+        except sql.UnresolvedName as error:
+            raise QueryFailedError(error.sentence, is_write=is_write) from error
+        except sql.SqlError as error:
+            raise BadRequest(error.sentence) from error
+        tables = [(name, snapshot) for name, snapshot in sql.tables_read(resolved) if _is_table(name, resolved)]
+        inputs = Inputs(await _sized(partial(_just_loaded, catalog), tables, is_write=is_write))
+        obstacle = None
+        if question.destination is not None or question.requested == POLARS:
+            obstacle = await self._threads.run(
+                workspace, sql.polars_obstacle, resolved, parsed.statement, POLARS_LIMITS
+            )
+        question = replace(
+            question,
+            inputs=inputs,
+            polars_obstacle=obstacle or _equality_deletes(inputs),
+            duckdb_obstacle=_duckdb_obstacle(compiled) if compiled else None,
+        )
+        return replace(
+            plan, question=question, resolved=resolved, on_warehouse=Plan(compiled, made_at) if compiled else None
+        )
 
 
 def _may_be_duckdb(question: Question) -> bool:

@@ -163,7 +163,8 @@ class QueryService:
         return responses.of_statement(job.decision, ended, is_write=job.writes)
 
     async def _on_polars(self, job: _Job) -> Answer:
-        workload = _workload_of(job.plan, job.query, job.decision)
+        polars = await self._planner.for_polars(job.principal.workspace, job.plan)
+        workload = _workload_of(job.plan, polars, job.query, job.decision)
         annotations = job_annotations(job.namespace, job.name)
         run = await self._polars.run(job.principal, workload, annotations=annotations)
         destination, mode = job.plan.destination, job.query.write_mode
@@ -232,7 +233,7 @@ def _warehouse_query(plan: QueryPlan, engine: EngineChoice = "auto") -> Warehous
     return WarehouseQuery(plan.parsed.text, plan.parsed.dialect, engine, prepared)
 
 
-def _workload_of(plan: QueryPlan, query: Query, decision: Decision) -> PolarsWorkload:
+def _workload_of(plan: QueryPlan, polars: sql.PolarsQuery | None, query: Query, decision: Decision) -> PolarsWorkload:
     """Return the workload of a query or script.
 
     Raises:
@@ -243,10 +244,9 @@ def _workload_of(plan: QueryPlan, query: Query, decision: Decision) -> PolarsWor
         "destination": str(plan.destination) if plan.destination else None,
         "save_mode": SaveMode(query.write_mode),
     }
-    if plan.parsed is None:
+    if polars is None:
         bound = [(alias, str(table)) for alias, table in plan.bound.items()]
         return new_workload(script=query.script, tables=bound, params=query.params, **common)
-    polars = sql.to_polars(plan.parsed.statement)
     tables = [(each.alias, str(each.table)) for each in polars.tables]
     return new_workload(query=polars.text, tables=tables, params={}, **common)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import icefield_sql as sql
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.names import catalog_names, check_database_name, check_schema_name
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -81,7 +80,7 @@ class SparkQueries:
             BadRequest: Spark cannot run it.
             QuotaExceeded: as many runs as the workspace may have are running.
         """
-        query = {"query": _spark_text(plan), "write_mode": write_mode}
+        query = {"query": await self._planner.spark_text(principal.workspace, plan), "write_mode": write_mode}
         if plan.destination:
             query["output_table"] = str(plan.destination)
         spark = new_application(machines, _MACHINE_FIELDS, sql=query)
@@ -114,19 +113,6 @@ class SparkQueries:
     def workspace(self, principal: Principal) -> Workspace:
         """Return the caller's workspace."""
         return self._workspaces.existing(principal.workspace)
-
-
-def _spark_text(plan: QueryPlan) -> str:
-    """Return a plan's SQL for Spark.
-
-    Raises:
-        BadRequest: Spark cannot run it.
-    """
-    assert plan.resolved is not None  # noqa: S101 - what reads and changes have
-    try:
-        return sql.compile(plan.resolved, sql.Engine.SPARK).sql
-    except (sql.SqlError, sql.UnresolvedName) as error:
-        raise BadRequest(error.sentence) from error
 
 
 def machines_for(inputs: Inputs) -> Machines:

@@ -36,7 +36,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     waker = Waker(warehouses, settings.statements)
     deps = ExecutionDependencies(
         repository=StatementRepository(core.db),
-        planner=Planner(core.catalogs),
+        planner=Planner(core.catalogs, core.planning),
         recent_reads=RecentReads(),
         catalogs=core.catalogs,
         waker=waker,

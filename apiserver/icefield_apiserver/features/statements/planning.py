@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,14 +12,14 @@ from cachetools import LRUCache
 import icefield_sql as sql
 from icefield_apiserver.core.catalog import Catalogs, SqlCatalogReader
 from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.planning_threads import PlanningThreads
 from icefield_crds import Workspace
 from icefield_sql import Compiled, Kind, Names, SqlError, Table, parse_schema
 
 from .requests import PlanRequest
 
 LONG_TEXT = 8 * 1024
-"""A longer text is parsed and compiled in a thread, and so is one that reads views, whose texts may be long: it would
-delay every other request."""
+"""A longer text is not cached."""
 CACHED = 512
 """How many statements each cache holds: dashboards and applications repeat theirs."""
 _TIME_DEPENDENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
@@ -92,10 +91,12 @@ class Planner:
 
     Args:
         catalogs: the workspaces' catalogs.
+        threads: where that is done.
     """
 
-    def __init__(self, catalogs: Catalogs) -> None:
+    def __init__(self, catalogs: Catalogs, threads: PlanningThreads) -> None:
         self._catalogs = catalogs
+        self._threads = threads
         self._parsed: LRUCache[Key, sql.Statement] = LRUCache(CACHED)
         self._compiled: LRUCache[Key, Compiled] = LRUCache(CACHED)
 
@@ -109,10 +110,7 @@ class Planner:
         if key and (kept := self._parsed.get(key)):
             return Parsed(request, kept, key)
         try:
-            if len(request.query) > LONG_TEXT:
-                statement = await asyncio.to_thread(_parse, request, workspace)
-            else:
-                statement = _parse(request, workspace)
+            statement = await self._threads.run(workspace.metadata.name, _parse, request, workspace)
         except SqlError as error:
             raise BadRequest(error.sentence) from error
         if key:
@@ -130,12 +128,12 @@ class Planner:
         request = parsed.request
         reader = SqlCatalogReader(self._catalogs.of(workspace.metadata.name))
         resolved = await sql.resolve(parsed.statement, reader)
-        if len(request.query) > LONG_TEXT or resolved.views:
-            return await asyncio.to_thread(sql.compile, resolved, request.engine, request.row_limit)
         key = _compiled_key(parsed, resolved)
         if key and (kept := self._compiled.get(key)):
             return kept
-        compiled = sql.compile(resolved, request.engine, request.row_limit)
+        compiled = await self._threads.run(
+            workspace.metadata.name, sql.compile, resolved, request.engine, request.row_limit
+        )
         if key:
             self._compiled[key] = compiled
         return compiled

@@ -143,8 +143,8 @@ class StatementService:
             parsed = await self._planner.parse(request.plan, workspace)
         if parsed.is_write and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
-        if dropped := parsed.statement.dropped_namespace:
-            await self._volumes.refuse_to_drop(principal, dropped)
+        if parsed.statement.dropped_namespace and not await self._is_repeated(principal, workspace, request):
+            await self._volumes.refuse_to_drop(principal, parsed.statement.dropped_namespace)
         run_uid = await self._run_uid(principal, request.run)
         self._executor.check_room(warehouse.metadata.uid)
         values = self._record(principal, workspace, warehouse, parsed, request, run_uid)
@@ -304,6 +304,13 @@ class StatementService:
         if principal.run_uid not in (None, run.metadata.uid):
             raise Forbidden("A run's token can name that run only in lineage_run_id.")
         return run.metadata.uid
+
+    async def _is_repeated(self, principal: Principal, workspace: Workspace, request: ExecuteRequest) -> bool:
+        """Return whether a statement with the request's idempotency key was recorded before."""
+        if not (key := request.idempotency_key):
+            return False
+        uid = workspace.metadata.uid
+        return await self._repository.by_idempotency_key(uid, principal.person, key) is not None
 
     async def _repeated(
         self,

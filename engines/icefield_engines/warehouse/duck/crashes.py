@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Collection
 
 REMEMBERED = 1000
 STRIKES = 2
 """During how many ends of the process a statement ran, with others beside it, until it counts as their cause."""
+_METADATA_FILE = re.compile(r"/metadata/[^/']+\.metadata\.json")
 
 
 class Crashes:
@@ -39,5 +41,6 @@ class Crashes:
 
 
 def digest_of(sql: str) -> str:
-    """Return what identifies a statement: it is sent again under another id, but with the same text."""
-    return hashlib.sha256(sql.encode()).hexdigest()
+    """Return what identifies a statement: it is sent again under another id, and after a commit to one of its tables
+    with another metadata file (Iceberg spec, "Table Metadata")."""
+    return hashlib.sha256(_METADATA_FILE.sub("/metadata/", sql).encode()).hexdigest()

@@ -119,6 +119,9 @@ class RemoteExecution:
         if generation is None:
             self._is_interrupted.wait(RESTART_INTERVAL)
             return False
+        # Before it is given the statement: one that ends the process at once would else look like none of its victims,
+        # and another, that ran beside it, like the cause.
+        generation.note_running(self, self._digest)
         try:
             connection = generation.connect()
             try:
@@ -128,9 +131,9 @@ class RemoteExecution:
                 connection.close()
                 raise
         except PeerGoneError:
+            generation.note_ended(self)
             generation.wait_for_end(RESTART_INTERVAL)
             return False
-        generation.note_running(self, self._digest)
         with self._sending:
             self._generation, self._connection = generation, connection
         return True

@@ -74,12 +74,12 @@ class Generation:
         connection.close()
 
     def note_running(self, statement: object, digest: str) -> None:
-        """Note that it runs a statement."""
+        """Note that it is given a statement."""
         with self._lock:
             self._running[statement] = digest
 
     def note_ended(self, statement: object) -> None:
-        """Note that it does not run a statement any more."""
+        """Note that it does not run a statement any more, or did not take it."""
         with self._lock:
             self._running.pop(statement, None)
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from icefield_apiserver.core.errors import NotFound
+from icefield_apiserver.core.planning_threads import PlanningThreads
 from icefield_apiserver.core.settings import StatementSettings
 from icefield_apiserver.features.query.planning import QueryPlanner
 from icefield_apiserver.features.query.service import QueryService
@@ -272,7 +273,8 @@ async def in_process() -> AsyncIterator[InProcess]:
     settings, records, submitted = StatementSettings(), InMemoryRecords(), Submitted()
     any_catalogs, any_workspaces = cast(Any, catalog), cast(Any, workspaces)
     waker = cast(Any, _AwakeWarehouse(warehouses))
-    planner = Planner(any_catalogs)
+    threads = PlanningThreads()
+    planner = Planner(any_catalogs, threads)
     deps = ExecutionDependencies(
         repository=cast(Any, records),
         planner=planner,
@@ -292,7 +294,7 @@ async def in_process() -> AsyncIterator[InProcess]:
     )
     store = SimpleNamespace(walk=lambda namespace: [("default", warehouses.warehouse)])
     cluster = SimpleNamespace(cache=lambda kind: SimpleNamespace(store=store))
-    query_planner = QueryPlanner(any_catalogs)
+    query_planner = QueryPlanner(any_catalogs, threads)
     spark = SparkQueries(query_planner, cast(Any, submitted), any_catalogs, any_workspaces)
     on_warehouse = WarehouseStatements(statements, cast(Any, warehouses), cast(Any, cluster))
     queries = QueryService(query_planner, on_warehouse, cast(Any, submitted), spark)

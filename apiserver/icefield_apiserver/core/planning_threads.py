@@ -1,0 +1,49 @@
+"""Threads in which statements are planned: beside the event loop, and each workspace within its share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+from anyio import CapacityLimiter, to_thread
+
+from icefield_apiserver.core.errors import QuotaExceeded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+AT_ONCE = 2
+"""How many statements of one workspace are planned at once."""
+WAITING = 256
+RETRY_SECONDS = 2
+
+
+class PlanningThreads:
+    """Runs the pure steps of planning, which may take a second each (icefield_sql.lang.planning_time).
+
+    What one workspace sends waits for its own statements, not for those of another.
+    """
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+
+    async def run(self, workspace: str, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Return what a step of planning returns.
+
+        Args:
+            workspace: slug of the workspace whose statement it is.
+            step: the step, and its arguments.
+
+        Raises:
+            QuotaExceeded: too many of the workspace wait already.
+        """
+        limiter = self._limiters.setdefault(workspace, CapacityLimiter(AT_ONCE))
+        if (waiting := limiter.statistics().tasks_waiting) >= WAITING:
+            raise QuotaExceeded(
+                f"Too many statements are planned at once: max_waiting_plans={WAITING}, current={waiting}.",
+                retry_after=RETRY_SECONDS,
+            )
+        return await to_thread.run_sync(partial(step, *arguments, **named), limiter=limiter)
