@@ -106,6 +106,17 @@ async def test_no_way_drops_a_database_with_volumes(client: httpx.AsyncClient, l
     assert (await client.get("/databases/demo/volumes/raw")).status_code == 200
 
 
+async def test_a_repeated_drop_is_the_first_one_whatever_came_after(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/sql/warehouses", json={"name": "main"})).status_code == 201
+    assert (await client.post("/databases", json={"name": "spare"})).status_code == 201
+    body = {"warehouse_id": "main", "query": "DROP DATABASE spare", "wait_timeout": 0}
+    first = await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"})
+    assert (await client.post("/databases/spare/volumes", json={"name": "raw"})).status_code == 201
+    again = await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"})
+    assert (again.status_code, again.json()["statement_id"]) == (first.status_code, first.json()["statement_id"])
+    assert (await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "l"})).status_code == 409
+
+
 async def test_a_volume_with_files_goes_only_by_force(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
     await upload(client, "a/b", b"x")
     assert (await client.delete("/databases/demo/volumes/raw")).status_code == 409
