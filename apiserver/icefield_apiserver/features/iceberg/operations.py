@@ -132,7 +132,10 @@ def find_call(method: str, path: str) -> CatalogCall | None:
     """
     for operation, pattern in _PATTERNS:
         if operation.method == method and (found := pattern.fullmatch(path)):
-            parts = {key: unquote(value) for key, value in found.groupdict().items()}
+            try:
+                parts = {key: unquote(value, errors="strict") for key, value in found.groupdict().items()}
+            except UnicodeDecodeError:
+                return None
             namespace = tuple(parts["namespace"].split("\x1f")) if "namespace" in parts else ()
             name = parts.get("table") or parts.get("view")
             if any(problem_of_name(level) for level in namespace) or (name and problem_of_name(name)):
