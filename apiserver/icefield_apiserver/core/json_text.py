@@ -27,6 +27,8 @@ _TOO_DEEP = "The body's JSON is nested too deeply."
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 Pairs = list[tuple[str, Any]]
+Scan = Callable[[str, int], tuple[Any, int]]
+"""Returns the value that starts somewhere in a text, and where it ends."""
 
 
 async def parse_json(body: bytes) -> Any:
@@ -106,20 +108,23 @@ class _PiecewiseDecoder(json.JSONDecoder):
 
     def __init__(self, **hooks: Any) -> None:
         super().__init__(**hooks)
-        scan: Callable[[str, int], tuple[Any, int]] = c_make_scanner(self)
+        scan: Scan = c_make_scanner(self)
         for _ in range(_LEVELS):
             scan = partial(_scan, scan)
         self.scan_once = scan
 
 
-def _scan(below: Callable[[str, int], tuple[Any, int]], text: str, start: int) -> tuple[Any, int]:
-    """Return the value that starts somewhere in a text and its end, as json's scanners do; `below` scans its parts."""
+def _scan(below: Scan, text: str, start: int) -> tuple[Any, int]:
+    """Scan as json's own scanners do, and the parts of an object or a list with another scanner."""
+    value: tuple[Any, int]
     match text[start : start + 1]:
         case "{":
-            return JSONObject((text, start + 1), True, below, None, None)
+            value = JSONObject((text, start + 1), True, below, None, None)
         case "[":
-            return JSONArray((text, start + 1), below)
-    return below(text, start)
+            value = JSONArray((text, start + 1), below)
+        case _:
+            value = below(text, start)
+    return value
 
 
 def _pieces(value: Any, levels: int) -> Iterator[str]:
