@@ -8,9 +8,9 @@ import unicodedata
 def may_be_same(name: str, other: str) -> bool:
     """Return whether some catalog takes two names for the same database.
 
-    Lakekeeper compares with a collation of ICU, `case_insensitive`, which disregards case, and what its second level does
-    not tell apart: width, invisible characters. Other catalogs compare exactly: there, volumes of `sales` keep `SALES`
-    from being dropped as well.
+    Lakekeeper compares with a collation of ICU, `case_insensitive`, which disregards case, and what differs only beyond
+    its second level: width, invisible characters. Other catalogs compare exactly: there too, volumes of `sales` keep
+    `SALES` from being dropped.
     """
     return _folded(name) == _folded(other)
 
