@@ -13,9 +13,10 @@ from icefield_apiserver.core.catalog.metadata import text_of_view
 from icefield_apiserver.core.catalog.names import DEFAULT_SCHEMA, check_database_name, check_name
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.locations import StoreRoot
-from icefield_sql import Names, SqlError, View, property_problem, read_view
+from icefield_sql import Names, SqlError, View, read_view
 
-from .operations import CatalogCall
+from .operations import REGISTER, CatalogCall
+from .rules import check_location, check_manifests, check_properties
 from .shapes import at, fields, is_namespace, objects, shown, text
 
 _PROPERTIES = {
@@ -82,9 +83,11 @@ class Contents:
         template = call.operation.template
         self._check_names(call, fields(body))
         if field := _PROPERTIES.get(template):
-            _check_properties(body.get(field), field)
+            check_properties(body.get(field), field)
         if path := _LOCATIONS.get(template):
-            self._check_location(body, path)
+            check_location(self._root, body, path)
+        if call.operation is REGISTER and not body.get("metadata-location"):
+            raise BadRequest("A table is registered with the metadata-location of its metadata file.")
         if template == "namespaces/{namespace}/views":
             self._check_view_version(body.get("view-version"))
         for commit in _commits(template, body):
@@ -122,36 +125,17 @@ class Contents:
             if action not in _ACTIONS:
                 raise BadRequest(f"The protocol has no update whose action is {shown(action)!r}.")
             if path := _LOCATIONS_OF_UPDATES.get(action):
-                self._check_location(update, path)
+                check_location(self._root, update, path)
             if action == "set-properties":
                 # Iceberg before 1.2 wrote `updated`, which its Java library reads for good.
                 for field in ("updates", "updated"):
-                    _check_properties(update.get(field), field)
+                    check_properties(update.get(field), field)
             elif action == "add-view-version":
                 self._check_view_version(update.get("view-version"))
             elif action == "add-snapshot":
                 if not isinstance(at(update, ("snapshot", "snapshot-id")), int):
                     raise BadRequest("The update add-snapshot has a snapshot with a snapshot-id, which is an integer.")
-                self._check_manifests(at(update, ("snapshot", "manifests")))
-
-    def _check_location(self, body: Mapping[str, Any], path: Sequence[str]) -> None:
-        """Check the location in a body, if it has one, which is a string below the workspace's part of the store."""
-        found = at(body, path)
-        if found is None:
-            return
-        if not isinstance(found, str):
-            raise BadRequest(f"Field {'.'.join(path)} is a string.")
-        if problem := self._root.problem_of(found):
-            raise BadRequest(problem)
-
-    def _check_manifests(self, manifests: object) -> None:
-        """Check the manifests that a snapshot of the format's first version lists itself."""
-        if manifests is None:
-            return
-        if not isinstance(manifests, list):
-            raise BadRequest("Field snapshot.manifests is a list of strings.")
-        for manifest in manifests:
-            self._check_location({"manifests": manifest}, ("manifests",))
+                check_manifests(self._root, at(update, ("snapshot", "manifests")))
 
     def _check_view_version(self, version: object) -> None:
         if not isinstance(version, Mapping):
@@ -173,16 +157,6 @@ def _commits(template: str, body: Mapping[str, Any]) -> Iterator[Mapping[str, An
         yield from objects(body.get("table-changes"), "table-changes")
     elif template.endswith(("/{table}", "/{view}")):
         yield body
-
-
-def _check_properties(properties: object, field: str) -> None:
-    if properties is None:
-        return
-    if not isinstance(properties, Mapping) or not all(isinstance(value, str) for value in properties.values()):
-        raise BadRequest(f"Field {field} is an object whose values are strings.")
-    for key, value in properties.items():
-        if problem := property_problem(key, value):
-            raise BadRequest(problem)
 
 
 def _check_representations(representations: Sequence[Mapping[str, Any]]) -> None:

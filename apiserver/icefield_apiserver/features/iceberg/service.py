@@ -23,7 +23,8 @@ from icefield_apiserver.identity.principal import Principal
 from .access import Access, FileAccess, with_access, with_tag, without_tag
 from .contents import Contents
 from .errors import forwarded_error
-from .operations import LOAD_CREDENTIALS, CatalogCall, Effect, advertised, credentials_path, table_path
+from .metadata_files import MetadataFiles
+from .operations import LOAD_CREDENTIALS, REGISTER, CatalogCall, Effect, advertised, credentials_path, table_path
 from .run_lineage import RunLineage
 
 STREAMED_BYTES = 1024 * 1024
@@ -58,6 +59,7 @@ class IcebergService:
         access: object store configuration of callers.
         lineage: records what runs read and write.
         volumes: the volumes, which a dropped database must not have.
+        metadata_files: reads the metadata files that are registered.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class IcebergService:
         access: FileAccess,
         lineage: RunLineage,
         volumes: VolumeService,
+        metadata_files: MetadataFiles,
     ) -> None:
         self._catalogs = catalogs
         self._access = access
         self._lineage = lineage
         self._volumes = volumes
+        self._metadata_files = metadata_files
 
     async def configuration(self, workspace: str) -> dict[str, Any]:
         """Return the ConfigResponse of a workspace: the prefix of its paths, and the endpoints that are supported.
@@ -123,9 +127,11 @@ class IcebergService:
     async def _check(
         self, principal: Principal, call: CatalogCall, body: Mapping[str, Any], catalog_names: Collection[str]
     ) -> None:
-        """Check what a request writes into the catalog."""
+        """Check what a request writes into the catalog, and what it makes the catalog read from the object store."""
         root = await self._access.root(principal.workspace)
         await asyncio.to_thread(Contents(principal.workspace, catalog_names, root).check, call, body)
+        if call.operation is REGISTER:
+            await self._metadata_files.check(principal.workspace, root, body["metadata-location"])
 
     async def _answer(
         self,

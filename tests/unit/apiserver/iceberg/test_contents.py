@@ -313,6 +313,9 @@ def located(location: Any) -> list[tuple[str, dict[str, Any]]]:
                 "",
                 "s3://lake/workspaces/acme/../other/x",
                 "s3://lake/workspaces/acme/./x",
+                "s3://lake/workspaces/acme/%2e%2E/other/x",
+                "s3://lake/workspaces/acme/.%2e/other/x",
+                "s3://lake/workspaces/acme/.\t./other/x",
             )
         ),
         (1, "Field "),
@@ -330,6 +333,14 @@ def test_locations_of_others(location: Any, sentence: str) -> None:
 def test_locations_of_the_workspace(location: str) -> None:
     for path, body in located(location):
         check(path, body)
+
+
+@pytest.mark.parametrize("location", [None, "", 1])
+def test_a_registered_table_has_a_metadata_file(location: Any) -> None:
+    with pytest.raises(BadRequest):
+        check("namespaces/sales/register", {"name": "t", "metadata-location": location})
+    with pytest.raises(BadRequest):
+        check("namespaces/sales/register", {"name": "t"})
 
 
 def test_a_table_without_a_location_gets_one_of_the_catalog() -> None:
