@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -245,6 +246,8 @@ async def test_names_are_held_to_what_sql_can_say(place: Place) -> None:
             refused = await client.post("/namespaces/sales/tables", json={"name": name, "schema": schema})
             assert refused.status_code == 400, name
         assert (await client.post("/namespaces", content=b"[")).status_code == 400
+        half = b'{"name": "a\\ud800", "schema": {"type": "struct", "fields": []}}'
+        assert (await client.post("/namespaces/sales/tables", content=half)).status_code == 400
         made = await client.post("/namespaces/sales/tables", json={"name": "t", "schema": schema})
         assert made.status_code == 200, made.text
         rename = {
@@ -271,6 +274,49 @@ async def test_locations_are_held_to_the_workspaces_part_of_the_store(place: Pla
             assert "which is the workspace's part of the object store." in refused.json()["error"]["message"]
         same = {"requirements": [], "updates": [{"action": "set-location", "location": own}]}
         assert (await client.post("/namespaces/sales/tables/t", json=same)).status_code == 200
+
+
+async def test_a_registered_metadata_file_is_held_to_the_rules_of_commits(place: Place) -> None:
+    def prepare() -> dict[str, str]:
+        table = place.pyiceberg().create_table("sales.t", ROWS.schema)
+        table.append(ROWS)
+        content = table.io.new_input(table.metadata_location).open().read()
+        metadata = json.loads(content)
+        foreign = {**metadata, "location": metadata["location"].replace(f"/{place.slug}/", "/another/")}
+        classes = {**metadata, "properties": {"write.location-provider.impl": "com.example.Provider"}}
+        written = {
+            "own.metadata.json": content,
+            "own.gz.metadata.json": gzip.compress(content),
+            "foreign.metadata.json": json.dumps(foreign).encode(),
+            "classes.gz.metadata.json": gzip.compress(json.dumps(classes).encode()),
+            "twice.metadata.json": b'{"location": "x",' + content[1:],
+            "broken.metadata.json": content[:-1],
+        }
+        folder = table.metadata_location.rpartition("/")[0]
+        for name, content in written.items():
+            with table.io.new_output(f"{folder}/{name}").create() as file:
+                file.write(content)
+        return {name.partition(".m")[0]: f"{folder}/{name}" for name in (*written, "none.metadata.json")}
+
+    files = await asyncio.to_thread(prepare)
+    async with place.http(place.editor) as client:
+
+        async def registered(file: str) -> tuple[int, str]:
+            body = {"name": file.replace(".", "_"), "metadata-location": files[file]}
+            answer = await client.post("/namespaces/sales/register", json=body)
+            return answer.status_code, answer.json().get("error", {}).get("message", "")
+
+        assert await registered("own") == (200, "")
+        assert await registered("own.gz") == (200, "")
+        for file, part in {
+            "foreign": "which is the workspace's part of the object store.",
+            "classes.gz": "The property write.location-provider.impl is not supported",
+            "twice": "is not valid JSON, or not one that all read alike.",
+            "broken": "is not valid JSON, or not one that all read alike.",
+            "none": "There is no metadata file at ",
+        }.items():
+            status, message = await registered(file)
+            assert (status, part in message) == (400, True), (file, message)
 
 
 async def test_only_the_protocol_is_passed_on(place: Place) -> None:

@@ -1,17 +1,14 @@
-"""Bodies of requests: their longest length, their media type, and JSON, which is parsed beside the event loop."""
+"""Bodies of requests: their longest length, their media type, and JSON."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import math
-from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # what json takes without its C part
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request
 from starlette.types import Receive, Scope
 
-from .errors import BadRequest, TooLarge, UnsupportedMediaType
+from .errors import TooLarge, UnsupportedMediaType
+from .json_text import parse_json
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -22,8 +19,6 @@ CREDENTIALS_BYTES = 16 * KIB
 OBJECT_BYTES = 4 * MIB
 """Longest body that describes an object in Kubernetes, which takes 1.5 MiB of it: as JSON with escapes it may have more
 than twice the length."""
-_IN_THREAD_BYTES = 256 * KIB
-"""Longer JSON is parsed in a thread: that takes milliseconds, or seconds where it has millions of values."""
 
 
 class BoundedRequest(Request):
@@ -86,50 +81,3 @@ def is_json(content_type: str) -> bool:
     """Return whether a Content-Type names JSON: application/json, or a type that is built on it (RFC 6839, 3.1)."""
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
-
-
-async def parse_json(body: bytes) -> Any:
-    """Return what a body says in JSON (RFC 8259), without NaN and infinities.
-
-    Raises:
-        BadRequest: it is not valid JSON, or has a number beyond what can be computed with.
-    """
-    if len(body) <= _IN_THREAD_BYTES:
-        return _parse(body, json.JSONDecoder)
-    return await asyncio.to_thread(_parse, body, _YieldingDecoder)
-
-
-class _YieldingDecoder(json.JSONDecoder):
-    """Parses in Python, so that other threads get turns: the parser in C holds the interpreter's lock to its end."""
-
-    def __init__(self, **hooks: Any) -> None:
-        super().__init__(**hooks)
-        self.scan_once = py_make_scanner(self)
-
-
-def _parse(body: bytes, decoder: type[json.JSONDecoder]) -> Any:
-    try:
-        return json.loads(body, cls=decoder, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
-    except json.JSONDecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: {error.msg} (at character {error.pos}).") from error
-    except UnicodeDecodeError as error:
-        raise BadRequest("The body is not valid JSON: it is not in UTF-8.") from error
-    except RecursionError as error:
-        raise BadRequest("The body's JSON is nested too deeply.") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise BadRequest(f"The body is not valid JSON: {name} is not a number in JSON; send null, or a string.")
-
-
-def _finite(text: str) -> float:
-    if math.isinf(number := float(text)):
-        raise BadRequest("The body has a number beyond the range of a double; send it as a string.")
-    return number
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BadRequest("The body has an integer of too many digits; send it as a string.") from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEMES = ("s3", "s3a", "s3n")
 _SHOWN_CHARACTERS = 200
 
@@ -30,7 +33,9 @@ class StoreRoot:
         below = key.removeprefix(f"{self.prefix}/")
         if scheme not in _SCHEMES or bucket != self.bucket or below in (key, ""):
             return None
-        return None if {".", ".."} & set(below.split("/")) else key
+        # To whoever parses URLs as browsers do, %2e is a dot, and a tab between two dots is nothing.
+        climbs = not {".", ".."}.isdisjoint(map(unquote, below.split("/")))
+        return None if climbs or _CONTROL.search(below) else key
 
     def problem_of(self, location: str) -> str | None:
         """Return the reason, as a sentence, why a location is not the workspace's; None when it is."""

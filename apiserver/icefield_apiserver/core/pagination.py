@@ -94,7 +94,9 @@ def decode_cursor(cursor: str) -> SortKey:
     """
     try:
         key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except ValueError:
+        # Half of a surrogate pair, which JSON can write, is no text to a database.
+        "".join(part for part in key if isinstance(part, str)).encode()
+    except (ValueError, TypeError, RecursionError):
         key = None
     if not isinstance(key, list) or not all(isinstance(part, str | int) for part in key) or not key:
         raise BadRequest("The cursor is invalid.")

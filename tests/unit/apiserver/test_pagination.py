@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from icefield_apiserver.core.errors import BadRequest
@@ -40,6 +42,12 @@ def test_a_cursor_comes_back_as_the_key() -> None:
 def test_a_cursor_of_nobodys_is_refused(cursor: str) -> None:
     with pytest.raises(BadRequest):
         decode_cursor(cursor)
+
+
+@pytest.mark.parametrize("key", ['["\\ud800"]', "[" * 30_000])
+def test_a_cursor_that_is_no_text_or_no_list_is_refused(key: str) -> None:
+    with pytest.raises(BadRequest):
+        decode_cursor(base64.urlsafe_b64encode(key.encode()).decode().rstrip("="))
 
 
 def test_a_cursor_of_another_list_is_refused() -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
 from icefield_apiserver.app import FEATURES
-from icefield_apiserver.core import bodies
+from icefield_apiserver.core import json_text
 from icefield_apiserver.core.bodies import MIB
 from icefield_apiserver.core.errors import Unauthorized, install_error_handlers
 from icefield_apiserver.core.middleware import MAX_SKIPPED_BYTES, install_middleware
@@ -231,7 +231,7 @@ async def test_no_body_needs_no_type(client: httpx.AsyncClient) -> None:
 async def test_what_is_not_json_is_told(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, text: str, sentence: str, threshold: int
 ) -> None:
-    monkeypatch.setattr(bodies, "_IN_THREAD_BYTES", threshold)
+    monkeypatch.setattr(json_text, "IN_THREAD_BYTES", threshold)
     answer = await client.post("/open", content=f'{{"value": {text}}}', headers=JSON)
     assert answer.status_code == 400
     assert sentence_of(answer).startswith(sentence)
@@ -242,11 +242,52 @@ async def test_text_in_another_encoding_is_told(client: httpx.AsyncClient) -> No
     assert (answer.status_code, sentence_of(answer)) == (400, "The body is not valid JSON: it is not in UTF-8.")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"value": "ü"}'.encode("utf-16"),
+        '{"value": "a"}'.encode("utf-16-le"),
+        '{"value": "a"}'.encode("utf-32"),
+        # Half of a surrogate pair, encoded as if it were a character.
+        b'{"value": "\xed\xa0\x80"}',
+    ],
+)
+async def test_json_is_in_utf_8(client: httpx.AsyncClient, body: bytes) -> None:
+    answer = await client.post("/open", content=body, headers=JSON)
+    assert (answer.status_code, sentence_of(answer).startswith("The body is not valid JSON: ")) == (400, True)
+
+
+@pytest.mark.parametrize("threshold", [0, MIB])
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (r'"a\ud800"', "ud800"),
+        (r'"\uDFFF"', "udfff"),
+        (r'{"\udc00\ud83d": 1}', "udc00"),
+        (r'[[{"a": {"b": ["\ud83d\ude00", "\ud83d\u0041"]}}]]', "ud83d"),
+        (r'"\\ud83d\ude00"', "ude00"),
+    ],
+)
+async def test_halves_of_characters_are_told(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, text: str, half: str, threshold: int
+) -> None:
+    monkeypatch.setattr(json_text, "IN_THREAD_BYTES", threshold)
+    answer = await client.post("/open", content=f'{{"value": {text}}}', headers=JSON)
+    sentence = f"The body has a string with \\{half}, which is half of a character."
+    assert (answer.status_code, sentence_of(answer)) == (400, sentence)
+
+
+@pytest.mark.parametrize("text", [r'"\ud83d\ude00"', r'"\\ud800"', r'{"a": ["\\\ud83d\ude00"]}', '"\N{GRINNING FACE}"'])
+async def test_whole_characters(client: httpx.AsyncClient, text: str) -> None:
+    answer = await client.post("/open", content=b"\xef\xbb\xbf" + f'{{"value": {text}}}'.encode(), headers=JSON)
+    assert (answer.status_code, answer.json()["value"]) == (200, json.loads(text))
+
+
 @pytest.mark.parametrize("threshold", [0, MIB])
 async def test_json_keeps_its_values(monkeypatch: pytest.MonkeyPatch, threshold: int) -> None:
-    monkeypatch.setattr(bodies, "_IN_THREAD_BYTES", threshold)
+    monkeypatch.setattr(json_text, "IN_THREAD_BYTES", threshold)
     value = {"a": [1, -2.5, 2**80, True, None, "ü"], "b": {"c": {}}}
-    assert await bodies.parse_json(json.dumps(value).encode()) == value
+    assert await json_text.parse_json(json.dumps(value).encode()) == value
 
 
 async def test_long_json_does_not_stop_the_event_loop() -> None:
@@ -260,7 +301,7 @@ async def test_long_json_does_not_stop_the_event_loop() -> None:
             turns += 1
 
     turning = asyncio.create_task(turn())
-    parsed = await bodies.parse_json(body)
+    parsed = await json_text.parse_json(body)
     turning.cancel()
     assert len(parsed) == 200_000
     assert turns >= 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -22,8 +21,6 @@ MAX_CACHED_BYTES = 32 * 1024 * 1024
 """Of metadata as JSON; parsed, it takes a few times as much memory."""
 MAX_PLANNED_TABLES = 2000
 MAX_PAGES = 10_000
-_PARSE_IN_THREAD_BYTES = 256 * 1024
-"""Longer responses are parsed in a thread, so that the event loop is not blocked for milliseconds."""
 _SEPARATOR = "\x1f"
 
 _CacheKey = tuple[str, Namespace, str]
@@ -102,7 +99,7 @@ class IcebergCatalog:
         """
         with error_messages(not_found=_no_namespace(namespace)):
             response = await self._call("GET", _path(namespace))
-        return dict(response.json().get("properties") or {})
+        return dict((await response.json()).get("properties") or {})
 
     async def create_namespace(self, namespace: Namespace, properties: Mapping[str, str]) -> None:
         """Create a namespace.
@@ -182,7 +179,8 @@ class IcebergCatalog:
             NotFound: it does not exist.
         """
         with error_messages(not_found=f"There is no view {full_name(namespace, name)}."):
-            result = (await self._call("GET", _path(namespace, "views", name))).json()
+            response = await self._call("GET", _path(namespace, "views", name))
+            result = await response.json()
         return LoadedView(str(result.get("metadata-location") or ""), result["metadata"])
 
     async def create_table(self, namespace: Namespace, request: Mapping[str, Any]) -> LoadedTable:
@@ -257,10 +255,7 @@ class IcebergCatalog:
         return await self._cache((self.workspace, namespace, name), response)
 
     async def _cache(self, key: _CacheKey, response: CatalogResponse) -> LoadedTable:
-        if len(response.body) > _PARSE_IN_THREAD_BYTES:
-            result = await asyncio.to_thread(response.json)
-        else:
-            result = response.json()
+        result = await response.json()
         loaded = LoadedTable(str(result["metadata-location"]), result["metadata"], response.headers.get("ETag"))
         if len(response.body) <= MAX_CACHED_BYTES:
             self._loaded[key] = loaded, len(response.body)
@@ -274,7 +269,8 @@ class IcebergCatalog:
         """Yield the rows of a list, page by page."""
         token: str | None = None
         for _ in range(MAX_PAGES):
-            result = (await self._call("GET", path, query={**query, "pageToken": token} if token else query)).json()
+            response = await self._call("GET", path, query={**query, "pageToken": token} if token else query)
+            result = await response.json()
             for row in result.get(field) or ():
                 yield row
             token = result.get("next-page-token")

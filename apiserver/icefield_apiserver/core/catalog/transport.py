@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tenacity import (
 from yarl import URL
 
 from icefield_apiserver.core.errors import ApiError, Unavailable
+from icefield_apiserver.core.json_text import parse_answer
 from icefield_apiserver.core.kube.secrets import CatalogAccess, WorkspaceSecrets
 from icefield_kube.bodies import BodyTooLongError, read_body
 
@@ -50,15 +50,15 @@ class CatalogResponse:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> dict[str, Any]:
+    async def json(self) -> dict[str, Any]:
         """Return the JSON object in the body.
 
         Raises:
             Unavailable: the body is not a JSON object.
         """
         try:
-            parsed = json.loads(self.body)
-        except ValueError:
+            parsed = await parse_answer(self.body)
+        except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict):
             raise Unavailable("The workspace's catalog did not respond as the Iceberg REST protocol specifies.")
@@ -189,7 +189,7 @@ class CatalogTransport:
             if error.status_code in (400, 404):
                 raise Unavailable("The workspace's catalog does not have its warehouse yet; try again shortly.")
             raise error
-        config = response.json()
+        config = await response.json()
         settings = {**(config.get("defaults") or {}), **(config.get("overrides") or {})}
         prefix = str(settings.get("prefix") or "").strip("/")
         endpoints = config.get("endpoints")

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import exc as sql
 
 from icefield_apiserver.core.errors import UNAVAILABLE, ApiError, validation_sentence
+from icefield_apiserver.core.json_text import IN_THREAD_BYTES
 from icefield_apiserver.core.routes import Route
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ def forwarded_error(status: int, body: bytes) -> JSONResponse:
         log.error("a catalog rejected the platform's credentials: %s", body[:2000].decode(errors="replace"))
         return error_model(503, UNAVAILABLE)
     try:
-        error = json.loads(body).get("error")
+        # None is so long but for a fault of the catalog, and parsing it would stop the event loop.
+        error = json.loads(body).get("error") if len(body) <= IN_THREAD_BYTES else None
     except (ValueError, AttributeError):
         error = None
     if not isinstance(error, dict):

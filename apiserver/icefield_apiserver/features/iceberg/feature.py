@@ -9,6 +9,7 @@ from icefield_apiserver.features.lineage.service import LineageRecorder
 from icefield_apiserver.features.volumes.service import VolumeService
 
 from .access import FileAccess
+from .metadata_files import MetadataFiles
 from .routes import router
 from .run_lineage import RunLineage
 from .service import IcebergService
@@ -21,7 +22,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     sessions = Sessions(store.sts_endpoint) if store.sts_endpoint else None
     access = FileAccess(core.secrets, store.external_endpoint, sessions)
     lineage, volumes = RunLineage(services.get(LineageRecorder)), services.get(VolumeService)
-    services.provide(IcebergService(core.catalogs, access, lineage, volumes))
+    services.provide(IcebergService(core.catalogs, access, lineage, volumes, MetadataFiles(core.stores)))
 
 
 feature = Feature("iceberg", (Mount("", router),), install, needs=("lineage", "volumes"))

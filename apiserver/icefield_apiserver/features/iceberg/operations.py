@@ -80,6 +80,7 @@ _TABLE = f"{_NS}/tables/{{table}}"
 _VIEW = f"{_NS}/views/{{view}}"
 
 LOAD_CREDENTIALS = Operation("GET", f"{_TABLE}/credentials", Role.VIEWER, Effect.VENDS)
+REGISTER = Operation("POST", f"{_NS}/register", Role.EDITOR, Effect.CREATES)
 OPERATIONS = (
     Operation("GET", "namespaces", Role.VIEWER),
     Operation("POST", "namespaces", Role.EDITOR),
@@ -89,7 +90,7 @@ OPERATIONS = (
     Operation("POST", f"{_NS}/properties", Role.EDITOR),
     Operation("GET", f"{_NS}/tables", Role.VIEWER),
     Operation("POST", f"{_NS}/tables", Role.EDITOR, Effect.CREATES),
-    Operation("POST", f"{_NS}/register", Role.EDITOR, Effect.CREATES),
+    REGISTER,
     Operation("GET", _TABLE, Role.VIEWER, Effect.LOADS),
     Operation("HEAD", _TABLE, Role.VIEWER),
     Operation("POST", _TABLE, Role.EDITOR, Effect.COMMITS),
@@ -132,7 +133,10 @@ def find_call(method: str, path: str) -> CatalogCall | None:
     """
     for operation, pattern in _PATTERNS:
         if operation.method == method and (found := pattern.fullmatch(path)):
-            parts = {key: unquote(value) for key, value in found.groupdict().items()}
+            try:
+                parts = {key: unquote(value, errors="strict") for key, value in found.groupdict().items()}
+            except UnicodeDecodeError:
+                return None
             namespace = tuple(parts["namespace"].split("\x1f")) if "namespace" in parts else ()
             name = parts.get("table") or parts.get("view")
             if any(problem_of_name(level) for level in namespace) or (name and problem_of_name(name)):

@@ -24,7 +24,7 @@ from icefield_crds import Workspace
 
 from .errors import IcebergRoute
 from .operations import find_call
-from .service import IcebergService
+from .service import IcebergService, SentRequest
 
 PATH = "/iceberg/v1"
 MAX_BODY_BYTES = 16 * MIB
@@ -84,9 +84,8 @@ async def call_iceberg_catalog(
         raise NotFound(f"Not found: {request.method} {request.url.path}.")
     if not principal.may(role := call.operation.role):
         raise Forbidden(f"This needs the role {role.value}; yours is {principal.role.value}.")
-    query = request.url.query
-    names = catalog_names(caller.workspace)
-    return await iceberg.forward(principal, call, path, query, request.headers, await request.body(), names)
+    sent = SentRequest(path, request.url.query, request.headers, await request.body())
+    return await iceberg.forward(principal, call, sent, catalog_names(caller.workspace))
 
 
 async def _workspace(authenticator: Authenticator, token: str, slug: str | None, warehouse: str | None) -> Workspace:

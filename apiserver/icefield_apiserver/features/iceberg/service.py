@@ -6,31 +6,49 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from icefield_apiserver.core.bodies import parse_json
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
-from icefield_apiserver.core.errors import BadRequest, NotFound
+from icefield_apiserver.core.errors import BadRequest, NotFound, Unavailable
+from icefield_apiserver.core.json_text import parse_answer, parse_json, write_answer, write_json
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
 from .access import Access, FileAccess, with_access, with_tag, without_tag
 from .contents import Contents
 from .errors import forwarded_error
-from .operations import LOAD_CREDENTIALS, CatalogCall, Effect, advertised, credentials_path, table_path
+from .metadata_files import MetadataFiles
+from .operations import LOAD_CREDENTIALS, REGISTER, CatalogCall, Effect, advertised, credentials_path, table_path
 from .run_lineage import RunLineage
 
 STREAMED_BYTES = 1024 * 1024
 """A longer response, or one of unknown length, is streamed."""
-_PARSE_IN_THREAD_BYTES = 256 * 1024
 _REQUEST_HEADERS = ("accept", "content-type", "idempotency-key", "x-client-version")
 _RESPONSE_HEADERS = ("Content-Type", "ETag", "Last-Modified", "Cache-Control")
 _JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class SentRequest:
+    """A request of the protocol as it was received.
+
+    Attributes:
+        path: path below the prefix, percent-encoded.
+        query: query string, percent-encoded.
+        headers: its headers.
+        body: its body.
+    """
+
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class IcebergService:
@@ -41,13 +59,22 @@ class IcebergService:
         access: object store configuration of callers.
         lineage: records what runs read and write.
         volumes: the volumes, which a dropped database must not have.
+        metadata_files: reads the metadata files that are registered.
     """
 
-    def __init__(self, catalogs: Catalogs, access: FileAccess, lineage: RunLineage, volumes: VolumeService) -> None:
+    def __init__(
+        self,
+        catalogs: Catalogs,
+        access: FileAccess,
+        lineage: RunLineage,
+        volumes: VolumeService,
+        metadata_files: MetadataFiles,
+    ) -> None:
         self._catalogs = catalogs
         self._access = access
         self._lineage = lineage
         self._volumes = volumes
+        self._metadata_files = metadata_files
 
     async def configuration(self, workspace: str) -> dict[str, Any]:
         """Return the ConfigResponse of a workspace: the prefix of its paths, and the endpoints that are supported.
@@ -68,24 +95,14 @@ class IcebergService:
         return config if endpoints is None else {**config, "endpoints": endpoints}
 
     async def forward(
-        self,
-        principal: Principal,
-        call: CatalogCall,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        catalog_names: Collection[str],
+        self, principal: Principal, call: CatalogCall, sent: SentRequest, catalog_names: Collection[str]
     ) -> Response:
         """Return the catalog's response to a call.
 
         Args:
             principal: the caller, whose role permits the operation.
             call: the call.
-            path: path below the prefix, percent-encoded as received.
-            query: query string, percent-encoded as received.
-            headers: the request's headers.
-            body: the request's body.
+            sent: the request.
             catalog_names: the catalog's names in SQL, in lower case.
 
         Raises:
@@ -94,39 +111,58 @@ class IcebergService:
             NotFound: it asks for new keys where keys do not end with a session.
             Unavailable: the catalog is unreachable, or the object store gives out no keys.
         """
-        operation = call.operation
-        if operation.writes_contents:
-            root = await self._access.root(principal.workspace)
-            contents = Contents(principal.workspace, catalog_names, root)
-            await asyncio.to_thread(contents.check, call, await _parsed(body))
-        if operation.effect is Effect.DROPS:
+        effect = call.operation.effect
+        if effect is Effect.DROPS:
             await self._volumes.refuse_to_drop(principal, call.namespace)
-        if operation.effect is Effect.VENDS:
-            return await self._credentials(principal, call, table_path(path))
-        loads = operation.effect in (Effect.LOADS, Effect.CREATES)
-        access = await self._access.of(principal) if loads else None
-        forwarded = _request_headers(headers, access)
+        if effect is Effect.VENDS:
+            return await self._credentials(principal, call, table_path(sent.path))
+        body: dict[str, Any] = {}
+        if call.operation.method == "POST":
+            body = _object(await parse_json(sent.body))
+            if call.operation.writes_contents:
+                await self._check(principal, call, body, catalog_names)
+        access = await self._access.of(principal) if effect in (Effect.LOADS, Effect.CREATES) else None
+        return await self._answer(principal, call, sent, body, access)
+
+    async def _check(
+        self, principal: Principal, call: CatalogCall, body: Mapping[str, Any], catalog_names: Collection[str]
+    ) -> None:
+        """Check what a request writes into the catalog, and what it makes the catalog read from the object store."""
+        root = await self._access.root(principal.workspace)
+        await asyncio.to_thread(Contents(principal.workspace, catalog_names, root).check, call, body)
+        if call.operation is REGISTER:
+            await self._metadata_files.check(principal.workspace, root, body["metadata-location"])
+
+    async def _answer(
+        self,
+        principal: Principal,
+        call: CatalogCall,
+        sent: SentRequest,
+        body: Mapping[str, Any],
+        access: Access | None,
+    ) -> Response:
+        """Call the catalog and return its answer, with what we add to it.
+
+        The body is written anew: that of the request could say more than what was parsed, such as one field twice.
+        """
+        headers = _request_headers(sent.headers, access)
+        content = None
+        if call.operation.method == "POST":
+            headers["content-type"] = _JSON
+            content = await write_json(body, len(sent.body))
         async with AsyncExitStack() as stack:
             response = await stack.enter_async_context(
                 self._catalogs.transport.stream(
-                    principal.workspace, operation.method, path, query, forwarded, body or None
+                    principal.workspace, call.operation.method, sent.path, sent.query, headers, content
                 )
             )
-            if response.status >= 400 and operation.method != "HEAD":
+            if response.status >= 400 and call.operation.method != "HEAD":
                 return forwarded_error(response.status, await read_whole(response))
             if access:
-                table = call.name or str((await _parsed(body))["name"])
-                return await self._load_result(principal, call, response, access, table)
-            if operation.effect is Effect.COMMITS:
-                await self._lineage.record_commit(principal, call, await _parsed(body))
-            if response.content_length is None or response.content_length > STREAMED_BYTES:
-                return StreamingResponse(
-                    _chunks(response, stack.pop_all()),
-                    _status(response),
-                    _response_headers(response),
-                    response.content_type,
-                )
-            return Response(await read_whole(response) or None, _status(response), _response_headers(response))
+                return await self._load_result(principal, call, response, access, call.name or body["name"])
+            if call.operation.effect is Effect.COMMITS:
+                await self._lineage.record_commit(principal, call, body)
+            return await _passed_on(response, stack)
 
     async def _load_result(
         self, principal: Principal, call: CatalogCall, response: aiohttp.ClientResponse, access: Access, table: str
@@ -136,12 +172,13 @@ class IcebergService:
             headers |= {"ETag": with_tag(etag, access.tag)} if access.tag else {}
         if response.status == 304:
             return Response(None, 304, headers)
-        result = await _parsed_response(await read_whole(response))
+        body = await read_whole(response)
+        result = await _parsed_response(body)
         if call.operation.effect is Effect.LOADS:
             await self._lineage.record_load(principal, call, result)
         refreshed_at = credentials_path(principal.workspace, call.namespace, table)
         properties = await access.of_table(_location(result), refreshed_at)
-        return Response(json.dumps(with_access(result, properties)), response.status, headers, _JSON)
+        return Response(await write_answer(with_access(result, properties), len(body)), response.status, headers, _JSON)
 
     async def _credentials(self, principal: Principal, call: CatalogCall, path: str) -> Response:
         """Return the LoadCredentialsResponse of a table, given its path below the prefix."""
@@ -162,16 +199,14 @@ class IcebergService:
         return Response(json.dumps({"storage-credentials": credentials}), 200, {"Cache-Control": "no-store"}, _JSON)
 
 
-async def _parsed(body: bytes) -> dict[str, Any]:
-    return _object(await parse_json(body))
-
-
 async def _parsed_response(body: bytes) -> dict[str, Any]:
     try:
-        parsed = await asyncio.to_thread(json.loads, body) if len(body) > _PARSE_IN_THREAD_BYTES else json.loads(body)
-    except ValueError:
+        parsed = await parse_answer(body)
+    except (ValueError, RecursionError):
         parsed = None
-    return _object(parsed)
+    if not isinstance(parsed, dict):
+        raise Unavailable("The workspace's catalog did not respond as the Iceberg REST protocol specifies.")
+    return parsed
 
 
 def _object(parsed: Any) -> dict[str, Any]:
@@ -194,6 +229,14 @@ def _request_headers(headers: Mapping[str, str], access: Access | None) -> dict[
     if condition and access:
         condition = without_tag(condition, access.tag) if access.tag else None
     return {**forwarded, "If-None-Match": condition} if condition else forwarded
+
+
+async def _passed_on(response: aiohttp.ClientResponse, stack: AsyncExitStack) -> Response:
+    """Return a catalog's response as it is; a long one is streamed, and then closes the stack at its end."""
+    headers = _response_headers(response)
+    if response.content_length is None or response.content_length > STREAMED_BYTES:
+        return StreamingResponse(_chunks(response, stack.pop_all()), _status(response), headers, response.content_type)
+    return Response(await read_whole(response) or None, _status(response), headers)
 
 
 async def _chunks(response: aiohttp.ClientResponse, stack: AsyncExitStack) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ from icefield_apiserver.identity.principal import Principal
 from icefield_crds.object_store import volume_prefix
 
 from .models import Volume
+from .names import may_be_same
 from .paths import file_path, normalised, upload_path
 from .store import VolumeStore
 
@@ -149,9 +150,10 @@ class VolumeService:
         """
         if len(namespace) > 1:
             return
-        if count := await self._store.count(self._uid(principal), namespace[0]):
-            volumes = "1 volume" if count == 1 else f"{count} volumes"
-            raise Conflict(f"Database {namespace[0]} still holds {volumes}.")
+        for database, count in (await self._store.counts(self._uid(principal))).items():
+            if may_be_same(database, namespace[0]):
+                volumes = "1 volume" if count == 1 else f"{count} volumes"
+                raise Conflict(f"Database {database} still holds {volumes}.")
 
     async def root(self, principal: Principal) -> Callable[[Volume], str]:
         """Return a function that returns the URI of a volume in the caller's workspace."""

@@ -65,8 +65,13 @@ class VolumeStore:
         async with self._db.session() as session:
             await session.execute(delete(Volume).where(Volume.id == volume.id))
 
-    async def count(self, workspace_uid: str, database: str) -> int:
-        """Return the number of volumes in a database."""
-        query = select(func.count()).where(Volume.workspace_uid == workspace_uid, Volume.database == database)
+    async def counts(self, workspace_uid: str) -> dict[str, int]:
+        """Return the number of volumes of each database that has some, by its name."""
+        query = (
+            select(Volume.database, func.count())
+            .where(Volume.workspace_uid == workspace_uid)
+            .group_by(Volume.database)
+            .order_by(Volume.database)
+        )
         async with self._db.session() as session:
-            return (await session.scalar(query)) or 0
+            return dict((await session.execute(query)).tuples().all())

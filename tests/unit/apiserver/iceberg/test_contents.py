@@ -156,6 +156,109 @@ def test_properties_are_held_to_the_rules_of_sql(path: str) -> None:
             check(path, make(shape))
 
 
+FORBIDDEN = {"write.data.path": "s3://elsewhere/x"}
+TEXT = {"type": "sql", "sql": "SELECT 1 AS a", "dialect": "spark"}
+BAD_TEXT = {**TEXT, "sql": "DROP TABLE orders"}
+VIEW = {"representations": [BAD_TEXT], "default-namespace": ["sales"]}
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"action": "Set-Properties", "updates": FORBIDDEN},
+        {"action": "set-properties", "updated": FORBIDDEN},
+        {"action": "set-properties", "updates": {}, "updated": FORBIDDEN},
+        {"action": "set-properties", "Updates": FORBIDDEN},
+        {"action": "set-properties", "Action": "set-location"},
+        {"action": "SET-LOCATION", "location": "s3://elsewhere/x"},
+        {"action": "set-location", "Location": "s3://elsewhere/x"},
+        {"action": "set_location", "location": "s3://elsewhere/x"},
+        {"action": "add-\u017fnapshot", "snapshot": {"snapshot-id": 1}},
+        {"action": "add-snapshot", "snapshot": {"snapshot-id": 1, "manifestList": "s3://elsewhere/x"}},
+        {"action": "add-snapshot", "snapshot": {"snapshot-id": 1, "manifest_list": "s3://elsewhere/x"}},
+        {"action": "set-statistics", "\u017ftatistics": {"statistics-path": "s3://elsewhere/x"}},
+        {"action": "Add-View-Version", "view-version": VIEW},
+        {"action": "add-view-version", "view-version": VIEW, "viewVersion": VIEW},
+        {"action": "drop-everything"},
+        {"action": 1},
+        {"action": None},
+        {},
+    ],
+)
+def test_updates_in_spellings_that_only_some_catalogs_read(update: dict[str, Any]) -> None:
+    for path, body in (
+        ("namespaces/sales/tables/t", {"updates": [update]}),
+        ("namespaces/sales/views/v", {"updates": [update]}),
+        ("transactions/commit", {"table-changes": [{"identifier": TABLE, "updates": [update]}]}),
+    ):
+        with pytest.raises(BadRequest):
+            check(path, body)
+
+
+def test_updates_of_old_clients() -> None:
+    update = {"action": "set-properties", "updated": {"comment": "ours"}}
+    check("namespaces/sales/tables/t", {"updates": [update, {"action": "remove-properties", "removed": ["a"]}]})
+
+
+@pytest.mark.parametrize(
+    ("action", "rest"),
+    [
+        ("assign-uuid", {"uuid": "a"}),
+        ("upgrade-format-version", {"format-version": 2}),
+        ("add-schema", {"schema": {"type": "struct", "fields": []}}),
+        ("set-snapshot-ref", {"ref-name": "main", "type": "branch", "snapshot-id": 1}),
+        ("remove-partition-statistics", {"snapshot-id": 1}),
+        ("add-encryption-key", {"encryption-key": {"key-id": "a"}}),
+    ],
+)
+def test_updates_that_name_nothing_outside(action: str, rest: dict[str, Any]) -> None:
+    check("namespaces/sales/tables/t", {"updates": [{"action": action, **rest}]})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "t", "Location": "s3://elsewhere/x"},
+        {"name": "t", "Properties": FORBIDDEN},
+        {"name": "t", "NAME": "a/b"},
+        {"updates": [], "Updates": [{"action": "set-location", "location": "s3://elsewhere/x"}]},
+    ],
+)
+def test_fields_in_another_spelling(body: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest) as refused:
+        check(TABLES if "name" in body else ONE_TABLE, body)
+    assert refused.value.sentence.startswith("The protocol spells the field ")
+
+
+@pytest.mark.parametrize(
+    "representations",
+    [
+        [{**BAD_TEXT, "type": "SQL"}],
+        [TEXT, {**BAD_TEXT, "type": "SQL"}],
+        [TEXT, {"type": "dataframe"}],
+        [TEXT, {}],
+        [{**BAD_TEXT, "dialect": "Spark"}, TEXT],
+        [TEXT, BAD_TEXT],
+        # Java takes these for spark, without case.
+        [{**BAD_TEXT, "dialect": "\u017fpark"}, TEXT],
+        [{**BAD_TEXT, "dialect": "spar\u212a"}, TEXT],
+        [{**TEXT, "SQL": "DROP TABLE orders"}],
+        [{**TEXT, "dialect": ""}],
+    ],
+)
+def test_texts_of_views_that_only_some_would_read(representations: list[dict[str, Any]]) -> None:
+    for path, body in (
+        ("namespaces/sales/views", _view(representations=representations)),
+        ("namespaces/sales/views/v", _new_version(representations=representations)),
+    ):
+        with pytest.raises(BadRequest):
+            check(path, body)
+
+
+def test_a_view_in_two_dialects() -> None:
+    check("namespaces/sales/views", _view(representations=[{**TEXT, "dialect": "trino"}, TEXT]))
+
+
 def test_a_plan_is_no_other_path() -> None:
     plan = "namespaces/sales/tables/orders/plan/"
     for known in ("a", "0a-b_c.d:e", "none"):
@@ -210,6 +313,9 @@ def located(location: Any) -> list[tuple[str, dict[str, Any]]]:
                 "",
                 "s3://lake/workspaces/acme/../other/x",
                 "s3://lake/workspaces/acme/./x",
+                "s3://lake/workspaces/acme/%2e%2E/other/x",
+                "s3://lake/workspaces/acme/.%2e/other/x",
+                "s3://lake/workspaces/acme/.\t./other/x",
             )
         ),
         (1, "Field "),
@@ -227,6 +333,14 @@ def test_locations_of_others(location: Any, sentence: str) -> None:
 def test_locations_of_the_workspace(location: str) -> None:
     for path, body in located(location):
         check(path, body)
+
+
+@pytest.mark.parametrize("location", [None, "", 1])
+def test_a_registered_table_has_a_metadata_file(location: Any) -> None:
+    with pytest.raises(BadRequest):
+        check("namespaces/sales/register", {"name": "t", "metadata-location": location})
+    with pytest.raises(BadRequest):
+        check("namespaces/sales/register", {"name": "t"})
 
 
 def test_a_table_without_a_location_gets_one_of_the_catalog() -> None:

@@ -80,6 +80,13 @@ def test_where_the_keys_of_a_table_are_renewed() -> None:
     assert (named_so.operation is LOAD_CREDENTIALS, named_so.name) == (False, "credentials")
 
 
+@pytest.mark.parametrize("name", ["%ED%A0%80", "a%FF", "%C3"])
+def test_a_name_that_is_no_text_names_nothing(name: str) -> None:
+    assert find_call("GET", f"namespaces/sales/tables/{name}") is None
+    assert find_call("DELETE", f"namespaces/{name}") is None
+    assert find_call("GET", "namespaces/sales/tables/%C3%BC") is not None
+
+
 def test_whoever_changes_something_must_be_an_editor() -> None:
     harmless = ("/metrics", "/plan", "/tasks", "/plan/{plan-id}")
     for operation in OPERATIONS:
