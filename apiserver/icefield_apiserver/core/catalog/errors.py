@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from icefield_apiserver.core.errors import ApiError, Conflict, NotFound
+from icefield_apiserver.core.json_text import IN_THREAD_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def error_messages(*, not_found: str | None = None, conflict: str | None = None)
 
 def _error_of(body: bytes) -> dict[str, object]:
     try:
-        error = json.loads(body).get("error")
+        # None is so long but for a fault of the catalog, and parsing it would stop the event loop.
+        error = json.loads(body).get("error") if len(body) <= IN_THREAD_BYTES else None
     except (ValueError, AttributeError):
         return {}
     return error if isinstance(error, dict) else {}

@@ -140,10 +140,13 @@ def view_text(view: LoadedView) -> tuple[str, str]:
 
 
 def text_of_view(version: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the SQL text of a version of a view and its dialect; the Spark representation where it has several."""
-    texts = [text for text in version.get("representations") or () if text.get("type") == "sql"]
-    texts.sort(key=lambda text: str(text.get("dialect", "")).lower() != "spark")
-    return (str(texts[0]["sql"]), str(texts[0].get("dialect") or "spark").lower()) if texts else ("", "spark")
+    """Return the SQL text of a version of a view and its dialect; the Spark representation where it has several.
+
+    Spelled in any case, as Java's `equalsIgnoreCase` takes it: what is checked must be the text that Spark reads.
+    """
+    texts = [text for text in version.get("representations") or () if str(text.get("type")).casefold() == "sql"]
+    texts.sort(key=lambda text: str(text.get("dialect", "")).casefold() != "spark")
+    return (str(texts[0]["sql"]), str(texts[0].get("dialect") or "spark").casefold()) if texts else ("", "spark")
 
 
 def columns_of(
