@@ -27,7 +27,7 @@ from .show import describe, show
 from .statement import Statement
 
 PARSE_SECONDS = 1.0
-"""How long one statement may be parsed."""
+"""How long one text may be read: bound, split into words, parsed and searched for names; in the time of its thread."""
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 _BEFORE_QUERY = (TokenType.L_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.ALL)
 _READERS = {**commands.READERS, "CALL": call, "SHOW": show, "DESCRIBE": describe, "DESC": describe}
@@ -44,15 +44,11 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
         params: values for `?` (a list) or for `:name` (a dict).
 
     Raises:
+        TakesTooLong: reading it takes more than a second of its thread's time, or than its caller has left.
         SqlError: it does not parse or is not allowed.
     """
-    try:
-        with planning_time.limited_to(PARSE_SECONDS):
-            return _parse_in(dialect, text, names, params)
-    except RecursionError:
-        raise SqlError("The statement nests too deep.") from None
-    except planning_time.OutOfTimeError:
-        raise SqlError("The statement takes too long to read; make several of it.") from None
+    with planning_time.refused_after(PARSE_SECONDS):
+        return _parse_in(dialect, text, names, params)
 
 
 def _parse_in(dialect: str, text: str, names: Names, params: Params) -> Statement:

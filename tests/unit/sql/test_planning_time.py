@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 
 import pytest
@@ -10,6 +11,7 @@ import icefield_sql as sql
 from icefield_sql import Column, Engine, Names, SqlError, Table
 from icefield_sql.analysis import parse as parsing
 from icefield_sql.lang import planning_time
+from icefield_sql.lang.timed import TimedParser
 
 from .catalog import MemoryCatalog
 
@@ -97,3 +99,50 @@ async def test_a_translation_does_not_grow_without_bound(wrap: str, levels: int)
     assert len(compiled.sql) < 1_000_000
     if compiled.engine is Engine.SPARK:
         assert len(compiled.sql) < 2 * len(expression) + 1000
+
+
+TYPE_WORDS = (
+    "int date decimal varchar char timestamp struct float binary bit enum time vector variant array map interval json"
+)
+
+
+@pytest.mark.parametrize("dialect", ["icefield", "duckdb"])
+@pytest.mark.parametrize("word", TYPE_WORDS.split())
+@pytest.mark.parametrize("text", ["SELECT {} FROM t", "SELECT CAST(id AS {}) FROM t", "SELECT id FROM {}"])
+@pytest.mark.parametrize("level", ["{w}({})", "{w}[{}]", "{w}({} + 1) 'a' + 1", "{w}<{}>"])
+def test_the_steps_of_the_grammar_do_not_double_with_each_level(
+    dialect: str, word: str, text: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call may begin as a type does, and is then read twice."""
+    steps: list[int] = []
+    advance = TimedParser._advance
+
+    def counted(parser: TimedParser, times: int = 1) -> None:
+        steps[-1] += 1
+        advance(parser, times)
+
+    monkeypatch.setattr(TimedParser, "_advance", counted)
+    for levels in (8, 16):
+        steps.append(0)
+        inner = "1"
+        for _ in range(levels):
+            inner = level.replace("{w}", word).replace("{}", inner)
+        with suppress(SqlError):
+            sql.parse(text.format(inner), NAMES, dialect=dialect)
+    assert steps[1] < 5 * steps[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("SELECT decimal(1, 2) '1.5' AS x", "SELECT CAST('1.5' AS DECIMAL(1, 2)) AS x"),
+        ("SELECT date('2026-01-01') AS x", "SELECT date('2026-01-01') AS x"),
+        ("SELECT DATE '2026-01-01' AS x", "SELECT CAST('2026-01-01' AS DATE) AS x"),
+        ("SELECT int(int(int('1'))) AS x", "SELECT int(int(int('1'))) AS x"),
+        ("SELECT map(1, 2)[map(0, 1)[0]] AS x", "SELECT map(1, 2)[map(0, 1)[0]] AS x"),
+    ],
+)
+def test_what_may_be_a_type_or_a_call_is_read_as_before(text: str, same: str) -> None:
+    tree = sql.parse(text, NAMES).tree
+    assert tree is not None
+    assert tree.sql("spark", normalize_functions=False) == same
