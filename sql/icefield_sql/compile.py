@@ -11,6 +11,7 @@ from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
 from .analysis.statement import Statement
 from .analysis.timetravel import NotConstant, snapshot_of
+from .analysis.widths import check_widths
 from .lang import planning_time
 from .lang.errors import SqlError, UnresolvedName
 from .lang.names import TableName
@@ -99,7 +100,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
 
     Raises:
         UnresolvedName: it names what is not there.
-        SqlError: a view in it is not allowed, or views have no end.
+        SqlError: a view in it is not allowed, views have no end, or a query has too many columns.
     """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
@@ -110,6 +111,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
         if isinstance(resolved.objects[name], View):
             raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
     check_views(statement, resolved)
+    check_widths(statement, resolved)
 
 
 def _not_found(name: TableName, statement: Statement) -> UnresolvedName:

@@ -175,6 +175,8 @@ def parse_tree(source: SourceText, first: int, dialect: Dialect | None = None) -
     try:
         parser = (dialect or Icefield()).parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(tokens, source.text)
+    except SqlError:
+        raise
     except (ParseError, TokenError) as error:
         raise SqlError(_sentence(error)) from None
     except (ValueError, TypeError, AttributeError, LookupError):

@@ -112,6 +112,8 @@ def _in_spark(text: str, dialect: str) -> str:
             for tree in trees
             if tree
         ]
+    except SqlError:
+        raise
     except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError):
         # sqlglot's grammars stumble over some odd texts
         raise SqlError(f"Its text, in the dialect {dialect}, cannot be written as Spark SQL.") from None

@@ -7,6 +7,7 @@ each level of a text. They look at the time, and know which types they looked fo
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 from sqlglot import exp
@@ -15,7 +16,11 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenizerCore
 
 from . import planning_time
+from .errors import SqlError
 
+MAX_COLUMNS = 10_000
+"""Of any query in a statement."""
+TOO_WIDE = f"A query in it has more than {MAX_COLUMNS} columns; name the columns that are needed instead of *."
 _EVERY = planning_time.STEPS_BETWEEN_CHECKS
 _CHARACTERS_BETWEEN_CHECKS = 2048
 
@@ -104,6 +109,13 @@ class TimedParser:
             return tree
         parser._retreat(known.end)
         return known.tree and known.tree.copy()
+
+    def _pivot_column_names(self, aggregations: list[exp.Expr]) -> list[str]:
+        """Refuse a PIVOT of too many columns before sqlglot names each of them."""
+        fields = aggregations[0].parent.args.get("fields") or () if aggregations[0].parent else ()
+        if prod(len(field.expressions) or 1 for field in fields) * len(aggregations) > MAX_COLUMNS:
+            raise SqlError(f"A PIVOT makes more than {MAX_COLUMNS} columns.")
+        return super()._pivot_column_names(aggregations)  # type: ignore[misc,no-any-return]
 
 
 class _TimedGenerator:
