@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from icefield_sql.lang import planning_time
+
 MIN_LENGTH = 2_000
 """Shorter statements take the ordinary path."""
 
@@ -56,6 +58,7 @@ def split(text: str) -> Rows | None:
     position = first.end()
     texts = _texts(first.group())
     while comma := _COMMA.match(text, position):
+        planning_time.check()
         row = _ROW.match(text, comma.end())
         if row is None:
             return None

@@ -9,7 +9,7 @@ from sqlglot.dialects.dialect import Dialects
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from icefield_sql.lang import planning_time
-from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.errors import SqlError, TakesTooLong
 from icefield_sql.lang.lexing import lex
 from icefield_sql.lang.names import Names
 from icefield_sql.lang.timed import timed, written
@@ -24,6 +24,7 @@ MAX_LENGTH = 256 * 1024
 QUERY_COLUMN_NAMES = "spark.query-column-names"
 """Property in which Spark records what a view's query called its columns (Iceberg, SparkView)."""
 
+_TOO_LONG = "Its text takes too long to read."
 _OWN = ("spark", "icefield")
 _KNOWN = frozenset(dialect.value for dialect in Dialects if dialect.value)
 
@@ -52,8 +53,11 @@ def read_view(view: View, names: Names) -> Statement:
         TakesTooLong: reading it, and writing it as Spark's, takes more than a second, or than its caller has left.
         SqlError: it cannot be read, or is not allowed.
     """
-    with planning_time.refused_after(PARSE_SECONDS, "Its text takes too long to read."):
-        return _read(view, names)
+    with planning_time.refused_after(PARSE_SECONDS, _TOO_LONG):
+        try:
+            return _read(view, names)
+        except TakesTooLong:
+            raise TakesTooLong(_TOO_LONG) from None
 
 
 def _read(view: View, names: Names) -> Statement:

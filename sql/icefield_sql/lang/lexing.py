@@ -98,7 +98,7 @@ def write(
     out: list[str] = []
     line = skip_to = -1
     previous: Token | None = None
-    for token in source.tokens[first:last]:
+    for token in planning_time.checked(source.tokens[first:last]):
         if token.start <= skip_to:
             if token.end in edits.inserted and token.end == skip_to:
                 out.append(edits.inserted[token.end])
@@ -190,7 +190,8 @@ def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> s
     used: set[str] = set()
     out: list[str] = []
     position, count = 0, 0
-    for before, token, after in zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False):
+    around = zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False)
+    for before, token, after in planning_time.checked(around):
         if token.token_type == TokenType.PLACEHOLDER:
             if values is None:
                 raise SqlError("The statement has ? for a parameter, but the request gives parameters by name.")
