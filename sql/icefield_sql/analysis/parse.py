@@ -14,7 +14,7 @@ from icefield_sql.lang import planning_time
 from icefield_sql.lang.cursor import Cursor
 from icefield_sql.lang.dialects import Icefield, OwnDuckDB
 from icefield_sql.lang.errors import SqlError
-from icefield_sql.lang.lexing import Edits, SourceText, lex
+from icefield_sql.lang.lexing import Edits, SourceText, check_characters, lex
 from icefield_sql.lang.literals import Params
 from icefield_sql.lang.names import Names, TableName
 
@@ -52,6 +52,7 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
 
 
 def _parse_in(dialect: str, text: str, names: Names, params: Params) -> Statement:
+    check_characters(text)
     if dialect == "duckdb":
         return _own(lex(text, params, dialect), names)
     if dialect != "icefield":

@@ -7,6 +7,7 @@ was checked here, whatever Spark would have made of the caller's quotes and comm
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ _OPEN = (TokenType.L_PAREN, TokenType.L_BRACKET)
 _CLOSE = (TokenType.R_PAREN, TokenType.R_BRACKET)
 _SPACE = " \t\r\n"
 _GLUED = (TokenType.DOT,)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceTe
     Raises:
         SqlError: it is no text of one statement, or the parameters are not those it has.
     """
-    if "\0" in text:
-        raise SqlError("The statement has a NUL character.")
+    check_characters(text)
     tokens = _tokens(text, dialect)
     if params is not None:
         text = _bind(text, tokens, params, dialect)
+        check_characters(text)
         tokens = _tokens(text, dialect)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         tokens.pop()
@@ -76,6 +78,18 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceTe
         raise SqlError("The statement is empty.")
     _check(tokens)
     return SourceText(text, tuple(tokens))
+
+
+def check_characters(text: str) -> None:
+    """Refuse a text that is none: JSON can name halves of characters, and NUL ends a text for some readers.
+
+    Raises:
+        SqlError: it has such a character.
+    """
+    if "\0" in text:
+        raise SqlError("The statement has a NUL character.")
+    if not text.isascii() and (found := _SURROGATE.search(text)):
+        raise SqlError(f"The statement has half of a character, \\u{ord(found.group()):04x}, which is no text.")
 
 
 def write(
