@@ -22,7 +22,9 @@ from .quoting import quote, quote_string
 
 MAX_TOKENS = 2_000_000
 MAX_DEPTH = 100
-"""How deep parentheses may nest; what is deeper would overrun the parsers."""
+"""How deep parentheses may nest. Not all of it can be read: a level takes some 25 frames of Python's stack."""
+PLANNED_DEPTH = 25
+"""How deep anything may nest and always be planned, below the hundred frames of a server that calls us."""
 
 _OPEN = (TokenType.L_PAREN, TokenType.L_BRACKET)
 _CLOSE = (TokenType.R_PAREN, TokenType.R_BRACKET)
