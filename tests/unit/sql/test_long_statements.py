@@ -11,6 +11,7 @@ import pytest
 
 import icefield_sql as sql
 from icefield_sql import Column, Engine, Names, SqlError, Table
+from icefield_sql.analysis import bulk
 from icefield_sql.analysis import parse as parsing
 from icefield_sql.lang.lexing import PLANNED_DEPTH
 
@@ -147,3 +148,13 @@ def test_so_many_levels_are_always_planned(before: str, after: str, dialect: str
 
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(below, 100).result().engine is Engine.DUCKDB
+
+
+def test_rows_are_read_alike_whether_or_not_they_are_of_one_shape() -> None:
+    rows = ["(1, NULL, 2)"] * 300 + ["(1, 'it''s', 2)"] * 300 + ["( '2' ,NULL,DATE '2026-01-01')"] * 300
+    split = bulk.split(f"INSERT INTO t VALUES {', '.join(rows)};")
+    assert split is not None
+    assert split.head + split.tail == "INSERT INTO t VALUES " + ", ".join(rows).replace("''", "\\'")
+    assert split.texts == {0, 1}
+    for odd in ("(1, 2, upper('a'))", "(1, 2, x)", "(1, 2, 3", "(1, 2, '3)"):
+        assert bulk.split(f"INSERT INTO t VALUES {', '.join([*rows, odd])}") is None
