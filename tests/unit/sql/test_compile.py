@@ -206,25 +206,6 @@ async def test_no_such_snapshot(clause: str) -> None:
     assert missing.value.code == "SNAPSHOT_NOT_FOUND"
 
 
-@pytest.mark.parametrize("engine", [None, Engine.SPARK])
-@pytest.mark.parametrize(
-    "moment",
-    [
-        *("1e400", "1e300", "99999999999999", "253402300800", "-1e400", "-62135596801", "NaN"),
-        *("'0001-01-01T00:00:00+23:00'", "'99999-01-01'", "'-1-01-01'", "'0000-01-01'", "'NaN'", "'hello'"),
-        *("DATE '99999-01-01'", "CAST('NaN' AS DOUBLE)", "(1e400)"),
-    ],
-)
-async def test_there_is_no_such_time(moment: str, engine: Engine | None) -> None:
-    with pytest.raises(SqlError, match=r"^TIMESTAMP AS OF takes a time in the years 1 to 9999"):
-        await plan(f"SELECT id FROM orders FOR TIMESTAMP AS OF {moment}", engine or "auto")
-
-
-@pytest.mark.parametrize("moment", ["'2026-6-1'", "'now'", "current_timestamp()", "'2026-06'", "1 + 1"])
-async def test_times_that_only_spark_reads_are_left_to_it(moment: str) -> None:
-    assert (await plan(f"SELECT id FROM orders FOR TIMESTAMP AS OF {moment}")).engine is Engine.SPARK
-
-
 @pytest.mark.parametrize(
     "expression",
     ["9" * 5000, f"substr('a', {'9' * 5000})", f"CAST(1 AS DECIMAL({'9' * 5000}, 2))", "CAST(1 AS DECIMAL(1e400))"],
