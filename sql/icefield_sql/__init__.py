@@ -11,7 +11,7 @@ from .analysis.resolve import Resolved, resolve
 from .analysis.statement import Show, Statement
 from .analysis.views import read_view
 from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
-from .lang.errors import SqlError, UnresolvedName
+from .lang.errors import SqlError, TakesTooLong, UnresolvedName
 from .lang.literals import Params
 from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
 from .lang.properties import property_problem
@@ -37,6 +37,7 @@ __all__ = [
     "Statement",
     "Table",
     "TableName",
+    "TakesTooLong",
     "UnresolvedName",
     "View",
     "check_names",

@@ -1,4 +1,9 @@
-"""The last step of the plan: which engine runs a statement, and its text for that engine."""
+"""The last step of the plan: which engine runs a statement, and its text for that engine.
+
+Planning a statement keeps a processor busy for at most three seconds in all, and mostly for some milliseconds: one to
+read its text (parse.PARSE_SECONDS), one for the texts of all views that it reads (resolve.VIEWS_SECONDS), and one to
+compile it; what the catalog takes is not counted. Each may be cut short by planning_time.limited_to.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
 from .analysis.statement import Statement
 from .analysis.timetravel import NotConstant, snapshot_of
+from .analysis.widths import check_widths
 from .lang import planning_time
 from .lang.errors import SqlError, UnresolvedName
 from .lang.names import TableName
@@ -19,8 +25,10 @@ from .targets.duckdb.errors import Untranslatable
 from .targets.duckdb.query import to_duckdb
 from .targets.spark.statement import to_spark
 
+COMPILE_SECONDS = 1.0
+"""How long one statement may be compiled, its translation included, in the time of its thread."""
 TRANSLATION_SECONDS = 0.5
-"""How long one statement may be translated into DuckDB's SQL."""
+"""How long of that it may be translated into DuckDB's SQL; what takes longer runs on Spark."""
 _OBSTACLES: dict[type[Exception], str] = {
     RecursionError: "it nests too deep.",
     planning_time.OutOfTimeError: "its translation takes too long.",
@@ -40,12 +48,11 @@ def compile(  # noqa: A001 - the word for it
 
     Raises:
         UnresolvedName: it names something the catalog does not have.
+        TakesTooLong: compiling it takes more than a second of its thread's time, or than its caller has left.
         SqlError: the engine asked for cannot run it.
     """
-    try:
+    with planning_time.refused_after(COMPILE_SECONDS):
         return _compiled(resolved, engine, row_limit)
-    except RecursionError:
-        raise SqlError("The statement nests too deep.") from None
 
 
 def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Compiled:
@@ -76,6 +83,7 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
                 text = to_duckdb(resolved, statement, limit)
             return Compiled(Engine.DUCKDB, text, False, tables_read(resolved))
         except (Untranslatable, RecursionError, planning_time.OutOfTimeError) as error:
+            planning_time.check()  # the time may be over that all of it has
             reason = _OBSTACLES.get(type(error)) or error
             if engine == Engine.DUCKDB:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
@@ -99,7 +107,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
 
     Raises:
         UnresolvedName: it names what is not there.
-        SqlError: a view in it is not allowed, or views have no end.
+        SqlError: a view in it is not allowed, views have no end, or a query has too many columns.
     """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
@@ -110,6 +118,7 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
         if isinstance(resolved.objects[name], View):
             raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
     check_views(statement, resolved)
+    check_widths(statement, resolved)
 
 
 def _not_found(name: TableName, statement: Statement) -> UnresolvedName:

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from icefield_sql.lang import functions, planning_time
 from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.timed import written
 
 from . import duckdb_functions as duckdb
 
@@ -80,7 +81,7 @@ def _unknown(node: exp.Expr) -> str:
         return "UNNEST is not Spark SQL; use LATERAL VIEW explode(…)."
     if isinstance(node, exp.Func):
         return f"The function {node.sql_name().lower()} is not supported."
-    return f"This part of the statement is not supported: {node.sql('spark')[:80]}"
+    return f"This part of the statement is not supported: {written(node, 'spark')[:80]}"
 
 
 def _function(node: exp.Expr, own: bool) -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
+
+from icefield_sql.lang import planning_time
 
 MIN_LENGTH = 2_000
 """Shorter statements take the ordinary path."""
@@ -21,12 +24,16 @@ _HEAD = re.compile(
     re.IGNORECASE,
 )
 _STRING = r"'(?:[^'\\]|''|\\.)*+'"
-_LITERAL = (
-    rf"(?:{_STRING}|[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?(?![\w.])|NULL\b|TRUE\b|FALSE\b"
+_NO_TEXT = (
+    r"(?:[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?(?![\w.])|NULL\b|TRUE\b|FALSE\b"
     rf"|X'[0-9a-fA-F]*+'|(?:DATE|TIMESTAMP|TIMESTAMP_NTZ)\s*+{_STRING})"
 )
+_LITERAL = rf"(?:{_STRING}|{_NO_TEXT})"
+_LONGEST_SHAPE = 32
+"""Rows of more values are read one by one."""
 _ROW = re.compile(rf"\(\s*+{_LITERAL}(?:\s*+,\s*+{_LITERAL})*+\s*+\)\s*+", re.IGNORECASE | re.DOTALL)
 _VALUE = re.compile(_LITERAL, re.IGNORECASE | re.DOTALL)
+_NOTHING = re.compile(r"(?!)")
 _COMMA = re.compile(r",\s*+")
 _END = re.compile(r"[;\s]*+\Z")
 _PAIR = re.compile(r"\\.|''", re.DOTALL)
@@ -54,12 +61,19 @@ def split(text: str) -> Rows | None:
     if first is None:
         return None
     position = first.end()
-    texts = _texts(first.group())
+    count, texts = len(_VALUE.findall(first.group())), _texts(first.group())
+    shape = _shape(count, frozenset(texts))
     while comma := _COMMA.match(text, position):
+        planning_time.check()
+        if alike := shape.match(text, position):
+            position = alike.end()
+            continue
         row = _ROW.match(text, comma.end())
         if row is None:
             return None
-        texts |= _texts(row.group())
+        found = _texts(row.group())
+        shape = shape if found <= texts else _shape(count, frozenset(texts | found))
+        texts |= found
         position = row.end()
     if not _END.match(text, position) or position == first.end():
         return None
@@ -77,6 +91,15 @@ def texts_of(tree: exp.Expr | None) -> frozenset[int]:
 def is_text(node: exp.Expr) -> bool:
     """Return whether an expression is a literal string."""
     return isinstance(node, exp.Literal) and bool(node.is_string)
+
+
+@lru_cache(maxsize=256)
+def _shape(count: int, texts: frozenset[int]) -> re.Pattern[str]:
+    """Return what reads many rows of so many values at once, with strings nowhere but at the positions of `texts`."""
+    if count > _LONGEST_SHAPE:
+        return _NOTHING
+    values = r"\s*+,\s*+".join(_LITERAL if index in texts else _NO_TEXT for index in range(count))
+    return re.compile(rf"(?:,\s*+\(\s*+{values}\s*+\)\s*+){{1,64}}+", re.IGNORECASE | re.DOTALL)
 
 
 def _texts(row: str) -> set[int]:

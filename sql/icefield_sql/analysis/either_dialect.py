@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang import planning_time
+from icefield_sql.lang.errors import SqlError, TakesTooLong
 from icefield_sql.lang.names import Names, TableName
 
-from .parse import parse
+from .parse import PARSE_SECONDS, parse
 from .qualify import qualify
 from .statement import Statement
 
@@ -44,13 +45,21 @@ def parse_either(
         prefer_duckdb: whether DuckDB's dialect is tried first: Polars spells strings as it does, not as Spark does.
 
     Raises:
+        TakesTooLong: reading it takes more than a second in all, or than its caller has left.
         SqlError: neither dialect reads it, or it is not allowed; the message is that of our own dialect.
     """
+    with planning_time.refused_after(PARSE_SECONDS):
+        return _either(text, names, bound, prefer_duckdb)
+
+
+def _either(text: str, names: Names, bound: Mapping[str, TableName], prefer_duckdb: bool) -> QualifiedStatement:
     known = names.binding(bound)
     refusals: dict[str, SqlError] = {}
     for dialect in (DUCKDB, ICEFIELD) if prefer_duckdb else (ICEFIELD, DUCKDB):
         try:
             statement = parse(text, known, dialect=dialect)
+        except TakesTooLong:
+            raise
         except SqlError as error:
             refusals[dialect] = error
             continue

@@ -188,10 +188,11 @@ def _leave_out_primary_key(tokens: list[Token], edits: Edits) -> None:
     for index, token in enumerate(tokens):
         if token.token_type == TokenType.IDENTIFIER or " ".join(token.text.upper().split()) != "PRIMARY KEY":
             continue
-        after = tokens[index + 1 :]
+        after = tokens[index + 1] if index + 1 < len(tokens) else None
         before = tokens[index - 1] if index else None
-        if after and after[0].token_type == TokenType.L_PAREN and before and before.token_type == TokenType.COMMA:
-            end = next(t for t in after if t.token_type == TokenType.R_PAREN)
+        is_group = after is not None and after.token_type == TokenType.L_PAREN
+        if is_group and before and before.token_type == TokenType.COMMA:
+            end = next(tokens[at] for at in range(index, len(tokens)) if tokens[at].token_type == TokenType.R_PAREN)
             edits.replace(before.start, end.end, "")
         else:
             edits.replace(token.start, token.end, "")

@@ -14,7 +14,7 @@ from icefield_sql.lang import planning_time
 from icefield_sql.lang.cursor import Cursor
 from icefield_sql.lang.dialects import Icefield, OwnDuckDB
 from icefield_sql.lang.errors import SqlError
-from icefield_sql.lang.lexing import Edits, SourceText, lex
+from icefield_sql.lang.lexing import Edits, SourceText, check_characters, lex
 from icefield_sql.lang.literals import Params
 from icefield_sql.lang.names import Names, TableName
 
@@ -27,7 +27,7 @@ from .show import describe, show
 from .statement import Statement
 
 PARSE_SECONDS = 1.0
-"""How long one statement may be parsed."""
+"""How long one text may be read: bound, split into words, parsed and searched for names; in the time of its thread."""
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 _BEFORE_QUERY = (TokenType.L_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.ALL)
 _READERS = {**commands.READERS, "CALL": call, "SHOW": show, "DESCRIBE": describe, "DESC": describe}
@@ -44,18 +44,15 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
         params: values for `?` (a list) or for `:name` (a dict).
 
     Raises:
+        TakesTooLong: reading it takes more than a second of its thread's time, or than its caller has left.
         SqlError: it does not parse or is not allowed.
     """
-    try:
-        with planning_time.limited_to(PARSE_SECONDS):
-            return _parse_in(dialect, text, names, params)
-    except RecursionError:
-        raise SqlError("The statement nests too deep.") from None
-    except planning_time.OutOfTimeError:
-        raise SqlError("The statement takes too long to read; make several of it.") from None
+    with planning_time.refused_after(PARSE_SECONDS):
+        return _parse_in(dialect, text, names, params)
 
 
 def _parse_in(dialect: str, text: str, names: Names, params: Params) -> Statement:
+    check_characters(text)
     if dialect == "duckdb":
         return _own(lex(text, params, dialect), names)
     if dialect != "icefield":
@@ -179,6 +176,8 @@ def parse_tree(source: SourceText, first: int, dialect: Dialect | None = None) -
     try:
         parser = (dialect or Icefield()).parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(tokens, source.text)
+    except SqlError:
+        raise
     except (ParseError, TokenError) as error:
         raise SqlError(_sentence(error)) from None
     except (ValueError, TypeError, AttributeError, LookupError):

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from icefield_sql.lang import planning_time
 from icefield_sql.lang.functions import GENERATORS
+from icefield_sql.lang.timed import written
 
 UNNAMED = "?column?"
 
@@ -43,6 +44,7 @@ def unnamed(tree: exp.Expr) -> Iterator[tuple[exp.Select, exp.Expr]]:
                 not isinstance(node, exp.Alias | exp.Aliases | exp.Column | exp.Star | exp.PropertyEQ)
                 and not node.is_star
             ):
+                planning_time.check()
                 yield select, node
 
 
@@ -73,16 +75,28 @@ def is_generator(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and node.name.lower() in GENERATORS
 
 
-def hidden(select: exp.Select, node: exp.Expr, name: str) -> list[exp.Column]:
-    """Return the columns in ORDER BY that the alias of a projection would hide: Spark looks for them in FROM.
+class Hidden:
+    """The columns in ORDER BY that the aliases of projections would hide: Spark looks for them in FROM."""
 
-    Not so for a cast, which Spark itself calls what it casts.
-    """
-    order = select.args.get("order")
-    if order is None or isinstance(node, exp.Cast):
-        return []
-    found = [column for ordered in order.expressions for column in ordered.find_all(exp.Column)]
-    return [column for column in found if not column.table and column.name.lower() == name.lower()]
+    def __init__(self) -> None:
+        self._columns: dict[int, dict[str, list[exp.Column]]] = {}
+
+    def by(self, select: exp.Select, node: exp.Expr, name: str) -> list[exp.Column]:
+        """Return those that a projection would hide; none for a cast, which Spark itself calls what it casts."""
+        if select.args.get("order") is None or isinstance(node, exp.Cast):
+            return []
+        if id(select) not in self._columns:
+            self._columns[id(select)] = _ordering_columns(select)
+        return self._columns[id(select)].get(name.lower(), [])
+
+
+def _ordering_columns(select: exp.Select) -> dict[str, list[exp.Column]]:
+    """Return the bare columns in ORDER BY by their names in lower case."""
+    found: dict[str, list[exp.Column]] = {}
+    for column in planning_time.checked(select.args["order"].find_all(exp.Column)):
+        if not column.table:
+            found.setdefault(column.name.lower(), []).append(column)
+    return found
 
 
 def only_source(select: exp.Select) -> str | None:
@@ -126,7 +140,7 @@ def _name(node: exp.Expr) -> tuple[str | None, int]:
     name, strength = _own_name(node)
     if cast is None or strength > 1:
         return name, strength
-    return cast.to.sql("spark").split("(")[0].split("<")[0].lower(), 1
+    return written(cast.to, "spark").split("(")[0].split("<")[0].lower(), 1
 
 
 def _own_name(node: exp.Expr) -> tuple[str | None, int]:

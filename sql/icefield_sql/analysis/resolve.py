@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang import planning_time
+from icefield_sql.lang.errors import SqlError, TakesTooLong
 from icefield_sql.lang.names import Names, TableName
 
 from .model import CatalogReader, Table, View
@@ -17,8 +19,12 @@ from .views import read_view
 MAX_VIEW_DEPTH = 20
 MAX_NAMES = 500
 _CONCURRENT = 16
+VIEWS_SECONDS = 1.0
+"""How long the texts of all views that a statement reads may be read, in the time of the threads that do."""
 _LONG_TEXT = 8 * 1024
 """A longer view is parsed in a thread: it would delay every other request."""
+_LOOP_SECONDS = 0.02
+"""A view that takes longer is parsed in a thread as well."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class _Loader:
         self.views: dict[TableName, Statement] = {}
         self.refused: dict[TableName, str] = {}
         self._asked: set[TableName] = set()
+        self._seconds = VIEWS_SECONDS
         self._slots = asyncio.Semaphore(_CONCURRENT)
 
     async def load(self, wanted: Iterable[TableName], names: Names, depth: int = 0) -> None:
@@ -101,15 +108,28 @@ class _Loader:
     async def _read(self, name: TableName, view: View, names: Names) -> set[TableName]:
         """Parse a view, and return what it names."""
         try:
-            if len(view.sql) > _LONG_TEXT:
-                statement = await asyncio.to_thread(read_view, view, names)
-            else:
-                statement = read_view(view, names)
+            statement = await self._statement(view, names)
         except SqlError as error:
             self.refused[name] = error.sentence
             return set()
         self.views[name] = statement
         return _wanted(statement)
+
+    async def _statement(self, view: View, names: Names) -> Statement:
+        if len(view.sql) <= _LONG_TEXT:
+            try:
+                return self._parse(view, names, min(_LOOP_SECONDS, self._seconds))
+            except TakesTooLong:
+                pass
+        return await asyncio.to_thread(self._parse, view, names, self._seconds)
+
+    def _parse(self, view: View, names: Names, seconds: float) -> Statement:
+        began = time.thread_time()
+        try:
+            with planning_time.limited_to(seconds):
+                return read_view(view, names)
+        finally:
+            self._seconds -= time.thread_time() - began
 
     async def _one(self, name: TableName) -> Table | View | None:
         async with self._slots:

@@ -7,6 +7,7 @@ catalog.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -133,12 +134,12 @@ class _Walker:
         named = [table for table in _sources(node) if isinstance(table, exp.Table) and _is_name(table)]
         tables = [table for table in named if not _is_cte(table, ctes)]
         scope.labels = {(table.alias or table.name).lower() for table in named}
-        bare = [table.parts[-1].name.lower() for table in tables if not table.alias]
-        for table in tables:
+        bare = Counter(table.parts[-1].name.lower() for table in tables if not table.alias)
+        for table in planning_time.checked(tables):
             parts = [part.name for part in table.parts]
             label = None
             if not table.alias:
-                label = parts[-1] if bare.count(parts[-1].lower()) < 2 else ".".join(parts)
+                label = parts[-1] if bare[parts[-1].lower()] < 2 else ".".join(parts)
             ref = self._ref(table, parts, label, table is target)
             scope.refs.append(ref)
             self.found.tables.append(ref)
@@ -159,7 +160,7 @@ class _Walker:
         while at is not None:
             if parts[0].name.lower() in at.labels:
                 return  # the alias of a table, then a column of it, then fields of that
-            for ref in at.refs:
+            for ref in planning_time.checked(at.refs):
                 if ref.label and (length := self._prefix(parts, ref, len(parts) + star)):
                     self.found.columns.append(ColumnRef(node, tuple(parts), length, ref))
                     return
@@ -210,12 +211,12 @@ def _children(node: exp.Expr) -> Iterator[exp.Expr]:
 def _sources(node: exp.Expr) -> Iterator[exp.Expr]:
     """Yield what is directly in FROM, JOIN, USING or as the target of a statement, through parentheses."""
     first = [node.args.get("from_"), *(node.args.get("joins") or [])]
-    pending = [item.this for item in first if item is not None]
+    pending = deque(item.this for item in first if item is not None)
     if not isinstance(node, exp.Select):
-        pending.insert(0, node.this)
+        pending.appendleft(node.this)
         pending += [item for item in [node.args.get("using")] if isinstance(item, exp.Expr)]
     while pending:
-        source = pending.pop(0)
+        source = pending.popleft()
         yield source
         if isinstance(source, exp.Subquery | exp.Paren) and isinstance(source.this, exp.Table | exp.Subquery):
             pending.append(source.this)

@@ -61,14 +61,14 @@ class Statement:
         kind_word: where TABLE is in a DROP or ALTER that means a view as well, first and last position.
     """
 
-    source: SourceText
+    source: SourceText = field(repr=False)
     names: Names
     kind: Kind
     command: str
     reads: tuple[TableName, ...] = ()
     writes: tuple[TableName, ...] = ()
-    tree: exp.Expr | None = None
-    found: Found = field(default_factory=Found)
+    tree: exp.Expr | None = field(default=None, repr=False)
+    found: Found = field(default_factory=Found, repr=False)
     edits: Edits = field(default_factory=Edits)
     body: int = 0
     dialect: str = "icefield"

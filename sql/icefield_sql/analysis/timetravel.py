@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from sqlglot import exp
@@ -12,6 +13,12 @@ from icefield_sql.lang.names import TableName
 from .model import Table
 
 _BEYOND = "TIMESTAMP AS OF takes a time in the years 1 to 9999, as a timestamp or in seconds since 1970."
+_OF_SPARK = re.compile(
+    r"\s*(?:(?!0000)\d{4}(?:-\d{1,2}(?:-\d{1,2}(?:[ T].*)?)?)?|T?\d{1,2}:.*|epoch|now|today|tomorrow|yesterday)\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Times in a spelling that Python does not read but Spark may."""
+_TIMES = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMESTAMPNTZ", "TEXT")
 
 
 class NotConstant(Exception):  # noqa: N818
@@ -56,18 +63,23 @@ def _by_time(moment: datetime, table: Table, name: TableName) -> int:
 
 def _moment(value: exp.Expr) -> datetime:
     """Return the moment of a literal: epoch seconds, or a timestamp, in UTC when it names no zone."""
-    if isinstance(value, exp.Cast):
+    sign, is_number = 1.0, False
+    while isinstance(value, exp.Cast | exp.Paren | exp.Neg):
+        if isinstance(value, exp.Neg):
+            sign, is_number = -sign, True
+        elif isinstance(value, exp.Cast):
+            is_number = is_number or value.to.this.name not in _TIMES
         value = value.this
+    if isinstance(value, exp.Column):
+        raise SqlError(_BEYOND)
     if not isinstance(value, exp.Literal):
         raise NotConstant
     try:
-        if not value.is_string:
-            return datetime.fromtimestamp(float(value.name), UTC)
+        if is_number or not value.is_string:
+            return datetime.fromtimestamp(sign * float(value.name), UTC)
         moment = datetime.fromisoformat(value.name.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError as error:
-        raise SqlError(_BEYOND) from error
-    except ValueError as error:
-        if value.is_string:
+    except (ValueError, OverflowError) as error:
+        if not is_number and value.is_string and isinstance(error, ValueError) and _OF_SPARK.fullmatch(value.name):
             raise NotConstant from None
         raise SqlError(_BEYOND) from error

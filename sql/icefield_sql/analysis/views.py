@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import sqlglot
 from sqlglot.dialects.dialect import Dialects
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang import planning_time
+from icefield_sql.lang.errors import SqlError, TakesTooLong
+from icefield_sql.lang.lexing import lex
 from icefield_sql.lang.names import Names
+from icefield_sql.lang.timed import timed, written
 
 from .model import View
-from .parse import parse
+from .parse import PARSE_SECONDS, parse
 from .projections import output_names
 from .statement import Statement
 
@@ -22,6 +24,7 @@ MAX_LENGTH = 256 * 1024
 QUERY_COLUMN_NAMES = "spark.query-column-names"
 """Property in which Spark records what a view's query called its columns (Iceberg, SparkView)."""
 
+_TOO_LONG = "Its text takes too long to read."
 _OWN = ("spark", "icefield")
 _KNOWN = frozenset(dialect.value for dialect in Dialects if dialect.value)
 
@@ -47,8 +50,17 @@ def read_view(view: View, names: Names) -> Statement:
         names: how the names of the statement that reads it are read.
 
     Raises:
+        TakesTooLong: reading it, and writing it as Spark's, takes more than a second, or than its caller has left.
         SqlError: it cannot be read, or is not allowed.
     """
+    with planning_time.refused_after(PARSE_SECONDS, _TOO_LONG):
+        try:
+            return _read(view, names)
+        except TakesTooLong:
+            raise TakesTooLong(_TOO_LONG) from None
+
+
+def _read(view: View, names: Names) -> Statement:
     if len(view.sql) > MAX_LENGTH:
         raise SqlError(f"Its text is longer than {MAX_LENGTH} characters.")
     dialect = view.dialect.lower()
@@ -96,12 +108,19 @@ def _in_spark(text: str, dialect: str) -> str:
     """Return a text of another dialect in Spark's."""
     if dialect not in _KNOWN:
         raise SqlError(f"Its dialect {dialect[:40]!r} is not known.")
+    source = lex(text, dialect=dialect)
     try:
-        trees = sqlglot.parse(text, read=dialect)
-        written = [tree.sql("spark", comments=False, unsupported_level=ErrorLevel.RAISE) for tree in trees if tree]
+        trees = timed(dialect).parser(error_level=ErrorLevel.IMMEDIATE).parse(list(source.tokens), text)
+        texts = [
+            written(tree, "spark", copy=False, comments=False, unsupported_level=ErrorLevel.RAISE)
+            for tree in trees
+            if tree
+        ]
+    except SqlError:
+        raise
     except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, LookupError):
         # sqlglot's grammars stumble over some odd texts
         raise SqlError(f"Its text, in the dialect {dialect}, cannot be written as Spark SQL.") from None
-    if len(written) != 1:
+    if len(texts) != 1:
         raise SqlError("Its text is not one query.")
-    return written[0]
+    return texts[0]

@@ -10,6 +10,8 @@ from .errors import SqlError
 from .lexing import SourceText
 
 _NO_WORD = (TokenType.IDENTIFIER, TokenType.STRING, TokenType.RAW_STRING, TokenType.NUMBER, TokenType.HEX_STRING)
+_SHOWN = 80
+"""How much of a word a message repeats, in characters."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ class Cursor:
         token = self.token
         if token is None:
             return SqlError(f"The statement ends where {wanted} is expected.")
-        return SqlError(f"Line {token.line}: {wanted} is expected, not {token.text!r}.")
+        shown = token.text if len(token.text) <= _SHOWN else token.text[:_SHOWN] + "…"
+        return SqlError(f"Line {token.line}: {wanted} is expected, not {shown!r}.")
 
     def _part(self) -> str:
         token = self.token

@@ -16,22 +16,10 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.spark import Spark
 from sqlglot.tokenizer_core import Token, TokenType
 
-from . import planning_time
+from .timed import TimedParser, TimedTokenizer, timed
 
 TAIL = "tail"
 """Key of a projection's meta: the position of its last character in the statement's text."""
-
-
-class _Timed:
-    """A parser that ends with planning_time.OutOfTimeError when it takes too long."""
-
-    _steps = 0
-
-    def _advance(self, times: int = 1) -> None:
-        self._steps += 1
-        if self._steps % planning_time.STEPS_BETWEEN_CHECKS == 0:
-            planning_time.check()
-        super()._advance(times)  # type: ignore[misc]
 
 
 _SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "POSITION", "OVERLAY")
@@ -40,7 +28,7 @@ _SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "POSITI
 class Icefield(Spark):
     """The dialect in which statements are parsed."""
 
-    class Tokenizer(Spark.Tokenizer):
+    class Tokenizer(TimedTokenizer, Spark.Tokenizer):
         """Spark's tokens, with both quotes of identifiers and both escapes of strings (Spark 4: `'it''s'`)."""
 
         QUOTES: ClassVar[list[Any]] = ["'"]
@@ -55,7 +43,7 @@ class Icefield(Spark):
             },
         }
 
-    class Parser(_Timed, Spark.Parser):  # type: ignore[misc,valid-type]
+    class Parser(TimedParser, Spark.Parser):  # type: ignore[misc,valid-type]
         """Spark's grammar, without what sqlglot knows of functions."""
 
         STRICT_CAST = True
@@ -89,7 +77,10 @@ _DUCKDB_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION"
 class OwnDuckDB(DuckDB):
     """DuckDB's dialect, in which calls of functions keep their names."""
 
-    class Parser(_Timed, DuckDB.Parser):  # type: ignore[misc,valid-type]
+    class Tokenizer(TimedTokenizer, DuckDB.Tokenizer):
+        """DuckDB's tokens."""
+
+    class Parser(TimedParser, DuckDB.Parser):  # type: ignore[misc,valid-type]
         """DuckDB's grammar, without what sqlglot knows of functions."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
@@ -105,9 +96,11 @@ class OwnDuckDB(DuckDB):
 
 
 def tokenize(text: str, dialect: str = "icefield") -> list[Token]:
-    """Return the tokens of a text in a dialect, `icefield` or `duckdb`.
+    """Return the tokens of a text in a dialect: `icefield`, `duckdb` for our own, or another one of sqlglot.
 
     Raises:
         sqlglot.errors.TokenError: a quote or comment is never closed.
+        planning_time.OutOfTimeError: it takes too long.
     """
-    return (OwnDuckDB() if dialect == "duckdb" else Icefield()).tokenize(text)
+    own = {"icefield": Icefield, "duckdb": OwnDuckDB}.get(dialect)
+    return (own() if own else timed(dialect)).tokenize(text)

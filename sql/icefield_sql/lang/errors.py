@@ -11,6 +11,10 @@ class SqlError(ValueError):
         self.sentence = sentence
 
 
+class TakesTooLong(SqlError):  # noqa: N818 - named after its cause
+    """Planning the statement takes too long: longer than the caller allows, or than any statement may."""
+
+
 class UnresolvedName(Exception):  # noqa: N818 - named after its cause
     """The statement names something the catalog does not have; the statement fails with `code` (200, status failed).
 

@@ -7,6 +7,7 @@ was checked here, whatever Spark would have made of the caller's quotes and comm
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,12 +22,15 @@ from .quoting import quote, quote_string
 
 MAX_TOKENS = 2_000_000
 MAX_DEPTH = 100
-"""How deep parentheses may nest; what is deeper would overrun the parsers."""
+"""How deep parentheses may nest. Not all of it can be read: a level takes some 25 frames of Python's stack."""
+PLANNED_DEPTH = 25
+"""How deep anything may nest and always be planned, below the hundred frames of a server that calls us."""
 
 _OPEN = (TokenType.L_PAREN, TokenType.L_BRACKET)
 _CLOSE = (TokenType.R_PAREN, TokenType.R_BRACKET)
 _SPACE = " \t\r\n"
 _GLUED = (TokenType.DOT,)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,11 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceTe
     Raises:
         SqlError: it is no text of one statement, or the parameters are not those it has.
     """
-    if "\0" in text:
-        raise SqlError("The statement has a NUL character.")
+    check_characters(text)
     tokens = _tokens(text, dialect)
     if params is not None:
         text = _bind(text, tokens, params, dialect)
+        check_characters(text)
         tokens = _tokens(text, dialect)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         tokens.pop()
@@ -76,6 +80,18 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceTe
         raise SqlError("The statement is empty.")
     _check(tokens)
     return SourceText(text, tuple(tokens))
+
+
+def check_characters(text: str) -> None:
+    """Refuse a text that is none: JSON can name halves of characters, and NUL ends a text for some readers.
+
+    Raises:
+        SqlError: it has such a character.
+    """
+    if "\0" in text:
+        raise SqlError("The statement has a NUL character.")
+    if not text.isascii() and (found := _SURROGATE.search(text)):
+        raise SqlError(f"The statement has half of a character, \\u{ord(found.group()):04x}, which is no text.")
 
 
 def write(
@@ -98,7 +114,7 @@ def write(
     out: list[str] = []
     line = skip_to = -1
     previous: Token | None = None
-    for token in source.tokens[first:last]:
+    for token in planning_time.checked(source.tokens[first:last]):
         if token.start <= skip_to:
             if token.end in edits.inserted and token.end == skip_to:
                 out.append(edits.inserted[token.end])
@@ -190,7 +206,8 @@ def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> s
     used: set[str] = set()
     out: list[str] = []
     position, count = 0, 0
-    for before, token, after in zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False):
+    around = zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False)
+    for before, token, after in planning_time.checked(around):
         if token.token_type == TokenType.PLACEHOLDER:
             if values is None:
                 raise SqlError("The statement has ? for a parameter, but the request gives parameters by name.")

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from . import planning_time
 from .errors import SqlError
 from .quoting import quote_standard_string
 
@@ -20,6 +21,7 @@ def render(value: Any, dialect: str = "icefield") -> str:
     """Return the literal of a value in a dialect: what JSON has, and date, datetime, Decimal and bytes.
 
     Raises:
+        planning_time.OutOfTimeError: it takes too long.
         SqlError: SQL has no literal for it.
     """
     if value is None:
@@ -60,6 +62,6 @@ def _other(value: Any, dialect: str) -> str:
         scale = max(0, -int(value.as_tuple().exponent))
         return f"CAST('{value:f}' AS DECIMAL(38,{scale}))"
     if isinstance(value, list | tuple):
-        items = ", ".join(render(item, dialect) for item in value)
+        items = ", ".join(render(item, dialect) for item in planning_time.checked(value))
         return f"[{items}]" if dialect == "duckdb" else f"ARRAY({items})"
     raise SqlError(f"A parameter cannot be of type {type(value).__name__}.")

@@ -160,7 +160,7 @@ def _check_part(part: str) -> None:
         raise SqlError("A name has an empty part.")
     if len(part) > 255:
         raise SqlError("A part of a name is longer than 255 characters.")
-    if any(character in "./\\:" or ord(character) < 32 for character in part):
+    if any(character in "./\\:" or ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in part):
         raise SqlError(
             f"The name {part!r} has a character that names of tables cannot have; files are not tables here."
         )

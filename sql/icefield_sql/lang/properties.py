@@ -17,24 +17,12 @@ _LOCATIONS = frozenset({"location", "path", "paths", "uri", "warehouse"})
 _SAFE = frozenset({"write.object-storage.partitioned-paths"})
 _CLASSES = frozenset({"class", "classname", "factory", "impl", "loader"})
 _FAMILIES = (
-    *("adls.", "catalog.", "client.", "credentials.", "dfs.", "dynamodb.", "encryption.", "fs.", "gcs.", "glue."),
-    *(
-        "hadoop.",
-        "header.",
-        "hive.",
-        "io.",
-        "ipc.",
-        "java.",
-        "javax.",
-        "jdbc.",
-        "kms.",
-        "lock.",
-        "mapred.",
-        "mapreduce.",
-    ),
-    *("net.", "oauth2.", "option.", "orc.encrypt", "orc.key", "orc.mask", "parquet.crypto", "parquet.encryption"),
-    *("rest.", "s3.", "security.", "yarn.", "write.location-provider"),
-)
+    "adls.", "catalog.", "client.", "credentials.", "dfs.", "dynamodb.", "encryption.", "fs.", "gcs.", "glue.",
+    "hadoop.", "header.", "hive.", "io.", "ipc.", "java.", "javax.", "jdbc.", "kms.", "lock.", "mapred.",
+    "mapreduce.", "net.", "oauth2.", "option.", "orc.encrypt", "orc.key", "orc.mask", "parquet.crypto",
+    "parquet.encryption", "rest.", "s3.", "security.", "write.location-provider", "yarn.",
+)  # fmt: skip
+"""What the keys begin with that say how engines reach and write files."""
 
 
 def property_problem(key: str, value: str) -> str | None:

@@ -12,6 +12,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from .errors import SqlError
 from .quoting import quote, quote_standard
+from .timed import timed, written
 
 MAX_PRECISION = 38
 _MIN_SCALE = 6
@@ -81,7 +82,7 @@ def parse_type(name: str) -> Type:
     if name.lower().strip() == VOID.kind:  # the one name that sqlglot's grammar does not have
         return VOID
     try:
-        return type_of(exp.DataType.build(name, dialect="spark"))
+        return type_of(exp.DataType.build(name, dialect=timed("spark")))
     except (ParseError, TokenError, RecursionError):
         raise SqlError(f"The type {name} is not known.") from None
 
@@ -95,7 +96,7 @@ def type_of(node: exp.DataType) -> Type:
     kind, inner = node.this, node.expressions
     if kind is exp.DType.DECIMAL:
         if not all(re.fullmatch(r"[0-9]{1,9}", parameter.name) for parameter in inner):
-            raise SqlError(f"The type {node.sql('spark').lower()[:100]} is not known.")
+            raise SqlError(f"The type {written(node, 'spark').lower()[:100]} is not known.")
         numbers = [int(parameter.name) for parameter in inner]
         return decimal(numbers[0] if numbers else 10, numbers[1] if len(numbers) > 1 else 0)
     if kind is exp.DType.ARRAY and len(inner) == 1:
@@ -106,7 +107,7 @@ def type_of(node: exp.DataType) -> Type:
         names = tuple(field.name for field in inner)
         return Type("struct", inner=tuple(type_of(field.args["kind"]) for field in inner), names=names)
     if kind not in _PLAIN:
-        raise SqlError(f"The type {node.sql('spark').lower()} is not known.")
+        raise SqlError(f"The type {written(node, 'spark').lower()[:100]} is not known.")
     return _PLAIN[kind]
 
 

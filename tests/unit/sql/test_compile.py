@@ -206,12 +206,6 @@ async def test_no_such_snapshot(clause: str) -> None:
     assert missing.value.code == "SNAPSHOT_NOT_FOUND"
 
 
-@pytest.mark.parametrize("moment", ["1e400", "1e300", "99999999999999", "'0001-01-01T00:00:00+23:00'"])
-async def test_there_is_no_such_time(moment: str) -> None:
-    with pytest.raises(SqlError, match=r"^TIMESTAMP AS OF takes a time in the years 1 to 9999"):
-        await plan(f"SELECT id FROM orders FOR TIMESTAMP AS OF {moment}")
-
-
 @pytest.mark.parametrize(
     "expression",
     ["9" * 5000, f"substr('a', {'9' * 5000})", f"CAST(1 AS DECIMAL({'9' * 5000}, 2))", "CAST(1 AS DECIMAL(1e400))"],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
 
 import icefield_sql as sql
 from icefield_sql import Column, Engine, Names, SqlError, Table
+from icefield_sql.analysis import bulk
 from icefield_sql.analysis import parse as parsing
+from icefield_sql.lang.lexing import PLANNED_DEPTH
 
 from .catalog import MemoryCatalog
 
@@ -123,3 +127,34 @@ async def test_what_nests_too_deep_is_refused(text: str, depth: int, dialect: st
             await plan(text.format(f"{operator} " * depth), dialect)
         except SqlError as error:
             assert error.sentence.endswith("nests too deep.")
+
+
+@pytest.mark.parametrize("dialect", ["icefield", "duckdb"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *(("abs(", ")"), ("(", ")"), ("(SELECT ", ")"), ("1 + (", ")"), ("CAST(", " AS BIGINT)")),
+        *(("CASE WHEN true THEN ", " END"), ("coalesce(1, ", ")"), ("if(true, ", ", 1)")),
+        ("(SELECT id FROM (SELECT ", " AS id FROM t) AS q LIMIT 1)"),
+    ],
+)
+def test_so_many_levels_are_always_planned(before: str, after: str, dialect: str) -> None:
+    """In a server a hundred frames are on the stack before ours."""
+    levels = PLANNED_DEPTH // before.count("(SELECT") if before.count("(SELECT") > 1 else PLANNED_DEPTH
+    text = f"SELECT {before * levels}id{after * levels} AS x FROM t"
+
+    def below(frames: int) -> sql.Compiled:
+        return below(frames - 1) if frames else asyncio.run(plan(text, dialect))
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(below, 100).result().engine is Engine.DUCKDB
+
+
+def test_rows_are_read_alike_whether_or_not_they_are_of_one_shape() -> None:
+    rows = ["(1, NULL, 2)"] * 300 + ["(1, 'it''s', 2)"] * 300 + ["( '2' ,NULL,DATE '2026-01-01')"] * 300
+    split = bulk.split(f"INSERT INTO t VALUES {', '.join(rows)};")
+    assert split is not None
+    assert split.head + split.tail == "INSERT INTO t VALUES " + ", ".join(rows).replace("''", "\\'")
+    assert split.texts == {0, 1}
+    for odd in ("(1, 2, upper('a'))", "(1, 2, x)", "(1, 2, 3", "(1, 2, '3)"):
+        assert bulk.split(f"INSERT INTO t VALUES {', '.join([*rows, odd])}") is None

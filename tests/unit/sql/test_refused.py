@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+import icefield_sql as sql
 from icefield_sql import Names, SqlError, parse
 
 NAMES = Names("acme", frozenset({"polnor", "oleander"}), ("demo",))
@@ -211,3 +214,31 @@ def _refused(text: str, dialect: str) -> None:
     assert sentence[0].isupper()
     assert sentence.endswith(".")
     assert len(sentence) < 600
+
+
+@pytest.mark.parametrize("dialect", ["icefield", "duckdb"])
+@pytest.mark.parametrize(
+    ("text", "params"),
+    [
+        ("SELECT '\ud800' AS x", None),
+        ("SELECT 1 AS `\udfff`", None),
+        ('SELECT 1 AS "a\ud83d"', None),
+        ("SELECT 1 AS x -- \udc00", None),
+        ("SELECT ? AS x", ["\ud800"]),
+        ("SELECT ? AS x", [["a", ["\udead"]]]),
+        ("SELECT :a AS x", {"a": "\ud800"}),
+        (f"INSERT INTO t VALUES {', '.join(['(1)'] * 1000)}, ('\ud800')", None),
+    ],
+)
+def test_half_of_a_character_is_no_text(text: str, params: Any, dialect: str) -> None:
+    with pytest.raises(SqlError, match=r"^The statement has half of a character, \\ud[8-f]..,"):
+        sql.parse(text, NAMES, dialect=dialect, params=params)
+
+
+def test_half_of_a_character_is_in_no_name() -> None:
+    with pytest.raises(SqlError, match="has a character that names of tables cannot have"):
+        sql.parse_schema("sales\ud800", NAMES)
+
+
+def test_whole_characters_are_text() -> None:
+    assert "😀" in sql.parse("SELECT '😀' AS x, ? AS y", NAMES, params=["\U0010ffff"]).source.text

@@ -10,7 +10,10 @@ import pytest
 
 import icefield_sql as sql
 from icefield_sql import Column, Engine, Names, SqlError, Table, UnresolvedName, View
+from icefield_sql.analysis import views
 from icefield_sql.analysis.projections import output_names
+from icefield_sql.lang import planning_time
+from icefield_sql.lang.timed import timed, written
 
 from .catalog import MemoryCatalog
 
@@ -243,3 +246,47 @@ def test_names_of_what_a_query_yields(text: str, names: list[str | None]) -> Non
     tree = sql.parse(text, NAMES).tree
     assert tree is not None
     assert output_names(tree) == names
+
+
+OTHERS = ("trino", "postgres", "duckdb", "snowflake", "bigquery", "databricks")
+
+
+@pytest.mark.parametrize("dialect", OTHERS)
+@pytest.mark.parametrize("call", ["date", "int", "decimal", "struct", "time", "timestamp", "enum"])
+def test_the_time_to_read_a_view_of_another_dialect_does_not_double_with_each_level(dialect: str, call: str) -> None:
+    began = time.thread_time()
+    with pytest.raises(SqlError) as raised:
+        sql.read_view(
+            view("SELECT " + f"{call}(" * 24 + "x" + ")" * 24 + " FROM orders, gone.x.y.z", dialect=dialect), NAMES
+        )
+    assert not isinstance(raised.value, sql.TakesTooLong)
+    assert time.thread_time() - began < 1
+
+
+@pytest.mark.parametrize("dialect", OTHERS)
+@pytest.mark.parametrize(("before", "after"), [("(", ")"), ("abs(", ")"), ("[", "]")])
+def test_a_view_of_another_dialect_nests_no_deeper_than_a_statement(dialect: str, before: str, after: str) -> None:
+    with pytest.raises(SqlError, match=r"nest|cannot be written"):
+        sql.read_view(view(f"SELECT {before * 3000}1{after * 3000}", dialect=dialect), NAMES)
+
+
+def test_all_of_reading_a_view_of_another_dialect_is_under_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "PARSE_SECONDS", 0.0)
+    with pytest.raises(sql.TakesTooLong, match="Its text takes too long to read"):
+        sql.read_view(view(f"SELECT {', '.join(['1'] * 500)}", dialect="trino"), NAMES)
+
+
+@pytest.mark.parametrize("dialect", OTHERS)
+def test_each_step_with_another_dialect_looks_at_the_time(dialect: str) -> None:
+    text, read = f"SELECT {', '.join(['a + 1'] * 500)}", timed(dialect)
+    tokens = read.tokenize(text)
+    (tree,) = read.parser().parse(tokens, text)
+    for step in (
+        lambda: read.tokenize(text),
+        lambda: read.tokenize(f"SELECT 1 /* {', ' * 5000} */"),
+        lambda: read.tokenize("SELECT '" + "a''" * 5000 + "'"),
+        lambda: read.parser().parse(tokens, text),
+        lambda: written(tree, "spark"),
+    ):
+        with planning_time.limited_to(-1.0), pytest.raises(planning_time.OutOfTimeError):
+            step()

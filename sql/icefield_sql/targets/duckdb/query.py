@@ -5,15 +5,17 @@ from __future__ import annotations
 from sqlglot import exp
 
 from icefield_sql.analysis.model import Table, View
-from icefield_sql.analysis.projections import hidden, implicit_name, only_source, unnamed
+from icefield_sql.analysis.projections import Hidden, implicit_name, only_source, unnamed
 from icefield_sql.analysis.resolve import Resolved, is_metadata
 from icefield_sql.analysis.scoping import ColumnRef, Found, TableRef, find
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.analysis.timetravel import NotConstant, snapshot_of
 from icefield_sql.analysis.views import ViewColumns, columns_of
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.timed import written
 from icefield_sql.lang.types import Type, parse_type
-from icefield_sql.targets.rewriting import can_limit
+from icefield_sql.targets.rewriting import can_limit, put
 
 from .errors import Untranslatable
 from .translation.queries import Translator
@@ -30,7 +32,7 @@ def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = 
     tree, _ = _Tables(resolved).expand(statement)
     if row_limit is not None and can_limit(tree):
         tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
-    return tree.sql(dialect="duckdb", comments=False, normalize_functions=False)
+    return written(tree, "duckdb", copy=False, comments=False, normalize_functions=False)
 
 
 class _Tables:
@@ -89,15 +91,16 @@ class _Tables:
 
 
 def _name_projections(tree: exp.Expr) -> None:
-    for select, node in list(unnamed(tree)):
+    hidden = Hidden()
+    for select, node in planning_time.checked(list(unnamed(tree))):
         name, label = implicit_name(node), only_source(select)
-        columns = hidden(select, node, name)
+        columns = hidden.by(select, node, name)
         if columns and label is None:
             continue
         for column in columns:
             column.set("table", exp.to_identifier(label, quoted=True))
         alias = exp.Alias(alias=exp.to_identifier(name, quoted=True))
-        node.replace(alias)
+        put(node, alias)
         alias.set("this", node)
 
 
@@ -158,10 +161,10 @@ def _shorten(column: ColumnRef) -> None:
     """Make a column that names its table with its database name it by its label."""
     label = exp.to_identifier(column.ref.label or column.ref.name.name, quoted=True)
     if isinstance(column.node.this, exp.Star):
-        column.node.replace(exp.Column(this=column.node.this.copy(), table=label))
+        put(column.node, exp.Column(this=column.node.this.copy(), table=label))
         return
     first, *fields = column.parts[column.length :]
     short: exp.Expr = exp.Column(this=first.copy(), table=label)
     for part in fields:
         short = exp.Dot(this=short, expression=part.copy())
-    column.node.replace(short)
+    put(column.node, short)

@@ -5,6 +5,8 @@ Spark would read a view's text as the catalog has it, which any client of the ca
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from sqlglot.tokenizer_core import TokenType
 
 from icefield_sql.analysis.model import View
@@ -12,6 +14,7 @@ from icefield_sql.analysis.resolve import Resolved, is_metadata
 from icefield_sql.analysis.scoping import TableRef
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.analysis.views import columns_of
+from icefield_sql.lang import planning_time
 from icefield_sql.lang.lexing import Edits, write
 from icefield_sql.lang.names import TableName
 from icefield_sql.lang.quoting import quote, quote_all
@@ -26,7 +29,7 @@ def write_names(resolved: Resolved, statement: Statement, edits: Edits) -> None:
         statement: the statement, or the query of a view.
         edits: what is different in its text for Spark.
     """
-    for ref in statement.found.tables:
+    for ref in planning_time.checked(statement.found.tables):
         is_view = isinstance(resolved.objects.get(ref.name), View) and not is_metadata(ref, resolved)
         if is_view and not ref.written and statement.command != "CREATE VIEW":
             _write_view(resolved, statement, ref, edits)
@@ -54,7 +57,7 @@ def _write_view(resolved: Resolved, statement: Statement, ref: TableRef, edits: 
             text = f"({text})"  # TABLESAMPLE stands before an alias, but after a relation in parentheses
     edits.replace(start, end, text)
     tokens = statement.source.tokens
-    index = next(index for index, token in enumerate(tokens) if token.start == start)
+    index = bisect_left(tokens, start, key=lambda token: token.start)
     if index and tokens[index - 1].token_type == TokenType.TABLE:
         before = tokens[index - 1]
         edits.replace(before.start, before.end, "SELECT * FROM")

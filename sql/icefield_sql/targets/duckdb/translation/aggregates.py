@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from icefield_sql.lang.timed import written
 from icefield_sql.lang.types import (
     BIGINT,
     BOOLEAN,
@@ -55,7 +56,7 @@ def aggregate(name: str, arguments: Sequence[Argument], distinct: bool) -> Argum
 def _count(name: str, arguments: Sequence[Argument], distinct: str) -> Argument:
     if len(arguments) == 1:
         return Argument(
-            raw(f"count({distinct}{arguments[0].node.sql(dialect='duckdb', normalize_functions=False)})"), BIGINT
+            raw(f"count({distinct}{written(arguments[0].node, 'duckdb', normalize_functions=False)})"), BIGINT
         )
     present = " AND ".join(f"{argument.sql} IS NOT NULL" for argument in arguments)
     if distinct:
@@ -125,7 +126,7 @@ def _count_if(name: str, arguments: Sequence[Argument], distinct: str) -> Argume
 
 
 def _median(name: str, arguments: Sequence[Argument], distinct: str) -> Argument:
-    fraction = "0.5" if name == "median" else arguments[1].node.sql(dialect="duckdb") if len(arguments) == 2 else ""
+    fraction = "0.5" if name == "median" else written(arguments[1].node, "duckdb") if len(arguments) == 2 else ""
     if (
         arguments[0].kind(name) not in NUMBERS
         or not fraction.replace("CAST('", "").split("'")[0].replace(".", "").isdigit()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from icefield_sql.lang.quoting import quote_standard_string
+from icefield_sql.lang.timed import written
 from icefield_sql.lang.types import MAX_PRECISION, Type
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
@@ -39,7 +40,7 @@ class Argument:
         Raises:
             Untranslatable: it is too long: what takes an operand may write it several times, at each level.
         """
-        text = self.node.sql(dialect="duckdb", normalize_functions=False, comments=False)
+        text = written(self.node, "duckdb", normalize_functions=False, comments=False)
         if len(text) > MAX_OPERAND:
             raise Untranslatable("an expression in it is too long in DuckDB's SQL.")
         return text if isinstance(self.node, _ATOMS) else f"({text})"

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from icefield_sql.lang import functions
 from icefield_sql.lang.errors import SqlError
+from icefield_sql.lang.quoting import quote_standard
 from icefield_sql.lang.types import BOOLEAN, INT, STRING, Type, array
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
@@ -81,7 +82,7 @@ def _higher_order(values: Expressions, name: str, node: exp.Expr, scope: Scope) 
     variable = function.expressions[0].name
     inner = Scope(scope, dict(scope.ctes), variables={variable.lower(): subject.type.inner[0]})
     body = values.child(function, "this", inner)
-    quoted = exp.to_identifier(variable, quoted=True).sql(dialect="duckdb")
+    quoted = quote_standard(variable)
     text = f"lambda {quoted}: {body.sql}"
     if name == "transform":
         return Argument(raw(f"list_transform({subject.sql}, {text})"), array(body.type) if body.type else None)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from icefield_sql.lang import planning_time
+from icefield_sql.lang.timed import written
 from icefield_sql.lang.types import Type, common, duckdb_name
 from icefield_sql.targets.duckdb.errors import Untranslatable
+from icefield_sql.targets.rewriting import put
 
 from .argument import Argument, raw
 from .scopes import Columns, FromItem, Scope, alias_columns, renamed
@@ -247,7 +249,7 @@ def _named(argument: Argument, scope: Scope) -> str:
         found = scope.column(parts[-1], parts[-2] if len(parts) > 1 else None)
         if found is None or found[0] != parts[-1]:
             alias = exp.Alias(alias=exp.to_identifier(parts[-1], quoted=True))
-            node.replace(alias)
+            put(node, alias)
             alias.set("this", node)
         return parts[-1]
     return node.alias_or_name
@@ -260,7 +262,7 @@ def _typed(argument: Argument) -> None:
         return
     if isinstance(node.this, exp.Column | exp.Literal):
         return
-    text = node.this.sql(dialect="duckdb", normalize_functions=False, comments=False)
+    text = written(node.this, "duckdb", normalize_functions=False, comments=False)
     name = duckdb_name(argument.type)
     if text.startswith("CAST(") and text.endswith(f" AS {name})") and text.count("CAST(") == 1:
         return

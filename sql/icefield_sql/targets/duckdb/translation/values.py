@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from icefield_sql.lang import planning_time
+from icefield_sql.lang.timed import written
 from icefield_sql.lang.types import (
     BINARY,
     BOOLEAN,
@@ -25,6 +26,7 @@ from icefield_sql.lang.types import (
     type_of,
 )
 from icefield_sql.targets.duckdb.errors import Untranslatable
+from icefield_sql.targets.rewriting import put
 
 from . import operators
 from .argument import Argument, raw
@@ -61,7 +63,7 @@ class Values:
             raise Untranslatable(f"{type(node).__name__} is not known to be the same on DuckDB.")
         result = handler(self, node, scope)
         if result.node is not node and node.parent is not result.node:
-            node.replace(result.node)
+            put(node, result.node)
         return result
 
     def child(self, node: exp.Expr, key: str, scope: Scope) -> Argument:
@@ -291,7 +293,7 @@ def _call(values: Values, node: exp.Expr, scope: Scope) -> Argument:
 
 
 def _sql(node: exp.Expr) -> str:
-    return node.sql(dialect="duckdb", normalize_functions=False, comments=False)
+    return written(node, "duckdb", normalize_functions=False, comments=False)
 
 
 def _filter(values: Values, node: exp.Expr, scope: Scope) -> Argument:
