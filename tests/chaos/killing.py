@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -24,7 +25,8 @@ def kill_operator(scenario: Scenario) -> None:
     The next one waits until the Lease has run out: only this pod's own container could know that its holder is dead.
     """
     for process in _operator_processes(scenario.platform.cgroup):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended with the first process of its container
+            process.kill()
     _delete_pods(scenario, "icefield-operator")
 
 
