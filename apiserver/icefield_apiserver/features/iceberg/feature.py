@@ -22,7 +22,8 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     sessions = Sessions(store.sts_endpoint) if store.sts_endpoint else None
     access = FileAccess(core.secrets, store.external_endpoint, sessions)
     lineage, volumes = RunLineage(services.get(LineageRecorder)), services.get(VolumeService)
-    services.provide(IcebergService(core.catalogs, access, lineage, volumes, MetadataFiles(core.stores)))
+    files = MetadataFiles(core.stores)
+    services.provide(IcebergService(core.catalogs, access, lineage, volumes, files, core.planning))
 
 
 feature = Feature("iceberg", (Mount("", router),), install, needs=("lineage", "volumes"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
@@ -17,6 +16,7 @@ from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
 from icefield_apiserver.core.errors import BadRequest, NotFound, Unavailable
 from icefield_apiserver.core.json_text import parse_answer, parse_json, write_answer, write_json
+from icefield_apiserver.core.planning_threads import PlanningThreads
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
 
@@ -60,6 +60,7 @@ class IcebergService:
         lineage: records what runs read and write.
         volumes: the volumes, which a dropped database must not have.
         metadata_files: reads the metadata files that are registered.
+        planning: where the texts of views are read.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class IcebergService:
         lineage: RunLineage,
         volumes: VolumeService,
         metadata_files: MetadataFiles,
+        planning: PlanningThreads,
     ) -> None:
         self._catalogs = catalogs
         self._access = access
         self._lineage = lineage
         self._volumes = volumes
         self._metadata_files = metadata_files
+        self._planning = planning
 
     async def configuration(self, workspace: str) -> dict[str, Any]:
         """Return the ConfigResponse of a workspace: the prefix of its paths, and the endpoints that are supported.
@@ -129,7 +132,8 @@ class IcebergService:
     ) -> None:
         """Check what a request writes into the catalog, and what it makes the catalog read from the object store."""
         root = await self._access.root(principal.workspace)
-        await asyncio.to_thread(Contents(principal.workspace, catalog_names, root).check, call, body)
+        contents = Contents(principal.workspace, catalog_names, root)
+        await self._planning.run(principal.workspace, contents.check, call, body)
         if call.operation is REGISTER:
             await self._metadata_files.check(principal.workspace, root, body["metadata-location"])
 
