@@ -23,6 +23,8 @@ NAMES = Names("acme", schema=("demo",))
 TABLE = Table("t", 1, columns=(Column("id", "bigint"), Column("s", "string")))
 CATALOG = MemoryCatalog({"demo.t": TABLE})
 LONG = f"SELECT id FROM t WHERE id IN ({', '.join(map(str, range(500)))})"
+UNNOTICED_SECONDS = 3.0
+"""How long a step may go on, on a busy machine, until it looks at the time."""
 
 
 async def plan(text: str) -> sql.Compiled:
@@ -215,13 +217,13 @@ LIMITED = {
 
 
 @pytest.mark.parametrize(("text", "params"), LIMITED.values(), ids=LIMITED)
-async def test_nothing_takes_longer_than_its_limit(text: str, params: list[object] | None) -> None:
-    """Each step may take its second, and a little more until it looks at the time."""
+async def test_nothing_takes_much_longer_than_its_limit(text: str, params: list[object] | None) -> None:
+    """Each step may take its second, and more until it looks at the time; what never does would take minutes."""
     began = time.thread_time()
     with suppress(SqlError):
         statement = sql.parse(text, NAMES, params=params)
-        assert time.thread_time() - began < parsing.PARSE_SECONDS + 0.3
+        assert time.thread_time() - began < parsing.PARSE_SECONDS + UNNOTICED_SECONDS
         resolved = await sql.resolve(statement, CATALOG)
         began = time.thread_time()
         sql.compile(resolved)
-    assert time.thread_time() - began < parsing.PARSE_SECONDS + 0.3
+    assert time.thread_time() - began < parsing.PARSE_SECONDS + UNNOTICED_SECONDS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from icefield_sql import SqlError
@@ -37,11 +35,10 @@ def test_what_matches(pattern: str | None, found: list[str]) -> None:
     assert [name for name in NAMES if matches(name)] == found
 
 
-def test_a_pattern_of_many_stars_takes_no_time() -> None:
-    began = time.monotonic()
+def test_a_pattern_of_many_stars_has_an_end() -> None:
+    """As a regular expression each would take longer than anybody waits."""
     assert not matcher("*a" * 490 + "*b")("a" * 255)
     assert not matcher("|".join(["*a*a*a*a*b"] * 80))("a" * 255)
-    assert time.monotonic() - began < 1
 
 
 def test_a_pattern_has_a_longest_length() -> None:
