@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
@@ -18,6 +19,8 @@ AT_ONCE = 2
 """How many statements of one workspace are planned at once."""
 WAITING = 256
 RETRY_SECONDS = 2
+LONG_AT_ONCE = 8
+"""How many long texts are planned at once, one of each workspace: each may take 50 MB meanwhile."""
 
 
 class PlanningThreads:
@@ -29,6 +32,8 @@ class PlanningThreads:
     def __init__(self) -> None:
         """Start without any."""
         self._limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+        self._long_limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+        self._long = CapacityLimiter(LONG_AT_ONCE)
 
     async def run(self, workspace: str, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Return what a step of planning returns.
@@ -41,9 +46,29 @@ class PlanningThreads:
             QuotaExceeded: too many of the workspace wait already.
         """
         limiter = self._limiters.setdefault(workspace, CapacityLimiter(AT_ONCE))
-        if (waiting := limiter.statistics().tasks_waiting) >= WAITING:
-            raise QuotaExceeded(
-                f"Too many statements are planned at once: max_waiting_plans={WAITING}, current={waiting}.",
-                retry_after=RETRY_SECONDS,
-            )
+        _check_room(limiter)
         return await to_thread.run_sync(partial(step, *arguments, **named), limiter=limiter)
+
+    @asynccontextmanager
+    async def room_for_long_text(self, workspace: str) -> AsyncIterator[None]:
+        """Wait until a long text can be planned; it is planned within the context.
+
+        Args:
+            workspace: slug of the workspace whose statement it is.
+
+        Raises:
+            QuotaExceeded: too many of the workspace wait already.
+        """
+        limiter = self._long_limiters.setdefault(workspace, CapacityLimiter(1))
+        _check_room(limiter)
+        # The workspace's own first: then no more than one of each waits for the other.
+        async with limiter, self._long:
+            yield
+
+
+def _check_room(limiter: CapacityLimiter) -> None:
+    if (waiting := limiter.statistics().tasks_waiting) >= WAITING:
+        raise QuotaExceeded(
+            f"Too many statements are planned at once: max_waiting_plans={WAITING}, current={waiting}.",
+            retry_after=RETRY_SECONDS,
+        )

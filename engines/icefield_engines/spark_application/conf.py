@@ -17,6 +17,7 @@ from icefield_engines.spark_connect.conf import (
     hidden,
     iceberg_catalog,
     java_options,
+    verbatim,
 )
 from icefield_engines.spark_connect.settings import MIB, CatalogSettings, SparkSettings
 from icefield_engines.warehouse.settings import StoreSettings
@@ -46,7 +47,7 @@ _RESERVED = re.compile(
     r"|driver\.(host|port|bindAddress|blockManager\.port|cores|memory|memoryOverhead.*|resource\..*)"
     r"|executor\.(instances|cores|memory|memoryOverhead.*|resource\..*)|cores\.max"
     r"|blockManager\.port|port\.maxRetries|dynamicAllocation\..*|pyspark\.(python|driver\.python)"
-    r"|jars\.(ivy|ivySettings)|yarn\..*|redaction.*)"
+    r"|jars\.(ivy|ivySettings)|yarn\..*|redaction.*|sql\.variable\.substitute)"
 )
 """Settings reserved for the platform: where everything runs, its size, and who may reach it."""
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
@@ -137,6 +138,9 @@ def _fixed(
         "spark.sql.defaultCatalog": spark.workspace,
         SNAPSHOT_PROPERTY: own.run_id,
         **hidden(),
+        **verbatim(),
+        # What others wrote as views is read with the keys of this application.
+        **({"spark.sql.runSQLOnFiles": "false"} if application.sql else {}),
         **({"spark.jars.packages": ",".join(application.packages)} if application.packages else {}),
     }
     for name in own.names:

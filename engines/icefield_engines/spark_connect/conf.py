@@ -40,6 +40,7 @@ def configuration(spark: SparkSettings, catalog: CatalogSettings, store: StoreSe
         **_connect(spark),
         **_sql(spark),
         **hidden(),
+        **verbatim(),
         **iceberg_catalog(spark.workspace, spark, catalog, store),
         **(executors(spark) | _coming_and_going(spark) if spark.spark_executors_max else alone()),
     }
@@ -107,8 +108,6 @@ def _sql(spark: SparkSettings) -> Conf:
         "spark.sql.timestampType": "TIMESTAMP_LTZ",
         # SELECT … FROM parquet.`path` would read any file.
         "spark.sql.runSQLOnFiles": "false",
-        # ${system:…} in a statement, a string or a view would be replaced by a property of the JVM, keys among them.
-        "spark.sql.variable.substitute": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
         "spark.sql.ui.retainedExecutions": "10",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
@@ -121,6 +120,14 @@ def hidden() -> Conf:
         "spark.redaction.regex": _REDACTED,
         "spark.sql.redaction.options.regex": f"(?i)url|{_REDACTED.removeprefix('(?i)')}",
     }
+
+
+def verbatim() -> Conf:
+    """Return the setting that has Spark read texts as they are.
+
+    It would replace `${system:…}` in statements, strings and views by properties of its JVM, which has keys and tokens.
+    """
+    return {"spark.sql.variable.substitute": "false"}
 
 
 def iceberg_catalog(name: str, spark: SparkSettings, catalog: CatalogSettings, store: StoreSettings) -> Conf:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -86,3 +86,16 @@ class Statement:
     def is_write(self) -> bool:
         """Whether it changes anything."""
         return self.kind is Kind.WRITE
+
+    def outline(self) -> Statement:
+        """Return what it does and names, without its text and tree: enough to keep, not to resolve or compile."""
+        return replace(
+            self,
+            source=SourceText("", ()),
+            tree=None,
+            found=Found(),
+            edits=Edits(),
+            explained=None,
+            tail="",
+            texts=frozenset(),
+        )

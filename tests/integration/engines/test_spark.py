@@ -13,6 +13,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
+from icefield_apiserver.core.arrow.cells import rows_of
 from tests.equality_deletes import delete_where_equal
 
 from .conftest import NAMESPACE, SLUG
@@ -118,6 +119,21 @@ def test_position_and_equality_deletes_read_the_same(pod: Pod, catalog: Catalog)
         pod.rows(f"SELECT id FROM {name} ORDER BY id", engine="spark"),
     ):
         assert rows.column("id").to_pylist() == [1, 3, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("CAST(array() AS ARRAY<ARRAY<INT>>)", []),
+        ("CAST(NULL AS ARRAY<ARRAY<INT>>)", None),
+        ("CAST(NULL AS MAP<STRING, ARRAY<INT>>)", None),
+        ("CAST(map() AS MAP<STRING, ARRAY<INT>>)", []),
+    ],
+)
+def test_lists_without_elements_are_written_as_json(pod: Pod, expression: str, value: Any) -> None:
+    """Spark leaves out the offsets of what is inside of them."""
+    table = pod.rows(f"SELECT {expression} AS s", engine="spark")
+    assert [rows_of(batch) for batch in table.to_batches()] == [[(value,)]]
 
 
 @pytest.mark.parametrize("text", ["Dear ${name}", "${env:PATH}", "${system:java.version}", "${spark:spark.app.name}"])

@@ -97,6 +97,8 @@ def _texts(array: pa.Array) -> Cells:
 def _lists(array: pa.Array) -> Cells:
     if types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
+    if not len(array):
+        return []  # it may have no offsets (Arrow columnar format, "Variable-size List Layout")
     offsets, valid = array.offsets.to_pylist(), _validity(array)
     first = offsets[0]
     inner = cells(array.values.slice(first, offsets[-1] - first))
@@ -107,6 +109,8 @@ def _lists(array: pa.Array) -> Cells:
 
 
 def _maps(array: pa.Array) -> Cells:
+    if not len(array):
+        return []
     offsets, valid = array.offsets.to_pylist(), _validity(array)
     first, length = offsets[0], offsets[-1] - offsets[0]
     keys, items = cells(array.keys.slice(first, length)), cells(array.items.slice(first, length))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,7 +15,7 @@ from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.model import LoadedTable
 from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_apiserver.core.planning_threads import PlanningThreads
-from icefield_apiserver.features.statements.service import Plan
+from icefield_apiserver.features.statements.service import LONG_TEXT, Plan
 from icefield_crds import Workspace
 from icefield_crds.polars import TABLE_PATTERN
 from icefield_sql import Names, Table, TableName
@@ -63,6 +64,11 @@ class QueryPlan:
     resolved: sql.Resolved | None = None
     on_warehouse: Plan | None = None
 
+    def outline(self) -> QueryPlan:
+        """Return the same without what only an engine other than a warehouse needs, to be kept while one works."""
+        parsed = replace(self.parsed, statement=self.parsed.statement.outline()) if self.parsed else None
+        return replace(self, parsed=parsed, resolved=None)
+
 
 class QueryPlanner:
     """Parses and resolves queries, and writes them for the engines that are not warehouses.
@@ -96,25 +102,32 @@ class QueryPlanner:
         bound = _bound(query, names)
         destination = reading.table_of(query.destination, names) if query.destination else None
         if query.text is None:
-            tables = [(name, None) for name in bound.values()]
-            catalog = self._catalogs.of(workspace.metadata.name)
-            sized = await _sized(catalog.load_table, tables, is_write=destination is not None)
-            inputs = Inputs(sized, is_complete=bool(bound))
-            question = Question(query.engine, QueryKind.SCRIPT, "script", query.destination, inputs)
-            return QueryPlan(question, None, bound, destination)
-        parsed = await self._threads.run(
-            workspace.metadata.name, reading.read, query.text, names, bound, for_polars=query.engine == POLARS
+            return await self._of_script(workspace, query, bound, destination)
+        slug = workspace.metadata.name
+        async with self._threads.room_for_long_text(slug) if len(query.text) > LONG_TEXT else nullcontext():
+            parsed = await self._threads.run(
+                slug, reading.read, query.text, names, bound, for_polars=query.engine == POLARS
+            )
+            question = Question(
+                query.engine,
+                parsed.kind,
+                parsed.statement.command,
+                query.destination,
+                is_warehouse_running=is_warehouse_running,
+            )
+            plan = QueryPlan(question, parsed, bound, destination)
+            return plan if parsed.kind is QueryKind.METADATA else await self._resolve(slug, plan)
+
+    async def _of_script(
+        self, workspace: Workspace, query: Query, bound: Mapping[str, TableName], destination: TableName | None
+    ) -> QueryPlan:
+        tables = [(name, None) for name in bound.values()]
+        catalog = self._catalogs.of(workspace.metadata.name)
+        inputs = Inputs(
+            await _sized(catalog.load_table, tables, is_write=destination is not None), is_complete=bool(bound)
         )
-        question = Question(
-            query.engine,
-            parsed.kind,
-            parsed.statement.command,
-            query.destination,
-            is_warehouse_running=is_warehouse_running,
-        )
-        if parsed.kind is QueryKind.METADATA:
-            return QueryPlan(question, parsed, bound, destination)
-        return await self._resolve(workspace.metadata.name, QueryPlan(question, parsed, bound, destination))
+        question = Question(query.engine, QueryKind.SCRIPT, "script", query.destination, inputs)
+        return QueryPlan(question, None, bound, destination)
 
     async def spark_text(self, workspace: str, plan: QueryPlan) -> str:
         """Return a plan's SQL for Spark.

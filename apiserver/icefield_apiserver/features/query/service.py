@@ -30,7 +30,7 @@ UNSUPPORTED_SQL = "unsupported_sql"
 """The error kind of a query that Polars does not support (PolarsOutcome.errorKind)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Job:
     """A planned query of a caller."""
 
@@ -116,7 +116,7 @@ class QueryService:
             raise BadRequest(f"Only the result of a query can be saved, and {command} is none.")
         if auto_save and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; saving the result writes a table.")
-        query, saved = _warehouse_query(job.plan), None
+        query, saved = _take_warehouse_query(job), None
         if auto_save:
             # The query runs once, and the answer is what was saved: run again, it might have another result.
             saved, problem = await self._save(job)
@@ -155,7 +155,7 @@ class QueryService:
         engine: EngineChoice = "duckdb" if job.query.engine == DUCKDB else "auto"
         if job.plan.question.kind is QueryKind.WRITE:
             engine = "spark"
-        ended = await self._warehouse.run(job.principal, _warehouse_query(job.plan, engine))
+        ended = await self._warehouse.run(job.principal, _take_warehouse_query(job, engine))
         if not ended.is_over:
             return responses.of_submitted(job.decision, ended.statement.id, None, job.query.write_mode)
         if job.writes and (refusal := ended.refusal):
@@ -226,10 +226,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.strip().rstrip(";").rstrip().encode()).hexdigest()
 
 
-def _warehouse_query(plan: QueryPlan, engine: EngineChoice = "auto") -> WarehouseQuery:
-    """Return a planned query as a warehouse runs it: parsed, and compiled where the decision needed that."""
+def _take_warehouse_query(job: _Job, engine: EngineChoice = "auto") -> WarehouseQuery:
+    """Return a planned query as a warehouse runs it: parsed, and compiled where the decision needed that.
+
+    The job keeps its outline: it may wait for minutes.
+    """
+    plan, job.plan = job.plan, job.plan.outline()
     assert plan.parsed is not None  # noqa: S101 - only SQL runs on a warehouse
-    prepared = PreparedStatement(plan.parsed.statement, plan.on_warehouse if engine == "auto" else None)
+    prepared = PreparedStatement.of(plan.parsed.statement, plan.on_warehouse if engine == "auto" else None)
     return WarehouseQuery(plan.parsed.text, plan.parsed.dialect, engine, prepared)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,10 +19,15 @@ from icefield_sql import Compiled, Kind, Names, SqlError, Table, parse_schema
 
 from .requests import PlanRequest
 
-LONG_TEXT = 8 * 1024
+LONG_TEXT = 2 * 1024
+"""A longer text waits until there is room to plan it, and is parsed again when it is compiled: parsed, it takes some
+600 bytes a character, and many may wait for a warehouse."""
+CACHED_TEXT = 8 * 1024
 """A longer text is not cached."""
 CACHED = 512
-"""How many statements each cache holds: dashboards and applications repeat theirs."""
+"""How many compiled statements are cached: dashboards and applications repeat theirs."""
+CACHED_CHARACTERS = 128 * 1024
+"""How long the texts of cached parsed statements are together."""
 _TIME_DEPENDENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
 
 Key = tuple[Any, ...]
@@ -45,6 +51,7 @@ class Parsed:
     """A request whose text was parsed.
 
     Attributes:
+        statement: its parse; of a long text the outline.
         key: its key in the caches; None where it is not cached.
         plan: the plan that it came with; None where it is still to be made.
     """
@@ -53,6 +60,16 @@ class Parsed:
     statement: sql.Statement
     key: Key | None = None
     plan: Plan | None = None
+
+    @staticmethod
+    def of(request: PlanRequest, statement: sql.Statement, key: Key | None = None, plan: Plan | None = None) -> Parsed:
+        """Return a parsed request, which keeps no more of its statement than is good for it."""
+        return Parsed(request, kept(statement), key, plan)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `statement` can be compiled."""
+        return bool(self.statement.source.tokens)
 
     @property
     def is_write(self) -> bool:
@@ -97,7 +114,7 @@ class Planner:
     def __init__(self, catalogs: Catalogs, threads: PlanningThreads) -> None:
         self._catalogs = catalogs
         self._threads = threads
-        self._parsed: LRUCache[Key, sql.Statement] = LRUCache(CACHED)
+        self._parsed: LRUCache[Key, sql.Statement] = LRUCache(CACHED_CHARACTERS, getsizeof=_length)
         self._compiled: LRUCache[Key, Compiled] = LRUCache(CACHED)
 
     async def parse(self, request: PlanRequest, workspace: Workspace) -> Parsed:
@@ -106,16 +123,12 @@ class Planner:
         Raises:
             BadRequest: it does not parse, or is not allowed.
         """
-        key = None if request.params or len(request.query) > LONG_TEXT else _text_key(request, workspace)
-        if key and (kept := self._parsed.get(key)):
-            return Parsed(request, kept, key)
-        try:
-            statement = await self._threads.run(workspace.metadata.name, _parse, request, workspace)
-        except SqlError as error:
-            raise BadRequest(error.sentence) from error
-        if key:
-            self._parsed[key] = statement
-        return Parsed(request, statement, key)
+        key = None if request.params or len(request.query) > CACHED_TEXT else _text_key(request, workspace)
+        async with self._room(request, workspace):
+            try:
+                return Parsed.of(request, await self._statement(request, workspace, key), key)
+            except SqlError as error:
+                raise BadRequest(error.sentence) from error
 
     async def compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
         """Resolve a statement's names in the catalog as it is now, and compile it for its engine.
@@ -125,9 +138,14 @@ class Planner:
             SqlError: the engine asked for cannot run it.
             ApiError: the catalog is unavailable.
         """
-        request = parsed.request
-        reader = SqlCatalogReader(self._catalogs.of(workspace.metadata.name))
-        resolved = await sql.resolve(parsed.statement, reader)
+        async with self._room(parsed.request, workspace):
+            return await self._compile(parsed, workspace)
+
+    async def _compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
+        request, statement = parsed.request, parsed.statement
+        if not parsed.is_whole:
+            statement = await self._statement(request, workspace, parsed.key)
+        resolved = await sql.resolve(statement, SqlCatalogReader(self._catalogs.of(workspace.metadata.name)))
         key = _compiled_key(parsed, resolved)
         if key and (kept := self._compiled.get(key)):
             return kept
@@ -137,6 +155,29 @@ class Planner:
         if key:
             self._compiled[key] = compiled
         return compiled
+
+    async def _statement(self, request: PlanRequest, workspace: Workspace, key: Key | None) -> sql.Statement:
+        """Return the statement of a request, from the cache where it is there."""
+        if key and (kept := self._parsed.get(key)):
+            return kept
+        statement = await self._threads.run(workspace.metadata.name, _parse, request, workspace)
+        if key:
+            self._parsed[key] = statement
+        return statement
+
+    def _room(self, request: PlanRequest, workspace: Workspace) -> AbstractAsyncContextManager[None]:
+        if request.length <= LONG_TEXT:
+            return nullcontext()
+        return self._threads.room_for_long_text(workspace.metadata.name)
+
+
+def kept(statement: sql.Statement) -> sql.Statement:
+    """Return what of a statement is kept until it ends: itself, or its outline where its text is long."""
+    return statement if _length(statement) <= LONG_TEXT else statement.outline()
+
+
+def _length(statement: sql.Statement) -> int:
+    return len(statement.source.text) + len(statement.tail)
 
 
 def _parse(request: PlanRequest, workspace: Workspace) -> sql.Statement:

@@ -30,6 +30,11 @@ class PlanRequest:
     engine: EngineChoice = "auto"
     row_limit: int | None = None
 
+    @property
+    def length(self) -> int:
+        """About how long the text is with its parameters, in characters."""
+        return len(self.query) + _length(self.params)
+
     def stored(self) -> dict[str, Any]:
         """Return what the database keeps besides the text and its dialect, as JSON."""
         return {"schema": self.schema, "params": self.params, "engine": self.engine, "row_limit": self.row_limit}
@@ -56,3 +61,11 @@ class ExecuteRequest:
     run: str | None = None
     context: str | None = None
     idempotency_key: str | None = None
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(name) + _length(each) for name, each in value.items())
+    return sum(map(_length, value)) if isinstance(value, list) else 8

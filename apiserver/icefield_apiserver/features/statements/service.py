@@ -25,7 +25,7 @@ from .executor import Executor
 from .identifiers import is_id
 from .lifecycle import INLINE_BYTES
 from .models import Statement
-from .planning import Parsed, Plan, Planner
+from .planning import LONG_TEXT, Parsed, Plan, Planner, kept
 from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
 from .responses import rows_of_stream
 from .results import GONE, Result, ResultStore
@@ -40,6 +40,7 @@ _REQUESTED = ("query", "dialect", "request", "warehouse_uid", "run_uid", "contex
 """What of a record its request determines: a repetition has the same."""
 
 __all__ = [
+    "LONG_TEXT",
     "MAX_WAIT_SECONDS",
     "EngineChoice",
     "ExecuteRequest",
@@ -80,6 +81,11 @@ class PreparedStatement:
 
     statement: sql.Statement
     plan: Plan | None = None
+
+    @staticmethod
+    def of(statement: sql.Statement, plan: Plan | None = None) -> PreparedStatement:
+        """Return a statement for its execution, which keeps no more of it than is good for it."""
+        return PreparedStatement(kept(statement), plan)
 
 
 class StatementService:
@@ -138,7 +144,7 @@ class StatementService:
         workspace = self._workspace(principal)
         warehouse = await self._warehouses.get(principal, request.warehouse)
         if prepared:
-            parsed = Parsed(request.plan, prepared.statement, plan=prepared.plan)
+            parsed = Parsed.of(request.plan, prepared.statement, plan=prepared.plan)
         else:
             parsed = await self._planner.parse(request.plan, workspace)
         if parsed.is_write and not principal.may(Role.EDITOR):

@@ -83,3 +83,17 @@ def test_rows_without_columns_are_still_rows() -> None:
 def test_columns_of_one_name_stay_apart() -> None:
     batch = pa.RecordBatch.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     assert rows_of(batch) == [(1, 2)]
+
+
+@pytest.mark.parametrize("inner", [pa.list_(pa.int32()), pa.map_(pa.string(), pa.int32())])
+@pytest.mark.parametrize(("validity", "expected"), [(None, [[]]), (pa.py_buffer(b"\0"), [None])])
+def test_lists_inside_of_empty_lists_may_have_no_offsets(
+    inner: pa.DataType, validity: pa.Buffer | None, expected: list[object]
+) -> None:
+    """As Spark writes them: the child of a list without elements has length 0, and no buffers."""
+    pairs = pa.struct([("key", pa.string()), ("value", pa.int32())])
+    leaf = pa.array([], pairs if pa.types.is_map(inner) else inner.value_type)
+    child = pa.Array.from_buffers(inner, 0, [None, None], children=[leaf])
+    offsets = pa.py_buffer((0).to_bytes(8, "little"))
+    outer = pa.Array.from_buffers(pa.list_(inner), 1, [validity, offsets], children=[child])
+    assert cells(outer) == expected

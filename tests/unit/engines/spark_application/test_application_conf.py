@@ -86,6 +86,7 @@ def test_executors_are_as_many_as_were_asked_for() -> None:
     "key",
     [
         "spark.master",
+        "spark.sql.variable.substitute",
         "spark.submit.deployMode",
         "spark.kubernetes.executor.podTemplateFile",
         "spark.kubernetes.authenticate.oauthTokenFile",
