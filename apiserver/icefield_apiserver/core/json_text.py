@@ -12,20 +12,24 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
 from json.scanner import c_make_scanner, py_make_scanner  # type: ignore[attr-defined]
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from .errors import BadRequest
 
 IN_THREAD_BYTES = 256 * 1024
 """Longer JSON is parsed in a thread: that takes milliseconds, or seconds where it has millions of values."""
+AT_ONCE = 2
+"""How much long JSON is parsed or written at once: each takes turns with the event loop, and many times its length."""
 _LEVELS = 3
 """Answers are taken apart down to here: each snapshot of a LoadTableResult is a piece."""
 _TOO_DEEP = "The body's JSON is nested too deeply."
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
+T = TypeVar("T")
 Pairs = list[tuple[str, Any]]
 Scan = Callable[[str, int], tuple[Any, int]]
 """Returns the value that starts somewhere in a text, and where it ends."""
@@ -39,7 +43,7 @@ async def parse_json(body: bytes) -> Any:
     """
     if len(body) <= IN_THREAD_BYTES:
         return _parse(body, json.JSONDecoder)
-    return await asyncio.to_thread(_parse, body, _YieldingDecoder)
+    return await _beside(partial(_parse, body, _YieldingDecoder))
 
 
 async def parse_unambiguous_json(body: bytes) -> Any:
@@ -48,7 +52,7 @@ async def parse_unambiguous_json(body: bytes) -> Any:
     Raises:
         BadRequest: it is not valid JSON, or has a number beyond what can be computed with, or a name twice.
     """
-    return await asyncio.to_thread(_parse, body, _YieldingDecoder, _unique)
+    return await _beside(partial(_parse, body, _YieldingDecoder, _unique))
 
 
 async def write_json(value: Any, length: int) -> bytes:
@@ -64,7 +68,7 @@ async def write_json(value: Any, length: int) -> bytes:
     try:
         if length <= IN_THREAD_BYTES:
             return _encoder.encode(value).encode()
-        return await asyncio.to_thread(lambda: "".join(_encoder.iterencode(value)).encode())
+        return await _beside(lambda: "".join(_encoder.iterencode(value)).encode())
     except RecursionError as error:
         raise BadRequest(_TOO_DEEP) from error
 
@@ -77,7 +81,7 @@ async def parse_answer(body: bytes) -> Any:
     """
     if len(body) <= IN_THREAD_BYTES:
         return json.loads(body)
-    return await asyncio.to_thread(json.loads, body, cls=_PiecewiseDecoder)
+    return await _beside(partial(json.loads, body, cls=_PiecewiseDecoder))
 
 
 async def write_answer(value: Any, length: int) -> bytes:
@@ -89,9 +93,14 @@ async def write_answer(value: Any, length: int) -> bytes:
     """
     if length <= IN_THREAD_BYTES:
         return json.dumps(value).encode()
-    return await asyncio.to_thread(lambda: "".join(_pieces(value, _LEVELS)).encode())
+    return await _beside(lambda: "".join(_pieces(value, _LEVELS)).encode())
 
 
+async def _beside(step: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_threads, step)
+
+
+_threads = ThreadPoolExecutor(AT_ONCE, "json")
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
