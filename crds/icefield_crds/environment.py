@@ -1,15 +1,17 @@
-"""Pure: the variables that a run's parameters become, and how much the environment of a process may hold.
+"""Pure: the variables that a run's parameters become, and what the arguments and environment of a process may hold.
 
 Linux gives a process one string of at most 128 KiB for each argument and variable (MAX_ARG_STRLEN, 32 pages), its name
 and the final NUL included, and a quarter of its stack, by default 2 MiB, for all of them (execve(2), "Limits on size of
-arguments and environment"). What exceeds it, no container runtime can start.
+arguments and environment"). What exceeds it, no container runtime can start; nor can a string have NUL in it, which is
+where it ends.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from .execution import EnvVar, Execution
 
@@ -31,8 +33,34 @@ def parameter_variables(params: dict[str, str]) -> dict[str, str]:
     return variables | {PARAMETERS_VARIABLE: json.dumps(params, sort_keys=True)}
 
 
-def environment_problem(execution: Execution) -> str | None:
-    """Return what of an execution is too large for the environment of a process, in words; None when nothing is."""
+def environment_problem(execution: Execution, env: str = "env") -> str | None:
+    """Return what of an execution no process can be given, in words; None when there is nothing.
+
+    Args:
+        execution: what is to run.
+        env: what the reader of the words calls the field `env`.
+    """
+    return _nul_problem(execution, env) or _size_problem(execution)
+
+
+def _nul_problem(execution: Execution, env: str) -> str | None:
+    """Return which field has a NUL; the text of files may, and of a parameter's name the variable does not have it."""
+    texts = chain(
+        ((f"params.{name}", value) for name, value in execution.params.items()),
+        _texts_of("", execution.command, execution.env, env),
+        *(_texts_of(f" of task {task.key}", task.command, task.env, env) for task in execution.tasks or ()),
+    )
+    field = next((field for field, text in texts if "\0" in text), None)
+    return field and f"field {field} has a NUL character in it, which no process can be given"
+
+
+def _texts_of(of_task: str, command: str | None, variables: Iterable[EnvVar], env: str) -> Iterator[tuple[str, str]]:
+    yield f"command{of_task}", command or ""
+    for variable in variables:
+        yield f"{env}.{variable.name}{of_task}", variable.value or ""
+
+
+def _size_problem(execution: Execution) -> str | None:
     variables = parameter_variables(execution.params)
     for name, value in variables.items():
         if _size(name, value) > MAX_STRING_BYTES:

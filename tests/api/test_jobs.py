@@ -150,6 +150,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"name": "x", "command": "x", "schedule": "daily"}, "not a cron expression"),
     ({"name": "x", "command": "x", "schedule": "99 99 99 99 99"}, "Field schedule '99 99 99 99 99' is not"),
+    ({"name": "x", "command": "a\0b"}, "Field command has a NUL character in it"),
     ({"name": "x", "command": "x", "flavor": "gpu.z9"}, "There is no flavor gpu.z9"),
     ({"name": "x", "command": "x", "timeout_seconds": 0}, "timeout_seconds"),
     ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "env_vars"),

@@ -23,8 +23,8 @@ def find_problem(facts: JobFacts) -> Problem | None:
         return Problem(Reason.NOTHING_TO_RUN, "the job has no tasks: there is nothing to run")
     if path := cycle(spec.tasks or []):
         return Problem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}")
-    if too_large := files_problem(spec) or environment_problem(spec) or _problem_of_run(facts.job):
-        return Problem(Reason.INVALID_SPEC, f"no run of the job can start: {too_large}")
+    if impossible := files_problem(spec) or environment_problem(spec) or _problem_of_run(facts.job):
+        return Problem(Reason.INVALID_SPEC, f"no run of the job can start: {impossible}")
     if spec.schedule:
         try:
             Schedule.parse(spec.schedule, spec.time_zone)

@@ -11,6 +11,7 @@ from icefield_apiserver.core.execution_checks import problem_of_execution, probl
 from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate, job_of
 from icefield_apiserver.features.jobs.spec import JobChange, changed, merge_patch, new_job
 from icefield_apiserver.features.jobs.validate import problem_of_job
+from icefield_apiserver.features.runs.schemas import RunSubmit
 from icefield_apiserver.features.runs.spec import run_of_job
 from icefield_crds import File, Job, JobSpec, JobStatus, ObjectMeta, RunSpec, Task
 
@@ -121,6 +122,28 @@ def test_a_cycle_is_named() -> None:
     path = problem.removeprefix("The tasks depend on each other in a cycle: ").rstrip(".").split(" -> ")
     assert path[0] == path[-1]
     assert set(path) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"command": "a\0b"}, "Field command has a NUL character in it, which no process can be given."),
+        ({"command": "x", "env_vars": {"A": "\0"}}, "Field env_vars.A has a NUL character in it, which no process"),
+        ({"command": "x", "params": {"a": "\0"}}, "Field params.a has a NUL character in it, which no process"),
+        ({"command": "x", "params": {"a": ["\0"]}}, ""),
+        ({"command": "x", "files": {"a": "\0"}}, ""),
+    ],
+)
+def test_what_a_request_is_refused_for(body: dict[str, Any], sentence: str) -> None:
+    of_job = problem_of_job(JobCreate(name="a", **body).to_spec()) or ""
+    assert of_job.startswith(sentence)
+    assert bool(of_job) is bool(sentence)
+    assert (problem_of_execution(RunSubmit(**body).to_spec()) or "") == of_job
+
+
+def test_parameters_of_a_run_are_checked_with_those_of_its_job() -> None:
+    spec = run_of_job(job(command="x", params={"a": "1"}), {"a": "\0"})
+    assert (problem_of_execution(spec) or "").startswith("Field params.a has a NUL character")
 
 
 def test_problems_of_a_job() -> None:
