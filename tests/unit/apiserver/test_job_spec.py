@@ -132,6 +132,10 @@ def test_a_cycle_is_named() -> None:
         ({"command": "x", "params": {"a": "\0"}}, "Field params.a has a NUL character in it, which no process"),
         ({"command": "x", "params": {"a": ["\0"]}}, ""),
         ({"command": "x", "files": {"a": "\0"}}, ""),
+        (
+            {"command": "x", "files": {"a": "a", "a/b": "c"}},
+            "Field files has a both as a file and, with a/b, as a folder.",
+        ),
     ],
 )
 def test_what_a_request_is_refused_for(body: dict[str, Any], sentence: str) -> None:

@@ -45,6 +45,10 @@ def test_a_flavor_is_needed_until_its_task_has_ended(phase: str | None, is_misse
             {"tasks": [{"key": "a", "command": "x", "flavor": "small", "env": [{"name": "A", "value": "\0"}]}]},
             "field env.A of task a has a NUL character in it, which no process can be given",
         ),
+        (
+            {"command": "x", "flavor": "small", "files": [{"path": path, "content": ""} for path in ("a", "a/b")]},
+            "field files has a both as a file and, with a/b, as a folder",
+        ),
     ],
 )
 def test_what_can_never_start_has_failed(spec: dict[str, Any], message: str) -> None:
