@@ -122,15 +122,10 @@ async def test_everything_a_job_says_is_kept(client: httpx.AsyncClient) -> None:
         assert read["tasks"] is None
 
 
-async def test_tasks_win_over_a_command(client: httpx.AsyncClient) -> None:
-    job = await create(client, command="ignored", **PIPELINE)
-    assert job["command"] is None
-    assert len(job["tasks"]) == 2
-
-
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "Field name is required."),
     ({"name": "x"}, "A job needs a command or tasks."),
+    ({"name": "x", "command": "x", **PIPELINE}, "A job has either a command or tasks."),
     ({"name": "x", "tasks": []}, "A job needs a command or tasks."),
     ({"name": "???", "command": "x"}, "no letter or digit"),
     ({"name": "x", "tasks": [{"key": "a", "command": "x", "depends_on": ["b"]}]}, "Task a depends on b"),
@@ -204,7 +199,8 @@ async def test_put_leaves_or_clears_the_dag(client: httpx.AsyncClient) -> None:
 
     assert (await put(description="new", tasks=None))["tasks"] == job["tasks"]
     assert (await put(description="newer"))["tasks"] == job["tasks"]
-    assert (await put(command="ignored", tasks=None))["command"] is None
+    refused = await client.put(path, json={"command": "echo hi", "tasks": None})
+    assert (refused.status_code, refused.json()["error"].split(";")[0]) == (400, "A job has either a command or tasks")
 
     emptied = await put(tasks=[])
     assert (emptied["tasks"], emptied["command"]) == ([], None)

@@ -129,7 +129,7 @@ class TaskRead(BaseModel):
 
 
 class ExecutionWrite(RequestBody):
-    """A command or tasks, and how they run; when both are given, tasks win."""
+    """A command or tasks, and how they run."""
 
     command: OptionalCommand = Field(default=None, description="Shell command (`sh -c`), when there are no tasks.")
     tasks: Annotated[list[TaskWrite], AtMost(MAX_TASKS)] | None = Field(default=None, description="Tasks of the DAG.")
@@ -172,6 +172,15 @@ class ExecutionWrite(RequestBody):
         }
         given = self.model_fields_set
         return {name: value for name, (field, value) in fields.items() if not only_given or field in given}
+
+    def check_work(self, sentence: str) -> None:
+        """Refuse a command beside tasks.
+
+        Raises:
+            BadRequest: the request has both; with this sentence.
+        """
+        if self.tasks and self.command is not None:
+            raise BadRequest(sentence)
 
     def task_specs(self) -> list[dict[str, Any]] | None:
         """Return the fields of each Task; None when the request has no tasks."""

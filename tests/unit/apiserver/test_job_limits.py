@@ -165,7 +165,7 @@ AT_AND_BEYOND: list[tuple[str, Callable[[int], dict[str, Any]], str]] = [
     ("`command`", lambda n: of_task(command="x" * n), "Field tasks[0].command: String should have at most 32768 char"),
     (
         "`tasks`",
-        lambda n: of_job(tasks=[{"key": f"t{i}", "command": "x"} for i in range(n)]),
+        lambda n: of_job(command=None, tasks=[{"key": f"t{i}", "command": "x"} for i in range(n)]),
         "Field tasks: should have at most 100 entries.",
     ),
     (

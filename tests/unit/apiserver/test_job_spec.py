@@ -39,24 +39,52 @@ def work(spec: JobSpec) -> tuple[str | None, list[str] | None]:
     [
         ({"tasks": DAG}, {}, (None, ["a", "b"])),
         ({"tasks": DAG}, {"tasks": None}, (None, ["a", "b"])),
-        ({"tasks": DAG}, {"tasks": None, "command": "y"}, (None, ["a", "b"])),
         ({"tasks": DAG}, {"command": ""}, (None, ["a", "b"])),
         ({"tasks": DAG}, {"tasks": []}, (None, [])),
         ({"tasks": DAG}, {"tasks": [], "command": "y"}, ("y", None)),
         ({"tasks": DAG}, {"tasks": DAG[:1]}, (None, ["a"])),
         ({"tasks": []}, {"command": "y", "tasks": []}, ("y", None)),
+        ({"tasks": []}, {"command": "y"}, ("y", None)),
         ({"tasks": []}, {}, (None, [])),
         ({"command": "x"}, {}, ("x", None)),
         ({"command": "x"}, {"command": None}, ("x", None)),
         ({"command": "x"}, {"command": "y"}, ("y", None)),
         ({"command": "x"}, {"tasks": []}, ("x", None)),
-        ({"command": "x"}, {"tasks": DAG, "command": "y"}, (None, ["a", "b"])),
+        ({"command": "x"}, {"tasks": DAG}, (None, ["a", "b"])),
+        ({"command": "x"}, {"tasks": DAG, "command": ""}, (None, ["a", "b"])),
     ],
 )
 def test_what_a_change_makes_of_the_work(
     before: dict[str, Any], change: dict[str, Any], after: tuple[str | None, list[str] | None]
 ) -> None:
     assert work(changed(job(**before), change_of(change))) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "sentence"),
+    [
+        ({"command": "x"}, {"tasks": DAG, "command": "y"}, "A job has either a command or tasks."),
+        ({"tasks": DAG}, {"tasks": DAG, "command": "y"}, "A job has either a command or tasks."),
+        (
+            {"tasks": DAG},
+            {"command": "y"},
+            "A job has either a command or tasks; with `tasks: []` the command replaces them.",
+        ),
+    ],
+)
+def test_no_command_is_dropped_silently(before: dict[str, Any], change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        changed(job(**before), change_of(change))
+    assert refused.value.sentence == sentence
+
+
+def test_a_command_beside_tasks_is_refused_as_kubernetes_does() -> None:
+    with pytest.raises(BadRequest, match=r"^400: A job has either a command or tasks\.$"):
+        created(name="a", command="x", tasks=DAG)
+    with pytest.raises(BadRequest, match=r"^400: A run has either a command or tasks, not both\.$"):
+        RunSubmit(command="x", tasks=DAG).to_spec()
+    assert work(created(name="a", command="x", tasks=[]).spec) == ("x", None)
+    assert work(created(name="a", command="", tasks=DAG).spec) == (None, ["a", "b"])
 
 
 def test_absent_stays_and_null_clears() -> None:
