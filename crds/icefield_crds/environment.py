@@ -27,9 +27,14 @@ _RESERVED_FOR_COMMAND = 1024
 _NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9_]")
 
 
+def parameter_variable(name: str) -> str:
+    """Return the name of the variable that a parameter becomes; several may become the same one."""
+    return f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}"
+
+
 def parameter_variables(params: dict[str, str]) -> dict[str, str]:
     """Return a run's parameters as variables: each by its name, and all of them as JSON."""
-    variables = {f"PARAM_{_NOT_IN_VARIABLE.sub('_', name.upper())}": value for name, value in params.items()}
+    variables = {parameter_variable(name): value for name, value in params.items()}
     return variables | {PARAMETERS_VARIABLE: json.dumps(params, sort_keys=True)}
 
 

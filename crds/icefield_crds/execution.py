@@ -17,7 +17,7 @@ DEFAULT_DISRUPTION_RETRIES = 3
 MAX_SECONDS = 365 * 24 * 3600
 MAX_KEY_LENGTH = 63
 MAX_NAME_LENGTH = 253
-"""Of images, flavors, variables, files, and the keys of Secrets and ConfigMaps."""
+"""Of images, flavors, variables, files, parameters, and the keys of Secrets and ConfigMaps."""
 MAX_COMMAND_LENGTH = 32768
 MAX_VARIABLES = 100
 MAX_FILES = 50

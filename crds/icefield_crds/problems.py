@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .environment import environment_problem
-from .execution import Execution
+from .environment import environment_problem, parameter_variable
+from .execution import MAX_NAME_LENGTH, Execution
 from .stored_size import files_problem
 
 
@@ -14,7 +14,12 @@ def execution_problem(execution: Execution, env: str = "env") -> str | None:
         execution: what is to run.
         env: what the reader of the words calls the field `env`.
     """
-    return files_problem(execution) or _paths_problem(execution) or environment_problem(execution, env)
+    return (
+        files_problem(execution)
+        or _paths_problem(execution)
+        or _parameters_problem(execution)
+        or environment_problem(execution, env)
+    )
 
 
 def _paths_problem(execution: Execution) -> str | None:
@@ -24,4 +29,16 @@ def _paths_problem(execution: Execution) -> str | None:
         folders = ("/".join(parts[:end]) for end in range(1, len(parts)))
         if folder := next((folder for folder in folders if folder in paths), None):
             return f"field files has {folder} both as a file and, with {path}, as a folder"
+    return None
+
+
+def _parameters_problem(execution: Execution) -> str | None:
+    by_variable: dict[str, str] = {}
+    for name in execution.params:
+        if not 0 < len(name) <= MAX_NAME_LENGTH:
+            return f"field params has a name of {len(name)} characters; it may have 1 to {MAX_NAME_LENGTH}"
+        variable = parameter_variable(name)
+        if variable in by_variable:
+            return f"field params has {by_variable[variable]} and {name}, which are both {variable} in a task"
+        by_variable[variable] = name
     return None

@@ -226,6 +226,8 @@ def _field_name(path: Sequence[str | int]) -> str:
 
 def _shown(name: str) -> str:
     """Return a name of a path, which may be a key that the caller chose, as long as it has a sentence's length."""
+    if not name:
+        return "''"
     return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
 
 

@@ -16,6 +16,7 @@ from icefield_crds.execution import (
     MAX_DISRUPTION_RETRIES,
     MAX_FILE_LENGTH,
     MAX_FILES,
+    MAX_NAME_LENGTH,
     MAX_PARAMS,
     MAX_RETRIES,
     MAX_SECONDS,
@@ -75,7 +76,8 @@ EnvVars = dict[str, str | bool | int | float | EnvReference]
 Value = Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
 EnvVarsWrite = Annotated[dict[ShortText, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
 FilesWrite = Annotated[dict[ShortText, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
-Params = Annotated[dict[str, Any], AtMost(MAX_PARAMS)]
+ParamName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
+Params = Annotated[dict[ParamName, Any], AtMost(MAX_PARAMS)]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
 _SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "max_disruption_retries", "timeout_seconds")
 
@@ -143,7 +145,7 @@ class ExecutionWrite(RequestBody):
     )
     params: Params | None = Field(
         default=None,
-        description="Parameters: PARAM_<NAME> in a task; values other than strings become JSON, of "
+        description="Parameters: PARAM_<NAME> in a task, none twice; values other than strings become JSON, of "
         f"{MAX_VALUE_LENGTH} characters at most.",
     )
     timeout_seconds: Seconds = Field(default=None, description="Timeout of a whole run.")

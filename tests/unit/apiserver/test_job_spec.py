@@ -160,6 +160,7 @@ def test_a_cycle_is_named() -> None:
         ({"command": "x", "params": {"a": "\0"}}, "Field params.a has a NUL character in it, which no process"),
         ({"command": "x", "params": {"a": ["\0"]}}, ""),
         ({"command": "x", "files": {"a": "\0"}}, ""),
+        ({"command": "x", "params": {"a": 1, "A": 2}}, "Field params has a and A, which are both PARAM_A in a task."),
         (
             {"command": "x", "files": {"a": "a", "a/b": "c"}},
             "Field files has a both as a file and, with a/b, as a folder.",
@@ -174,8 +175,12 @@ def test_what_a_request_is_refused_for(body: dict[str, Any], sentence: str) -> N
 
 
 def test_parameters_of_a_run_are_checked_with_those_of_its_job() -> None:
-    spec = run_of_job(job(command="x", params={"a": "1"}), {"a": "\0"})
-    assert (problem_of_execution(spec) or "").startswith("Field params.a has a NUL character")
+    template = job(command="x", params={"a": "1"})
+    for params, sentence in (
+        ({"a": "\0"}, "Field params.a has a NUL"),
+        ({"A": "1"}, "Field params has a and A, which"),
+    ):
+        assert (problem_of_execution(run_of_job(template, params)) or "").startswith(sentence)
 
 
 def test_problems_of_a_job() -> None:

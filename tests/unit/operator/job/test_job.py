@@ -69,6 +69,7 @@ def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "et
         ({"tasks": [{"key": f"t{n}", "command": "x" * 30_000} for n in range(43)]}, WORKSPACE, None),
         ({"tasks": [{"key": f"t{n}", "command": "x" * 30_000} for n in range(44)]}, WORKSPACE, INVALID),
         ({"command": "a\0b"}, WORKSPACE, INVALID),
+        ({"command": "x", "params": {"a": "1", "A": "2"}}, WORKSPACE, INVALID),
         ({"command": "x", "files": [{"path": path, "content": ""} for path in ("a", "a/b")]}, WORKSPACE, INVALID),
         ({"command": "true", "schedule": "soon"}, WORKSPACE, Reason.INVALID_SCHEDULE),
         ({"command": "true", "schedule": "@daily", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
