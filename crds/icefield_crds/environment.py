@@ -45,7 +45,7 @@ def environment_problem(execution: Execution, env: str = "env") -> str | None:
         execution: what is to run.
         env: what the reader of the words calls the field `env`.
     """
-    return _nul_problem(execution, env) or _size_problem(execution)
+    return _nul_problem(execution, env) or _size_problem(execution, env)
 
 
 def _nul_problem(execution: Execution, env: str) -> str | None:
@@ -65,40 +65,42 @@ def _texts_of(of_task: str, command: str | None, variables: Iterable[EnvVar], en
         yield f"{env}.{variable.name}{of_task}", variable.value or ""
 
 
-def _size_problem(execution: Execution) -> str | None:
+def _size_problem(execution: Execution, env: str) -> str | None:
+    for name, value in execution.params.items():
+        if _size(parameter_variable(name), value) > MAX_STRING_BYTES:
+            return f"field params.{name} is longer than {_MOST}; {_INTO_FILES}"
     variables = parameter_variables(execution.params)
-    for name, value in variables.items():
-        if _size(name, value) > MAX_STRING_BYTES:
-            what = "the parameters are as JSON" if name == PARAMETERS_VARIABLE else f"the parameter of {name} is"
-            return f"{what} longer than {_KIB} KiB, the most that a process can be given; put large values into a file"
+    if _size(PARAMETERS_VARIABLE, variables[PARAMETERS_VARIABLE]) > MAX_STRING_BYTES:
+        return f"field params is as JSON longer than {_MOST}; {_INTO_FILES}"
     shared = sum(_size(name, value) for name, value in variables.items())
-    return _problem_of("", execution.command, execution.env, shared) or next(
+    return _size_problem_of("", execution.command, execution.env, shared, env) or next(
         (
             problem
             for task in execution.tasks or ()
-            if (problem := _problem_of(f" of task {task.key}", task.command, [*execution.env, *task.env], shared))
+            if (
+                problem := _size_problem_of(
+                    f" of task {task.key}", task.command, [*execution.env, *task.env], shared, env
+                )
+            )
         ),
         None,
     )
 
 
-def _problem_of(of_task: str, command: str | None, env: Iterable[EnvVar], shared: int) -> str | None:
+def _size_problem_of(
+    of_task: str, command: str | None, variables: Iterable[EnvVar], shared: int, env: str
+) -> str | None:
     length = len((command or "").encode())
     if length + _RESERVED_FOR_COMMAND > MAX_STRING_BYTES:
-        return (
-            f"the command{of_task} is longer than {_KIB} KiB, the most that a process can be given; put it into a file"
-        )
-    values = {variable.name: variable.value or "" for variable in env}
+        return f"field command{of_task} is longer than {_MOST}; put it into a file"
+    values = {variable.name: variable.value or "" for variable in variables}
     for name, value in values.items():
         if _size(name, value) > MAX_STRING_BYTES:
-            return (
-                f"the variable {name}{of_task} is longer than {_KIB} KiB, the most that a process can be given; "
-                "put large values into a file"
-            )
+            return f"field {env}.{name}{of_task} is longer than {_MOST}; {_INTO_FILES}"
     total = length + shared + sum(_size(name, value) for name, value in values.items())
     if total > MAX_TOTAL_BYTES:
         return (
-            f"the command, variables and parameters{of_task} have {total} bytes together, more than the "
+            f"fields command, {env} and params{of_task} have {total} bytes together, more than the "
             f"{MAX_TOTAL_BYTES} that are allowed; put large values into files or the object store"
         )
     return None
@@ -108,4 +110,5 @@ def _size(name: str, value: str) -> int:
     return len(f"{name}={value}".encode())
 
 
-_KIB = (MAX_STRING_BYTES + 1) // 1024
+_MOST = f"{(MAX_STRING_BYTES + 1) // 1024} KiB, the most that a process can be given"
+_INTO_FILES = "put large values into a file"

@@ -148,16 +148,22 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": "x", "command": "a\0b"}, "Field command has a NUL character in it"),
     ({"name": "x", "command": "x", "flavor": "gpu.z9"}, "There is no flavor gpu.z9"),
     ({"name": "x", "command": "x", "timeout_seconds": 0}, "timeout_seconds"),
-    ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "env_vars"),
-    ({"name": "x", "command": "x", "files": {"../up": "1"}}, "files[0].path"),
-    ({"name": "x", "tasks": [{"key": "a b", "command": "x"}]}, "tasks[0].key"),
+    ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "Field env_vars.not a name: should have letters"),
+    (
+        {"name": "x", "command": "x", "files": {"../up": "1"}},
+        "Field files.../up: should be a path below",
+    ),
+    (
+        {"name": "x", "tasks": [{"key": "a b", "command": "x"}]},
+        "Field tasks[0].key: should have letters",
+    ),
     (
         {"name": "x", "command": "x", "params": {f"p{n}": "x" * 30000 for n in range(5)}},
-        "The parameters are as JSON longer than 128 KiB",
+        "Field params is as JSON longer than 128 KiB",
     ),
     (
         {"name": "x", "command": "x", "env_vars": {f"V{n}": "x" * 30000 for n in range(60)}},
-        "The command, variables and parameters have 1800",
+        "Fields command, env_vars and params have 1800",
     ),
     *(
         (

@@ -24,8 +24,10 @@ from icefield_crds.execution import (
     MAX_VALUE_LENGTH,
     MAX_VARIABLES,
     Command,
+    FilePath,
     ShortText,
     TaskKey,
+    VariableName,
 )
 from icefield_crds.stored_size import MAX_FILES_BYTES
 
@@ -74,8 +76,8 @@ class EnvReferenceWrite(RequestBody, EnvReference):
 
 EnvVars = dict[str, str | bool | int | float | EnvReference]
 Value = Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
-EnvVarsWrite = Annotated[dict[ShortText, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
-FilesWrite = Annotated[dict[ShortText, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
+EnvVarsWrite = Annotated[dict[VariableName, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
+FilesWrite = Annotated[dict[FilePath, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
 ParamName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 Params = Annotated[dict[ParamName, Any], AtMost(MAX_PARAMS)]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
@@ -145,7 +147,7 @@ class ExecutionWrite(RequestBody):
     )
     params: Params | None = Field(
         default=None,
-        description="Parameters: PARAM_<NAME> in a task, none twice; values other than strings become JSON, of "
+        description="Parameters: PARAM_<NAME> in a task, no two the same; values other than strings become JSON, of "
         f"{MAX_VALUE_LENGTH} characters at most.",
     )
     timeout_seconds: Seconds = Field(default=None, description="Timeout of a whole run.")

@@ -204,7 +204,7 @@ AT_AND_BEYOND: list[tuple[str, Callable[[int], dict[str, Any]], str]] = [
     (
         "name or key of a Secret or ConfigMap",
         lambda n: reference(name="x" * n),
-        "Field env_vars.A.EnvReferenceWrite.secret_key_ref.name: String should have at most 253 characters.",
+        "Field env_vars.A.secret_key_ref.name: String should have at most 253 characters.",
     ),
     (
         "`files`",
@@ -259,8 +259,26 @@ def test_at_a_limit_and_beyond(row: str, body: Callable[[int], dict[str, Any]], 
 
 def test_of_a_union_the_branch_that_fits_best_is_told() -> None:
     missing = of_job(env_vars={"A": {"secret_key_ref": {"key": "k"}}})
-    assert refusal(JobCreate, missing) == "Field env_vars.A.EnvReferenceWrite.secret_key_ref.name is required."
+    assert refusal(JobCreate, missing) == "Field env_vars.A.secret_key_ref.name is required."
     assert refusal(JobCreate, of_job(env_vars={"A": []})) == "Field env_vars.A: should be a valid string."
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (of_job(files={"/etc/passwd": ""}), "Field files./etc/passwd: should be a path below the working directory,"),
+        (of_task(env_vars={"a b": ""}), "Field tasks[0].env_vars.a b: should have letters, digits and _ only,"),
+        (of_task(key="a b"), "Field tasks[0].key: should have letters, digits, - and _ only,"),
+    ],
+)
+def test_a_pattern_is_told_in_words_and_with_the_fields_of_rest(body: dict[str, Any], sentence: str) -> None:
+    assert refusal(JobCreate, body).startswith(sentence)
+
+
+def test_the_openapi_document_has_the_patterns_of_keys(schemas: dict[str, Any]) -> None:
+    for field, word in (("env_vars", "A"), ("files", "a/b.py")):
+        names = options(schemas["JobCreate"]["properties"][field])[0]["propertyNames"]
+        assert re.fullmatch(names["pattern"], word)
 
 
 def test_a_parameter_has_a_name() -> None:

@@ -188,11 +188,12 @@ def test_problems_of_a_job() -> None:
     assert problem_of_job(JobSpec(command="x", schedule="*/5 1-3 * JAN,FEB MON#1")) is None
     assert problem_of_job(JobSpec(command="x", schedule="@daily", time_zone="Europe/Paris")) is None
     unknown = JobSpec(command="x", schedule="@daily", time_zone="Mars/Base")
-    assert problem_of_job(unknown) == "Field time zone 'Mars/Base' is unknown."
+    assert problem_of_job(unknown) == "Field time_zone: 'Mars/Base' is unknown."
     for wrong in ("@often", "* * * *", "* * * * * *", "a;b * * * *", "99 99 99 99 99", "0 0 31 2 *"):
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
-    assert "more than the 921600 that are allowed" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
+    too_large = "Field files has 1250000 bytes together, more than the 921600 that are allowed; "
+    assert (problem_of_execution(RunSpec(command="x", files=large)) or "").startswith(too_large)
 
 
 def test_a_job_shows_what_its_schedule_left_out() -> None:

@@ -18,27 +18,27 @@ LONG = 32768
     [
         ({"command": "true"}, None),
         ({"command": "true", "params": {"a": "x" * LONG, "b": "x" * LONG, "c": "x" * LONG}}, None),
-        ({"command": "true", "params": {f"p{n}": "x" * 30000 for n in range(5)}}, "the parameters are as JSON longer"),
+        ({"command": "true", "params": {f"p{n}": "x" * 30000 for n in range(5)}}, "field params is as JSON longer"),
         ({"command": "true", "params": {"a": "\u20ac" * 20000}}, None),
-        ({"command": "true", "params": {"a": "\u20ac" * 25000}}, "the parameters are as JSON longer"),
-        ({"command": "true", "params": {"a": "\U0001f600" * LONG}}, "the parameter of PARAM_A is longer"),
-        ({"command": "\U0001f600" * LONG}, "the command is longer than 128 KiB"),
+        ({"command": "true", "params": {"a": "\u20ac" * 25000}}, "field params is as JSON longer"),
+        ({"command": "true", "params": {"a": "\U0001f600" * LONG}}, "field params.a is longer than 128 KiB"),
+        ({"command": "\U0001f600" * LONG}, "field command is longer than 128 KiB"),
         (
             {"command": "true", "env": [{"name": "A", "value": "\U0001f600" * LONG}]},
-            "the variable A is longer than 128 KiB",
+            "field env.A is longer than 128 KiB",
         ),
         (
             {"command": "true", "env": [{"name": f"V{n}", "value": "x" * 30000} for n in range(60)]},
-            "the command, variables and parameters have 1800",
+            "fields command, env and params have 1800",
         ),
         (
             {
                 "tasks": [{"key": "t", "command": "true", "env": [{"name": "A", "value": "x" * 30000}]}],
                 "env": [{"name": f"V{n}", "value": "x" * 30000} for n in range(34)],
             },
-            "the command, variables and parameters of task t have",
+            "fields command, env and params of task t have",
         ),
-        ({"tasks": [{"key": "t", "command": "\U0001f600" * LONG}]}, "the command of task t is longer"),
+        ({"tasks": [{"key": "t", "command": "\U0001f600" * LONG}]}, "field command of task t is longer"),
         (
             {
                 "tasks": [{"key": "t", "command": "true", "env": [{"name": "V0", "value": ""}]}],
