@@ -17,7 +17,7 @@ DEFAULT_DISRUPTION_RETRIES = 3
 MAX_SECONDS = 365 * 24 * 3600
 MAX_KEY_LENGTH = 63
 MAX_NAME_LENGTH = 253
-"""Of images, flavors, variables, files, and the keys of Secrets and ConfigMaps."""
+"""Of images, flavors, variables, files, parameters, and the keys of Secrets and ConfigMaps."""
 MAX_COMMAND_LENGTH = 32768
 MAX_VARIABLES = 100
 MAX_FILES = 50
@@ -29,9 +29,19 @@ MAX_ATTEMPTS = 1 + MAX_RETRIES + MAX_DISRUPTION_RETRIES
 
 ShortText = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 Command = Annotated[str, Field(min_length=1, max_length=MAX_COMMAND_LENGTH)]
-TaskKey = Annotated[
-    str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")
-]
+_KEY = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
+IN_WORDS = {
+    _KEY: "should have letters, digits, - and _ only, and begin and end with a letter or digit",
+    _VARIABLE: "should have letters, digits and _ only, and not begin with a digit",
+    _PATH: "should be a path below the working directory, such as lib/util.py, each part of which has letters, digits, "
+    "'.', - and _ only and begins with a letter, digit or _",
+}
+"""What a text should be that does not match one of the patterns."""
+TaskKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=_KEY)]
+VariableName = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=_VARIABLE)]
+FilePath = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=_PATH)]
 
 
 class KeySelector(Model):
@@ -73,9 +83,7 @@ class EnvVar(Model):
         }
     )
 
-    name: Annotated[
-        str, Field(description="Name of the variable.", max_length=MAX_NAME_LENGTH, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    ]
+    name: Annotated[VariableName, Field(description="Name of the variable.")]
     value: Annotated[str | None, Field(description="Its value.", max_length=MAX_VALUE_LENGTH)] = None
     value_from: Annotated[EnvVarSource | None, Field(description="Where its value comes from.")] = None
 
@@ -83,14 +91,7 @@ class EnvVar(Model):
 class File(Model):
     """A small text file that is written to the working directory before the command starts."""
 
-    path: Annotated[
-        str,
-        Field(
-            description="Path below the working directory, such as ingest.py or lib/util.py.",
-            max_length=MAX_NAME_LENGTH,
-            pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$",
-        ),
-    ]
+    path: Annotated[FilePath, Field(description="Path below the working directory, such as ingest.py or lib/util.py.")]
     content: Annotated[str, Field(description="The file's text.", max_length=MAX_FILE_LENGTH)]
 
 

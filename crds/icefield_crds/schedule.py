@@ -30,7 +30,19 @@ _MACROS = {
 
 
 class InvalidScheduleError(ValueError):
-    """The expression or the time zone is invalid; the message explains why."""
+    """The expression is invalid; the message explains why."""
+
+
+class UnknownTimeZoneError(InvalidScheduleError):
+    """There is no such time zone.
+
+    Args:
+        name: of the time zone.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        super().__init__(f"time zone {name!r} is unknown")
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -110,4 +122,4 @@ def _zone(name: str | None) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidScheduleError(f"time zone {name!r} is unknown") from error
+        raise UnknownTimeZoneError(name) from error

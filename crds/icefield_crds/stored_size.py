@@ -85,7 +85,7 @@ def files_problem(execution: Execution) -> str | None:
     if size <= MAX_FILES_BYTES:
         return None
     return (
-        f"the files have {size} bytes together, more than the {MAX_FILES_BYTES} that are allowed; put large ones into "
+        f"field files has {size} bytes together, more than the {MAX_FILES_BYTES} that are allowed; put large ones into "
         "the object store"
     )
 

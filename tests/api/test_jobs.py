@@ -122,15 +122,10 @@ async def test_everything_a_job_says_is_kept(client: httpx.AsyncClient) -> None:
         assert read["tasks"] is None
 
 
-async def test_tasks_win_over_a_command(client: httpx.AsyncClient) -> None:
-    job = await create(client, command="ignored", **PIPELINE)
-    assert job["command"] is None
-    assert len(job["tasks"]) == 2
-
-
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "Field name is required."),
     ({"name": "x"}, "A job needs a command or tasks."),
+    ({"name": "x", "command": "x", **PIPELINE}, "A job has either a command or tasks."),
     ({"name": "x", "tasks": []}, "A job needs a command or tasks."),
     ({"name": "???", "command": "x"}, "no letter or digit"),
     ({"name": "x", "tasks": [{"key": "a", "command": "x", "depends_on": ["b"]}]}, "Task a depends on b"),
@@ -150,18 +145,25 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"name": "x", "command": "x", "schedule": "daily"}, "not a cron expression"),
     ({"name": "x", "command": "x", "schedule": "99 99 99 99 99"}, "Field schedule '99 99 99 99 99' is not"),
+    ({"name": "x", "command": "a\0b"}, "Field command has a NUL character in it"),
     ({"name": "x", "command": "x", "flavor": "gpu.z9"}, "There is no flavor gpu.z9"),
     ({"name": "x", "command": "x", "timeout_seconds": 0}, "timeout_seconds"),
-    ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "env_vars"),
-    ({"name": "x", "command": "x", "files": {"../up": "1"}}, "files[0].path"),
-    ({"name": "x", "tasks": [{"key": "a b", "command": "x"}]}, "tasks[0].key"),
+    ({"name": "x", "command": "x", "env_vars": {"not a name": "1"}}, "Field env_vars.not a name: should have letters"),
+    (
+        {"name": "x", "command": "x", "files": {"../up": "1"}},
+        "Field files.../up: should be a path below",
+    ),
+    (
+        {"name": "x", "tasks": [{"key": "a b", "command": "x"}]},
+        "Field tasks[0].key: should have letters",
+    ),
     (
         {"name": "x", "command": "x", "params": {f"p{n}": "x" * 30000 for n in range(5)}},
-        "The parameters are as JSON longer than 128 KiB",
+        "Field params is as JSON longer than 128 KiB",
     ),
     (
         {"name": "x", "command": "x", "env_vars": {f"V{n}": "x" * 30000 for n in range(60)}},
-        "The command, variables and parameters have 1800",
+        "Fields command, env_vars and params have 1800",
     ),
     *(
         (
@@ -203,7 +205,8 @@ async def test_put_leaves_or_clears_the_dag(client: httpx.AsyncClient) -> None:
 
     assert (await put(description="new", tasks=None))["tasks"] == job["tasks"]
     assert (await put(description="newer"))["tasks"] == job["tasks"]
-    assert (await put(command="ignored", tasks=None))["command"] is None
+    refused = await client.put(path, json={"command": "echo hi", "tasks": None})
+    assert (refused.status_code, refused.json()["error"].split(";")[0]) == (400, "A job has either a command or tasks")
 
     emptied = await put(tasks=[])
     assert (emptied["tasks"], emptied["command"]) == ([], None)

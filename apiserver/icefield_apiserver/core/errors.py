@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 
+from icefield_crds.execution import IN_WORDS
 from icefield_kube.errors import KubernetesError, Unreachable, rest_answer
 
 log = logging.getLogger(__name__)
@@ -184,7 +185,8 @@ UNKNOWN_FIELD = "unknown_field"
 """Type of pydantic's error for a field that a request's body does not have."""
 
 
-_BRANCHES = frozenset({"str", "constrained-str", "int", "float", "bool", "none"})
+UNION_BRANCHES = {"str", "constrained-str", "int", "float", "bool", "none"}
+"""What pydantic calls the branches of unions in the paths of errors; the models of requests add their names."""
 _SHOWN_CHARACTERS = 64
 
 
@@ -192,8 +194,6 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
     """Return the first of pydantic's errors, an unknown field before all others, as a sentence that names the field."""
     first = next((error for error in errors if error["type"] == UNKNOWN_FIELD), None) or _most_specific(errors)
     source, *path = first["loc"]
-    if first["type"] == UNKNOWN_FIELD and path and path[-1] == first["ctx"]["model"]:
-        path.pop()  # it names a branch of a union
     if first["type"] == "json_invalid":
         return f"The body is not valid JSON: {first.get('ctx', {}).get('error', 'it cannot be parsed')}."
     name = _field_name(_fields(path))
@@ -205,6 +205,8 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
         return f"{subject} {first['msg']}"
     if first["type"] == "missing":
         return f"{subject} is required."
+    if first["type"] == "string_pattern_mismatch":
+        return f"{subject}: {IN_WORDS.get(first['ctx']['pattern'], first['msg'])}."
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{subject}: {message}".rstrip(".") + "."
 
@@ -226,9 +228,11 @@ def _field_name(path: Sequence[str | int]) -> str:
 
 def _shown(name: str) -> str:
     """Return a name of a path, which may be a key that the caller chose, as long as it has a sentence's length."""
+    if not name:
+        return "''"
     return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
 
 
 def _is_union_branch(part: str | int) -> bool:
     """Return whether a part of pydantic's path names a branch of a union, such as `list[Task]` or `str`."""
-    return isinstance(part, str) and (part in _BRANCHES or "[" in part)
+    return isinstance(part, str) and (part in UNION_BRANCHES or "[" in part)

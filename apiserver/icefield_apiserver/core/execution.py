@@ -16,6 +16,7 @@ from icefield_crds.execution import (
     MAX_DISRUPTION_RETRIES,
     MAX_FILE_LENGTH,
     MAX_FILES,
+    MAX_NAME_LENGTH,
     MAX_PARAMS,
     MAX_RETRIES,
     MAX_SECONDS,
@@ -23,8 +24,10 @@ from icefield_crds.execution import (
     MAX_VALUE_LENGTH,
     MAX_VARIABLES,
     Command,
+    FilePath,
     ShortText,
     TaskKey,
+    VariableName,
 )
 from icefield_crds.stored_size import MAX_FILES_BYTES
 
@@ -73,9 +76,10 @@ class EnvReferenceWrite(RequestBody, EnvReference):
 
 EnvVars = dict[str, str | bool | int | float | EnvReference]
 Value = Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
-EnvVarsWrite = Annotated[dict[ShortText, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
-FilesWrite = Annotated[dict[ShortText, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
-Params = Annotated[dict[str, Any], AtMost(MAX_PARAMS)]
+EnvVarsWrite = Annotated[dict[VariableName, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
+FilesWrite = Annotated[dict[FilePath, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
+ParamName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
+Params = Annotated[dict[ParamName, Any], AtMost(MAX_PARAMS)]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
 _SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "max_disruption_retries", "timeout_seconds")
 
@@ -129,7 +133,7 @@ class TaskRead(BaseModel):
 
 
 class ExecutionWrite(RequestBody):
-    """A command or tasks, and how they run; when both are given, tasks win."""
+    """A command or tasks, and how they run."""
 
     command: OptionalCommand = Field(default=None, description="Shell command (`sh -c`), when there are no tasks.")
     tasks: Annotated[list[TaskWrite], AtMost(MAX_TASKS)] | None = Field(default=None, description="Tasks of the DAG.")
@@ -143,7 +147,7 @@ class ExecutionWrite(RequestBody):
     )
     params: Params | None = Field(
         default=None,
-        description="Parameters: PARAM_<NAME> in a task; values other than strings become JSON, of "
+        description="Parameters: PARAM_<NAME> in a task, no two the same; values other than strings become JSON, of "
         f"{MAX_VALUE_LENGTH} characters at most.",
     )
     timeout_seconds: Seconds = Field(default=None, description="Timeout of a whole run.")
@@ -172,6 +176,15 @@ class ExecutionWrite(RequestBody):
         }
         given = self.model_fields_set
         return {name: value for name, (field, value) in fields.items() if not only_given or field in given}
+
+    def check_work(self, sentence: str) -> None:
+        """Refuse a command beside tasks.
+
+        Raises:
+            BadRequest: the request has both; with this sentence.
+        """
+        if self.tasks and self.command is not None:
+            raise BadRequest(sentence)
 
     def task_specs(self) -> list[dict[str, Any]] | None:
         """Return the fields of each Task; None when the request has no tasks."""

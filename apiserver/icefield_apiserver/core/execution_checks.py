@@ -11,14 +11,13 @@ from collections.abc import Sequence
 
 from icefield_crds import Execution, Task
 from icefield_crds.dag import cycle, unknown_dependency
-from icefield_crds.environment import environment_problem
-from icefield_crds.stored_size import files_problem
+from icefield_crds.problems import execution_problem
 
 
 def problem_of_execution(spec: Execution) -> str | None:
     """Return what is wrong with an execution, or None."""
-    if too_large := files_problem(spec) or environment_problem(spec):
-        return f"{too_large[0].upper()}{too_large[1:]}."
+    if problem := execution_problem(spec, "env_vars"):
+        return f"{problem[0].upper()}{problem[1:]}."
     return problem_of_tasks(spec.tasks or [])
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .errors import UNKNOWN_FIELD
+from .errors import UNION_BRANCHES, UNKNOWN_FIELD
 
 MAX_ENTRIES = 200
 """As many as the longest of the lists and maps that have no limit of their own here."""
@@ -32,13 +32,23 @@ class AtMost:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        described = handler(schema)
+        described = _with_named_properties(handler(schema))
         return described | {"maxProperties" if described["type"] == "object" else "maxItems": self.entries}
 
     def _check(self, value: Any) -> Any:
         if isinstance(value, dict | list) and len(value) > self.entries:
             raise PydanticCustomError("too_long", "should have at most {most} entries", {"most": self.entries})
         return value
+
+
+def _with_named_properties(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """Return a map's schema with its keys' pattern in `propertyNames`: generators of clients know no other maps."""
+    if "patternProperties" not in schema:
+        return schema
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "patternProperties"}
+    [(pattern, values)] = schema["patternProperties"].items()
+    names = {**schema.get("propertyNames", {}), "pattern": pattern}
+    return {**rest, "propertyNames": names, "additionalProperties": values}
 
 
 Bounded = AtMost(MAX_ENTRIES)
@@ -48,6 +58,11 @@ class RequestBody(BaseModel):
     """An object in a request's JSON, which has no fields but these: a misspelt one must not be ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Have the name left out of paths of fields: there it is a branch of a union."""
+        UNION_BRANCHES.add(cls.__name__)
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +74,7 @@ class RequestBody(BaseModel):
         shown = unknown[:_SHOWN_CHARACTERS]
         close = get_close_matches(shown, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else "."
-        sentence = {"sentence": f"has no field {shown}{hint}", "model": cls.__name__}
+        sentence = {"sentence": f"has no field {shown}{hint}"}
         raise PydanticCustomError(UNKNOWN_FIELD, "{sentence}", sentence)
 
 

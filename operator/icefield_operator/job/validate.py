@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from icefield_crds import Job, ObjectMeta, Reason, Run
 from icefield_crds.dag import cycle
-from icefield_crds.environment import environment_problem
+from icefield_crds.problems import execution_problem
 from icefield_crds.schedule import InvalidScheduleError, Schedule
-from icefield_crds.stored_size import files_problem, size_problem
+from icefield_crds.stored_size import size_problem
 from icefield_operator.problem import Problem, describe_missing_workspace
 
 from . import build
@@ -23,8 +23,8 @@ def find_problem(facts: JobFacts) -> Problem | None:
         return Problem(Reason.NOTHING_TO_RUN, "the job has no tasks: there is nothing to run")
     if path := cycle(spec.tasks or []):
         return Problem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}")
-    if too_large := files_problem(spec) or environment_problem(spec) or _problem_of_run(facts.job):
-        return Problem(Reason.INVALID_SPEC, f"no run of the job can start: {too_large}")
+    if impossible := execution_problem(spec) or _problem_of_run(facts.job):
+        return Problem(Reason.INVALID_SPEC, f"no run of the job can start: {impossible}")
     if spec.schedule:
         try:
             Schedule.parse(spec.schedule, spec.time_zone)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from icefield_crds import Execution, Reason, Run
 from icefield_crds.dag import cycle, unknown_dependency
-from icefield_crds.environment import environment_problem
-from icefield_crds.stored_size import files_problem, size_problem
+from icefield_crds.problems import execution_problem
+from icefield_crds.stored_size import size_problem
 from icefield_operator.problem import describe_missing_workspace
 
 from .resolve import RunFacts
@@ -58,8 +58,8 @@ def _find_invalid(facts: RunFacts, execution: Execution) -> RunProblem | None:
         return RunProblem(Reason.INVALID_SPEC, message, final=True)
     if path := cycle(facts.tasks):
         return RunProblem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}", final=True)
-    if too_large := files_problem(execution) or environment_problem(execution) or _too_large_to_begin(facts.run):
-        return RunProblem(Reason.INVALID_SPEC, too_large, final=True)
+    if impossible := execution_problem(execution) or _too_large_to_begin(facts.run):
+        return RunProblem(Reason.INVALID_SPEC, impossible, final=True)
     ended = {task.key for task in (facts.run.status.tasks if facts.run.status else ()) if task.status.is_terminal}
     for task in facts.tasks if run_type_of(facts.run) is RunType.COMMAND else ():
         if task.flavor not in facts.flavors and task.key not in ended:

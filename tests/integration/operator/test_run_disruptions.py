@@ -251,5 +251,5 @@ async def test_parameters_that_no_process_can_be_given_fail_a_run_at_once(place:
     params = {f"p{number}": "x" * 30000 for number in range(5)}
     await place.create("Run", {"command": "true", "params": params}, "large")
     run = await place.phase("large", "failed")
-    assert (run.status.error or "").startswith("the parameters are as JSON longer than 128 KiB")
+    assert (run.status.error or "").startswith("field params is as JSON longer than 128 KiB")
     assert await place.pods() == []

@@ -43,6 +43,7 @@ LIMITS: dict[str, int] = {
     "text of a file": execution.MAX_FILE_LENGTH,
     "all `files` together": MAX_FILES_BYTES,
     "`params`": execution.MAX_PARAMS,
+    "name of a parameter": execution.MAX_NAME_LENGTH,
     "value of a parameter, as text": execution.MAX_VALUE_LENGTH,
     "a variable or a parameter as `NAME=value`, `ICEFIELD_PARAMS`, or the command": MAX_STRING_BYTES,
     "command, variables and parameters of a task together": MAX_TOTAL_BYTES,
@@ -65,6 +66,7 @@ OF_EXECUTION = {
     "files.propertyNames": ("maxLength", "path of a file"),
     "files.additionalProperties": ("maxLength", "text of a file"),
     "params": ("maxProperties", "`params`"),
+    "params.propertyNames": ("maxLength", "name of a parameter"),
     "timeout_seconds": ("maximum", "`timeout_seconds`"),
     "max_retries": ("maximum", "`max_retries`"),
     "max_disruption_retries": ("maximum", "`max_disruption_retries`"),
@@ -85,7 +87,7 @@ DOCUMENTED = {
     "JobCreate": OF_JOB,
     "JobUpdate": OF_JOB,
     "RunSubmit": {**OF_EXECUTION, "name": ("maxLength", "`name`")},
-    "RunStart": {"params": ("maxProperties", "`params`")},
+    "RunStart": {name: limit for name, limit in OF_EXECUTION.items() if name.startswith("params")},
     "TaskWrite": OF_TASK,
     "KeyReferenceWrite": OF_REFERENCE,
 }
@@ -165,7 +167,7 @@ AT_AND_BEYOND: list[tuple[str, Callable[[int], dict[str, Any]], str]] = [
     ("`command`", lambda n: of_task(command="x" * n), "Field tasks[0].command: String should have at most 32768 char"),
     (
         "`tasks`",
-        lambda n: of_job(tasks=[{"key": f"t{i}", "command": "x"} for i in range(n)]),
+        lambda n: of_job(command=None, tasks=[{"key": f"t{i}", "command": "x"} for i in range(n)]),
         "Field tasks: should have at most 100 entries.",
     ),
     (
@@ -202,7 +204,7 @@ AT_AND_BEYOND: list[tuple[str, Callable[[int], dict[str, Any]], str]] = [
     (
         "name or key of a Secret or ConfigMap",
         lambda n: reference(name="x" * n),
-        "Field env_vars.A.EnvReferenceWrite.secret_key_ref.name: String should have at most 253 characters.",
+        "Field env_vars.A.secret_key_ref.name: String should have at most 253 characters.",
     ),
     (
         "`files`",
@@ -223,6 +225,11 @@ AT_AND_BEYOND: list[tuple[str, Callable[[int], dict[str, Any]], str]] = [
         "`params`",
         lambda n: of_job(params={f"p{i}": "" for i in range(n)}),
         "Field params: should have at most 100 entri",
+    ),
+    (
+        "name of a parameter",
+        lambda n: of_job(params={"p" * n: ""}),
+        f"Field params.{'p' * 64}\u2026: String should have at most 253 characters.",
     ),
     (
         "value of a parameter, as text",
@@ -252,8 +259,31 @@ def test_at_a_limit_and_beyond(row: str, body: Callable[[int], dict[str, Any]], 
 
 def test_of_a_union_the_branch_that_fits_best_is_told() -> None:
     missing = of_job(env_vars={"A": {"secret_key_ref": {"key": "k"}}})
-    assert refusal(JobCreate, missing) == "Field env_vars.A.EnvReferenceWrite.secret_key_ref.name is required."
+    assert refusal(JobCreate, missing) == "Field env_vars.A.secret_key_ref.name is required."
     assert refusal(JobCreate, of_job(env_vars={"A": []})) == "Field env_vars.A: should be a valid string."
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (of_job(files={"/etc/passwd": ""}), "Field files./etc/passwd: should be a path below the working directory,"),
+        (of_task(env_vars={"a b": ""}), "Field tasks[0].env_vars.a b: should have letters, digits and _ only,"),
+        (of_task(key="a b"), "Field tasks[0].key: should have letters, digits, - and _ only,"),
+    ],
+)
+def test_a_pattern_is_told_in_words_and_with_the_fields_of_rest(body: dict[str, Any], sentence: str) -> None:
+    assert refusal(JobCreate, body).startswith(sentence)
+
+
+def test_the_openapi_document_has_the_patterns_of_keys(schemas: dict[str, Any]) -> None:
+    for field, word in (("env_vars", "A"), ("files", "a/b.py")):
+        names = options(schemas["JobCreate"]["properties"][field])[0]["propertyNames"]
+        assert re.fullmatch(names["pattern"], word)
+
+
+def test_a_parameter_has_a_name() -> None:
+    for model, body in ((JobCreate, of_job(params={"": 1})), (RunStart, {"params": {"": 1}})):
+        assert refusal(model, body) == "Field params.'': String should have at least 1 character."
 
 
 def test_null_and_empty_still_mean_absent() -> None:

@@ -11,6 +11,7 @@ from icefield_apiserver.core.execution_checks import problem_of_execution, probl
 from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate, job_of
 from icefield_apiserver.features.jobs.spec import JobChange, changed, merge_patch, new_job
 from icefield_apiserver.features.jobs.validate import problem_of_job
+from icefield_apiserver.features.runs.schemas import RunSubmit
 from icefield_apiserver.features.runs.spec import run_of_job
 from icefield_crds import File, Job, JobSpec, JobStatus, ObjectMeta, RunSpec, Task
 
@@ -38,24 +39,52 @@ def work(spec: JobSpec) -> tuple[str | None, list[str] | None]:
     [
         ({"tasks": DAG}, {}, (None, ["a", "b"])),
         ({"tasks": DAG}, {"tasks": None}, (None, ["a", "b"])),
-        ({"tasks": DAG}, {"tasks": None, "command": "y"}, (None, ["a", "b"])),
         ({"tasks": DAG}, {"command": ""}, (None, ["a", "b"])),
         ({"tasks": DAG}, {"tasks": []}, (None, [])),
         ({"tasks": DAG}, {"tasks": [], "command": "y"}, ("y", None)),
         ({"tasks": DAG}, {"tasks": DAG[:1]}, (None, ["a"])),
         ({"tasks": []}, {"command": "y", "tasks": []}, ("y", None)),
+        ({"tasks": []}, {"command": "y"}, ("y", None)),
         ({"tasks": []}, {}, (None, [])),
         ({"command": "x"}, {}, ("x", None)),
         ({"command": "x"}, {"command": None}, ("x", None)),
         ({"command": "x"}, {"command": "y"}, ("y", None)),
         ({"command": "x"}, {"tasks": []}, ("x", None)),
-        ({"command": "x"}, {"tasks": DAG, "command": "y"}, (None, ["a", "b"])),
+        ({"command": "x"}, {"tasks": DAG}, (None, ["a", "b"])),
+        ({"command": "x"}, {"tasks": DAG, "command": ""}, (None, ["a", "b"])),
     ],
 )
 def test_what_a_change_makes_of_the_work(
     before: dict[str, Any], change: dict[str, Any], after: tuple[str | None, list[str] | None]
 ) -> None:
     assert work(changed(job(**before), change_of(change))) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "sentence"),
+    [
+        ({"command": "x"}, {"tasks": DAG, "command": "y"}, "A job has either a command or tasks."),
+        ({"tasks": DAG}, {"tasks": DAG, "command": "y"}, "A job has either a command or tasks."),
+        (
+            {"tasks": DAG},
+            {"command": "y"},
+            "A job has either a command or tasks; with `tasks: []` the command replaces them.",
+        ),
+    ],
+)
+def test_no_command_is_dropped_silently(before: dict[str, Any], change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        changed(job(**before), change_of(change))
+    assert refused.value.sentence == sentence
+
+
+def test_a_command_beside_tasks_is_refused_as_kubernetes_does() -> None:
+    with pytest.raises(BadRequest, match=r"^400: A job has either a command or tasks\.$"):
+        created(name="a", command="x", tasks=DAG)
+    with pytest.raises(BadRequest, match=r"^400: A run has either a command or tasks, not both\.$"):
+        RunSubmit(command="x", tasks=DAG).to_spec()
+    assert work(created(name="a", command="x", tasks=[]).spec) == ("x", None)
+    assert work(created(name="a", command="", tasks=DAG).spec) == (None, ["a", "b"])
 
 
 def test_absent_stays_and_null_clears() -> None:
@@ -123,16 +152,48 @@ def test_a_cycle_is_named() -> None:
     assert set(path) == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"command": "a\0b"}, "Field command has a NUL character in it, which no process can be given."),
+        ({"command": "x", "env_vars": {"A": "\0"}}, "Field env_vars.A has a NUL character in it, which no process"),
+        ({"command": "x", "params": {"a": "\0"}}, "Field params.a has a NUL character in it, which no process"),
+        ({"command": "x", "params": {"a": ["\0"]}}, ""),
+        ({"command": "x", "files": {"a": "\0"}}, ""),
+        ({"command": "x", "params": {"a": 1, "A": 2}}, "Field params has a and A, which are both PARAM_A in a task."),
+        (
+            {"command": "x", "files": {"a": "a", "a/b": "c"}},
+            "Field files has a both as a file and, with a/b, as a folder.",
+        ),
+    ],
+)
+def test_what_a_request_is_refused_for(body: dict[str, Any], sentence: str) -> None:
+    of_job = problem_of_job(JobCreate(name="a", **body).to_spec()) or ""
+    assert of_job.startswith(sentence)
+    assert bool(of_job) is bool(sentence)
+    assert (problem_of_execution(RunSubmit(**body).to_spec()) or "") == of_job
+
+
+def test_parameters_of_a_run_are_checked_with_those_of_its_job() -> None:
+    template = job(command="x", params={"a": "1"})
+    for params, sentence in (
+        ({"a": "\0"}, "Field params.a has a NUL"),
+        ({"A": "1"}, "Field params has a and A, which"),
+    ):
+        assert (problem_of_execution(run_of_job(template, params)) or "").startswith(sentence)
+
+
 def test_problems_of_a_job() -> None:
     assert problem_of_job(JobSpec()) == "A job needs a command or tasks."
     assert problem_of_job(JobSpec(command="x", schedule="*/5 1-3 * JAN,FEB MON#1")) is None
     assert problem_of_job(JobSpec(command="x", schedule="@daily", time_zone="Europe/Paris")) is None
     unknown = JobSpec(command="x", schedule="@daily", time_zone="Mars/Base")
-    assert problem_of_job(unknown) == "Field time zone 'Mars/Base' is unknown."
+    assert problem_of_job(unknown) == "Field time_zone: 'Mars/Base' is unknown."
     for wrong in ("@often", "* * * *", "* * * * * *", "a;b * * * *", "99 99 99 99 99", "0 0 31 2 *"):
         assert "not a cron expression" in (problem_of_job(JobSpec(command="x", schedule=wrong)) or "")
     large = [File(path=f"f{n}", content="x" * 250_000) for n in range(5)]
-    assert "more than the 921600 that are allowed" in (problem_of_execution(RunSpec(command="x", files=large)) or "")
+    too_large = "Field files has 1250000 bytes together, more than the 921600 that are allowed; "
+    assert (problem_of_execution(RunSpec(command="x", files=large)) or "").startswith(too_large)
 
 
 def test_a_job_shows_what_its_schedule_left_out() -> None:

@@ -54,7 +54,7 @@ def sentence_of(model: type[BaseModel], body: dict[str, Any]) -> str:
         (
             JobCreate,
             {"name": "a", "env_vars": {"A": {"secret_key_ref": {"nam": "a", "key": "b"}}}},
-            "Field env_vars.A.EnvReferenceWrite.secret_key_ref has no field nam; did you mean name?",
+            "Field env_vars.A.secret_key_ref has no field nam; did you mean name?",
         ),
         (Execute, {"query": "a", "warehouse": "b"}, "The body has no field warehouse; did you mean warehouse_id?"),
         (QueryRequest, {"tables": [{"alias": "a", "tabel": "b"}]}, "Field tables[0] has no field tabel; did you mean"),

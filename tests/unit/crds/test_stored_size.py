@@ -117,6 +117,6 @@ def test_files_are_counted_together_in_bytes() -> None:
     rest = MAX_FILES_BYTES - 3 * 2 * 115_200
     assert files_problem(of(rest)) is None
     assert files_problem(of(rest + 1)) == (
-        "the files have 921601 bytes together, more than the 921600 that are allowed; put large ones into the object "
+        "field files has 921601 bytes together, more than the 921600 that are allowed; put large ones into the object "
         "store"
     )

@@ -16,7 +16,7 @@ from icefield_crds.job import (
     MAX_TIME_ZONE_LENGTH,
 )
 
-from .spec import JobChange
+from .spec import EITHER_COMMAND_OR_TASKS, JobChange
 
 SCHEDULE = "When runs start: a cron expression of five fields, or a macro such as @daily."
 
@@ -62,7 +62,7 @@ class JobWrite(ExecutionWrite):
 
 
 class JobCreate(JobWrite):
-    """Request body to create a job: a command, or tasks; when both are given, tasks win."""
+    """Request body to create a job: a command, or tasks."""
 
     name: Name
 
@@ -70,30 +70,29 @@ class JobCreate(JobWrite):
         """Return the spec of the new job.
 
         Raises:
-            BadRequest: a value cannot be stored.
+            BadRequest: there are a command and tasks, or a value cannot be stored.
         """
-        tasks = self.task_specs()
-        has_tasks = bool(tasks) or (tasks is not None and self.command is None)
-        return build_spec(
-            lambda: JobSpec(
-                command=None if has_tasks else self.command,
-                tasks=tasks if has_tasks else None,
-                **self.job_fields(),
-            )
-        )
+        self.check_work(EITHER_COMMAND_OR_TASKS)
+        tasks = self.task_specs() if self.command is None else None
+        return build_spec(lambda: JobSpec(command=self.command, tasks=tasks, **self.job_fields()))
 
 
 class JobUpdate(JobWrite):
     """Request body to change a job.
 
     Fields that are absent keep their value. `tasks: null` leaves the DAG intact and `tasks: []` clears it; null clears
-    any other field. A job that keeps its DAG ignores `command`: where there are tasks, they win.
+    any other field. `tasks` replace a command; a `command` replaces tasks only together with `tasks: []`.
     """
 
     name: Name | None = Field(default=None, description="New display name, unique in the workspace.")
 
     def to_change(self) -> JobChange:
-        """Return the change."""
+        """Return the change.
+
+        Raises:
+            BadRequest: there are a command and tasks.
+        """
+        self.check_work(EITHER_COMMAND_OR_TASKS)
         return JobChange(
             name=self.name, command=self.command, tasks=self.task_specs(), fields=self.job_fields(only_given=True)
         )

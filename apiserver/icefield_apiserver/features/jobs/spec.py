@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution import build_spec
 from icefield_apiserver.core.kube.merge_patch import difference
 from icefield_apiserver.core.kube.named_resources import slug_for
 from icefield_crds import Job, JobSpec, ObjectMeta
+
+EITHER_COMMAND_OR_TASKS = "A job has either a command or tasks."
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,8 @@ def new_job(name: str, spec: JobSpec, namespace: str) -> Job:
 def changed(job: Job, change: JobChange) -> JobSpec:
     """Return the spec of a job after a change.
 
-    A job that keeps its DAG ignores a new command: where there are tasks, they win.
-
     Raises:
-        BadRequest: a value cannot be stored.
+        BadRequest: there is a new command beside the DAG that the job keeps, or a value cannot be stored.
     """
     fields = {name: getattr(job.spec, name) for name in JobSpec.model_fields} | dict(change.fields)
     if change.name is not None:
@@ -64,7 +65,9 @@ def changed(job: Job, change: JobChange) -> JobSpec:
 def _work_after(spec: JobSpec, change: JobChange) -> dict[str, Any]:
     if change.tasks:
         return {"command": None, "tasks": change.tasks}
-    if change.tasks is None and spec.tasks is not None:
+    if change.tasks is None and spec.tasks:
+        if change.command:
+            raise BadRequest(f"{EITHER_COMMAND_OR_TASKS[:-1]}; with `tasks: []` the command replaces them.")
         return {"command": None, "tasks": spec.tasks}
     command = change.command or spec.command
     return {"command": command, "tasks": None if command else []}

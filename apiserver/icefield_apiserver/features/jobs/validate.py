@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from icefield_apiserver.core.execution_checks import problem_of_execution
 from icefield_crds import JobSpec
-from icefield_crds.schedule import InvalidScheduleError, Schedule
+from icefield_crds.schedule import InvalidScheduleError, Schedule, UnknownTimeZoneError
 
 
 def problem_of_job(spec: JobSpec) -> str | None:
@@ -14,6 +14,8 @@ def problem_of_job(spec: JobSpec) -> str | None:
     if spec.schedule is not None:
         try:
             Schedule.parse(spec.schedule, spec.time_zone)
+        except UnknownTimeZoneError as error:
+            return f"Field time_zone: {error.name!r} is unknown."
         except InvalidScheduleError as error:
             return f"Field {error}."
     return problem_of_execution(spec)

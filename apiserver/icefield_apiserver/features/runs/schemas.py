@@ -43,13 +43,14 @@ class RunSubmit(ExecutionWrite):
         """Return what the run executes.
 
         Raises:
-            BadRequest: there is nothing to run, or a value cannot be stored.
+            BadRequest: there is nothing to run, or a command and tasks, or a value cannot be stored.
         """
+        self.check_work("A run has either a command or tasks, not both.")
         if not self.tasks and self.command is None:
             raise BadRequest("A run needs a command or tasks.")
         return build_spec(
             lambda: RunSpec(
-                command=None if self.tasks else self.command,
+                command=self.command,
                 tasks=self.task_specs() if self.tasks else None,
                 **self.execution_fields(),
             )

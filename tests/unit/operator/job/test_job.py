@@ -25,7 +25,7 @@ CHAIN = [{"key": "a", "command": "a"}, {"key": "b", "command": "b", "dependsOn":
 CYCLE = [{"key": "a", "command": "a", "dependsOn": ["b"]}, {"key": "b", "command": "b", "dependsOn": ["a"]}]
 
 
-TOO_LARGE = Reason.INVALID_SPEC
+INVALID = Reason.INVALID_SPEC
 
 
 def job(**spec: Any) -> Job:
@@ -63,11 +63,14 @@ def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "et
         (
             {"command": "x", "files": [{"path": f"f{n}", "content": "x" * 240_000} for n in range(4)]},
             WORKSPACE,
-            TOO_LARGE,
+            INVALID,
         ),
-        ({"command": "x", "params": {f"p{n}": "x" * 30_000 for n in range(5)}}, WORKSPACE, TOO_LARGE),
+        ({"command": "x", "params": {f"p{n}": "x" * 30_000 for n in range(5)}}, WORKSPACE, INVALID),
         ({"tasks": [{"key": f"t{n}", "command": "x" * 30_000} for n in range(43)]}, WORKSPACE, None),
-        ({"tasks": [{"key": f"t{n}", "command": "x" * 30_000} for n in range(44)]}, WORKSPACE, TOO_LARGE),
+        ({"tasks": [{"key": f"t{n}", "command": "x" * 30_000} for n in range(44)]}, WORKSPACE, INVALID),
+        ({"command": "a\0b"}, WORKSPACE, INVALID),
+        ({"command": "x", "params": {"a": "1", "A": "2"}}, WORKSPACE, INVALID),
+        ({"command": "x", "files": [{"path": path, "content": ""} for path in ("a", "a/b")]}, WORKSPACE, INVALID),
         ({"command": "true", "schedule": "soon"}, WORKSPACE, Reason.INVALID_SCHEDULE),
         ({"command": "true", "schedule": "@daily", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
     ],

@@ -38,6 +38,26 @@ def test_a_flavor_is_needed_until_its_task_has_ended(phase: str | None, is_misse
     assert (problem is not None and problem.reason is Reason.FLAVOR_NOT_FOUND) is is_missed
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            {"tasks": [{"key": "a", "command": "x", "flavor": "small", "env": [{"name": "A", "value": "\0"}]}]},
+            "field env.A of task a has a NUL character in it, which no process can be given",
+        ),
+        (
+            {"command": "x", "flavor": "small", "files": [{"path": path, "content": ""} for path in ("a", "a/b")]},
+            "field files has a both as a file and, with a/b, as a folder",
+        ),
+    ],
+)
+def test_what_can_never_start_has_failed(spec: dict[str, Any], message: str) -> None:
+    run = Run.model_validate({"metadata": {"name": "r", "namespace": "icefield-demo", "uid": "u"}, "spec": spec})
+    tasks = resolve.tasks_of(run.spec, WORKSPACE)
+    problem = validate.find_problem(RunFacts(run, WORKSPACE, None, run.spec, tasks, {"small": SMALL}))
+    assert problem == validate.RunProblem(Reason.INVALID_SPEC, message, final=True)
+
+
 def test_a_run_without_room_for_its_status_cannot_start_and_goes_on_once_it_has() -> None:
     tasks = [{"key": f"t{n}", "command": "x" * 30_000} for n in range(44)]
     started = {"phase": "running", "tasks": [{"key": "t0", "status": "running"}]}
