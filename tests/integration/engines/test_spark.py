@@ -86,6 +86,18 @@ def test_empty_results_are_the_same(pod: Pod, catalog: Catalog) -> None:
     assert str(pod.rows(f"SELECT * FROM {_scan(table)} WHERE id = 5").schema) == str(one.schema)
 
 
+def test_lists_and_maps_of_nothing(pod: Pod) -> None:
+    sql = """SELECT array() a, map() m, array(NULL, array()) l, map(1, array()) v, array(array(), array()) s,
+             array(NULL) n, CAST(NULL AS STRUCT<a: ARRAY<INT>>) AS t, struct(map() AS m, array() AS a) r,
+             array(map(array(), map())) d"""
+    expected = {"a": [], "m": [], "l": [None, []], "v": [(1, [])], "s": [[], []], "n": [None], "t": None}
+    expected |= {"r": {"m": [], "a": []}, "d": [[([], [])]]}
+    for query in (sql, f"SELECT u.* FROM range(1), ({sql}) u"):
+        assert pod.rows(query, engine="spark").to_pylist() == [expected]
+    for query in (f"{sql} FROM range(0)", "SELECT map() m WHERE false"):
+        assert pod.rows(query, engine="spark").num_rows == 0
+
+
 def test_writes_carry_their_id_and_return_nothing(pod: Pod, catalog: Catalog) -> None:
     name, table = _made(pod, catalog, "id INT, s STRING")
     states = [

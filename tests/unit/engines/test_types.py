@@ -37,6 +37,7 @@ CASES = [
     (pa.month_day_nano_interval(), "string"),
     (pa.duration("us"), "string"),
     (pa.null(), "void"),
+    (pa.list_(pa.list_(pa.null())), "array<array<void>>"),
     (pa.list_(pa.uint8(), 2), "array<smallint>"),
     (pa.large_list(pa.field("item", pa.string(), nullable=False)), "array<string>"),
     (pa.map_(pa.string(), pa.list_(pa.int32())), "map<string,array<int>>"),
@@ -58,6 +59,10 @@ def test_what_cannot_be_shown_is_said_so() -> None:
     for arrow in (pa.decimal256(40, 2), pa.sparse_union([pa.field("a", pa.int32())])):
         with pytest.raises(EngineError, match="cast it to a string"):
             plain(arrow)
+
+
+def test_maps_without_a_type_of_keys_get_strings() -> None:
+    assert spark_name(map_of(pa.null(), pa.null())) == "map<string,void>"
 
 
 VALUES: list[tuple[pa.Array, list[Any]]] = [

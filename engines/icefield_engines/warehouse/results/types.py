@@ -100,7 +100,9 @@ def list_of(element: pa.DataType) -> pa.DataType:
 
 
 def map_of(key: pa.DataType, value: pa.DataType) -> pa.DataType:
-    """Return the plain type of maps."""
+    """Return the plain type of maps; those without a type of keys, as `map()` is in Spark, get strings."""
+    if pa.types.is_null(key):  # keys are not nullable, and pyarrow has no void that is not
+        key = pa.string()
     return pa.map_(pa.field("key", key, nullable=False), pa.field("value", value))
 
 

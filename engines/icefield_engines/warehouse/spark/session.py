@@ -10,12 +10,12 @@ import pyarrow as pa
 from pyspark.errors import PySparkTypeError
 from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.session import SparkSession
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
-from icefield_engines.warehouse.results.types import conversion, plain
+from icefield_engines.warehouse.results.types import conversion, list_of, map_of, plain
 
 SNAPSHOT_PROPERTY = "spark.sql.iceberg.snapshot-property.icefield.statement-id"
 """Iceberg writes its value to the summary of each snapshot of a session (SparkSQLProperties)."""
@@ -127,8 +127,18 @@ def schema_of(schema: StructType) -> pa.Schema:
             message = f"The column {field.name} is a variant; cast it to a string."
             raise EngineError(Code.UNSUPPORTED_TYPE, message)
     try:
-        arrow = to_arrow_schema(schema)
+        return pa.schema([pa.field(field.name, _plain_of(field.dataType)) for field in schema])
     except PySparkTypeError as error:
         message = "A column of the result has a type that cannot be shown; cast it to a string."
         raise EngineError(Code.UNSUPPORTED_TYPE, message) from error
-    return pa.schema([pa.field(field.name, plain(field.type)) for field in arrow])
+
+
+def _plain_of(kind: DataType) -> pa.DataType:
+    """Return the plain type of a Spark type; `array()` has voids that are not nullable, which pyarrow refuses."""
+    if isinstance(kind, ArrayType):
+        return list_of(_plain_of(kind.elementType))
+    if isinstance(kind, MapType):
+        return map_of(_plain_of(kind.keyType), _plain_of(kind.valueType))
+    if isinstance(kind, StructType):
+        return pa.struct([pa.field(field.name, _plain_of(field.dataType)) for field in kind])
+    return plain(to_arrow_type(kind))
