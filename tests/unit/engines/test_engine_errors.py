@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import duckdb
 import pytest
 
@@ -79,6 +81,54 @@ def test_spark_errors(message: str, condition: str | None, code: str, sentence: 
     found, message_found = spark_problem(_SparkError(message, condition))
     assert found == code
     assert sentence is None or message_found == sentence
+
+
+class _CallError(Exception):
+    """A gRPC call that failed: its text is its repr."""
+
+    def __init__(self, status: str, details: str) -> None:
+        super().__init__(f"<_MultiThreadedRendezvous of RPC that terminated with: status = StatusCode.{status}>")
+        self._status, self._details = status, details
+
+    def code(self) -> SimpleNamespace:
+        return SimpleNamespace(name=self._status)
+
+    def details(self) -> str:
+        return self._details
+
+
+def _about(call: _CallError) -> Exception:
+    """Return what pyspark raises for a call without a status of Spark's."""
+    try:
+        try:
+            raise call
+        except _CallError as failed:
+            raise _SparkError(str(failed), "SPARK_CONNECT_GRPC") from None
+    except _SparkError as error:
+        return error
+
+
+TOO_DEEP = ("STATEMENT_TOO_DEEP", "The statement nests too deep for Spark; make several of it.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _about(_CallError("UNKNOWN", "")),
+        _SparkError("[FAILED_TO_PARSE_TOO_COMPLEX] Too complex.\nTo mitigate …", "FAILED_TO_PARSE_TOO_COMPLEX"),
+        _SparkError("Job aborted due to stage failure: java.lang.StackOverflowError"),
+        _SparkError("(java.lang.StackOverflowError) null"),
+    ],
+)
+def test_a_stack_that_overflowed_is_said_so(error: Exception) -> None:
+    assert spark_problem(error) == TOO_DEEP
+
+
+def test_a_failed_call_says_its_details_only() -> None:
+    assert spark_problem(_about(_CallError("RESOURCE_EXHAUSTED", "too large"))) == ("SPARK_CONNECT_GRPC", "too large")
+    code, message = spark_problem(_about(_CallError("INTERNAL", "")))
+    assert (code, "<" in message) == ("SPARK_CONNECT_GRPC", False)
+    assert is_lost(_about(_CallError("UNAVAILABLE", "failed to connect")))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ _LOST = re.compile(
     r"StatusCode\.(UNAVAILABLE|CANCELLED)|Stream removed|Connection refused|closed channel"
     r"|INVALID_HANDLE\.SESSION|NO_ACTIVE_SESSION|server side session identifier"
 )
+_DEPTH = re.compile(r"StackOverflowError|FAILED_TO_PARSE_TOO_COMPLEX")
 _MEMORY = re.compile(r"Java heap space|GC overhead limit|OutOfMemoryError")
 
 
@@ -30,6 +32,11 @@ def describe_error(error: Exception) -> tuple[str, str]:
     if isinstance(error, (MemoryError, pa.ArrowMemoryError)):
         return Code.OUT_OF_MEMORY, "The statement needs more memory than the warehouse has."
     text = _AFTER.sub("", _text(error).strip()).strip()
+    if _is_too_deep(error):
+        return Code.STATEMENT_TOO_DEEP, "The statement nests too deep for Spark; make several of it."
+    if (call := _failed_call(error)) and text.startswith("<"):
+        # The text is the repr of the call.
+        text = call.details() or "Spark failed without giving a reason."
     if condition := _condition(error):
         return condition, text
     if _MEMORY.search(text):
@@ -37,6 +44,20 @@ def describe_error(error: Exception) -> tuple[str, str]:
     if java := _JAVA.match(text):
         return _WORD.sub("_", java["name"]).upper(), text[java.end() :]
     return _WORD.sub("_", type(error).__name__.removesuffix("Exception")).upper(), text or type(error).__name__
+
+
+def _is_too_deep(error: Exception) -> bool:
+    """Whether a stack of Spark's overflowed, which its gRPC service reports as UNKNOWN without any words."""
+    if _DEPTH.search(_text(error)) or _DEPTH.search(_condition(error) or ""):
+        return True
+    call = _failed_call(error)
+    return bool(call and call.code().name == "UNKNOWN" and not call.details() and _text(error).startswith("<"))
+
+
+def _failed_call(error: BaseException) -> Any:
+    """Return the gRPC call that pyspark's error is about, or None."""
+    call = error if hasattr(error, "details") else error.__context__
+    return call if hasattr(call, "details") and hasattr(call, "code") else None
 
 
 def _text(error: BaseException) -> str:
