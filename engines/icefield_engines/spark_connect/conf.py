@@ -17,6 +17,11 @@ _LEAST_HEAP = 384 * MIB
 _BESIDE_HEAP = 448 * MIB
 """Memory of a JVM besides its heap: classes, compiled code, threads, network buffers."""
 _LEAST_OVERHEAD = 384 * MIB
+_STACK = "-Xss3m"
+"""Stack of each thread, of which only what is used takes memory: Spark plans chains of operators by recursion.
+
+Not much more: with 16 MiB, a sum of 2,000 columns uses up a small heap, and Spark ends; so it is refused as too deep.
+"""
 _FEW_CORES = 2
 """Up to this many cores the JVM compiles with its first tier only: code is fast sooner, at less CPU."""
 
@@ -33,7 +38,7 @@ def configuration(spark: SparkSettings, catalog: CatalogSettings, store: StoreSe
         "spark.local.dir": str(spark.spill_directory / "spark"),
         "spark.driver.memory": f"{heap_bytes(spark.memory_limit_bytes) // MIB}m",
         "spark.driver.maxResultSize": f"{heap_bytes(spark.memory_limit_bytes) // MIB // 3}m",
-        "spark.driver.extraJavaOptions": java_options(spark.cpu_limit, spark.class_archive),
+        "spark.driver.extraJavaOptions": f"{java_options(spark.cpu_limit, spark.class_archive)} {_STACK}",
         "spark.driver.extraClassPath": class_path(spark),
         "spark.executor.extraClassPath": class_path(spark),
         "spark.scheduler.mode": "FAIR",
@@ -201,7 +206,7 @@ def executors(spark: SparkSettings) -> Conf:
         "spark.executor.cores": str(spark.spark_executor_cpu),
         "spark.executor.memory": f"{heap // MIB}m",
         "spark.executor.memoryOverhead": f"{overhead // MIB}m",
-        "spark.executor.extraJavaOptions": java_options(spark.spark_executor_cpu, spark.class_archive),
+        "spark.executor.extraJavaOptions": f"{java_options(spark.spark_executor_cpu, spark.class_archive)} {_STACK}",
     }
 
 

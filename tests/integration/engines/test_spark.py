@@ -98,6 +98,18 @@ def test_lists_and_maps_of_nothing(pod: Pod) -> None:
         assert pod.rows(query, engine="spark").num_rows == 0
 
 
+def test_long_chains_of_operators(pod: Pod) -> None:
+    assert pod.rows(f"SELECT {'+'.join(['1'] * 2000)} AS x", engine="spark").column("x").to_pylist() == [2000]
+    sql = f"SELECT {'+'.join(['id'] * 600)} AS x FROM range(3)"
+    assert sorted(pod.rows(sql, engine="spark").column("x").to_pylist()) == [0, 600, 1200]
+    for sql in (f"SELECT {'+'.join(['1'] * 20_000)}", f"SELECT {'+'.join(['id'] * 3000)} FROM range(3)"):
+        error = pod.error(sql, engine="spark")
+        assert error == {
+            "code": "STATEMENT_TOO_DEEP",
+            "message": "The statement nests too deep for Spark; make several of it.",
+        }
+
+
 def test_writes_carry_their_id_and_return_nothing(pod: Pod, catalog: Catalog) -> None:
     name, table = _made(pod, catalog, "id INT, s STRING")
     states = [

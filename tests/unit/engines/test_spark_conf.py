@@ -97,6 +97,12 @@ def test_small_warehouses_compile_simply() -> None:
     assert "TieredStopAtLevel" not in java_options(16, None)
 
 
+def test_threads_have_stacks_for_long_chains_of_operators() -> None:
+    conf = _conf(spark_executors_max=1)
+    assert {"-Xss3m"} <= set(conf["spark.driver.extraJavaOptions"].split())
+    assert {"-Xss3m"} <= set(conf["spark.executor.extraJavaOptions"].split())
+
+
 def test_without_an_archive_of_classes_the_jvm_is_told_nothing_of_one() -> None:
     conf = _conf()
     assert "Share" not in conf["spark.driver.extraJavaOptions"]
