@@ -47,7 +47,7 @@ def describe_error(error: Exception) -> tuple[str, str]:
 
 
 def _is_too_deep(error: Exception) -> bool:
-    """Whether a stack of Spark's overflowed, which its gRPC service reports as UNKNOWN without any words."""
+    """Return whether a stack of Spark's overflowed, which its gRPC service reports as UNKNOWN without any words."""
     if _DEPTH.search(_text(error)) or _DEPTH.search(_condition(error) or ""):
         return True
     call = _failed_call(error)
