@@ -22,6 +22,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import ForbiddenError, NoSuchTableError, UnauthorizedError
 
 from icefield_apiserver.core.settings import Settings
+from icefield_apiserver.features.iceberg import service
 from icefield_crds import Run
 from icefield_crds.names import OBJECT_STORE_MEMBERS_SECRET, namespace_of
 from icefield_crds.wire.member_keys import READER, MemberKeys
@@ -335,6 +336,32 @@ async def test_only_the_protocol_is_passed_on(place: Place) -> None:
         assert (missing.status_code, missing.json()["error"]["code"]) == (404, 404)
         assert (await client.head("/namespaces/sales")).status_code in (200, 204)
         assert (await client.head("/namespaces/none")).status_code == 404
+
+
+async def test_head_answers_wherever_get_does(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = await asyncio.to_thread(place.pyiceberg)
+    await asyncio.to_thread(catalog.create_table, "sales.t", ROWS.schema)
+    # The protocol has none of its own for these.
+    listings = ("/namespaces", "/namespaces/sales/tables", "/namespaces/sales/views", "/namespaces?parent=sales")
+    others = ("/namespaces/none/tables", "/namespaces/sales/tables/t/credentials", "/namespaces/a.b/tables", "/secrets")
+    async with place.http(place.viewer) as client:
+        for path in (*listings, *others):
+            get, head = await client.get(path), await client.head(path)
+            assert (head.status_code, head.content) == (get.status_code, b""), path
+            assert get.is_success is (path in listings), path
+            assert head.headers["content-type"] == get.headers["content-type"]
+            if path in listings:
+                assert head.headers["content-length"] == get.headers["content-length"]
+        # These it has: whether the table is there, and no keys of it.
+        for name, status in (("t", {200, 204}), ("none", {404})):
+            head = await client.head(f"/namespaces/sales/tables/{name}")
+            assert head.status_code in status
+            assert (head.content, head.headers.get("etag")) == (b"", None)
+        # A listing that is streamed is not read, nor is its connection kept.
+        monkeypatch.setattr(service, "STREAMED_BYTES", 1)
+        for _ in range(150):
+            assert (await client.head("/namespaces")).status_code == 200
+        assert (await client.get("/namespaces")).json()["namespaces"] == [["sales"]]
 
 
 async def test_another_workspace_does_not_exist(place: Place, make_lakehouse: MakeLakehouse) -> None:

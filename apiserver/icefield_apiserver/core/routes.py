@@ -78,7 +78,7 @@ class Route(APIRoute):
             if takes_json:
                 await bounded.check_is_json()
             response = await handle(bounded)
-            return await _without_body(response) if _HEAD in request.scope else response
+            return await without_body(response) if _HEAD in request.scope else response
 
         return answer
 
@@ -119,7 +119,7 @@ def _checks(dependant: Dependant) -> Iterator[Check]:
             yield check
 
 
-async def _without_body(response: Response) -> Response:
+async def without_body(response: Response) -> Response:
     """Return a response with the same status and headers; a stream is closed before it starts."""
     if close := getattr(getattr(response, "body_iterator", None), "aclose", None):
         await close()

@@ -127,24 +127,30 @@ _PATTERNS = tuple((operation, _pattern(operation.template)) for operation in OPE
 def find_call(method: str, path: str) -> CatalogCall | None:
     """Return the call that a request makes; None for an unknown operation or an invalid name in the path.
 
+    HEAD of what the protocol has only GET of is the call of GET.
+
     Args:
         method: HTTP method.
         path: path below the prefix, percent-encoded as received.
     """
     for operation, pattern in _PATTERNS:
         if operation.method == method and (found := pattern.fullmatch(path)):
-            try:
-                parts = {key: unquote(value, errors="strict") for key, value in found.groupdict().items()}
-            except UnicodeDecodeError:
-                return None
-            namespace = tuple(parts["namespace"].split("\x1f")) if "namespace" in parts else ()
-            name = parts.get("table") or parts.get("view")
-            if any(problem_of_name(level) for level in namespace) or (name and problem_of_name(name)):
-                return None
-            if not _PLAN_ID.fullmatch(parts.get("plan_id", "none")):
-                return None
-            return CatalogCall(operation, namespace, name)
-    return None
+            return _call(operation, found)
+    return find_call("GET", path) if method == "HEAD" else None
+
+
+def _call(operation: Operation, found: re.Match[str]) -> CatalogCall | None:
+    try:
+        parts = {key: unquote(value, errors="strict") for key, value in found.groupdict().items()}
+    except UnicodeDecodeError:
+        return None
+    namespace = tuple(parts["namespace"].split("\x1f")) if "namespace" in parts else ()
+    name = parts.get("table") or parts.get("view")
+    if any(problem_of_name(level) for level in namespace) or (name and problem_of_name(name)):
+        return None
+    if not _PLAN_ID.fullmatch(parts.get("plan_id", "none")):
+        return None
+    return CatalogCall(operation, namespace, name)
 
 
 def credentials_path(workspace: str, namespace: Namespace, table: str) -> str:

@@ -16,7 +16,7 @@ from icefield_apiserver.core.bodies import CREDENTIALS_BYTES, MIB
 from icefield_apiserver.core.catalog.names import catalog_names
 from icefield_apiserver.core.errors import Forbidden, NotFound, Unauthorized
 from icefield_apiserver.core.feature import provided
-from icefield_apiserver.core.routes import Router
+from icefield_apiserver.core.routes import Router, without_body
 from icefield_apiserver.identity.authentication import Authenticator
 from icefield_apiserver.identity.dependencies import bearer
 from icefield_apiserver.identity.principal import Caller
@@ -74,7 +74,7 @@ async def exchange_iceberg_token(request: Request, authenticator: CurrentAuthent
 async def call_iceberg_catalog(
     request: Request, prefix: str, credentials: Credentials, authenticator: CurrentAuthenticator, iceberg: Iceberg
 ) -> Response:
-    """Forward a call to the workspace's catalog."""
+    """Forward a call to the workspace's catalog; HEAD is answered as GET where the protocol has no HEAD."""
     caller = await authenticator.authenticate(_token(credentials), prefix)
     principal = caller.principal
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
@@ -84,8 +84,10 @@ async def call_iceberg_catalog(
         raise NotFound(f"Not found: {request.method} {request.url.path}.")
     if not principal.may(role := call.operation.role):
         raise Forbidden(f"This needs the role {role.value}; yours is {principal.role.value}.")
-    sent = SentRequest(path, request.url.query, request.headers, await request.body())
-    return await iceberg.forward(principal, call, sent, catalog_names(caller.workspace))
+    is_head = request.method == "HEAD"
+    sent = SentRequest(path, request.url.query, request.headers, await request.body(), wants_body=not is_head)
+    answer = await iceberg.forward(principal, call, sent, catalog_names(caller.workspace))
+    return await without_body(answer) if is_head else answer
 
 
 async def _workspace(authenticator: Authenticator, token: str, slug: str | None, warehouse: str | None) -> Workspace:

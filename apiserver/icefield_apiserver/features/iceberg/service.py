@@ -43,12 +43,14 @@ class SentRequest:
         query: query string, percent-encoded.
         headers: its headers.
         body: its body.
+        wants_body: whether the answer's body is wanted: not for HEAD.
     """
 
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    wants_body: bool
 
 
 class IcebergService:
@@ -166,7 +168,7 @@ class IcebergService:
                 return await self._load_result(principal, call, response, access, call.name or body["name"])
             if call.operation.effect is Effect.COMMITS:
                 await self._lineage.record_commit(principal, call, body)
-            return await _passed_on(response, stack)
+            return await _passed_on(response, stack, sent.wants_body)
 
     async def _load_result(
         self, principal: Principal, call: CatalogCall, response: aiohttp.ClientResponse, access: Access, table: str
@@ -235,10 +237,15 @@ def _request_headers(headers: Mapping[str, str], access: Access | None) -> dict[
     return {**forwarded, "If-None-Match": condition} if condition else forwarded
 
 
-async def _passed_on(response: aiohttp.ClientResponse, stack: AsyncExitStack) -> Response:
-    """Return a catalog's response as it is; a long one is streamed, and then closes the stack at its end."""
+async def _passed_on(response: aiohttp.ClientResponse, stack: AsyncExitStack, wants_body: bool) -> Response:
+    """Return a catalog's response as it is; a long one is streamed, and then closes the stack at its end.
+
+    Where the body is not wanted, a long one is not read: a stream that nobody reads would never close the stack.
+    """
     headers = _response_headers(response)
     if response.content_length is None or response.content_length > STREAMED_BYTES:
+        if not wants_body:
+            return StreamingResponse((), _status(response), headers, response.content_type)
         return StreamingResponse(_chunks(response, stack.pop_all()), _status(response), headers, response.content_type)
     return Response(await read_whole(response) or None, _status(response), headers)
 

@@ -53,10 +53,23 @@ def test_known_calls(method: str, path: str, namespace: tuple[str, ...], name: s
         ("GET", "namespaces/sales/views/v/credentials"),
         ("POST", "namespaces/sales/tables/t/rename"),
         ("GET", "namespaces/sales%0Ax/tables"),
+        ("HEAD", "namespaces/sales%0Ax/tables"),
+        ("HEAD", "namespaces/sales/tables/.."),
+        ("HEAD", "transactions/commit"),
     ],
 )
 def test_everything_else_is_not_there(method: str, path: str) -> None:
     assert find_call(method, path) is None
+
+
+def test_head_is_a_call_wherever_get_is() -> None:
+    for operation in OPERATIONS:
+        path = operation.template.translate(str.maketrans("", "", "{}"))
+        call = find_call("HEAD", path)
+        if operation.method in ("GET", "HEAD"):
+            assert call is not None
+            has_own = any((each.method, each.template) == ("HEAD", operation.template) for each in OPERATIONS)
+            assert call.operation.method == ("HEAD" if has_own else "GET")
 
 
 def test_only_what_the_catalog_serves_is_advertised() -> None:
