@@ -3,8 +3,8 @@
 Members of a workspace share two users, one that reads and writes and one that reads; these are not the users of its
 pods. Both are replaced after a period, and as soon as anybody's membership ends or becomes a lesser one. Those before
 open the prefix for another period, so that nothing which still has their keys fails; or where somebody lost access, for
-minutes only: whoever is still a member gets the new keys with the next table that is loaded. Each of those before has its
-own end, so that two who leave one after the other end nobody else's keys early.
+minutes only: whoever is still a member gets the new keys with the next table that is loaded. Each of those before has
+its own end, so that two who leave one after the other end nobody else's keys early.
 
 A user for each member would end one person's keys alone, but the bucket's policy would have to name them all, and
 versitygw reads the policy on each request (docs/design/2026-12-01-keys-of-members.md).
