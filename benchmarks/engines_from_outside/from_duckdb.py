@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import duckdb_extension_iceberg
 
+from . import statements
 from .place import DATABASE, Place
 
 VERSION = duckdb.__version__
@@ -16,18 +17,12 @@ EXTENSIONS = ("httpfs", "avro", "iceberg")
 
 def use(place: Place, table: str) -> Iterator[str]:
     """Create, write, update and read a table; yield each thing that worked."""
-    name = f"lake.{DATABASE}.{table}"
     with _connected(place) as connection:
-        connection.execute(f"CREATE TABLE {name} (id BIGINT, name VARCHAR)")
-        yield "create"
-        connection.execute(f"INSERT INTO {name} VALUES (1, 'a'), (2, 'b')")
-        yield "write"
-        connection.execute(f"UPDATE {name} SET name = 'c' WHERE id = 2")
-        yield "update"
-        rows = connection.execute(f"SELECT * FROM {name} ORDER BY id").fetchall()
-        if rows != [(1, "a"), (2, "c")]:
-            raise ValueError(f"other rows: {rows}")
-        yield "read"
+        yield from statements.run(
+            lambda text: connection.execute(text).fetchall(),
+            f"lake.{DATABASE}.{table}",
+            "(id BIGINT, name VARCHAR)",
+        )
 
 
 def _connected(place: Place) -> duckdb.DuckDBPyConnection:

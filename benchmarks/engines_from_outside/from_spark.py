@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from icefield_cluster import jars
 
+from . import statements
 from .place import DATABASE, Place
 
 VERSION = pyspark.__version__
@@ -17,19 +18,11 @@ VERSION = pyspark.__version__
 
 def use(place: Place, table: str) -> Iterator[str]:
     """Create, write, update and read a table; yield each thing that worked."""
-    name = f"lake.{DATABASE}.{table}"
     spark = _session(place)
     try:
-        spark.sql(f"CREATE TABLE {name} (id BIGINT, name STRING) USING iceberg")
-        yield "create"
-        spark.sql(f"INSERT INTO {name} VALUES (1, 'a'), (2, 'b')")
-        yield "write"
-        spark.sql(f"UPDATE {name} SET name = 'c' WHERE id = 2")
-        yield "update"
-        rows = [tuple(row) for row in spark.sql(f"SELECT * FROM {name} ORDER BY id").collect()]
-        if rows != [(1, "a"), (2, "c")]:
-            raise ValueError(f"other rows: {rows}")
-        yield "read"
+        yield from statements.run(
+            lambda text: spark.sql(text).collect(), f"lake.{DATABASE}.{table}", "(id BIGINT, name STRING) USING iceberg"
+        )
     finally:
         spark.stop()
 

@@ -12,11 +12,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from . import statements
 from .place import DATABASE, Place
 
 START_SECONDS = 180
@@ -64,18 +66,8 @@ def version() -> str:
 
 def use(place: Place, table: str) -> Iterator[str]:
     """Create, write, update and read a table; yield each thing that worked."""
-    name = f"lake.{DATABASE}.{table}"
     with _server(place, table) as url:
-        _rows(url, f"CREATE TABLE {name} (id BIGINT, name VARCHAR)")
-        yield "create"
-        _rows(url, f"INSERT INTO {name} VALUES (1, 'a'), (2, 'b')")
-        yield "write"
-        _rows(url, f"UPDATE {name} SET name = 'c' WHERE id = 2")
-        yield "update"
-        rows = _rows(url, f"SELECT * FROM {name} ORDER BY id")
-        if rows != [[1, "a"], [2, "c"]]:
-            raise ValueError(f"other rows: {rows}")
-        yield "read"
+        yield from statements.run(partial(_rows, url), f"lake.{DATABASE}.{table}", "(id BIGINT, name VARCHAR)")
 
 
 @contextmanager

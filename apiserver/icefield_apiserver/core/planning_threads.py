@@ -15,6 +15,8 @@ from icefield_apiserver.core.errors import QuotaExceeded
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LONG_TEXT = 2 * 1024
+"""A longer text waits until there is room to plan it: parsed, it takes some 600 bytes a character."""
 AT_ONCE = 2
 """How many statements of one workspace are planned at once."""
 WAITING = 256
@@ -50,15 +52,19 @@ class PlanningThreads:
         return await to_thread.run_sync(partial(step, *arguments, **named), limiter=limiter)
 
     @asynccontextmanager
-    async def room_for_long_text(self, workspace: str) -> AsyncIterator[None]:
-        """Wait until a long text can be planned; it is planned within the context.
+    async def room(self, workspace: str, length: int) -> AsyncIterator[None]:
+        """Wait until a text can be planned, which it is within the context; a short one does not wait.
 
         Args:
             workspace: slug of the workspace whose statement it is.
+            length: of the text, in characters.
 
         Raises:
             QuotaExceeded: too many of the workspace wait already.
         """
+        if length <= LONG_TEXT:
+            yield
+            return
         limiter = self._long_limiters.setdefault(workspace, CapacityLimiter(1))
         _check_room(limiter)
         # The workspace's own first: then no more than one of each waits for the other.

@@ -16,9 +16,9 @@ from aiohttp.test_utils import TestServer
 from tests.object_store import REGION, RunningObjectStore, s3_client
 from tests.pieces import serve_in_pieces
 
+from icefield_apiserver.core.objects.aws import CA_VARIABLES
 from icefield_apiserver.core.objects.multipart import PART_BYTES
 from icefield_apiserver.core.objects.transfers import (
-    CA_VARIABLES,
     CHUNK_BYTES,
     Bucket,
     BucketAccess,

@@ -6,19 +6,16 @@ socket holds in large chunks, where the S3 client's own reader copies small ones
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any, Self
 
 import aiohttp
 from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 from yarl import URL
@@ -26,6 +23,7 @@ from yarl import URL
 from icefield_apiserver.core.settings import ObjectStoreSettings
 from icefield_kube.bodies import read_start
 
+from .aws import ca_bundle, create_client
 from .multipart import upload
 
 CHUNK_BYTES = 128 * 1024
@@ -38,8 +36,6 @@ READ_SECONDS = 30.0
 CALL_SECONDS = 60.0
 ATTEMPTS = 3
 MAX_CONNECTIONS = 256
-CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-"""Environment variables that may name a CA bundle; the first one that is set is used."""
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _CODE = re.compile(r"<Code>([^<]+)</Code>")
 _MAX_ERROR_BYTES = 16 * 1024
@@ -311,36 +307,18 @@ async def open_http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-@cache
-def _session() -> AioSession:
-    """Return the session of all clients, which keeps the description of S3: reading that takes longest."""
-    return get_session()
-
-
 def _client(access: BucketAccess, endpoint: str | None) -> Any:
-    return _session().create_client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=access.region,
-        aws_access_key_id=access.access_key_id,
-        aws_secret_access_key=access.secret_access_key,
-        verify=ca_bundle(),
-        config=AioConfig(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=CALL_SECONDS,
-            retries={"max_attempts": ATTEMPTS, "mode": "standard"},
-            s3={"addressing_style": "path"},
-            signature_version="s3v4",
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            max_pool_connections=50,
-        ),
+    config = AioConfig(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=CALL_SECONDS,
+        retries={"max_attempts": ATTEMPTS, "mode": "standard"},
+        s3={"addressing_style": "path"},
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        max_pool_connections=50,
     )
-
-
-def ca_bundle() -> str | None:
-    """Return the file with the authorities that the object store's certificate is checked against, if one is named."""
-    return next((path for name in CA_VARIABLES if (path := os.environ.get(name))), None)
+    return create_client("s3", endpoint, access, config)
 
 
 @contextmanager

@@ -149,7 +149,7 @@ class IcebergService:
     ) -> Response:
         """Call the catalog and return its answer, with what we add to it.
 
-        The body is written anew: that of the request could say more than what was parsed, such as one field twice.
+        The body is serialized from what was parsed: that of the request could hold more, such as a duplicate field.
         """
         headers = _request_headers(sent.headers, access)
         content = None

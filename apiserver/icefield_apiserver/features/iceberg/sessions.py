@@ -11,18 +11,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import aiohttp
 from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import BotoCoreError, ClientError
 from cachetools import TLRUCache
 
 from icefield_apiserver.core.errors import Unavailable
 from icefield_apiserver.core.kube.secrets import ObjectStoreKeys
-from icefield_apiserver.core.objects.transfers import ca_bundle
+from icefield_apiserver.core.objects.aws import create_client
 
 from .session_policy import session_policy
 
@@ -102,25 +100,12 @@ def _given_out_until(_key: object, keys: SessionKeys, _now: float) -> float:
     return keys.expires_at.timestamp() - LEFT_SECONDS
 
 
-@cache
-def _session() -> AioSession:
-    """Return the session of all clients, which keeps the description of STS: reading that takes longest."""
-    return get_session()
-
-
 def _client(endpoint: str, own: ObjectStoreKeys) -> Any:
-    return _session().create_client(
-        "sts",
-        endpoint_url=endpoint,
-        region_name=own.region,
-        aws_access_key_id=own.access_key_id,
-        aws_secret_access_key=own.secret_access_key,
-        verify=ca_bundle(),
-        config=AioConfig(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-            # Stores without roles refuse the RoleArn that the description of STS demands.
-            parameter_validation=False,
-        ),
+    config = AioConfig(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        # Stores without roles refuse the RoleArn that the description of STS demands.
+        parameter_validation=False,
     )
+    return create_client("sts", endpoint, own, config)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +14,7 @@ from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.model import LoadedTable
 from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_apiserver.core.planning_threads import PlanningThreads
-from icefield_apiserver.features.statements.service import LONG_TEXT, Plan
+from icefield_apiserver.features.statements.service import Plan
 from icefield_crds import Workspace
 from icefield_crds.polars import TABLE_PATTERN
 from icefield_sql import Names, Table, TableName
@@ -104,7 +103,7 @@ class QueryPlanner:
         if query.text is None:
             return await self._of_script(workspace, query, bound, destination)
         slug = workspace.metadata.name
-        async with self._threads.room_for_long_text(slug) if len(query.text) > LONG_TEXT else nullcontext():
+        async with self._threads.room(slug, len(query.text)):
             parsed = await self._threads.run(
                 slug, reading.read, query.text, names, bound, for_polars=query.engine == POLARS
             )

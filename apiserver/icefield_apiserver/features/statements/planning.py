@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,15 +12,12 @@ from cachetools import LRUCache
 import icefield_sql as sql
 from icefield_apiserver.core.catalog import Catalogs, SqlCatalogReader
 from icefield_apiserver.core.errors import BadRequest
-from icefield_apiserver.core.planning_threads import PlanningThreads
+from icefield_apiserver.core.planning_threads import LONG_TEXT, PlanningThreads
 from icefield_crds import Workspace
 from icefield_sql import Compiled, Kind, Names, SqlError, Table, parse_schema
 
 from .requests import PlanRequest
 
-LONG_TEXT = 2 * 1024
-"""A longer text waits until there is room to plan it, and is parsed again when it is compiled: parsed, it takes some
-600 bytes a character, and many may wait for a warehouse."""
 CACHED_TEXT = 8 * 1024
 """A longer text is not cached."""
 CACHED = 512
@@ -124,7 +120,7 @@ class Planner:
             BadRequest: it does not parse, or is not allowed.
         """
         key = None if request.params or len(request.query) > CACHED_TEXT else _text_key(request, workspace)
-        async with self._room(request, workspace):
+        async with self._threads.room(workspace.metadata.name, request.length):
             try:
                 return Parsed.of(request, await self._statement(request, workspace, key), key)
             except SqlError as error:
@@ -138,7 +134,7 @@ class Planner:
             SqlError: the engine asked for cannot run it.
             ApiError: the catalog is unavailable.
         """
-        async with self._room(parsed.request, workspace):
+        async with self._threads.room(workspace.metadata.name, parsed.request.length):
             return await self._compile(parsed, workspace)
 
     async def _compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
@@ -165,14 +161,12 @@ class Planner:
             self._parsed[key] = statement
         return statement
 
-    def _room(self, request: PlanRequest, workspace: Workspace) -> AbstractAsyncContextManager[None]:
-        if request.length <= LONG_TEXT:
-            return nullcontext()
-        return self._threads.room_for_long_text(workspace.metadata.name)
-
 
 def kept(statement: sql.Statement) -> sql.Statement:
-    """Return what of a statement is kept until it ends: itself, or its outline where its text is long."""
+    """Return what of a statement is kept until it ends: itself, or its outline where its text is long.
+
+    Many may wait for a warehouse; a long one is parsed again when it is compiled.
+    """
     return statement if _length(statement) <= LONG_TEXT else statement.outline()
 
 

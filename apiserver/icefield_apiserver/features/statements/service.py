@@ -25,7 +25,7 @@ from .executor import Executor
 from .identifiers import is_id
 from .lifecycle import INLINE_BYTES
 from .models import Statement
-from .planning import LONG_TEXT, Parsed, Plan, Planner, kept
+from .planning import Parsed, Plan, Planner, kept
 from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
 from .responses import rows_of_stream
 from .results import GONE, Result, ResultStore
@@ -40,7 +40,6 @@ _REQUESTED = ("query", "dialect", "request", "warehouse_uid", "run_uid", "contex
 """What of a record its request determines: a repetition has the same."""
 
 __all__ = [
-    "LONG_TEXT",
     "MAX_WAIT_SECONDS",
     "EngineChoice",
     "ExecuteRequest",

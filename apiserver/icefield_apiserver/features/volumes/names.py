@@ -1,4 +1,4 @@
-"""Which names of databases a catalog may take for the same. Pure."""
+"""Which names of databases a catalog may treat as equal. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 
 
 def may_be_same(name: str, other: str) -> bool:
-    """Return whether some catalog takes two names for the same database.
+    """Return whether some catalog treats two names as the same database.
 
     Lakekeeper compares with a collation of ICU, `case_insensitive`, which disregards case, and what differs only beyond
     its second level: width, invisible characters. Other catalogs compare exactly: there too, volumes of `sales` keep

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 import icefield_sql as sql
-from icefield_apiserver.core.planning_threads import LONG_AT_ONCE, PlanningThreads
+from icefield_apiserver.core.planning_threads import LONG_AT_ONCE, LONG_TEXT, PlanningThreads
 from icefield_apiserver.features.statements import planning
-from icefield_apiserver.features.statements.planning import CACHED_CHARACTERS, LONG_TEXT, Planner
+from icefield_apiserver.features.statements.planning import CACHED_CHARACTERS, Planner
 from icefield_apiserver.features.statements.requests import ExecuteRequest, PlanRequest
 
 from .in_process import PRINCIPAL, InProcess, in_process
@@ -88,7 +88,7 @@ async def test_of_all_workspaces_some_long_texts_are_planned_at_once() -> None:
 
     async def plan(number: int) -> None:
         nonlocal inside, most
-        async with threads.room_for_long_text(f"workspace-{number}"):
+        async with threads.room(f"workspace-{number}", LONG_TEXT + 1):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Names of databases that a catalog may take for the same."""
+"""Names of databases that a catalog may treat as equal."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_who_leaves_within_seconds_of_a_replacement_is_remembered() -> None:
     assert (third.current, third.users) == (second.current, second.users)
     assert third.issued
     assert third.issued.until_next_change(left) == SPACING - SECOND
-    # What she had is written down, and read again by an operator that was started anew.
+    # The revocation is recorded, and an operator that was restarted reads it.
     third = Store(third.users, Issued.from_json(json.loads(json.dumps(third.issued.to_json()))))
     fourth = third.after(ADA, NOW + MINUTE + SPACING)
     assert not fourth.current & third.users
