@@ -20,7 +20,7 @@ from typing import Any
 from icefield_crds.wire.outcome import FailureKind, WorkloadState
 from icefield_crds.wire.workload import Workload
 
-from . import warm_up
+from . import file_access, warm_up
 from .errors import describe, kind_of, line_of
 from .outcome import MAX_ERROR_CHARACTERS, failed, out_of_memory
 from .run import run
@@ -46,7 +46,7 @@ def main(work: int, messages: int) -> None:
         return
     workload = Workload.from_json(json.loads(document))
     del document
-    os.environ.update(workload.environment)
+    os.environ.update(workload.environment | file_access.variables(workload.access))
     started = time.monotonic()
     outcome = _outcome(workload, settings, started)
     _flush()

@@ -80,7 +80,7 @@ def configuration(
     ignored = set(ignored_settings(application, own))
     theirs = {key: value for key, value in application.conf.items() if key not in ignored}
     joined = {key: _joined(key, theirs.get(key), fixed.get(key)) for key in _JOINED if key in theirs or key in fixed}
-    return _defaults(application, own) | theirs | fixed | joined
+    return _defaults(application, own) | _files(application, spark, store) | theirs | fixed | joined
 
 
 def ignored_settings(application: SparkApplication, own: ApplicationSettings) -> list[str]:
@@ -110,6 +110,23 @@ def _defaults(application: SparkApplication, own: ApplicationSettings) -> Conf:
         # SQL is written as for warehouses, where "x" is a name; programs as for any Spark.
         **({"spark.sql.ansi.doubleQuotedIdentifiers": "true"} if application.sql else {}),
     }
+
+
+def _files(application: SparkApplication, spark: SparkSettings, store: StoreSettings) -> Conf:
+    """Return what opens s3:// and s3a:// to a program (hadoop.apache.org, "Hadoop-AWS module"); SQL reads tables only."""
+    if application.sql:
+        return {}
+    values = {
+        "s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "s3a.endpoint": store.endpoint or "",
+        "s3a.endpoint.region": store.region,
+        "s3a.path.style.access": "true" if store.endpoint else "",
+        "s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "s3a.access.key": store.access_key_id,
+        "s3a.secret.key": store.secret_access_key.get_secret_value(),
+        "s3a.buffer.dir": str(spark.spill_directory / "spark" / "s3a"),
+    }
+    return {f"spark.hadoop.fs.{key}": value for key, value in values.items() if value}
 
 
 def _fixed(

@@ -292,3 +292,26 @@ def test_sigterm_ends_all_of_it(driver: Driver) -> None:
     outcome = driver.end(process)
     assert (outcome.code, outcome.why) == (143, "")
     assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+FILES = """
+    import sys
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.getOrCreate()
+    folder = sys.argv[1]
+    rides = spark.read.csv(folder + "/rides.csv", header=True, inferSchema=True)
+    rides.write.parquet(folder.replace("s3://", "s3a://") + "/out")
+    rides.write.mode("overwrite").partitionBy("station").json(folder + "/by_station")
+    print("rides", spark.read.parquet(folder + "/out").groupBy().sum("rides").first()[0])
+    print("stations", spark.read.json(folder + "/by_station").select("station").distinct().count())
+"""
+
+
+def test_files_of_the_workspace(driver: Driver) -> None:
+    folder = driver.upload("rides.csv", "station,rides\nCentral,12\nHarbour,7\n").removesuffix("/rides.csv")
+    outcome = driver.run(entrypoint=driver.upload("main.py", FILES), arguments=[folder])
+    assert outcome.code == 0, outcome.printed
+    assert "rides 19\n" in outcome.printed
+    assert "stations 2\n" in outcome.printed
+    assert driver.site.secret_access_key not in outcome.printed
