@@ -62,7 +62,7 @@ class Sandbox:
         self.scratch.mkdir(parents=True)
         self.port = _free_port()
         environment = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(self.scratch),
             "TMPDIR": str(self.scratch),
             "POLARS_MAX_THREADS": "2",

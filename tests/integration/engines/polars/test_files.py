@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import uuid
+from typing import Any
 
 import boto3
 import pytest
@@ -65,7 +66,7 @@ result = pl.scan_csv(f"{{prefix}}/{folder.split('/', 5)[5]}/rides.csv")
     assert outcome["row_count"] == 2, outcome["error"]
 
 
-def _client(site: Site) -> "boto3.client":
+def _client(site: Site) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=site.endpoint,
