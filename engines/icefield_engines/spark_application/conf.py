@@ -113,7 +113,7 @@ def _defaults(application: SparkApplication, own: ApplicationSettings) -> Conf:
 
 
 def _files(application: SparkApplication, spark: SparkSettings, store: StoreSettings) -> Conf:
-    """Return what opens s3:// and s3a:// to a program (hadoop.apache.org, "Hadoop-AWS module"); SQL reads tables only."""
+    """Return what opens s3:// and s3a:// to a program (hadoop.apache.org, "Hadoop-AWS module"); SQL has tables only."""
     if application.sql:
         return {}
     values = {
@@ -124,7 +124,7 @@ def _files(application: SparkApplication, spark: SparkSettings, store: StoreSett
         "s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
         "s3a.access.key": store.access_key_id,
         "s3a.secret.key": store.secret_access_key.get_secret_value(),
-        "s3a.buffer.dir": str(spark.spill_directory / "spark" / "s3a"),
+        "s3a.buffer.dir": str(spark.spill_directory / "spark" / "s3a") if not spark.spark_executors_max else "",
     }
     return {f"spark.hadoop.fs.{key}": value for key, value in values.items() if value}
 

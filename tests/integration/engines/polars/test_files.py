@@ -60,7 +60,7 @@ def test_the_address_comes_from_the_environment_as_in_tasks(sandbox: Sandbox, fo
     script = f"""
 import os
 prefix = f"s3://{{os.environ['ICEFIELD_BUCKET']}}/{{os.environ['ICEFIELD_PREFIX']}}"
-result = pl.scan_csv(f"{{prefix}}/{folder.split('/', 5)[5]}/rides.csv")
+result = pl.scan_csv(f"{{prefix}}/{folder.split("/", 5)[5]}/rides.csv")
 """
     outcome = sandbox.run(script=script)
     assert outcome["row_count"] == 2, outcome["error"]

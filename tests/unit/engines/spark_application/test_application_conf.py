@@ -65,6 +65,18 @@ def test_the_catalog_answers_to_each_of_its_names() -> None:
     assert conf[SNAPSHOT_PROPERTY] == "run_0123456789ab"
 
 
+def test_programs_open_the_files_of_the_workspace() -> None:
+    conf = _conf(_application())
+    assert conf["spark.hadoop.fs.s3a.endpoint"] == "http://store:7070"
+    assert conf["spark.hadoop.fs.s3a.secret.key"] == "secret-of-acme"
+    assert _conf(_application(conf={"spark.hadoop.fs.s3a.threads.max": "4"}))["spark.hadoop.fs.s3a.threads.max"] == "4"
+
+
+def test_sql_opens_tables_only() -> None:
+    conf = _conf(SparkApplication.model_validate({"sql": {"query": "SELECT 1"}, "executors": 0}))
+    assert not [key for key in conf if key.startswith("spark.hadoop.fs.")]
+
+
 def test_without_executors_nobody_outside_has_business_with_the_driver() -> None:
     conf = _conf(_application())
     assert conf["spark.master"] == "local[*]"
