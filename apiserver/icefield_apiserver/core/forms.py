@@ -12,6 +12,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from .errors import BadRequest, UnsupportedMediaType
+from .nearest_name import hint_of, shown
 
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS = 20
@@ -59,7 +60,7 @@ class UploadForm:
     Args:
         content_type: the request's Content-Type.
         stream: chunks of the request's body.
-        expected: names of the fields that must precede the file.
+        expected: names of the fields that the form may have; they must precede the file.
 
     Raises:
         UnsupportedMediaType: the request is no such form.
@@ -73,7 +74,7 @@ class UploadForm:
         if b"boundary" not in options:
             raise BadRequest("The Content-Type multipart/form-data names no boundary (RFC 7578).")
         self._stream = stream
-        self._expected = frozenset(expected)
+        self._expected = tuple(expected)
         self._events: deque[tuple[str, bytes]] = deque()
         self._header_name = b""
         self._header_value = b""
@@ -100,7 +101,7 @@ class UploadForm:
         """Read up to the start of the file, and set `fields`, `filename` and `content_type`.
 
         Raises:
-            BadRequest: the form is invalid or has no file.
+            BadRequest: the form is invalid, has a field that is not expected, or has no file.
         """
         async for kind, data in self._next():
             if kind == "headers":
@@ -110,6 +111,7 @@ class UploadForm:
                     media_type = self._part.headers.get(b"content-type", b"").strip()
                     self.content_type = media_type.decode() if _MEDIA_TYPE.fullmatch(media_type) else None
                     return
+                self._check_expected()
                 if len(self.fields) >= MAX_FIELDS:
                     raise BadRequest(f"The form has more than {MAX_FIELDS} fields.")
             elif kind == "data":
@@ -124,7 +126,7 @@ class UploadForm:
         """Yield the chunks of the file, after `find_file`.
 
         Raises:
-            BadRequest: the form is incomplete, or an expected field follows the file.
+            BadRequest: the form is incomplete, or a field follows the file.
         """
         is_over = False
         async for kind, data in self._next():
@@ -134,8 +136,9 @@ class UploadForm:
                 is_over = True
             elif kind == "headers":
                 self._describe()
-                if self._part.name == FILE_FIELD or self._part.name in self._expected:
-                    raise BadRequest(f"Field {self._part.name} comes after the file; it must come before it.")
+                if self._part.name != FILE_FIELD:
+                    self._check_expected()
+                raise BadRequest(f"Field {self._part.name} comes after the file; it must come before it.")
         if not self._is_complete:
             raise BadRequest("The upload is incomplete.")
 
@@ -165,6 +168,11 @@ class UploadForm:
         self._part.name = options.get(b"name", b"").decode(errors="replace")
         filename = options.get(b"filename")
         self._part.filename = filename.decode(errors="replace") if filename is not None else None
+
+    def _check_expected(self) -> None:
+        name = self._part.name
+        if name not in self._expected:
+            raise BadRequest(f"The form has no field {shown(name)}{hint_of(name, [*self._expected, FILE_FIELD])}")
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]

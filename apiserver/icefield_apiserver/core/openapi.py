@@ -13,6 +13,7 @@ from .errors import BODY_ERROR_RESPONSES, Error
 DESCRIPTION = """The REST API of Icefield.
 
 Lists take `limit` (default 50, at most 200) and `cursor`, and return `next_cursor` when there are more rows.
+A field or a query parameter that is not documented is 400, with the name that is nearest to it.
 Times are ISO 8601 in UTC. Wherever a path takes an id, it takes a name as well.
 """
 

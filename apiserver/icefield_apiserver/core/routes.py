@@ -1,4 +1,7 @@
-"""Routes of the REST API: who calls is known before the body is read, bodies have a limit, and GET answers HEAD."""
+"""Routes of the REST API: who calls is known before the body is read, bodies have a limit, and GET answers HEAD.
+
+A query parameter that a route does not declare is refused: a misspelt one must not be ignored.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from .bodies import JSON_BYTES, BoundedRequest
+from .errors import BadRequest
+from .nearest_name import hint_of, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +66,11 @@ class Route(APIRoute):
         super().__init__(path, endpoint, **options)
 
     @property
+    def query_parameters(self) -> tuple[str, ...] | None:
+        """Names of the query parameters that the route and its dependencies take; None when it takes any."""
+        return tuple(dict.fromkeys(_query_parameters(self.dependant)))
+
+    @property
     def checks(self) -> tuple[Check, ...]:
         """What is checked before the body is read: what the route's dependencies declare with `before_body`."""
         return tuple(dict.fromkeys(_checks(self.dependant)))
@@ -68,12 +78,14 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with all that comes before the body and after the answer."""
         handle = super().get_route_handler()
-        checks = self.checks
+        checks, query_parameters = self.checks, self.query_parameters
         takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
 
         async def answer(request: Request) -> Response:
             for check in checks:
                 await check(request)
+            if query_parameters is not None:
+                _check_query(request, query_parameters)
             bounded = BoundedRequest(request.scope, request.receive, self.max_body_bytes)
             if takes_json:
                 await bounded.check_is_json()
@@ -117,6 +129,18 @@ def _checks(dependant: Dependant) -> Iterator[Check]:
         yield from _checks(each)
         if check := getattr(each.call, _CHECK, None):
             yield check
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for each in dependant.dependencies:
+        yield from _query_parameters(each)
+
+
+def _check_query(request: Request, known: tuple[str, ...]) -> None:
+    for name in request.query_params:
+        if name not in known:
+            raise BadRequest(f"There is no query parameter {shown(name)}{hint_of(name, known)}")
 
 
 async def without_body(response: Response) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -12,10 +11,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import UNION_BRANCHES, UNKNOWN_FIELD
+from .nearest_name import hint_of, shown
 
 MAX_ENTRIES = 200
 """As many as the longest of the lists and maps that have no limit of their own here."""
-_SHOWN_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,7 @@ class RequestBody(BaseModel):
         unknown = next((name for name in value if name not in known), None) if isinstance(value, dict) else None
         if unknown is None:
             return value
-        shown = unknown[:_SHOWN_CHARACTERS]
-        close = get_close_matches(shown, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "."
-        sentence = {"sentence": f"has no field {shown}{hint}"}
+        sentence = {"sentence": f"has no field {shown(unknown)}{hint_of(unknown, known)}"}
         raise PydanticCustomError(UNKNOWN_FIELD, "{sentence}", sentence)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
@@ -46,6 +46,14 @@ async def caller(request: Request) -> str:
 async def nested(token: Annotated[str, Depends(caller)]) -> str:
     """Depend on the caller, as roles do."""
     return token
+
+
+async def page(limit: int = 50, after: Annotated[str | None, Query(alias="cursor")] = None) -> tuple[int, str | None]:
+    """Return what a list's query has."""
+    return limit, after
+
+
+Status = Annotated[str | None, Query()]
 
 
 class Body(BaseModel):
@@ -85,6 +93,10 @@ def make_app(streams: list[str]) -> FastAPI:
     @router.get("/things")
     async def read_things() -> Body:
         return Body(value="all")
+
+    @router.get("/found")
+    async def find_things(window: Annotated[tuple[int, str | None], Depends(page)], status: Status = None) -> Body:
+        return Body(value=[status, *window])
 
     @router.get("/lines")
     async def read_lines() -> StreamingResponse:
@@ -149,6 +161,30 @@ def test_every_route_of_the_server_that_takes_a_caller_checks_the_caller_first()
     assert all(isinstance(route, Route) for route in routes)
     anonymous = [route.name for route in routes if isinstance(route, Route) and identify not in route.checks]
     assert sorted(anonymous) == ["call_iceberg_catalog", "exchange_iceberg_token", "login", "read_iceberg_config"]
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/found?state=failed", "There is no query parameter state; did you mean status?"),
+        ("/found?limits=1", "There is no query parameter limits; did you mean limit?"),
+        ("/found?after=x", "There is no query parameter after; there are: status, limit, cursor."),
+        ("/things?x=1", "There is no query parameter x."),
+        (f"/things?{'x' * 1000}=1", f"There is no query parameter {'x' * 64}."),
+    ],
+)
+async def test_unknown_query_parameters(client: httpx.AsyncClient, path: str, sentence: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, sentence_of(answer)) == (400, sentence)
+
+
+async def test_query_parameters_of_a_route_and_of_its_dependencies_are_known(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/found?status=failed&limit=3&cursor=x")
+    assert (answer.status_code, answer.json()) == (200, {"value": ["failed", 3, "x"]})
+
+
+async def test_who_calls_is_known_before_the_query_is_checked(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/closed?x=1", json={})).status_code == 401
 
 
 async def test_a_body_that_is_announced_too_long_is_not_read(app: FastAPI) -> None:

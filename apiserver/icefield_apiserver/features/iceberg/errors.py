@@ -33,7 +33,15 @@ _TYPES = {
 
 
 class IcebergRoute(Route):
-    """A route whose errors are ErrorModels of the protocol."""
+    """A route whose errors are ErrorModels of the protocol, and that takes any query parameter.
+
+    Which there are is the catalog's to say, and clients of later versions of the protocol send more.
+    """
+
+    @property
+    def query_parameters(self) -> None:
+        """Any."""
+        return None
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with errors converted into ErrorModel responses."""

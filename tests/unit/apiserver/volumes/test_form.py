@@ -53,6 +53,9 @@ LATE = BODY.removesuffix(b"--\r\n") + b'\r\nContent-Disposition: form-data; name
         (b"nonsense" * 10, TYPE, "RFC 7578"),
         (BODY.replace(b"text/csv", b"x" * 100_000), TYPE, "RFC 7578"),
         (LATE, TYPE, "must come before it"),
+        (BODY.replace(b'"path"', b'"pth"'), TYPE, "The form has no field pth; did you mean path"),
+        (LATE.replace(b'"path"\r\n\r\nlate', b'"pth"\r\n\r\nlate'), TYPE, "The form has no field pth; did you mean"),
+        (LATE.replace(b'"path"\r\n\r\nlate', b'"file"\r\n\r\nlate'), TYPE, "Field file comes after the file"),
         (BODY.replace(b"/a/b", b"x" * 20_000), TYPE, "is longer than"),
     ],
 )
