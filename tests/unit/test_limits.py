@@ -1,0 +1,189 @@
+"""docs/limits.md names each limit with the value that the code has."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel
+
+from icefield_apiserver.core import bodies, forms, pagination, schemas
+from icefield_apiserver.core.catalog import names, types
+from icefield_apiserver.core.settings import Settings
+from icefield_apiserver.features.catalogs import service as catalogs
+from icefield_apiserver.features.environment import service as environment
+from icefield_apiserver.features.iceberg import metadata_files
+from icefield_apiserver.features.iceberg import routes as iceberg
+from icefield_apiserver.features.logs import routes as logs
+from icefield_apiserver.features.polars import service as polars
+from icefield_apiserver.features.query import routes as query
+from icefield_apiserver.features.query import schemas as query_schemas
+from icefield_apiserver.features.spark import artifacts, machines
+from icefield_apiserver.features.statements import lifecycle, requests
+from icefield_apiserver.features.statements import routes as statements
+from icefield_apiserver.features.statements import schemas as statement_schemas
+from icefield_apiserver.features.tables import routes as tables
+from icefield_apiserver.features.tables import schemas as table_schemas
+from icefield_apiserver.features.volumes import paths
+from icefield_apiserver.features.workspaces import service as workspaces
+from icefield_apiserver.identity import failures, passwords
+from icefield_cluster.paths import CHECKOUT
+from icefield_crds import object_store, warehouse
+from icefield_crds.polars import DEFAULT_TIMEOUT_SECONDS, PolarsWorkload
+from icefield_crds.spark import SparkQuery
+from icefield_crds.wire import gateway
+from icefield_crds.workspace import Quotas
+from icefield_engines.polars import results
+from icefield_operator.sandbox import build
+from icefield_sql.analysis import resolve, views, widths
+from icefield_sql.lang import timed
+
+PAGE = CHECKOUT / "docs" / "limits.md"
+_ROW = re.compile(r"^\| (?P<limit>.+) \| (?P<value>[^|]+) \|$", re.MULTILINE)
+_SIZES = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+_TIMES = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as the page has it, such as `32 KiB`."""
+    unit, name = next((unit, name) for unit, name in _SIZES if count % unit == 0)
+    return f"{count // unit} {name}"
+
+
+def time(seconds: float) -> str:
+    """Return a duration as the page has it, such as `29 min 50 s`."""
+    parts, left = [], int(seconds)
+    # A day is written as hours, as the settings are.
+    for unit, name in _TIMES if left > _TIMES[0][0] else _TIMES[1:]:
+        count, left = divmod(left, unit)
+        parts += [f"{count} {name}"] if count else []
+    return " ".join(parts)
+
+
+def count(number: int) -> str:
+    """Return a number as the page has it, such as `10,000`."""
+    return f"{number:,}"
+
+
+def default(model: type[BaseModel], field: str) -> Any:
+    """Return the default value of a field of settings or of a resource."""
+    return model.model_fields[field].default
+
+
+def maximum(model: type[BaseModel], field: str) -> int:
+    """Return the greatest value of a field."""
+    return next(each.le for each in model.model_fields[field].metadata if hasattr(each, "le"))
+
+
+def longest(model: type[BaseModel], field: str) -> int:
+    """Return the most characters or entries of a field."""
+    return next(each.max_length for each in model.model_fields[field].metadata if hasattr(each, "max_length"))
+
+
+def setting(group: str, field: str) -> Any:
+    """Return the default of one of the API server's settings that belong to a group."""
+    return default(Settings.model_fields[group].annotation, field)  # type: ignore[arg-type]
+
+
+LIMITS = {
+    "Requests": {
+        "body of a request, unless said otherwise": size(bodies.JSON_BYTES),
+        "body that creates or changes a job or a run": size(bodies.OBJECT_BYTES),
+        "body that creates a table": size(tables.MAX_BODY_BYTES),
+        "body of `POST /query`": size(query.MAX_BODY_BYTES),
+        "body of `POST /sql/execute`": size(statements.MAX_BODY_BYTES),
+        "body of a request to `/iceberg`": size(iceberg.MAX_BODY_BYTES),
+        "body of a log-in": size(bodies.CREDENTIALS_BYTES),
+        "form, beside its file": size(forms.FORM_BYTES),
+        "fields of a form": count(forms.MAX_FIELDS),
+        "field of a form": size(forms.MAX_FIELD_BYTES),
+        "entries of a list or a map that has no limit of its own": count(schemas.MAX_ENTRIES),
+        "page of a list, `limit` by default": count(pagination.DEFAULT_LIMIT),
+        "page of a list, `limit` at most": count(pagination.MAX_LIMIT),
+    },
+    "People": {
+        "password, characters at least": count(passwords.MIN_LENGTH),
+        "password, characters at most": count(passwords.MAX_LENGTH),
+        "failed log-ins of a person from one address before further ones are 429": count(
+            failures.PER_PERSON_AND_ADDRESS
+        ),
+        "failed log-ins from one address before further ones are 429": count(failures.PER_ADDRESS),
+        "time for which failed log-ins count": time(failures.WINDOW_SECONDS),
+        "log-in token lives": time(default(Settings, "session_lifetime_seconds")),
+        "log-in can be refreshed for": time(default(Settings, "session_renewable_seconds")),
+    },
+    "Workspaces": {
+        "name of a workspace, characters": count(workspaces.MAX_SLUG_LENGTH),
+        "runs at once (`quotas.maxRunningRuns`), by default": count(default(Quotas, "max_running_runs")),
+        "runs at once, at most": count(maximum(Quotas, "max_running_runs")),
+        "Polars workloads that wait (`quotas.maxQueuedWorkloads`), by default": count(
+            default(Quotas, "max_queued_workloads")
+        ),
+        "Polars workloads that wait, at most": count(maximum(Quotas, "max_queued_workloads")),
+        "variables of a workspace": count(environment.MAX_VARIABLES),
+        "name of a variable of a workspace, characters": count(environment.MAX_NAME_LENGTH),
+        "value of a variable of a workspace": size(environment.MAX_VALUE_BYTES),
+        "variables of a workspace together": size(environment.MAX_BYTES),
+        "ended runs in Kubernetes, over all workspaces": count(setting("retention", "max_ended_runs")),
+    },
+    "Tables and files": {
+        "name of a database, schema, table or volume, characters": count(names.MAX_LENGTH),
+        "columns of a table that REST creates": count(table_schemas.MAX_COLUMNS),
+        "levels of a nested type": count(types.MAX_DEPTH),
+        "digits of a decimal": count(types.MAX_PRECISION),
+        "metadata file that is registered as a table": size(metadata_files.MAX_METADATA_BYTES),
+        "file in a volume": size(default(Settings, "max_upload_bytes")),
+        "path of a file in a volume, bytes": count(paths.MAX_BYTES),
+        "manifest that `…/size` reads": size(catalogs.MAX_MANIFEST_BYTES),
+        "manifests that `…/size` reads together": size(catalogs.MAX_MANIFESTS_BYTES),
+    },
+    "SQL": {
+        "text of a statement, characters": count(statement_schemas.MAX_QUERY_LENGTH),
+        "query of `POST /query`, characters": count(query_schemas.MAX_QUERY_LENGTH),
+        "columns of a query": count(timed.MAX_COLUMNS),
+        "columns of all queries of a statement together": count(widths.MAX_COLUMNS_TOGETHER),
+        "tables and views that a statement names": count(resolve.MAX_NAMES),
+        "views in views": count(resolve.MAX_VIEW_DEPTH),
+        "text of a view": size(views.MAX_LENGTH),
+        "`wait_timeout` by default": time(requests.DEFAULT_WAIT_SECONDS),
+        "`wait_timeout` at most": time(requests.MAX_WAIT_SECONDS),
+        "statement runs, at most": time(setting("statements", "timeout_seconds")),
+        "result is kept for": time(setting("statements", "result_seconds")),
+        "result that is kept in Postgres": size(lifecycle.RECORDED_BYTES),
+        "rows that an answer carries": count(gateway.MAX_INLINE_ROWS),
+        "rows that an answer carries, as bytes": size(lifecycle.INLINE_BYTES),
+        "rows of a page of results": count(statements.MAX_PAGE_ROWS),
+        "statements of a warehouse at once, for each API server": count(setting("statements", "max_per_warehouse")),
+        "executors of a warehouse": count(warehouse.MAX_EXECUTORS),
+    },
+    "Polars workloads": {
+        "script, characters": count(longest(PolarsWorkload, "script")),
+        "query, characters": count(longest(PolarsWorkload, "query")),
+        "tables of a query": count(longest(PolarsWorkload, "tables")),
+        "time by default": time(DEFAULT_TIMEOUT_SECONDS),
+        "result without a destination": size(results.MAX_BYTES),
+        "output": size(build.MAX_OUTPUT_BYTES),
+        "processes": count(build.MAX_PROCESSES),
+        "files in `/tmp`": size(build.DISK_LIMIT_BYTES),
+        "request waits for a workload, at most": time(polars.LONGEST_WAIT_SECONDS),
+    },
+    "Spark applications": {
+        "query, characters": count(longest(SparkQuery, "query")),
+        "executors": count(machines.MAX_EXECUTORS),
+        "artifact": size(default(Settings, "max_artifact_bytes")),
+        "artifacts of a workspace": count(artifacts.MAX_ARTIFACTS),
+    },
+    "Logs": {
+        "line of a log": size(object_store.MAX_LOG_MESSAGE_BYTES),
+        "`tail`": count(logs.MAX_TAIL),
+    },
+}
+
+
+def test_the_page_has_each_limit_with_its_value() -> None:
+    _, *sections = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    written = {
+        heading: {row["limit"]: row["value"] for row in _ROW.finditer(text) if row["limit"] != "limit"}
+        for heading, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert written == LIMITS
