@@ -245,6 +245,15 @@ class WorkspaceSpec(Model):
     default_flavor: Annotated[
         str, Field(description="Flavor of everything that names none.", min_length=1, max_length=253)
     ] = DEFAULT_FLAVOR
+    default_warehouse: Annotated[
+        str | None,
+        Field(
+            description="Name of the Warehouse that tasks, Polars scripts and Spark applications find as "
+            "POLNOR_WAREHOUSE_ID; the only one there is when absent.",
+            min_length=1,
+            max_length=253,
+        ),
+    ] = None
     object_store: Annotated[
         ObjectStoreCredentials | None,
         Field(description="Own object store keys; made by the operator when absent and the store allows it."),

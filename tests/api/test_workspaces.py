@@ -37,6 +37,24 @@ async def test_create_read_change_delete(admin: httpx.AsyncClient, make_workspac
     assert (await admin.delete(f"/workspaces/{slug}")).status_code == 204
 
 
+async def test_the_default_warehouse_is_one_of_the_workspace(
+    admin: httpx.AsyncClient, make_workspace: MakeWorkspace, add_user: AddUser, sign_in: SignIn
+) -> None:
+    await add_user("eva@acme.eu")
+    slug = await make_workspace("acme", {"eva@acme.eu": "editor"})
+    editor = await sign_in("eva@acme.eu", workspace=slug)
+    made = (await editor.post("/sql/warehouses", json={"name": "Big one"})).json()
+    assert (await admin.get(f"/workspaces/{slug}")).json()["default_warehouse"] is None
+    for given, expected in ((made["id"], "big-one"), ("Big one", "big-one"), (None, None)):
+        changed = await admin.patch(f"/workspaces/{slug}", json={"default_warehouse": given})
+        assert (changed.status_code, changed.json()["default_warehouse"]) == (200, expected)
+    refused = await admin.patch(f"/workspaces/{slug}", json={"default_warehouse": "small"})
+    assert (refused.status_code, refused.json()) == (
+        400,
+        {"error": f"There is no warehouse small in workspace {slug}."},
+    )
+
+
 async def test_slug_is_made_of_the_name(admin: httpx.AsyncClient) -> None:
     answer = await admin.post("/workspaces", json={"name": "Données & Café"})
     assert answer.status_code == 201

@@ -204,4 +204,6 @@ def environment(given: Mapping[str, str], spark_home: Path, store: StoreSettings
     """Return the environment that Spark and the application start with: that of the container."""
     kept = {name: value for name, value in given.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
     # Iceberg's file IO asks the AWS SDK for a region before it reads its own.
+    if warehouse := given.get("ICEFIELD_DEFAULT_WAREHOUSE_ID"):
+        kept.setdefault("POLNOR_WAREHOUSE_ID", warehouse)
     return {**kept, "SPARK_HOME": str(spark_home), "SPARK_USER": "icefield", "AWS_REGION": store.region}

@@ -54,6 +54,8 @@ class RunPodContext:
     """The workspace's metadata.uid."""
     api_url: str
     images: TaskImages
+    warehouse_id: str | None = None
+    """Public id of the warehouse that programs use when they name none."""
 
 
 def token_secret(run: Run, workspace: str, token: str) -> Manifest:
@@ -116,7 +118,7 @@ def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor,
         "name": TASK_CONTAINER,
         "image": task.image or context.images.runtime,
         "imagePullPolicy": context.images.pull_policy,
-        "command": [tini, "-g", "--", "sh", "-c", _literal(OUTLIVE_CHILDREN + copy_files + task.command)],
+        "command": [tini, "-g", "--", "sh", "-c", _literal(preparation(context) + copy_files + task.command)],
         "workingDir": WORKING_DIRECTORY,
         "env": environment(context, task, attempt),
         # Later ones win, and `env` wins over all of them.
@@ -128,6 +130,16 @@ def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor,
         "securityContext": _RESTRICTED,
         "volumeMounts": _mounts(context.execution, foreign),
     }
+
+
+def preparation(context: RunPodContext) -> str:
+    """Return what the shell does before a command.
+
+    The variables of a workspace come from a Secret, over which `env` would win: so a default is set here.
+    """
+    warehouse = context.warehouse_id
+    default = f'export POLNOR_WAREHOUSE_ID="${{POLNOR_WAREHOUSE_ID-{warehouse}}}"; ' if warehouse else ""
+    return OUTLIVE_CHILDREN + default
 
 
 def environment(context: RunPodContext, task: Task, attempt: int) -> list[Manifest]:

@@ -44,7 +44,13 @@ class CommandProvisioner(PodProvisioner):
         """Create the pod of an attempt."""
         workspace, settings = start.workspace.metadata, self._pod_settings
         context = build.RunPodContext(
-            start.facts.run, start.execution, workspace.name, workspace.uid, settings.api_url, settings.images
+            start.facts.run,
+            start.execution,
+            workspace.name,
+            workspace.uid,
+            settings.api_url,
+            settings.images,
+            start.facts.warehouse_id,
         )
         flavor = start.facts.flavors[start.task.flavor or ""]
         pod = build.pod(context, start.task, start.attempt, flavor, start.deadline_seconds)

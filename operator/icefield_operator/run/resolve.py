@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from icefield_crds import Execution, Flavor, Job, Run, RunSpec, RunStatus, Task, Workspace
+from icefield_crds import Execution, Flavor, Job, Run, RunSpec, RunStatus, Task, Warehouse, Workspace
 from icefield_crds.names import SINGLE_COMMAND_KEY
 from icefield_crds.workspace import DEFAULT_FLAVOR
 from icefield_operator.cluster_cache import ClusterCache
@@ -32,6 +32,8 @@ class RunFacts:
     """The Run's status in Kubernetes; that of `run` may be newer (unwritten.py)."""
     replaces: str | None = None
     """A run that this one replaces and that has not ended."""
+    warehouse_id: str | None = None
+    """Public id of the warehouse that the run's programs use when they name none."""
 
 
 def facts(run: Run, written: RunStatus | None, cache: ClusterCache) -> RunFacts:
@@ -50,7 +52,15 @@ def facts(run: Run, written: RunStatus | None, cache: ClusterCache) -> RunFacts:
         flavors={name: flavor for name, flavor in found if flavor},
         written=written,
         replaces=min(cache.unfinished_replaced_by(namespace, run.metadata.name), default=None),
+        warehouse_id=default_warehouse_id(workspace, cache.warehouses(namespace)),
     )
+
+
+def default_warehouse_id(workspace: Workspace | None, warehouses: Sequence[Warehouse]) -> str | None:
+    """Return the public id of a workspace's default warehouse: the one that it names, else the only one there is."""
+    named = workspace.spec.default_warehouse if workspace else None
+    found = [each for each in warehouses if named is None or each.metadata.name == named]
+    return found[0].public_id if len(found) == 1 else None
 
 
 def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:

@@ -81,6 +81,8 @@ class Assignment:
     run: Run
     spec: PolarsWorkload
     workspace: Workspace
+    warehouse_id: str | None
+    """Public id of the warehouse that programs use when they name none."""
     pod: Manifest
     sandbox: str
     """warm, starting or cold, for the metrics."""
@@ -228,7 +230,11 @@ class WorkloadDispatcher:
         async for attempt in retrying:
             with attempt:
                 return await self._writer.write(
-                    assignment.run, assignment.spec, assignment.workspace, datetime.now(UTC)
+                    assignment.run,
+                    assignment.spec,
+                    assignment.workspace,
+                    assignment.warehouse_id,
+                    datetime.now(UTC),
                 )
         raise AssertionError("retried until it succeeds")
 

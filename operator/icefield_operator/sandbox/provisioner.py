@@ -117,7 +117,7 @@ class SandboxProvisioner(PodProvisioner):
             self._dispatched.add(run.metadata.uid)
             request = self._requests.get((run.metadata.namespace or "", run.metadata.name))
             sandbox, since = request or ("", None)
-            self._dispatcher.dispatch(Assignment(run, spec, workspace, pod, sandbox, since))
+            self._dispatcher.dispatch(Assignment(run, spec, workspace, facts.warehouse_id, pod, sandbox, since))
 
     def on_ended(self, run: Run) -> None:
         """Let the sandbox end."""

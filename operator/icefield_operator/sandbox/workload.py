@@ -31,8 +31,17 @@ class WorkloadWriter:
         self._signer = signer
         self._api_url = api_url
 
-    async def write(self, run: Run, spec: PolarsWorkload, workspace: Workspace, now: datetime) -> Workload:
+    async def write(
+        self, run: Run, spec: PolarsWorkload, workspace: Workspace, warehouse_id: str | None, now: datetime
+    ) -> Workload:
         """Return the workload of a run.
+
+        Args:
+            run: the run.
+            spec: what it executes.
+            workspace: where.
+            warehouse_id: public id of the warehouse that programs use when they name none.
+            now: the present.
 
         Raises:
             KubernetesError: a Secret cannot be read.
@@ -46,7 +55,8 @@ class WorkloadWriter:
             raise ObjectStoreKeysMissingError(f"the workspace has no Secret {names.OBJECT_STORE_SECRET} with keys yet")
         limit = timeout_seconds(run) or 0
         token = self._signer.sign_for_catalog(run, workspace.metadata.name, now, timedelta(seconds=limit) + OUTLIVES)
-        return document(run, spec, workspace, keys, environment or {}, token, self._api_url)
+        defaults = {"POLNOR_WAREHOUSE_ID": warehouse_id} if warehouse_id else {}
+        return document(run, spec, workspace, keys, defaults | (environment or {}), token, self._api_url)
 
 
 def document(

@@ -144,6 +144,8 @@ def _driver_env(context: ApplicationContext, task: Task, attempt: int) -> list[M
         "ICEFIELD_CATALOG_WAREHOUSE": workspace,
         "ICEFIELD_SPARK_EXECUTORS_MAX": str(application.executors),
     }
+    if context.of_run.warehouse_id:
+        values["ICEFIELD_DEFAULT_WAREHOUSE_ID"] = context.of_run.warehouse_id
     if application.executors:
         size = resources.executor(application.executor)
         values |= {

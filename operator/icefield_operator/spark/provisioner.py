@@ -101,7 +101,9 @@ class SparkProvisioner(PodProvisioner):
         if execution is None or workspace is None or run.spec.spark is None:
             return None
         name, uid = workspace.metadata.name, workspace.metadata.uid
-        of_run = run_build.RunPodContext(run, execution, name, uid, settings.api_url, settings.images)
+        of_run = run_build.RunPodContext(
+            run, execution, name, uid, settings.api_url, settings.images, facts.warehouse_id
+        )
         return build.ApplicationContext(of_run, run.spec.spark, workspace.catalog_names)
 
 

@@ -58,6 +58,9 @@ async def update_workspace(
 ) -> WorkspaceView:
     """Fields that are absent keep their value."""
     spec = _spec(body) | ({"displayName": body.name} if body.name is not None else {})
+    if "default_warehouse" in body.model_fields_set:
+        named = body.default_warehouse
+        spec["defaultWarehouse"] = named and await workspaces.name_of_warehouse(caller, workspace, named)
     return _view(await workspaces.update(caller, workspace, spec), caller)
 
 
@@ -124,6 +127,7 @@ def _view(workspace: Workspace, caller: Caller) -> WorkspaceView:
         error=error,
         quotas=QuotaValues(**workspace.spec.quotas.model_dump()),
         default_flavor=workspace.spec.default_flavor,
+        default_warehouse=workspace.spec.default_warehouse,
         deletion_policy=workspace.spec.deletion_policy,
         created_at=workspace.metadata.creation_timestamp,
     )

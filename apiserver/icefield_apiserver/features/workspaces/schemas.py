@@ -80,6 +80,15 @@ class WorkspaceChange(RequestBody):
     name: Annotated[Name | None, Field(description="Display name.")] = None
     quotas: Annotated[QuotaWrite | None, Field(description="Quotas.")] = None
     default_flavor: Annotated[str | None, Field(min_length=1, max_length=253, description="Default flavor.")] = None
+    default_warehouse: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="Id or name of the warehouse that tasks, Polars scripts and Spark applications find as "
+            "POLNOR_WAREHOUSE_ID; null for the only one there is.",
+        ),
+    ] = None
     deletion_policy: Annotated[DeletionPolicy | None, DELETION_CHOICE] = None
     adopt_data_of: AdoptDataOf = None
 
@@ -96,5 +105,9 @@ class WorkspaceView(BaseModel):
     error: Annotated[str | None, Field(description="Why it is not ready.")]
     quotas: Annotated[QuotaValues, Field(description="Quotas.")]
     default_flavor: Annotated[str, Field(description="Default flavor.")]
+    default_warehouse: Annotated[
+        str | None,
+        Field(description="Name of the warehouse that programs use when they name none; the only one when null."),
+    ]
     deletion_policy: DeletionChoice
     created_at: Annotated[datetime | None, Field(description="When it was created.")]

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from icefield_apiserver.core.db import Database
 from icefield_apiserver.core.db.pages import after_text, page_of_rows
 from icefield_apiserver.core.errors import BadRequest, Forbidden, NotFound
-from icefield_apiserver.core.kube import Cluster, Impersonation
+from icefield_apiserver.core.kube import Cluster, Impersonation, NamedResources
 from icefield_apiserver.core.kube.pages import page_of
 from icefield_apiserver.core.kube.workspaces import workspace_not_found
 from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity import membership, users
 from icefield_apiserver.identity.principal import Caller
-from icefield_crds import Member, Role, Workspace
+from icefield_crds import Member, Role, Warehouse, Workspace
 from icefield_crds.names import slugify
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class WorkspaceService:
     def __init__(self, cluster: Cluster, db: Database) -> None:
         self._cluster = cluster
         self._db = db
+        self._warehouses = NamedResources(cluster, Warehouse)
 
     def page(self, caller: Caller, window: Window, shape: Callable[[Workspace], T]) -> Page[T]:
         """Return a page of the workspaces that the caller may see, by slug."""
@@ -90,6 +91,19 @@ class WorkspaceService:
         """
         workspace = self.get(caller, slug_or_id)
         return await self._cluster.patch(workspace, {"spec": spec}, _impersonation(caller))
+
+    async def name_of_warehouse(self, caller: Caller, slug_or_id: str, id_or_name: str) -> str:
+        """Return the name in Kubernetes of a warehouse of a workspace.
+
+        Raises:
+            NotFound: there is no such workspace.
+            BadRequest: the workspace has no such warehouse.
+        """
+        workspace = self.get(caller, slug_or_id).metadata.name
+        found = await self._warehouses.find(workspace, id_or_name)
+        if found is None:
+            raise BadRequest(f"There is no warehouse {id_or_name} in workspace {workspace}.")
+        return found.metadata.name
 
     async def delete(self, caller: Caller, slug_or_id: str) -> None:
         """Delete a workspace; the operator then removes everything in it.

@@ -197,3 +197,9 @@ def test_the_environment_is_the_containers_but_for_sparks_own() -> None:
         "SPARK_USER": "icefield",
         "AWS_REGION": "us-east-1",
     }
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "wh_1"), ({"POLNOR_WAREHOUSE_ID": "wh_2"}, "wh_2")])
+def test_the_default_warehouse_is_known_unless_another_was_given(given: dict[str, str], expected: str) -> None:
+    found = environment({"ICEFIELD_DEFAULT_WAREHOUSE_ID": "wh_1", **given}, Path("/spark"), STORE)
+    assert found["POLNOR_WAREHOUSE_ID"] == expected

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,12 @@ def test_the_restricted_level_is_met() -> None:
 def test_the_deadline_is_the_nearer_of_the_two(task: int | None, run_left: float | None, expected: int | None) -> None:
     deadline = None if run_left is None else NOW + timedelta(seconds=run_left)
     assert build.deadline_seconds(Task(key="a", command="x", timeout_seconds=task), deadline, NOW) == expected
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "wh_1"), ({"POLNOR_WAREHOUSE_ID": "wh_2"}, "wh_2")])
+def test_a_command_finds_the_default_warehouse_unless_it_was_given_another(
+    given: dict[str, str], expected: str
+) -> None:
+    context = replace(_around(FULL), warehouse_id="wh_1")
+    script = build.preparation(context) + 'printf %s "$POLNOR_WAREHOUSE_ID"'
+    assert subprocess.run(["sh", "-c", script], env=given, capture_output=True, check=True).stdout.decode() == expected
