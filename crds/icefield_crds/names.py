@@ -113,8 +113,13 @@ def pod_name(run: str, task_key: str, attempt: int) -> str:
 
 
 def run_token_secret(run: str) -> str:
-    """Return the name of the Secret that holds a run's own token under the key `token`."""
-    return _child(run, "token")
+    """Return the name of the Secret that holds a run's own tokens."""
+    return _child(run, "tokens")
+
+
+def attempt_token_secret(run: str, task_key: str, attempt: int) -> str:
+    """Return the name of the Secret that holds the token of one attempt of a run's task, of one after the first."""
+    return _child(pod_name(run, task_key, attempt), "token")
 
 
 def run_files_config_map(run: str) -> str:

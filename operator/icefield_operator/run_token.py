@@ -6,6 +6,7 @@ workspace; the API server accepts it only while that run lives, so `exp` is only
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -52,13 +53,17 @@ class RunTokenSigner:
         """Return the token of a run in the workspace with this slug, valid from now on."""
         return self._sign(_claims(run, workspace), now, LONGEST_LIFE)
 
+    def sign_for_attempt(self, run: Run, task: str, attempt: int, workspace: str, now: datetime) -> str:
+        """Return the token of one attempt of a task, given its key: lineage keeps apart what each reads and writes."""
+        return self._sign(replace(_claims(run, workspace), task=task, attempt=attempt), now, LONGEST_LIFE)
+
     def sign_for_catalog(self, run: Run, workspace: str, now: datetime, life: timedelta) -> str:
         """Return a token of a run that grants access to the catalog only, for this long."""
-        return self._sign(_claims(run, workspace, is_catalog_only=True), now, life)
+        return self._sign(replace(_claims(run, workspace), is_catalog_only=True), now, life)
 
     def _sign(self, claims: RunClaims, now: datetime, life: timedelta) -> str:
         return jwt.encode(claims.to_json(now, life), self._key, algorithm=ALGORITHM)
 
 
-def _claims(run: Run, workspace: str, *, is_catalog_only: bool = False) -> RunClaims:
-    return RunClaims(workspace, run.metadata.name, run.metadata.uid, ROLE, is_catalog_only)
+def _claims(run: Run, workspace: str) -> RunClaims:
+    return RunClaims(workspace, run.metadata.name, run.metadata.uid, ROLE)

@@ -5,9 +5,10 @@ parsed once: everything later works on the `Statement` that `parse` returned.
 """
 
 from .analysis.either_dialect import QualifiedStatement, parse_either
-from .analysis.model import CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Table, View
+from .analysis.model import CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Source, Table, View
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
+from .analysis.sources import sources_of
 from .analysis.statement import Show, Statement
 from .analysis.views import read_view
 from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
@@ -33,6 +34,7 @@ __all__ = [
     "Resolved",
     "Show",
     "Snapshot",
+    "Source",
     "SqlError",
     "Statement",
     "Table",
@@ -49,6 +51,7 @@ __all__ = [
     "property_problem",
     "read_view",
     "resolve",
+    "sources_of",
     "tables_read",
     "to_polars",
 ]

@@ -14,6 +14,7 @@ from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
 from .analysis.resolve import Resolved, meant
 from .analysis.scoping import TableRef
+from .analysis.sources import sources_of
 from .analysis.statement import Statement
 from .analysis.timetravel import NotConstant, snapshot_of
 from .analysis.widths import check_widths
@@ -69,7 +70,8 @@ def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Comp
             raise SqlError(
                 f"{statement.command} writes, and writes run on Spark; leave out engine, or set it to spark."
             )
-        return Compiled(Engine.SPARK, to_spark(resolved, statement), True, tables_read(resolved), statement.writes)
+        text = to_spark(resolved, statement)
+        return Compiled(Engine.SPARK, text, True, tables_read(resolved), statement.writes, sources=sources_of(resolved))
     return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
 
 

@@ -416,6 +416,66 @@ async def test_what_a_run_reads_and_writes_is_its_lineage(
     assert lineage["written"] == [f"{place.slug}.sales.target"]
     assert {"table": f"{place.slug}.sales.source", "snapshot_id": seen} in lineage["read_snapshots"]
     assert lineage["written_snapshots"] == [{"table": f"{place.slug}.sales.target", "snapshot_id": made}]
+    up = await upstream(await clients(place.editor), place, "target")
+    assert up == {"source": {"inferred": scope is None, "gone": False, "run_ids": [run.public_id]}}
+
+
+async def test_tasks_that_build_on_each_other(
+    app: FastAPI, place: Place, run_token_key: RunTokenKey, cluster_with_roles: ControlPlane, clients: MakeClient
+) -> None:
+    """PyIceberg with the token of each task: only what a task loaded before it wrote is a source, by its identity."""
+
+    def prepare() -> None:
+        for name in ("zones", "a", "b", "c", "late"):
+            place.pyiceberg().create_table(f"sales.{name}", ROWS.schema)
+
+    await asyncio.to_thread(prepare)
+    run, _ = await start_run(app, place, run_token_key, cluster_with_roles)
+    issued = datetime.now(UTC)
+
+    def token(task: str, attempt: int = 0) -> str:
+        claims = RunClaims(place.slug, "nightly", run.metadata.uid, "editor", task=task, attempt=attempt)
+        return signed(claims.to_json(issued, timedelta(hours=1)), run_token_key.private)
+
+    def work() -> None:
+        for source, target in (("zones", "a"), ("a", "b"), ("b", "c")):
+            catalog = place.pyiceberg(token(target))
+            catalog.load_table(f"sales.{source}")
+            catalog.load_table(f"sales.{target}").append(ROWS)
+            catalog.load_table("sales.late")
+        place.pyiceberg(token("again", 0)).load_table("sales.a")
+        place.pyiceberg(token("again", 1)).load_table("sales.late").append(ROWS)
+        catalog = place.pyiceberg()
+        catalog.rename_table("sales.zones", "sales.districts")
+        catalog.drop_table("sales.b")
+        catalog.create_table("sales.b", ROWS.schema)
+
+    await asyncio.to_thread(work)
+    client = await clients(place.editor)
+    found = {name: await upstream(client, place, name) for name in ("districts", "a", "b", "c", "late")}
+    assert {name: set(up) for name, up in found.items()} == {
+        "districts": set(),
+        "a": {"districts"},
+        "b": set(),
+        "c": {"b"},
+        "late": set(),
+    }
+    assert found["a"]["districts"] == {"inferred": True, "gone": False, "run_ids": [run.public_id]}
+    assert found["c"]["b"]["gone"] is True
+    assert (await client.get("/databases/sales/tables/zones/lineage")).status_code == 404
+    assert (await client.delete("/databases/sales/tables/c")).status_code == 204
+    gone = (await client.get("/databases/sales/tables/c/lineage")).json()
+    assert (gone["gone"], [each["table"] for each in gone["upstream"]]) == (True, [f"{place.slug}.sales.b"])
+
+
+async def upstream(client: httpx.AsyncClient, place: Place, table: str) -> dict[str, dict[str, Any]]:
+    """Return what is upstream of a table of sales, by name."""
+    answer = await client.get(f"/databases/sales/tables/{table}/lineage")
+    assert answer.status_code == 200, answer.text
+    return {
+        each["table"].removeprefix(f"{place.slug}.sales."): {key: each[key] for key in ("inferred", "gone", "run_ids")}
+        for each in answer.json()["upstream"]
+    }
 
 
 async def start_run(

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.settings import ObjectStoreSettings, Settings
 from icefield_apiserver.features.lineage.janitor import LineageJanitor
-from icefield_apiserver.features.lineage.models import LineageEdge
+from icefield_apiserver.features.lineage.models import LineageAccess, LineageEdge, LineageFlow, LineageTable
 from icefield_apiserver.features.lineage.store import LineageStore
 from icefield_apiserver.features.logs import janitor as log_janitor
 from icefield_apiserver.features.logs.janitor import LogJanitor
@@ -101,15 +101,22 @@ async def test_lineage(app: FastAPI, make_workspace: MakeWorkspace) -> None:
     core = app.state.core
     uid = core.cluster.workspaces.store.get(None, slug).metadata.uid
     rows = [(uid, "old", 91), (uid, "kept", 89), (GONE, "gone", 91)]
+    pair = {"source_uuid": "a", "inferred": False}
     async with core.db.session() as session:
-        for workspace_uid, source, days in rows:
+        for workspace_uid, each, days in rows:
+            of, at = {"workspace_uid": workspace_uid}, now() - timedelta(days=days)
             for direction in ("read", "written"):
-                edge = {"source": source, "direction": direction, "table_name": "t", "snapshot_id": 1}
-                at = now() - timedelta(days=days)
-                await session.execute(insert(LineageEdge).values(**edge, workspace_uid=workspace_uid, at=at))
+                access = {"source": each, "direction": direction, "table_name": "t", "snapshot_id": 1}
+                await session.execute(insert(LineageAccess).values(**access, **of, at=at))
+            await session.execute(insert(LineageFlow).values(**pair, **of, target_uuid=each, unit=each, at=at))
+            await session.execute(insert(LineageEdge).values(**pair, **of, target_uuid=each, last_at=at))
+            table = {"uuid": each, "name": "t", "is_view": False, "is_name_only": False}
+            await session.execute(insert(LineageTable).values(**table, **of, seen_at=at))
     await LineageJanitor(LineageStore(core.db), core.cluster.workspace_directory).sweep()
     async with core.db.session() as session:
-        assert list(await session.scalars(select(LineageEdge.source))) == ["kept", "kept"]
+        assert list(await session.scalars(select(LineageAccess.source))) == ["kept", "kept"]
+        for column in (LineageFlow.unit, LineageEdge.target_uuid, LineageTable.uuid):
+            assert list(await session.scalars(select(column))) == ["kept"]
 
 
 async def test_archived_logs(

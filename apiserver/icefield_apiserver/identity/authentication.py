@@ -118,6 +118,8 @@ class Authenticator:
             workspace=bound,
             role=Role(claims.role),
             is_catalog_only=claims.is_catalog_only,
+            task=claims.task,
+            attempt=claims.attempt,
         )
 
     def _inside(self, caller: Caller, slug: str, *, is_platform_admin: bool) -> Caller:

@@ -29,6 +29,9 @@ class Principal:
         role: the caller's role there.
         is_platform_admin: whether the caller manages workspaces and users; true only for log-ins.
         run_uid: metadata.uid of the Run, for a run's token.
+        task: key of the task, for the token of one task.
+        attempt: number of the task's attempt, from 0.
+        is_sandbox: whether it is the one Polars workload of its run.
     """
 
     person: str
@@ -37,6 +40,9 @@ class Principal:
     role: Role
     is_platform_admin: bool = False
     run_uid: str | None = None
+    task: str | None = None
+    attempt: int = 0
+    is_sandbox: bool = False
 
     @property
     def impersonation(self) -> Impersonation:
@@ -58,6 +64,8 @@ class Caller:
         workspace: where the request acts; None for a user who is a member of no workspace.
         session: claims of the token, for a log-in.
         is_catalog_only: whether the token is valid for the catalog (/iceberg) only.
+        task: key of the task, for the token of one task.
+        attempt: number of the task's attempt, from 0.
     """
 
     person: str
@@ -70,6 +78,8 @@ class Caller:
     role: Role | None = None
     session: Session | None = None
     is_catalog_only: bool = False
+    task: str | None = None
+    attempt: int = 0
 
     @property
     def principal(self) -> Principal | None:
@@ -83,4 +93,7 @@ class Caller:
             role=self.role,
             is_platform_admin=self.is_platform_admin,
             run_uid=self.run_uid,
+            task=self.task,
+            attempt=self.attempt,
+            is_sandbox=self.is_catalog_only,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from .fields import text
+from .fields import optional_integer, optional_text, text
 
 ALGORITHM = "EdDSA"
 ISSUER = "icefield-operator"
@@ -27,6 +27,8 @@ class RunClaims:
         run_uid: its metadata.uid.
         role: role in the workspace.
         is_catalog_only: whether it opens the catalog and nothing else, as the tokens of sandboxes.
+        task: key of the task whose token it is; None for one that is the whole run's.
+        attempt: number of the task's attempt, from 0.
     """
 
     workspace: str
@@ -34,6 +36,8 @@ class RunClaims:
     run_uid: str
     role: str
     is_catalog_only: bool = False
+    task: str | None = None
+    attempt: int = 0
 
     def to_json(self, issued_at: datetime, lifetime: timedelta) -> dict[str, Any]:
         """Return the claims of a token that is valid from `issued_at` on for `lifetime`."""
@@ -48,7 +52,9 @@ class RunClaims:
             "iat": issued_at,
             "exp": issued_at + lifetime,
         }
-        return {**claims, "scope": CATALOG_SCOPE} if self.is_catalog_only else claims
+        if self.is_catalog_only:
+            claims["scope"] = CATALOG_SCOPE
+        return claims if self.task is None else {**claims, "task": self.task, "attempt": self.attempt}
 
     @classmethod
     def from_json(cls, claims: Mapping[str, Any]) -> RunClaims:
@@ -68,6 +74,8 @@ class RunClaims:
             run_uid=run_uid,
             role=text(claims, "role"),
             is_catalog_only=scope == CATALOG_SCOPE,
+            task=optional_text(claims, "task"),
+            attempt=optional_integer(claims, "attempt") or 0,
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Any
+from typing import Any, Self
 
 from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
 from icefield_crds.environment import parameter_variables
@@ -58,10 +59,35 @@ class RunPodContext:
     """Public id of the warehouse that programs use when they name none."""
 
 
-def token_secret(run: Run, workspace: str, token: str) -> Manifest:
-    """Return the Secret that holds the run's own token."""
-    metadata = prerequisite_metadata(run, workspace, names.run_token_secret(run.metadata.name))
-    data = {TOKEN_KEY: base64.b64encode(token.encode()).decode()}
+def task_token_key(task: str) -> str:
+    """Return the key, in the Secret of a run's tokens, of the token of the task with this key."""
+    return f"{TOKEN_KEY}.{task}"
+
+
+@dataclass(frozen=True)
+class TokenPlace:
+    """Where the token of an attempt is: a Secret, and the key in it."""
+
+    secret: str
+    key: str
+
+    @classmethod
+    def of_attempt(cls, run: Run, task: str, attempt: int) -> Self:
+        """Return the place of the token of an attempt of a task: those of first attempts are made with the run."""
+        if attempt == 0:
+            return cls(names.run_token_secret(run.metadata.name), task_token_key(task))
+        return cls(names.attempt_token_secret(run.metadata.name, task, attempt), TOKEN_KEY)
+
+    @classmethod
+    def of_run(cls, run: Run) -> Self:
+        """Return the place of the token that a whole run has."""
+        return cls(names.run_token_secret(run.metadata.name), TOKEN_KEY)
+
+
+def token_secret(run: Run, workspace: str, name: str, tokens: Mapping[str, str]) -> Manifest:
+    """Return a Secret that holds tokens of the run, by the keys that they have in it."""
+    metadata = prerequisite_metadata(run, workspace, name)
+    data = {key: base64.b64encode(token.encode()).decode() for key, token in tokens.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
 
 
@@ -120,7 +146,7 @@ def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor,
         "imagePullPolicy": context.images.pull_policy,
         "command": [tini, "-g", "--", "sh", "-c", _literal(preparation(context) + copy_files + task.command)],
         "workingDir": WORKING_DIRECTORY,
-        "env": environment(context, task, attempt),
+        "env": environment(context, task, attempt, TokenPlace.of_attempt(context.run, task.key, attempt)),
         # Later ones win, and `env` wins over all of them.
         "envFrom": [
             {"secretRef": {"name": names.ENVIRONMENT_SECRET, "optional": True}},
@@ -142,8 +168,15 @@ def preparation(context: RunPodContext) -> str:
     return OUTLIVE_CHILDREN + default
 
 
-def environment(context: RunPodContext, task: Task, attempt: int) -> list[Manifest]:
-    """Return the variables; later ones win: our defaults, the user's, and ours that cannot be overridden."""
+def environment(context: RunPodContext, task: Task, attempt: int, place: TokenPlace) -> list[Manifest]:
+    """Return the variables; later ones win: our defaults, the user's, and ours that cannot be overridden.
+
+    Args:
+        context: the run and what its pods share.
+        task: the task.
+        attempt: number of the attempt, from 0.
+        place: where its token is.
+    """
     run = context.run
     defaults = {
         **pod_spec.python_env(),
@@ -159,7 +192,7 @@ def environment(context: RunPodContext, task: Task, attempt: int) -> list[Manife
         "POLNOR_WORKSPACE_SLUG": context.workspace,
         "ICEFIELD_ATTEMPT": str(attempt),
     }
-    token = {"secretKeyRef": {"name": names.run_token_secret(run.metadata.name), "key": TOKEN_KEY}}
+    token = {"secretKeyRef": {"name": place.secret, "key": place.key}}
     variables = [
         *_values(defaults),
         {"name": "PYICEBERG_CATALOG__DEFAULT__TOKEN", "valueFrom": token},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from icefield_crds import Run, names
 from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
 from icefield_operator.run_token import RunTokenSigner
@@ -31,17 +32,21 @@ class CommandProvisioner(PodProvisioner):
         self._signer = signer
 
     def prerequisites(self, facts: RunFacts, now: datetime) -> list[Manifest]:
-        """Return the run's token and its files."""
+        """Return the token of each task, and the run's files."""
         run, workspace, execution = facts.run, facts.workspace, facts.execution
         if workspace is None or execution is None:
             return []
         slug = workspace.metadata.name
-        token = build.token_secret(run, slug, self._signer.sign(run, slug, now))
+        places = {task.key: build.TokenPlace.of_attempt(run, task.key, 0) for task in facts.tasks}
+        tokens = {place.key: self._token(run, key, 0, slug, now) for key, place in places.items()}
+        secret = build.token_secret(run, slug, names.run_token_secret(run.metadata.name), tokens)
         files = build.files_config_map(run, slug, execution)
-        return [token, files] if files else [token]
+        return [secret, files] if files else [secret]
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
-        """Create the pod of an attempt."""
+        """Create the pod of an attempt, after its token where it is not the first."""
+        if start.attempt:
+            await self._cluster.create_or_adopt(self._secret_of(start))
         workspace, settings = start.workspace.metadata, self._pod_settings
         context = build.RunPodContext(
             start.facts.run,
@@ -55,3 +60,12 @@ class CommandProvisioner(PodProvisioner):
         flavor = start.facts.flavors[start.task.flavor or ""]
         pod = build.pod(context, start.task, start.attempt, flavor, start.deadline_seconds)
         return await self._cluster.create_or_adopt(pod)
+
+    def _secret_of(self, start: AttemptStart) -> Manifest:
+        run, key, slug = start.facts.run, start.task.key, start.workspace.metadata.name
+        place = build.TokenPlace.of_attempt(run, key, start.attempt)
+        token = self._token(run, key, start.attempt, slug, start.now)
+        return build.token_secret(run, slug, place.secret, {place.key: token})
+
+    def _token(self, run: Run, task: str, attempt: int, slug: str, now: datetime) -> str:
+        return self._signer.sign_for_attempt(run, task, attempt, slug, now)

@@ -155,9 +155,10 @@ def _driver_env(context: ApplicationContext, task: Task, attempt: int) -> list[M
             "ICEFIELD_SPARK_EXECUTOR_IMAGE": context.of_run.images.runtime,
             "ICEFIELD_SPARK_EXECUTOR_TEMPLATE": f"{APPLICATION_DIRECTORY}/{EXECUTOR_TEMPLATE}",
         }
-    token = {"name": names.run_token_secret(run.metadata.name), "key": run_build.TOKEN_KEY}
+    token_place = run_build.TokenPlace.of_run(run)
+    token = {"name": token_place.secret, "key": token_place.key}
     variables = [
-        *run_build.environment(context.of_run, task, attempt),
+        *run_build.environment(context.of_run, task, attempt, token_place),
         *pod_spec.values(values),
         {"name": "ICEFIELD_CATALOG_TOKEN", "valueFrom": {"secretKeyRef": token}},
         *pod_spec.limits_env(),

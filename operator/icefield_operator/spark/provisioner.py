@@ -66,7 +66,8 @@ class SparkProvisioner(PodProvisioner):
         if workspace is None or context is None:
             return []
         slug = workspace.metadata.name
-        token = run_build.token_secret(run, slug, self._signer.sign(run, slug, now))
+        place = run_build.TokenPlace.of_run(run)
+        token = run_build.token_secret(run, slug, place.secret, {place.key: self._signer.sign(run, slug, now)})
         made = [token, build.config_map(context), build.network_policy(context)]
         return [manifest for manifest in made if manifest]
 

@@ -82,8 +82,8 @@ def alter(cursor: Cursor, names: Names) -> Statement:
         return _done(cursor, names, edits, "ALTER SCHEMA", None)
     target = rewrite_table(cursor.name(), names, edits)
     if cursor.take("RENAME", "TO"):
-        _rename(cursor, names, edits, target)
-        renamed = _done(cursor, names, edits, f"ALTER {what}", target)
+        new = _rename(cursor, names, edits, target)
+        renamed = replace(_done(cursor, names, edits, f"ALTER {what}", target), renamed_to=new)
         return replace(renamed, kind_word=(word.start, word.end)) if what == "TABLE" else renamed
     if cursor.at("SET", "TBLPROPERTIES") or cursor.at("UNSET", "TBLPROPERTIES"):
         _properties(cursor, ("TBLPROPERTIES",))
@@ -132,13 +132,14 @@ def transaction(cursor: Cursor, names: Names) -> Statement:
     return Statement(cursor.source, names, Kind.TRANSACTION, word)
 
 
-def _rename(cursor: Cursor, names: Names, edits: Edits, source: TableName) -> None:
-    """Write the new name without the catalog's, which catalogs would take for a database's."""
+def _rename(cursor: Cursor, names: Names, edits: Edits, source: TableName) -> TableName:
+    """Write the new name without the catalog's, which catalogs would take for a database's, and return the table's."""
     span = cursor.name()
     new = TableName(source.namespace, span.parts[0]) if len(span.parts) == 1 else names.table(span.parts)
     if len(span.parts) == 1:
         names.namespace(span.parts)  # refuses characters that no name has
     edits.replace(span.start, span.end, quote_all((*new.namespace, new.name)))
+    return new
 
 
 def _alteration(cursor: Cursor) -> None:

@@ -54,6 +54,7 @@ class Table:
     `snapshots` holds every snapshot the metadata knows; `history` the snapshot log, (made current at, id), oldest first
     (the snapshots themselves are used when it is empty); `refs` the branches and tags. `schema_id` and a snapshot's
     schema_id show whether the columns have changed since that snapshot. `partitioning` has texts such as `days(ts)`.
+    `uuid` is its `table-uuid`, which a rename keeps.
     """
 
     metadata_location: str
@@ -68,11 +69,12 @@ class Table:
     history: tuple[tuple[int, int], ...] = ()
     schema_id: int | None = None
     comment: str | None = None
+    uuid: str = ""
 
 
 @dataclass(frozen=True)
 class View:
-    """An Iceberg view: its text, the dialect of that text, and how the bare names in it are read."""
+    """An Iceberg view: its text, the dialect of that text, how the bare names in it are read, and its `view-uuid`."""
 
     sql: str
     dialect: str = "spark"
@@ -81,6 +83,7 @@ class View:
     columns: tuple[Column, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     comment: str | None = None
+    uuid: str = ""
 
 
 class CatalogReader(Protocol):
@@ -100,11 +103,29 @@ class CatalogReader(Protocol):
 
 
 @dataclass(frozen=True)
+class Source:
+    """A table or view that a statement reads.
+
+    Args:
+        name: its name.
+        uuid: its UUID in the catalog.
+        is_view: whether it is a view.
+        reader: the view whose text names it; None where the statement itself does.
+    """
+
+    name: TableName
+    uuid: str
+    is_view: bool
+    reader: TableName | None = None
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A statement, ready for the gateway.
 
     `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
-    that it changes. `sql` is empty where there is nothing to run.
+    that it changes. Of a write, `sources` has what it and the views in it read. `sql` is empty where there is nothing
+    to run.
     """
 
     engine: Engine
@@ -113,3 +134,4 @@ class Compiled:
     read: tuple[tuple[TableName, int | None], ...] = ()
     written: tuple[TableName, ...] = ()
     warnings: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()

@@ -20,7 +20,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from icefield_apiserver.core.settings import OpenLineageSettings, Settings
-from icefield_apiserver.features.lineage.service import LineageRecorder, lineage_of
+from icefield_apiserver.features.lineage.service import lineage_of
 from icefield_apiserver.features.statements import identifiers
 from icefield_apiserver.features.statements.models import Statement
 from icefield_apiserver.features.statements.service import StatementService
@@ -136,28 +136,6 @@ async def test_what_a_run_reads_is_its_lineage(
     assert (lineage["read"], lineage["written"]) == ([table], [])
     assert lineage["read_snapshots"] == [{"table": table, "snapshot_id": snapshot.snapshot_id}]
     assert (await client.get("/runs/nope/lineage")).status_code == 404
-
-
-async def test_tables_up_and_down_the_stream(
-    app: FastAPI, client: httpx.AsyncClient, nightly: Run, orders: pa.Table, lakehouse: Lakehouse
-) -> None:
-    slug = lakehouse.slug
-    recorder, uid = app.state.services.get(LineageRecorder), nightly.metadata.uid
-    await recorder.record_run(slug, uid, reads=[(f"{slug}.sales.orders", 7)])
-    for _ in range(2):  # again, it changes nothing
-        await recorder.record_run(slug, uid, writes=[(f"{slug}.sales.totals", 8), (f"{slug}.sales.raw.days", None)])
-    lineage = (await client.get("/runs/nightly/lineage")).json()
-    assert lineage["read"] == [f"{slug}.sales.orders"]
-    assert sorted(lineage["written"]) == [f"{slug}.sales.raw.days", f"{slug}.sales.totals"]
-    assert lineage["written_snapshots"] == [{"table": f"{slug}.sales.totals", "snapshot_id": 8}]
-
-    down = (await client.get("/databases/sales/tables/orders/lineage")).json()
-    assert (down["table"], down["upstream"]) == (f"{slug}.sales.orders", [])
-    assert sorted(each["table"] for each in down["downstream"]) == [f"{slug}.sales.raw.days", f"{slug}.sales.totals"]
-    assert down["downstream"][0]["run_ids"] == [nightly.public_id]
-    up = (await client.get("/databases/sales/schemas/raw/tables/days/lineage")).json()
-    assert ([each["table"] for each in up["upstream"]], up["downstream"]) == ([f"{slug}.sales.orders"], [])
-    assert (await client.get("/databases/sales/tables/nope/lineage")).status_code == 404
 
 
 def left_behind(lakehouse: Lakehouse, workspace_uid: str, warehouse_uid: str) -> dict[str, Any]:
@@ -314,6 +292,9 @@ async def test_writes_with_spark(
     assert [each["table"] for each in up["upstream"]] == [f"{slug}.sales.orders"]
     assert up["upstream"][0]["statement_ids"] == [made["statement_id"]]
 
+    assert (up["upstream"][0]["inferred"], up["kind"]) == (False, "table")
+    await check_edges(client, slug, nightly)
+
     more = await run(client, "INSERT INTO sales.totals VALUES (1), (2)", wait_timeout=50)
     assert (more["status"], more["rows_produced"], more["rows"]) == ("succeeded", 2, [])
     assert (await run(client, "SELECT count(*) FROM sales.totals"))["rows"] == [[3]]
@@ -335,3 +316,49 @@ async def test_writes_with_spark(
     )
     assert isinstance(stored, Statement)
     assert stored.attempts == 0
+
+
+async def check_edges(client: httpx.AsyncClient, slug: str, nightly: Run) -> None:
+    """Statements of one run that build on each other, a view, a swap as dbt makes it, and what is gone."""
+    for text in (
+        "CREATE TABLE sales.a AS SELECT id, name FROM sales.orders",
+        "CREATE TABLE sales.b AS SELECT id FROM sales.a",
+        "CREATE TABLE sales.c AS SELECT id FROM sales.b",
+        "CREATE VIEW sales.v AS SELECT id FROM sales.c",
+        "CREATE TABLE sales.d AS SELECT id FROM sales.v",
+    ):
+        made = await run(client, text, wait_timeout=50, lineage_run_id="nightly")
+        assert made["status"] == "succeeded", made
+    names = ("orders", "a", "b", "c", "v", "d")
+    found = {name: await neighbours(client, slug, name, "upstream") for name in names}
+    assert found == {"orders": [], "a": ["orders"], "b": ["a"], "c": ["b"], "v": ["c"], "d": ["c via v", "v"]}
+    assert await neighbours(client, slug, "c", "downstream") == ["d via v", "v"]
+    view = (await client.get("/databases/sales/tables/v/lineage")).json()
+    assert (view["kind"], view["upstream"][0]["run_ids"]) == ("view", [nightly.public_id])
+
+    for text in (
+        "CREATE TABLE sales.b__tmp AS SELECT id FROM sales.orders",
+        "ALTER TABLE sales.b RENAME TO sales.b__backup",
+        "ALTER TABLE sales.b__tmp RENAME TO sales.b",
+        "DROP TABLE sales.b__backup",
+    ):
+        done = await run(client, text, wait_timeout=50)
+        assert done["status"] == "succeeded", done
+    assert await neighbours(client, slug, "b", "upstream") == ["orders"]
+    assert await neighbours(client, slug, "b", "downstream") == []
+    assert await neighbours(client, slug, "c", "upstream") == ["b__backup gone"]
+    assert await neighbours(client, slug, "a", "downstream") == ["b__backup gone"]
+    assert await neighbours(client, slug, "b__backup", "upstream") == ["a"]
+    assert (await client.get("/databases/sales/tables/b__tmp/lineage")).status_code == 404
+
+
+async def neighbours(client: httpx.AsyncClient, slug: str, table: str, direction: str) -> list[str]:
+    """Return the neighbours of a table of sales, sorted: a name, the view between, and whether it is gone."""
+    answer = await client.get(f"/databases/sales/tables/{table}/lineage")
+    assert answer.status_code == 200, answer.text
+    return sorted(
+        each["table"].removeprefix(f"{slug}.sales.")
+        + "".join(f" via {view.removeprefix(f'{slug}.sales.')}" for view in each["through"])
+        + (" gone" if each["gone"] else "")
+        for each in answer.json()[direction]
+    )

@@ -21,6 +21,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from tests.breaking_proxy import BreakingProxy
+from tests.lineage_scenarios import SCENARIOS, check
 
 from icefield_apiserver.core.db import Database, session
 from icefield_apiserver.core.db.base import complete_metadata, now
@@ -28,6 +29,8 @@ from icefield_apiserver.core.db.migrate import ADVISORY_LOCK, configuration, upg
 from icefield_apiserver.core.db.session import create_engine
 from icefield_apiserver.core.errors import Conflict
 from icefield_apiserver.core.pagination import Window
+from icefield_apiserver.features.lineage.store import LineageStore
+from icefield_apiserver.features.lineage.units import uuid_of_name
 from icefield_apiserver.features.statements.store import Filters, StatementRepository
 from icefield_apiserver.identity import users
 from icefield_apiserver.identity.passwords import Passwords
@@ -112,6 +115,36 @@ async def test_migrations_can_be_taken_back(empty: str) -> None:
         await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "base"))
     await engine.dispose()
     await upgrade(empty)
+
+
+async def test_lineage_recorded_by_name_keeps_the_edges_of_statements(empty: str) -> None:
+    engine = create_engine(empty)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(configuration(sync), "0007"))
+        for source, direction, table in (
+            *(("stmt_1", "read", "acme.s.zones"), ("stmt_1", "written", "acme.s.a")),
+            *(("stmt_2", "read", "acme.s.a"), ("stmt_2", "written", "acme.s.b")),
+            *(("run-uid", "read", "acme.s.zones"), ("run-uid", "written", "acme.s.b")),
+        ):
+            row = {"source": source, "direction": direction, "table": table, "at": now()}
+            await connection.execute(
+                text("INSERT INTO lineage VALUES (:source, :direction, :table, 0, 'w', 'run-uid', :at)"), row
+            )
+    await engine.dispose()
+    await upgrade(empty)
+    async with Database.open(empty) as db:
+        store = LineageStore(db)
+        upstream = {
+            name: [each.table for each in await store.upstream("w", {uuid_of_name("w", f"acme.s.{name}")})]
+            for name in ("zones", "a", "b")
+        }
+        assert upstream == {"zones": [], "a": ["acme.s.zones"], "b": ["acme.s.a"]}
+        assert (await store.of_run("w", "run-uid"))["read"] == ["acme.s.zones", "acme.s.a"]
+
+
+async def test_lineage_on_postgres(empty: str) -> None:
+    for scenario in SCENARIOS:
+        await check(scenario, empty)
 
 
 async def test_a_database_that_is_not_there_yet_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:

@@ -66,12 +66,12 @@ async def test_the_token_opens_this_run_and_dies_with_it(place: Place) -> None:
     await place.started("token")
     secret = await place.cluster.get("Secret", place.namespace, run_token_secret("token"))
     assert secret is not None
-    token = base64.b64decode(secret["data"]["token"])
+    token = base64.b64decode(secret["data"]["token.main"])
     claims = jwt.decode(token, options={"verify_signature": False})
     assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": "JWT"}
     assert claims["workspace"] == place.workspace
     assert claims["run_uid"] == created["metadata"]["uid"]
-    assert claims["role"] == "editor"
+    assert (claims["role"], claims["task"], claims["attempt"]) == ("editor", "main", 0)
 
     await place.finished("token")
     await place.phase("token", "success")

@@ -46,8 +46,9 @@ def test_pod_names_do_not_collide_across_runs() -> None:
 @pytest.mark.parametrize("run", ["r", "a" * 57, "a" * 58, "a" * 63])
 def test_child_names_fit(run: str) -> None:
     secret, files = names.run_token_secret(run), names.run_files_config_map(run)
-    assert max(len(secret), len(files)) <= names.MAX_NAME_LENGTH
-    assert secret != files
+    later = names.attempt_token_secret(run, "k" * 63, 12)
+    assert max(len(secret), len(files), len(later)) <= names.MAX_NAME_LENGTH
+    assert len({secret, files, later}) == 3
 
 
 def test_long_runs_have_children_of_their_own() -> None:

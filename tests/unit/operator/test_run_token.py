@@ -36,6 +36,13 @@ def test_the_public_key_verifies_what_the_private_one_signed() -> None:
     assert expiry > now.timestamp()
 
 
+def test_the_token_of_an_attempt_names_it() -> None:
+    key = Ed25519PrivateKey.generate()
+    token = RunTokenSigner(key).sign_for_attempt(RUN, "ingest", 2, "demo", datetime.now(UTC))
+    claims = jwt.decode(token, key.public_key(), algorithms=["EdDSA"], audience="icefield", issuer="icefield-operator")
+    assert (claims["run_uid"], claims["task"], claims["attempt"]) == ("u-1", "ingest", 2)
+
+
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "private.pem"
     key = ec.generate_private_key(ec.SECP256R1())

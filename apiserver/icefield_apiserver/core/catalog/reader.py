@@ -79,6 +79,7 @@ def table_of(loaded: LoadedTable) -> Table:
         history=tuple((int(e["timestamp-ms"]), int(e["snapshot-id"])) for e in metadata.get("snapshot-log") or ()),
         schema_id=metadata.get("current-schema-id"),
         comment=properties.get("comment"),
+        uuid=str(metadata.get("table-uuid") or ""),
     )
 
 
@@ -94,6 +95,7 @@ def _view(loaded: LoadedView) -> View:
         columns=_columns(table_metadata.view_schema(loaded)),
         properties=properties,
         comment=properties.get("comment"),
+        uuid=str(loaded.metadata.get("view-uuid") or ""),
     )
 
 

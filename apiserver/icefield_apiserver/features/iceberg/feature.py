@@ -14,6 +14,7 @@ from .routes import router
 from .run_lineage import RunLineage
 from .service import IcebergService
 from .sessions import Sessions
+from .view_lineage import ViewLineage
 
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
@@ -21,7 +22,9 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     store = core.settings.object_store
     sessions = Sessions(store.sts_endpoint) if store.sts_endpoint else None
     access = FileAccess(core.secrets, store.external_endpoint, sessions)
-    lineage, volumes = RunLineage(services.get(LineageRecorder)), services.get(VolumeService)
+    recorder, volumes = services.get(LineageRecorder), services.get(VolumeService)
+    views = ViewLineage(recorder, core.catalogs, core.cluster.workspace_directory, core.planning)
+    lineage = RunLineage(recorder, core.catalogs, views)
     files = MetadataFiles(core.stores)
     services.provide(IcebergService(core.catalogs, access, lineage, volumes, files, core.planning))
 

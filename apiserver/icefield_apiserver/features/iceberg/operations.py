@@ -26,6 +26,12 @@ class Effect(Enum):
     COMMITS = auto()
     DROPS = auto()
     """It drops the namespace in the path."""
+    DROPS_OBJECT = auto()
+    """It drops the table or view in the path."""
+    RENAMES = auto()
+    LOADS_VIEW = auto()
+    DEFINES_VIEW = auto()
+    """It creates a view, or commits to the one in the path."""
     VENDS = auto()
     """The response is a LoadCredentialsResponse: new keys of the table in the path; the catalog only loads it."""
 
@@ -94,23 +100,23 @@ OPERATIONS = (
     Operation("GET", _TABLE, Role.VIEWER, Effect.LOADS),
     Operation("HEAD", _TABLE, Role.VIEWER),
     Operation("POST", _TABLE, Role.EDITOR, Effect.COMMITS),
-    Operation("DELETE", _TABLE, Role.EDITOR),
+    Operation("DELETE", _TABLE, Role.EDITOR, Effect.DROPS_OBJECT),
     LOAD_CREDENTIALS,
     Operation("POST", f"{_TABLE}/metrics", Role.VIEWER),
     Operation("POST", f"{_TABLE}/plan", Role.VIEWER),
     Operation("GET", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
     Operation("DELETE", f"{_TABLE}/plan/{{plan-id}}", Role.VIEWER),
     Operation("POST", f"{_TABLE}/tasks", Role.VIEWER),
-    Operation("POST", "tables/rename", Role.EDITOR),
+    Operation("POST", "tables/rename", Role.EDITOR, Effect.RENAMES),
     Operation("POST", "transactions/commit", Role.EDITOR, Effect.COMMITS),
     Operation("GET", f"{_NS}/views", Role.VIEWER),
     # Not register-view: the text of such a view would be known only once it is there.
-    Operation("POST", f"{_NS}/views", Role.EDITOR),
-    Operation("GET", _VIEW, Role.VIEWER),
+    Operation("POST", f"{_NS}/views", Role.EDITOR, Effect.DEFINES_VIEW),
+    Operation("GET", _VIEW, Role.VIEWER, Effect.LOADS_VIEW),
     Operation("HEAD", _VIEW, Role.VIEWER),
-    Operation("POST", _VIEW, Role.EDITOR),
-    Operation("DELETE", _VIEW, Role.EDITOR),
-    Operation("POST", "views/rename", Role.EDITOR),
+    Operation("POST", _VIEW, Role.EDITOR, Effect.DEFINES_VIEW),
+    Operation("DELETE", _VIEW, Role.EDITOR, Effect.DROPS_OBJECT),
+    Operation("POST", "views/rename", Role.EDITOR, Effect.RENAMES),
 )
 
 

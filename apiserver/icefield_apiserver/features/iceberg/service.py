@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from fastapi.responses import StreamingResponse
 
 from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.transport import read_whole
+from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.errors import BadRequest, NotFound, Unavailable
 from icefield_apiserver.core.json_text import parse_answer, parse_json, write_answer, write_json
 from icefield_apiserver.core.planning_threads import PlanningThreads
@@ -151,7 +153,7 @@ class IcebergService:
 
         The body is serialized from what was parsed: that of the request could hold more, such as a duplicate field.
         """
-        headers = _request_headers(sent.headers, access)
+        headers, began_at = _request_headers(sent.headers, access), now()
         content = None
         if call.operation.method == "POST":
             headers["content-type"] = _JSON
@@ -166,9 +168,29 @@ class IcebergService:
                 return forwarded_error(response.status, await read_whole(response))
             if access:
                 return await self._load_result(principal, call, response, access, call.name or body["name"])
-            if call.operation.effect is Effect.COMMITS:
-                await self._lineage.record_commit(principal, call, body)
+            if call.operation.effect is Effect.LOADS_VIEW and principal.run_uid and sent.wants_body:
+                return await self._loaded_view(principal, call, response)
+            await self._record(principal, call, body, began_at)
             return await _passed_on(response, stack, sent.wants_body)
+
+    async def _record(
+        self, principal: Principal, call: CatalogCall, body: Mapping[str, Any], began_at: datetime
+    ) -> None:
+        """Record what a call means for lineage."""
+        match call.operation.effect:
+            case Effect.COMMITS:
+                await self._lineage.record_commit(principal, call, body, began_at)
+            case Effect.RENAMES:
+                await self._lineage.record_rename(principal, body)
+            case Effect.DROPS | Effect.DROPS_OBJECT:
+                await self._lineage.record_drop(principal, call)
+            case Effect.DEFINES_VIEW:
+                await self._lineage.record_view(principal, call, body)
+
+    async def _loaded_view(self, principal: Principal, call: CatalogCall, response: aiohttp.ClientResponse) -> Response:
+        body = await read_whole(response)
+        await self._lineage.record_load(principal, call, await _parsed_response(body))
+        return Response(body, response.status, _response_headers(response))
 
     async def _load_result(
         self, principal: Principal, call: CatalogCall, response: aiohttp.ClientResponse, access: Access, table: str

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
 from icefield_apiserver.core.repeating import repeating
 from icefield_apiserver.features.runs.service import RunService
-from icefield_apiserver.features.tables.service import TableService
 
 from .janitor import LineageJanitor
 from .routes import router, runs_router
@@ -23,8 +22,8 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     await stack.enter_async_context(repeating(janitor.sweep, core.settings.retention.interval_seconds))
     services.provide(
         LineageRecorder(core.db, workspaces),
-        LineageService(store, workspaces, services.get(RunService), services.get(TableService)),
+        LineageService(store, workspaces, services.get(RunService), core.catalogs),
     )
 
 
-feature = Feature("lineage", (Mount(API_V1, router), Mount(API_V1, runs_router)), install, needs=("runs", "tables"))
+feature = Feature("lineage", (Mount(API_V1, router), Mount(API_V1, runs_router)), install, needs=("runs",))

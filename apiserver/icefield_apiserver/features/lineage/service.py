@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from icefield_apiserver.core.catalog import Namespace
+from icefield_apiserver.core.catalog import Catalogs, Namespace
+from icefield_apiserver.core.catalog.model import full_name
+from icefield_apiserver.core.errors import NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.features.runs.service import RunService
-from icefield_apiserver.features.tables.service import TableService
 from icefield_apiserver.identity.principal import Principal
 from icefield_sql import TableName
 
-from .recorder import LineageRecorder
-from .store import LineageNeighbour, LineageStore
+from .identities import current_dataset, mark_gone
+from .neighbours import LineageNeighbour
+from .recorder import CommittedTable, LineageRecorder
+from .store import LineageStore
 from .summary import Lineage, TableAccess, accesses_in, lineage_of
+from .units import CatalogUnit, Dataset, ReadDataset, StatementAccess, unit_id, uuid_of_name
 
 __all__ = [
+    "CatalogUnit",
+    "CommittedTable",
+    "Dataset",
     "Lineage",
     "LineageNeighbour",
     "LineageOfTable",
     "LineageRecorder",
     "LineageService",
+    "ReadDataset",
+    "StatementAccess",
     "TableAccess",
     "accesses_in",
     "lineage_of",
+    "unit_id",
+    "uuid_of_name",
 ]
 
 
 @dataclass(frozen=True)
 class LineageOfTable:
-    """The direct neighbours of a table.
+    """The direct neighbours of a table or view.
 
     Attributes:
-        table: its name with the catalog, such as `acme.sales.orders`.
-        upstream: the tables that it was written from, latest first.
-        downstream: the tables that were written from it, latest first.
+        dataset: the table or view.
+        is_gone: whether it is not there any more.
+        upstream: what it was written from, latest first.
+        downstream: what was written from it, latest first.
     """
 
-    table: str
+    dataset: Dataset
+    is_gone: bool
     upstream: list[LineageNeighbour]
     downstream: list[LineageNeighbour]
 
@@ -50,29 +64,41 @@ class LineageService:
         store: the recorded lineage.
         workspaces: the Workspaces.
         runs: the runs.
-        tables: the tables.
+        catalogs: the workspaces' catalogs.
     """
 
     def __init__(
-        self, store: LineageStore, workspaces: WorkspaceDirectory, runs: RunService, tables: TableService
+        self, store: LineageStore, workspaces: WorkspaceDirectory, runs: RunService, catalogs: Catalogs
     ) -> None:
         self._store = store
         self._workspaces = workspaces
         self._runs = runs
-        self._tables = tables
+        self._catalogs = catalogs
 
     async def of_table(self, principal: Principal, namespace: Namespace, table: str) -> LineageOfTable:
-        """Return the direct neighbours of a table; a dropped table keeps its lineage.
+        """Return the direct neighbours of a table or view; what is gone keeps its lineage until its name is taken.
 
         Raises:
-            NotFound: the table does not exist and has no lineage.
+            NotFound: there is none of this name, and none that had it has lineage.
         """
-        name = TableName(namespace, table).qualified(principal.workspace)
         uid = self._workspaces.existing(principal.workspace).metadata.uid
-        upstream, downstream = await self._store.upstream(uid, name), await self._store.downstream(uid, name)
-        if not upstream and not downstream:
-            await self._tables.get(principal, namespace, table)
-        return LineageOfTable(name, upstream, downstream)
+        catalog = self._catalogs.of(principal.workspace)
+        current = await current_dataset(catalog, uid, namespace, table)
+        dataset = current or await self._last(principal, uid, namespace, table)
+        # What was recorded before identities were has only a name.
+        uuids = {dataset.uuid, uuid_of_name(uid, dataset.name)}
+        upstream, downstream = await asyncio.gather(
+            self._store.upstream(uid, uuids), self._store.downstream(uid, uuids)
+        )
+        await mark_gone(catalog, uid, [*upstream, *downstream])
+        return LineageOfTable(dataset, current is None, upstream, downstream)
+
+    async def _last(self, principal: Principal, uid: str, namespace: Namespace, table: str) -> Dataset:
+        """Return the table that had a name last."""
+        found = await self._store.last_of_name(uid, TableName(namespace, table).qualified(principal.workspace))
+        if found is None:
+            raise NotFound(f"There is no table {full_name(namespace, table)}.")
+        return found
 
     async def of_run(self, principal: Principal, run: str) -> dict[str, Any]:
         """Return the JSON of the `Lineage` of a run.

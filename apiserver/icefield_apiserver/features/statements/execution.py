@@ -12,6 +12,7 @@ from icefield_crds.wire.gateway import StatementState
 
 from .models import Statement
 from .planning import Parsed
+from .write_lineage import WrittenObject
 
 
 class StatementError(Exception):
@@ -50,6 +51,7 @@ class StatementOutcome:
 
     Attributes:
         state: its final state at the gateway; None where it ended without one.
+        objects: the tables and views that it writes, before it and after.
     """
 
     status: str
@@ -59,6 +61,7 @@ class StatementOutcome:
     rows_produced: int | None = None
     read: tuple[TableAccess, ...] = ()
     written: tuple[TableAccess, ...] = ()
+    objects: tuple[WrittenObject, ...] = ()
 
 
 class Execution:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -40,6 +41,7 @@ from .recovery import LOST, before_write, outcome_of_write, recorded_lineage, re
 from .requests import PlanRequest
 from .store import DuplicateStatementError
 from .waking import known_endpoint
+from .write_lineage import WriteLineage
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +242,8 @@ async def _dispatch(
     """
     _set_lineage(execution, compiled)
     if compiled.is_write:
-        await record_dispatched(execution, deps, await before_write(execution, deps, compiled))
+        before = await before_write(execution, deps, compiled)
+        await record_dispatched(execution, deps, before, _write_lineage(execution, compiled))
     execution.endpoint = endpoint
     try:
         return await deps.dispatcher.submit(execution, endpoint, _for_gateway(execution, deps, compiled))
@@ -365,6 +368,13 @@ def _for_gateway(execution: Execution, deps: ExecutionDependencies, compiled: Co
         content_bytes=RECORDED_BYTES,
         timeout_seconds=deps.settings.timeout_seconds,
     )
+
+
+def _write_lineage(execution: Execution, compiled: Compiled) -> WriteLineage:
+    if execution.parsed is None:
+        return WriteLineage()
+    seen_at = now() - timedelta(seconds=PLAN_GOOD_SECONDS)
+    return WriteLineage.of(compiled, execution.parsed.statement, execution.statement.workspace_uid, seen_at)
 
 
 def _set_lineage(execution: Execution, compiled: Compiled) -> None:

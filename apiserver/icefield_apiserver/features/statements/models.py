@@ -42,6 +42,7 @@ class Statement(Base):
         is_accepted: whether its owner knows that the record is stored. Where it does not, the request was
             answered with an error, and nobody runs it.
         before_write: of a write that was dispatched, the tables that it writes as they were before (BeforeWrite).
+        write_lineage: of a write that was dispatched, what it reads (WriteLineage).
     """
 
     __tablename__ = "statements"
@@ -87,3 +88,4 @@ class Statement(Base):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     is_accepted: Mapped[bool] = mapped_column(default=False)
     before_write: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    write_lineage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

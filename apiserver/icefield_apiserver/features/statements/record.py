@@ -20,6 +20,7 @@ from .execution import Execution, StatementOutcome
 from .models import Statement
 from .retrying import retried
 from .table_states import BeforeWrite
+from .write_lineage import WriteLineage, access_of
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +57,18 @@ async def _insert(execution: Execution, deps: ExecutionDependencies, record: dic
         execution.recorded.set_result(None)
 
 
-async def record_dispatched(execution: Execution, deps: ExecutionDependencies, before: BeforeWrite) -> None:
-    """Record that a write may be at its gateway from now on, and its tables as they are before.
+async def record_dispatched(
+    execution: Execution, deps: ExecutionDependencies, before: BeforeWrite, lineage: WriteLineage
+) -> None:
+    """Record that a write may be at its gateway from now on, its tables as they are before, and what it reads.
 
     Raises:
         LeaseLostError: another process owns it now.
     """
     statement = execution.statement
     values = {"engine": statement.engine, "lineage": statement.lineage, "started_at": statement.started_at}
-    await change(execution, deps, {"is_dispatched": True, "before_write": before.to_json(), **values})
+    sent = {"is_dispatched": True, "before_write": before.to_json(), "write_lineage": lineage.to_json()}
+    await change(execution, deps, {**sent, **values})
 
 
 async def record_refused(execution: Execution, deps: ExecutionDependencies) -> None:
@@ -161,12 +165,10 @@ def _final_values(statement: Statement, deps: ExecutionDependencies, outcome: St
 async def _update(
     statement: Statement, deps: ExecutionDependencies, values: dict[str, Any], outcome: StatementOutcome
 ) -> None:
-    edges = []
+    lineage = []
     if outcome.status == "succeeded":
-        edges = deps.recorder.of_statement(
-            statement.id, statement.workspace_uid, statement.run_uid, outcome.read, outcome.written
-        )
-    if not await retry_database(lambda: deps.repository.finish(statement.id, statement.owner, values, edges)):
+        lineage = deps.recorder.of_statement(access_of(statement, outcome.read, outcome.written, outcome.objects))
+    if not await retry_database(lambda: deps.repository.finish(statement.id, statement.owner, values, lineage)):
         raise LeaseLostError
 
 

@@ -15,8 +15,10 @@ from icefield_sql import Compiled, TableName
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import Execution, StatementError, StatementOutcome
 from .judgement import Found, Judgement, Verdict, judge
+from .models import Statement
 from .snapshots import WrittenSnapshot, written_snapshot
 from .table_states import BeforeWrite, TableState, load_all
+from .write_lineage import WrittenObject, unchecked_objects, written_objects
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Findings:
 
     judgement: Judgement
     snapshots: list[WrittenSnapshot]
+    objects: tuple[WrittenObject, ...]
 
 
 async def before_write(execution: Execution, deps: ExecutionDependencies, compiled: Compiled) -> BeforeWrite:
@@ -48,20 +51,18 @@ async def before_write(execution: Execution, deps: ExecutionDependencies, compil
     return BeforeWrite(command, {name: TableState.of(each) if each else None for name, each in found.items()})
 
 
-def write_outcome(
-    execution: Execution, state: StatementState | None, snapshots: list[WrittenSnapshot]
-) -> StatementOutcome:
+def write_outcome(execution: Execution, state: StatementState | None, findings: Findings) -> StatementOutcome:
     """Return the outcome of a write that was applied.
 
     Args:
         execution: the statement.
         state: its final state at the gateway; None where that is unknown.
-        snapshots: those that it committed.
+        findings: what its tables show.
     """
     catalog = execution.statement.workspace
     read, written = recorded_lineage(execution.statement.lineage)
-    ids = {each.table.qualified(catalog): each.snapshot_id for each in snapshots}
-    added = [each.rows for each in snapshots if each.rows is not None]
+    ids = {each.table.qualified(catalog): each.snapshot_id for each in findings.snapshots}
+    added = [each.rows for each in findings.snapshots if each.rows is not None]
     rows = state.rows_produced if state else None
     return StatementOutcome(
         "succeeded",
@@ -69,6 +70,7 @@ def write_outcome(
         rows_produced=sum(added) if rows is None and added else rows,
         read=read,
         written=tuple((name, ids.get(name)) for name, _ in written),
+        objects=findings.objects,
     )
 
 
@@ -84,7 +86,7 @@ async def recover_write(execution: Execution, deps: ExecutionDependencies, why: 
             break
         judgement = findings.judgement
         if judgement.verdict is Verdict.APPLIED:
-            return write_outcome(execution, None, findings.snapshots)
+            return write_outcome(execution, None, findings)
         if not written or asyncio.get_running_loop().time() > give_up:
             break
         await asyncio.sleep(POLL_SECONDS)
@@ -108,10 +110,11 @@ async def outcome_of_write(
         findings = await examine(execution, deps, is_success=is_success)
     except ApiError as error:
         log.warning("the tables of statement %s cannot be read: %s", execution.statement.id, error.sentence)
-        findings = Findings(Judgement(Verdict.UNKNOWN, "its tables cannot be read"), [])
+        objects = unchecked_objects(_before(execution.statement), execution.statement.workspace)
+        findings = Findings(Judgement(Verdict.UNKNOWN, "its tables cannot be read"), [], objects)
     is_stopped, verdict, message = state.error_code in _STOPPED, findings.judgement.verdict, state.error_message
     if is_success or findings.snapshots or (is_stopped and verdict is Verdict.APPLIED):
-        return write_outcome(execution, state if is_success else None, findings.snapshots)
+        return write_outcome(execution, state if is_success else None, findings)
     if is_stopped and verdict is Verdict.UNKNOWN:
         message = f"{(message or 'It was stopped').rstrip('.')}; {unknown_because(findings.judgement)}"
     return StatementOutcome(state.status.value, state.error_code, message, state, read=read)
@@ -124,12 +127,13 @@ async def examine(execution: Execution, deps: ExecutionDependencies, *, is_succe
         ApiError: the catalog is unavailable.
     """
     statement = execution.statement
-    before = BeforeWrite.from_json(statement.before_write) if statement.before_write else None
+    before = _before(statement)
     _, written = recorded_lineage(statement.lineage)
     names = [_table(name, statement.workspace) for name, _ in written]
     after = await load_all(deps.catalogs.of(statement.workspace), names)
     found = (_own_snapshot(statement.id, name, each, before if is_success else None) for name, each in after.items())
-    return Findings(judge(statement.id, before, after), [snapshot for snapshot in found if snapshot])
+    objects = written_objects(before, after, statement.workspace)
+    return Findings(judge(statement.id, before, after), [snapshot for snapshot in found if snapshot], objects)
 
 
 def unknown_because(judgement: Judgement) -> str:
@@ -140,6 +144,10 @@ def unknown_because(judgement: Judgement) -> str:
 def recorded_lineage(lineage: dict[str, Any] | None) -> tuple[tuple[TableAccess, ...], tuple[TableAccess, ...]]:
     """Return (read, written) of a record's lineage."""
     return accesses_in(lineage or {}, "read"), accesses_in(lineage or {}, "written")
+
+
+def _before(statement: Statement) -> BeforeWrite | None:
+    return BeforeWrite.from_json(statement.before_write) if statement.before_write else None
 
 
 def _own_snapshot(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Insert, Select, Table, Update, bindparam, case, delete, insert, select, update
+from sqlalchemy import CursorResult, Executable, Select, Table, Update, bindparam, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
@@ -158,14 +158,14 @@ class StatementRepository:
         change = update(Statement).where(Statement.id == statement_id, Statement.status.in_(ACTIVE))
         return await self._db.execute(change.values(is_accepted=True)) == 1
 
-    async def finish(self, statement_id: str, owner: str, values: Values, more: Sequence[Insert]) -> bool:
+    async def finish(self, statement_id: str, owner: str, values: Values, more: Sequence[Executable]) -> bool:
         """Change a statement for the last time, and return whether it was (still) the owner's.
 
         Args:
             statement_id: which.
             owner: whose it should be.
             values: its final values; all of `_FINAL`.
-            more: further INSERTs of the same transaction.
+            more: further statements of the same transaction.
         """
         named = {"id_": statement_id, "owner_": owner, **values}
         if not more:

@@ -42,6 +42,11 @@ class TableState:
         number = int(metadata.get("last-sequence-number") or 0) if is_numbered else None
         return cls(str(metadata["table-uuid"]), location, number, _definition(metadata))
 
+    @property
+    def is_view(self) -> bool:
+        """Whether it is that of a view, which its metadata file defines as a whole."""
+        return self.definition == self.metadata_location
+
     def to_json(self) -> dict[str, Any]:
         """Return the state as a JSON object."""
         return asdict(self)

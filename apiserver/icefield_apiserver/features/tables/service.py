@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 from cachetools import LRUCache
+from sqlalchemy.exc import SQLAlchemyError
 
 from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, LoadedTable, LoadedView, Namespace
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
@@ -23,7 +25,10 @@ from icefield_apiserver.core.catalog.table_definition import TableDefinition, cr
 from icefield_apiserver.core.db.pages import after_text, page_of_rows
 from icefield_apiserver.core.errors import NotFound
 from icefield_apiserver.core.pagination import Page, Window, encode_cursor
+from icefield_apiserver.features.lineage.service import LineageRecorder
 from icefield_apiserver.identity.principal import Principal
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -37,10 +42,12 @@ class TableService:
 
     Args:
         catalogs: the workspaces' catalogs.
+        lineage: is told of what is dropped.
     """
 
-    def __init__(self, catalogs: Catalogs) -> None:
+    def __init__(self, catalogs: Catalogs, lineage: LineageRecorder) -> None:
         self._catalogs = catalogs
+        self._lineage = lineage
         self._cache: LRUCache[tuple[str, str], TableInfo] = LRUCache(MAX_CACHED_TABLES)
 
     async def page(
@@ -120,6 +127,7 @@ class TableService:
         """
         catalog = self._catalogs.of(principal.workspace)
         await catalog.drop_table(namespace, _checked(namespace, name), purge=True)
+        await self._note_dropped(principal, namespace, name)
 
     async def snapshots(
         self,
@@ -198,6 +206,16 @@ class TableService:
             NotFound: it does not exist.
         """
         await self._catalogs.of(principal.workspace).drop_view(namespace, _checked(namespace, name, "view"))
+        await self._note_dropped(principal, namespace, name)
+
+    async def _note_dropped(self, principal: Principal, namespace: Namespace, name: str) -> None:
+        """Tell lineage; the catalog has dropped it, whatever the database answers."""
+        try:
+            await self._lineage.table_dropped(
+                principal.workspace, f"{principal.workspace}.{full_name(namespace, name)}"
+            )
+        except (SQLAlchemyError, TimeoutError) as error:
+            log.error("lineage was not told that %s was dropped: %s", full_name(namespace, name), error)
 
     async def _load(self, principal: Principal, namespace: Namespace, name: str) -> LoadedTable:
         catalog: IcebergCatalog = self._catalogs.of(principal.workspace)

@@ -13,7 +13,14 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLAIMS = RunClaims("demo", "daily-1", "u-1", "editor")
 
 
-@pytest.mark.parametrize("claims", [CLAIMS, RunClaims("demo", "q", "u-2", "editor", is_catalog_only=True)])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        CLAIMS,
+        RunClaims("demo", "q", "u-2", "editor", is_catalog_only=True),
+        RunClaims("demo", "q", "u-2", "editor", task="ingest", attempt=3),
+    ],
+)
 def test_round_trip(claims: RunClaims) -> None:
     encoded = claims.to_json(NOW, timedelta(hours=1))
     assert set(REQUIRED_CLAIMS) <= set(encoded)
@@ -34,7 +41,9 @@ def test_claims_on_the_wire() -> None:
     }
 
 
-@pytest.mark.parametrize("change", [{"sub": "run:u-2"}, {"scope": "tables"}, {"workspace": ""}, {"run": None}])
+@pytest.mark.parametrize(
+    "change", [{"sub": "run:u-2"}, {"scope": "tables"}, {"workspace": ""}, {"run": None}, {"attempt": -1}]
+)
 def test_claims_of_something_else(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         RunClaims.from_json({**CLAIMS.to_json(NOW, timedelta(hours=1)), **change})

@@ -73,7 +73,7 @@ FULL = _run(
 CASES = {
     "runtime-image": lambda: _pod(FULL, attempt=2, deadline=1800),
     "foreign-image": lambda: _pod(_run(command="echo hi", image="docker.io/library/alpine:3"), flavor=GPU),
-    "token-secret": lambda: build.token_secret(FULL, "demo", "a.b.c"),
+    "token-secret": lambda: build.token_secret(FULL, "demo", "daily-1-tokens", {build.task_token_key("tx"): "a.b.c"}),
     "files-config-map": lambda: build.files_config_map(FULL, "demo", FULL.spec),
 }
 
