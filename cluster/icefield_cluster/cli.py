@@ -17,8 +17,9 @@ from rich.table import Table
 
 from icefield_cluster import dev as development
 from icefield_cluster import images as catalogue
-from icefield_cluster import lifecycle, providers
+from icefield_cluster import lifecycle, people, providers
 from icefield_cluster.errors import ClusterError
+from icefield_cluster.install.installer import WORKSPACE
 from icefield_cluster.invocation import program, variables_below
 from icefield_cluster.progress import Steps, show_error
 from icefield_cluster.standalone import buildah
@@ -32,6 +33,18 @@ app = typer.Typer(
 )
 console = Console()
 errors = Console(stderr=True)
+
+
+users = typer.Typer(help="People who use a cluster.", no_args_is_help=True)
+app.add_typer(users, name="user")
+
+
+class RoleName(StrEnum):
+    """Values of --role."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    ADMIN = "admin"
 
 
 class ProviderName(StrEnum):
@@ -49,6 +62,9 @@ Name = Annotated[
 StateDir = Annotated[Path | None, typer.Option(help="The cluster's folder.", show_default=".icefield/<name>")]
 ProviderOption = Annotated[ProviderName, typer.Option(help="How the cluster is created, or which one is used.")]
 Port = Annotated[int, typer.Option(help="TCP port of the API server on this machine.")]
+AsAdmin = Annotated[
+    bool, typer.Option("--admin", help="With a token of the platform's administrator, valid for an hour.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing an existing cluster.")]
 
 
@@ -140,14 +156,32 @@ def status(name: Name = "icefield", state_dir: StateDir = None) -> None:
 
 
 @app.command()
-def env(name: Name = "icefield", state_dir: StateDir = None) -> None:
+def env(name: Name = "icefield", state_dir: StateDir = None, admin: AsAdmin = False) -> None:
     """Print the environment of clients for a shell: eval "$(.venv/bin/icefield env)"."""
     with reporting():
         state = lifecycle.require(_directory(name, state_dir), name)
-        for key, value in lifecycle.environment(state).items():
+        variables = lifecycle.administrator_environment(state) if admin else lifecycle.environment(state)
+        for key, value in variables.items():
             # The shell expands $PATH.
             quoted = f'"{value}"' if key == "PATH" else shlex.quote(value)
             typer.echo(f"export {key}={quoted}")
+
+
+@users.command("add")
+def add_user(
+    email: Annotated[str, typer.Argument(help="The person's e-mail address.")],
+    name: Name = "icefield",
+    state_dir: StateDir = None,
+    workspace: Annotated[str, typer.Option(help="The workspace to enter.")] = WORKSPACE,
+    role: Annotated[RoleName, typer.Option(help="The role there.")] = RoleName.EDITOR,
+) -> None:
+    """Make a user, and a member of a workspace; prints the new user's password."""
+    with reporting():
+        state = lifecycle.require(_directory(name, state_dir), name)
+        added = people.add_user(state, email, workspace, role.value)
+        show = partial(console.print, highlight=False, soft_wrap=True)
+        show(f"{added.email} is {role.value} of workspace {workspace}")
+        show(f"password: {added.password}" if added.password else "the password is as it was")
 
 
 @app.command()

@@ -6,7 +6,7 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from icefield_cluster import providers
+from icefield_cluster import people, providers
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.install.api import Api
 from icefield_cluster.install.installer import WORKSPACE
@@ -94,7 +94,7 @@ def health(state: ClusterState) -> list[Part]:
 
 
 def environment(state: ClusterState) -> dict[str, str]:
-    """Environment variables of the clients and of kubectl."""
+    """Environment variables of the clients and of kubectl, with an API key of the workspace."""
     kubectl = providers.BY_NAME[state.provider].kubectl(state)
     return {
         "POLNOR_API_URL": state.api_url,
@@ -106,6 +106,11 @@ def environment(state: ClusterState) -> dict[str, str]:
         "KUBECONFIG": str(state.kubeconfig),
         "PATH": f"{kubectl.program.parent}{os.pathsep}$PATH",
     }
+
+
+def administrator_environment(state: ClusterState) -> dict[str, str]:
+    """The same with a log-in token of the platform's administrator, valid for an hour; raises ClusterError."""
+    return {**environment(state), "POLNOR_TOKEN": people.administrator_token(state)}
 
 
 def confirmation(state: ClusterState) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from . import rbac
+from . import rbac, workspace_boundary
 from .crd import crd_of
 from .models import KINDS
 from .names import GROUP
@@ -27,10 +27,19 @@ def rendered() -> dict[str, str]:
     """Return the text of every rendered file, by its path in the repository."""
     return {f"crds/{name}": text for name, text in _definitions().items()} | {
         "manifests/base/access/platform-admin.yaml": _explained(rbac.platform_admin(KINDS)),
+        "manifests/base/access/workspace-admin-boundary.yaml": _explained(_workspace_admin_boundary()),
         "manifests/base/access/workspace-roles.yaml": _explained(rbac.workspace_roles(KINDS)),
         "manifests/base/apiserver/rbac-kinds.yaml": _explained(rbac.apiserver_reads(KINDS)),
         "manifests/base/operator/rbac-kinds.yaml": _explained(rbac.operator_reconciles(KINDS)),
     }
+
+
+def _workspace_admin_boundary() -> list[rbac.Explained]:
+    comment = (
+        "What RBAC cannot say: of a Workspace its own administrators change the members, and nothing else. Whoever may "
+        "create Workspaces may change all of it."
+    )
+    return [rbac.Explained(workspace_boundary.policy(), comment), rbac.Explained(workspace_boundary.binding())]
 
 
 def _definitions() -> dict[str, str]:

@@ -47,6 +47,8 @@ API_SERVER_ACCOUNT = "icefield-apiserver"
 API_SERVER_WORKSPACE_ROLE = "icefield-apiserver-workspace"
 """The ClusterRole with what the API server reads in a workspace, bound in each one's namespace."""
 PLATFORM_ADMIN_USER = "icefield:platform:admin"
+WORKSPACE_ADMIN_ROLES = "icefield:workspace:"
+"""How the names of the ClusterRoles begin with which administrators of workspaces read and change their Workspace."""
 PERSON_EXTRA = "icefield.dev/person"
 
 JOB_NAMESPACE_ANNOTATION = f"{GROUP}/job-namespace"
@@ -70,6 +72,11 @@ _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 def namespace_of(workspace: str) -> str:
     """Return the namespace that belongs to the workspace with this slug."""
     return NAMESPACE_PREFIX + workspace
+
+
+def workspace_admin_role(workspace: str) -> str:
+    """Return the name of the ClusterRole with which a workspace's administrators read and change the Workspace."""
+    return f"{WORKSPACE_ADMIN_ROLES}{workspace}:admin"
 
 
 def workspace_of(namespace: str) -> str | None:

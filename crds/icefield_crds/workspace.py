@@ -279,6 +279,10 @@ class WorkspaceSpec(Model):
     retention: Annotated[Retention, Field(description="How long its past is kept.")] = Retention()
 
 
+FIELDS_OF_ITS_ADMINS = frozenset({"members"})
+"""Fields of a Workspace's spec that its own administrators may change; the others are the platform team's."""
+
+
 class WorkspaceStatus(Status):
     """Observed state of the workspace."""
 

@@ -33,6 +33,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "TokenReview": Endpoint("/apis/authentication.k8s.io/v1", "tokenreviews", False),
     "SubjectAccessReview": Endpoint("/apis/authorization.k8s.io/v1", "subjectaccessreviews", False),
     "ClusterRole": Endpoint("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": Endpoint("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
     **{kind.KIND: Endpoint(f"/apis/{GROUP}/{VERSION}", kind.PLURAL, kind.NAMESPACED) for kind in KINDS},
 }
 

@@ -24,8 +24,9 @@ from icefield_apiserver.core.arrow import decoding
 from icefield_apiserver.core.db.migrate import upgrade
 from icefield_apiserver.core.settings import ObjectStoreSettings, Settings
 from icefield_apiserver.identity import passwords
-from icefield_crds import KINDS
+from icefield_crds import KINDS, Workspace
 from icefield_crds.names import API_VERSION, ENVIRONMENT_SECRET, namespace_of
+from icefield_operator.workspace import build
 from tests.catalog import RunningCatalog
 from tests.controlplane import ControlPlane
 from tests.kubernetes_client import WORKSPACES, Kind
@@ -210,7 +211,7 @@ async def make_workspace(admin: httpx.AsyncClient, cluster_with_roles: ControlPl
         answer = await admin.post("/workspaces", json=body | fields)
         assert answer.status_code == 201, answer.text
         made.append(slug)
-        cluster_with_roles.client.apply(*_children_of(slug))
+        cluster_with_roles.client.apply(*_children_of(cluster_with_roles.client.get(WORKSPACES, slug)))
         return slug
 
     yield make
@@ -243,7 +244,8 @@ def make_lakehouse(
     return make
 
 
-def _children_of(slug: str) -> list[dict[str, Any]]:
+def _children_of(workspace: dict[str, Any]) -> list[dict[str, Any]]:
+    slug = workspace["metadata"]["name"]
     namespace = f"icefield-{slug}"
     items: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}]
     items += [
@@ -260,6 +262,7 @@ def _children_of(slug: str) -> list[dict[str, Any]]:
         }
         for role in ("viewer", "editor", "admin")
     ]
+    items += build.admin_access(Workspace.model_validate(workspace))
     items.append(
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": ENVIRONMENT_SECRET, "namespace": namespace}}
     )

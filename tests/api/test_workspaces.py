@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from tests.controlplane import ControlPlane
 from tests.kubernetes_client import WORKSPACES
 
-from .conftest import AddUser, MakeWorkspace, SignIn
+from .conftest import AddUser, MakeClient, MakeWorkspace, SignIn
 
 pytestmark = pytest.mark.integration
 
@@ -102,30 +102,64 @@ async def test_people_see_their_own_workspaces(
     assert (await ed.delete(f"/workspaces/{own}")).status_code == 403
 
 
-async def test_workspace_admins_read_members_and_platform_admins_change_them(
-    admin: httpx.AsyncClient, make_workspace: MakeWorkspace, add_user: AddUser, sign_in: SignIn
+@pytest.mark.parametrize("with_key", [False, True])
+async def test_workspace_admins_choose_the_members(
+    make_workspace: MakeWorkspace, add_user: AddUser, sign_in: SignIn, clients: MakeClient, with_key: bool
 ) -> None:
     ed = await add_user("ed@acme.eu")
-    slug = await make_workspace("aa", {"Ann@acme.eu": "admin"})
     await add_user("ann@acme.eu")
+    slug = await make_workspace("aa", {"Ann@acme.eu": "admin"})
     ann = await sign_in("ann@acme.eu")
-    put = await admin.put(f"/workspaces/{slug}/members/{ed['id']}", json={"role": "editor"})
-    assert (put.status_code, put.json()) == (200, {"user": "ed@acme.eu", "role": "editor"})
+    if with_key:
+        key = (await ann.post("/auth/keys", json={"name": "mine", "workspace": slug})).json()["key"]
+        ann = await clients(key)
     members = f"/workspaces/{slug}/members"
+    put = await ann.put(f"{members}/{ed['id']}", json={"role": "editor"})
+    assert (put.status_code, put.json()) == (200, {"user": "ed@acme.eu", "role": "editor"})
     assert (await ann.get(members)).json()["data"] == [
         {"user": "ann@acme.eu", "role": "admin"},
         {"user": "ed@acme.eu", "role": "editor"},
     ]
-    assert (await ann.put(f"{members}/ed@acme.eu", json={"role": "admin"})).status_code == 403
-    assert (await admin.put(f"{members}/ANN@acme.eu", json={"role": "viewer"})).status_code == 200
+    assert (await ann.delete(f"{members}/ed@acme.eu")).status_code == 204
+    assert (await ann.delete(f"{members}/ed@acme.eu")).status_code == 404
+    assert (await ann.put(f"{members}/ANN@acme.eu", json={"role": "viewer"})).status_code == 200
     assert (await ann.get(members)).status_code == 403
-    assert (await admin.delete(f"{members}/ann@acme.eu")).status_code == 204
-    assert (await admin.delete(f"{members}/ann@acme.eu")).status_code == 404
+    refused = await ann.put(f"{members}/ed@acme.eu", json={"role": "viewer"})
+    assert (refused.status_code, refused.json()["error"]) == (403, "This needs the role admin; yours is viewer.")
+    assert (await ann.delete(f"{members}/ann@acme.eu")).status_code == 403
 
 
-async def test_members_added_at_once_are_all_there(admin: httpx.AsyncClient, make_workspace: MakeWorkspace) -> None:
+async def test_others_choose_no_members(
+    admin: httpx.AsyncClient, make_workspace: MakeWorkspace, add_user: AddUser, sign_in: SignIn
+) -> None:
+    for person in ("ed@acme.eu", "ann@acme.eu"):
+        await add_user(person)
+    own = await make_workspace("aa", {"ann@acme.eu": "admin", "ed@acme.eu": "editor"})
+    other = await make_workspace("bb")
+    ann, ed = await sign_in("ann@acme.eu"), await sign_in("ed@acme.eu")
+    body = {"role": "admin"}
+    assert (await ed.put(f"/workspaces/{own}/members/ed@acme.eu", json=body)).status_code == 403
+    assert (await ann.put(f"/workspaces/{other}/members/ann@acme.eu", json=body)).status_code == 404
+    assert (await ann.delete(f"/workspaces/{other}/members/ed@acme.eu")).status_code == 404
+    assert (await admin.put(f"/workspaces/{other}/members/ann@acme.eu", json=body)).status_code == 200
+
+
+async def test_only_users_become_members(admin: httpx.AsyncClient, make_workspace: MakeWorkspace) -> None:
+    slug = await make_workspace(members={"later@acme.eu": "viewer"})
+    for nobody in ("nobody@acme.eu", "usr_000000000000"):
+        answer = await admin.put(f"/workspaces/{slug}/members/{nobody}", json={"role": "viewer"})
+        assert (answer.status_code, answer.json()) == (404, {"error": f"There is no user {nobody}."})
+    # A member of GitOps who never became a user can be removed all the same.
+    assert (await admin.delete(f"/workspaces/{slug}/members/later@acme.eu")).status_code == 204
+
+
+async def test_members_added_at_once_are_all_there(
+    admin: httpx.AsyncClient, make_workspace: MakeWorkspace, add_user: AddUser
+) -> None:
     slug = await make_workspace()
     people = [f"p{n}@acme.eu" for n in range(4)]
+    for person in people:
+        await add_user(person)
     answers = await asyncio.gather(
         *(admin.put(f"/workspaces/{slug}/members/{person}", json={"role": "viewer"}) for person in people)
     )

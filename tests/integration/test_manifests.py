@@ -163,6 +163,10 @@ def test_claims_are_bound_to_the_hosts_folders(installed: ControlPlane) -> None:
     eventually("every claim bound", lambda: claims() == expected)
 
 
+CREATE_ROLE = ("create", "clusterrole", "--resource=workspaces.icefield.dev")
+ADMIN_ROLE = names.workspace_admin_role("demo")
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -174,7 +178,20 @@ def test_claims_are_bound_to_the_hosts_folders(installed: ControlPlane) -> None:
             ("create", "rolebinding", "x", "--namespace=icefield-demo", "--clusterrole=cluster-admin", "--user=x"),
             "attempting to grant RBAC permissions not currently held",
         ),
-        (("create", "clusterrole", "x", "--verb=get", "--resource=pods"), "cannot create resource"),
+        ((*CREATE_ROLE, "x", "--verb=get"), "the operator writes icefield-impersonator and icefield:workspace:"),
+        ((*CREATE_ROLE, ADMIN_ROLE, "--verb=get"), "is about the one Workspace that it is called after"),
+        (
+            (*CREATE_ROLE, ADMIN_ROLE, "--verb=get", "--resource-name=other"),
+            "is about the one Workspace that it is called",
+        ),
+        ((*CREATE_ROLE, ADMIN_ROLE, "--verb=delete", "--resource-name=demo"), "permissions not currently held"),
+        ((*CREATE_ROLE, ADMIN_ROLE, "--verb=get", "--resource-name=demo"), ""),
+        (("delete", "clusterrole", "icefield-viewer"), "cannot delete resource"),
+        (("label", "clusterrole", "icefield-viewer", "a=b"), "the operator writes icefield-impersonator"),
+        (
+            ("create", "clusterrolebinding", ADMIN_ROLE, "--clusterrole=icefield-operator", "--user=x"),
+            "binds the role of its own name",
+        ),
         (("create", "configmap", "x", "--namespace=icefield-demo"), ""),
     ],
 )

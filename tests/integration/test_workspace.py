@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -11,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from icefield_cluster.commands import CommandError
 from icefield_crds import ConditionType
-from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER
+from icefield_crds.names import SYSTEM_NAMESPACE, WORKSPACE_FINALIZER, workspace_admin_role
 from icefield_kube.client import Manifest
 from icefield_operator.objectstore.config import Credentials, ObjectStoreConfig, Provider
 from icefield_operator.objectstore.store import ObjectStore
@@ -346,3 +348,51 @@ async def test_the_api_server_may_act_as_the_roles_of_workspaces_and_as_nobody_e
         assert answer(User="system:admin").status_code == 403
         assert answer(User="icefield:nowhere:editor").status_code == 403
         assert answer(User="ada@example.org").status_code == 403
+
+
+async def test_its_administrators_read_it_and_change_its_members_by_kubectl(sites: Sites) -> None:
+    async with sites() as site:
+        await site.apply(
+            members=[{"user": "ann@example.org", "role": "admin"}, {"user": "ed@example.org", "role": "editor"}]
+        )
+        await site.until(ConditionType.READY)
+
+        def kubectl(person: str, *arguments: str, target: str = site.slug) -> str:
+            """Return what kubectl prints; what it was refused with, where it was."""
+            try:
+                return site.plane.kubectl("--as", person, *arguments, f"workspaces.icefield.dev/{target}")
+            except CommandError as error:
+                return str(error)
+
+        def patch(body: object, person: str = "ann@example.org") -> str:
+            return kubectl(person, "patch", "--type=merge", "--patch", json.dumps(body))
+
+        assert site.slug in kubectl("ann@example.org", "get")
+        for person, target in (("ed@example.org", site.slug), ("ann@example.org", "demo")):
+            assert "Forbidden" in kubectl(person, "get", target=target)
+        members = [{"user": "ann@example.org", "role": "admin"}, {"user": "bob@example.org", "role": "viewer"}]
+        assert "Forbidden" in patch({"spec": {"members": members}}, "ed@example.org")
+        assert "patched" in patch({"spec": {"members": members}})
+        for spec in ({"quotas": {"maxRunningRuns": 9999}}, {"deletionPolicy": "Retain"}, {"adoptDataOf": "x"}):
+            assert "the rest is the platform team" in patch({"spec": spec})
+        owner = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "8a4a8a4e-0000-4000-8000-000000000000"}
+        for metadata in (
+            {"ownerReferences": [owner]},
+            {"finalizers": None},
+            {"labels": {"a": "b"}},
+            {"annotations": {"a": "b"}},
+        ):
+            assert "do not change its metadata" in patch({"metadata": metadata})
+        assert "Forbidden" in kubectl("ann@example.org", "delete")
+
+        async def is_bound() -> bool:
+            found = await site.cluster.get("RoleBinding", site.namespace, "icefield-viewer")
+            return bool(found) and "bob@example.org" in {subject["name"] for subject in found["subjects"]}
+
+        await eventually(is_bound)
+        await site.delete()
+
+        async def is_gone() -> bool:
+            return await site.cluster.get("ClusterRole", None, workspace_admin_role(site.slug)) is None
+
+        await eventually(is_gone)

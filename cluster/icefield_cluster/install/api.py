@@ -25,7 +25,8 @@ class Api:
     url: str
     ca_bundle: Path
 
-    def _client(self) -> httpx.Client:
+    def client(self) -> httpx.Client:
+        """Return a client of it, which trusts the bundle only."""
         trust = ssl.create_default_context(cafile=str(self.ca_bundle))
         # Proxies of the environment lead out of the machine, this server is on it.
         return httpx.Client(base_url=self.url, verify=trust, timeout=15, trust_env=False)
@@ -33,14 +34,14 @@ class Api:
     def is_ready(self) -> bool:
         """Whether /readyz succeeds."""
         try:
-            with self._client() as client:
+            with self.client() as client:
                 return client.get("/readyz").is_success
         except httpx.HTTPError:
             return False
 
     def accepts(self, key: str) -> bool:
         """Whether an API key is still valid."""
-        with self._client() as client:
+        with self.client() as client:
             return client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}"}).is_success
 
     def create_key(self, email: str, password: str, workspace: str, *, timeout: float = 60) -> str:
@@ -69,7 +70,7 @@ class Api:
 
     def _try_key(self, email: str, password: str, body: dict[str, str]) -> httpx.Response:
         try:
-            with self._client() as client:
+            with self.client() as client:
                 login = client.post("/api/v1/auth/login", json={"email": email, "password": password})
                 if not login.is_success:
                     return login

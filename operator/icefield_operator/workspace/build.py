@@ -62,6 +62,29 @@ def children(workspace: Workspace, authorities: Authorities) -> list[Manifest]:
     ]
 
 
+def admin_access(workspace: Workspace) -> list[Manifest]:
+    """Return the ClusterRole with which a workspace's administrators read and change the Workspace, and its binding.
+
+    Which of its fields they may change is stated by manifests/base/access/workspace-admin-boundary.yaml.
+    """
+    slug = workspace.metadata.name
+    name = names.workspace_admin_role(slug)
+    rule = {
+        "apiGroups": [names.GROUP],
+        "resources": [Workspace.PLURAL],
+        "resourceNames": [slug],
+        "verbs": ["get", "list", "watch", "patch"],
+    }
+    return [
+        {**_cluster_scoped(workspace, "ClusterRole", name), "rules": [rule]},
+        {
+            **_cluster_scoped(workspace, "ClusterRoleBinding", name),
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
+            "subjects": _subjects(workspace, Role.ADMIN),
+        },
+    ]
+
+
 def object_store_secret(
     workspace: Workspace, config: ObjectStoreConfig, access: Access, credentials: Credentials
 ) -> Manifest:
@@ -196,13 +219,24 @@ def _service_account(workspace: Workspace, name: str) -> Manifest:
 
 
 def _role_binding(workspace: Workspace, role: Role) -> Manifest:
-    members = [member.user for member in workspace.spec.members if member.role is role]
-    users = [names.impersonated_user(workspace.metadata.name, role), *sorted(members)]
     return {
         **_child(workspace, f"{_RBAC}/v1", "RoleBinding", f"icefield-{role}"),
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": f"icefield-{role}"},
-        "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user} for user in users],
+        "subjects": _subjects(workspace, role),
     }
+
+
+def _subjects(workspace: Workspace, role: Role) -> list[Manifest]:
+    """Return who has a role in a workspace: its members, and the user as which the API server writes for them."""
+    members = [member.user for member in workspace.spec.members if member.role is role]
+    users = [names.impersonated_user(workspace.metadata.name, role), *sorted(members)]
+    return [{"apiGroup": _RBAC, "kind": "User", "name": user} for user in users]
+
+
+def _cluster_scoped(workspace: Workspace, kind: str, name: str) -> Manifest:
+    manifest = _child(workspace, f"{_RBAC}/v1", kind, name)
+    del manifest["metadata"]["namespace"]
+    return manifest
 
 
 def _api_server_role_binding(workspace: Workspace) -> Manifest:

@@ -95,6 +95,7 @@ class WorkspaceReconciler:
         await together(*(self._cluster.apply(policy) for policy in self._policies(workspace)))
         await together(
             self._cluster_policies.apply_impersonator_role(),
+            *(self._cluster.apply(child) for child in build.admin_access(workspace)),
             *(self._cluster.apply(child) for child in build.children(workspace, authorities)),
         )
         try:

@@ -1,4 +1,4 @@
-"""Workspaces and their members. Everyone sees their own; platform administrators manage them."""
+"""Workspaces and their members. Everyone sees their own, whose administrators choose the members."""
 
 from __future__ import annotations
 
@@ -82,15 +82,15 @@ async def list_members(
 
 @router.put("/{workspace}/members/{user}", summary="Give a person a role")
 async def set_member(
-    workspace: str, user: User, body: MemberRole, caller: PlatformAdmin, workspaces: Workspaces
+    workspace: str, user: User, body: MemberRole, caller: CurrentCaller, workspaces: Workspaces
 ) -> MemberOfWorkspace:
-    """In place of the current one. The person need not be a user yet."""
+    """In place of the current one; for the workspace's administrators. The person is a user."""
     return _member(await workspaces.set_member(caller, workspace, user, body.role))
 
 
 @router.delete("/{workspace}/members/{user}", status_code=204, summary="Take a person's role away")
-async def remove_member(workspace: str, user: User, caller: PlatformAdmin, workspaces: Workspaces) -> None:
-    """The person's keys for this workspace are refused at once."""
+async def remove_member(workspace: str, user: User, caller: CurrentCaller, workspaces: Workspaces) -> None:
+    """For the workspace's administrators. The person's keys for this workspace are refused at once."""
     await workspaces.remove_member(caller, workspace, user)
 
 

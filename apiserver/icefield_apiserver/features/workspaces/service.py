@@ -1,4 +1,4 @@
-"""Workspaces: read from the watch cache, written as the platform's administrators.
+"""Workspaces: read from the watch cache, written as the administrators of the platform, or of the workspace.
 
 Membership is part of the Workspace itself, where GitOps may write it too; so a change of members is made against the
 version that was read, and retried when somebody else wrote first.
@@ -27,7 +27,7 @@ MAX_SLUG_LENGTH = 40
 
 
 class WorkspaceService:
-    """Finds workspaces that the caller may see, and changes them as a platform administrator.
+    """Finds workspaces that the caller may see, and changes them as the administrator that the caller is.
 
     Args:
         cluster: where they are.
@@ -120,9 +120,7 @@ class WorkspaceService:
             NotFound: the caller may see no such workspace.
             Forbidden: the caller is not an administrator of the workspace.
         """
-        workspace, role = self._visible(caller, slug_or_id)
-        if role is not Role.ADMIN:
-            raise Forbidden(f"This needs the role admin; yours is {role.value}.")
+        workspace = self._administered(caller, slug_or_id)
         after = after_text(window)
         members = sorted(workspace.spec.members, key=lambda member: member.user)
         rows = [member for member in members if after is None or member.user > after]
@@ -132,16 +130,17 @@ class WorkspaceService:
         """Give a person a role, in place of the current one.
 
         Args:
-            caller: a platform administrator.
+            caller: an administrator of the workspace.
             slug_or_id: the workspace.
-            user: e-mail address, or id of a user.
+            user: e-mail address or id of a user.
             role: the new role.
 
         Raises:
-            NotFound: there is no such workspace, or no user with this id.
+            NotFound: there is no such workspace or user.
+            Forbidden: the caller is not an administrator of the workspace.
         """
-        workspace = self.get(caller, slug_or_id)
-        member = Member(user=await self._email_of(user), role=role)
+        workspace = self._administered(caller, slug_or_id)
+        member = Member(user=await self._email_of_user(user), role=role)
 
         def change(members: list[Member]) -> list[Member]:
             return [*(each for each in members if each.user.lower() != member.user), member]
@@ -153,14 +152,15 @@ class WorkspaceService:
         """Remove a person from a workspace's members.
 
         Args:
-            caller: a platform administrator.
+            caller: an administrator of the workspace.
             slug_or_id: the workspace.
             user: e-mail address, or id of a user.
 
         Raises:
             NotFound: there is no such workspace or user, or the person is not a member.
+            Forbidden: the caller is not an administrator of the workspace.
         """
-        workspace = self.get(caller, slug_or_id)
+        workspace = self._administered(caller, slug_or_id)
         email = await self._email_of(user)
 
         def change(members: list[Member]) -> list[Member]:
@@ -177,11 +177,25 @@ class WorkspaceService:
             raise workspace_not_found(slug_or_id)
         return workspace, role
 
+    def _administered(self, caller: Caller, slug_or_id: str) -> Workspace:
+        """Return a workspace that the caller administers.
+
+        Raises:
+            NotFound: the caller may see no such workspace.
+            Forbidden: the caller is not an administrator of it.
+        """
+        workspace, role = self._visible(caller, slug_or_id)
+        if role is not Role.ADMIN:
+            raise Forbidden(f"This needs the role admin; yours is {role.value}.")
+        return workspace
+
     async def _email_of(self, user: str) -> str:
-        if "@" in user:
-            return user.strip().lower()
+        """Return the address of a member, who need not be a user: GitOps names members too."""
+        return user.strip().lower() if "@" in user else await self._email_of_user(user)
+
+    async def _email_of_user(self, user: str) -> str:
         async with self._db.session() as session:
-            return (await users.find(session, user)).email
+            return (await users.find(session, user.strip())).email
 
     async def _change_members(
         self, caller: Caller, workspace: Workspace, change: Callable[[list[Member]], list[Member]]
@@ -189,7 +203,8 @@ class WorkspaceService:
         async def spec_patch(current: Workspace) -> dict[str, Any]:
             return {"members": [member.to_api() for member in change(current.spec.members)]}
 
-        await self._cluster.update(workspace, spec_patch, _impersonation(caller))
+        as_admin = Impersonation.of_member(workspace.metadata.name, Role.ADMIN, caller.person)
+        await self._cluster.update(workspace, spec_patch, as_admin)
 
 
 def _impersonation(caller: Caller) -> Impersonation:

@@ -48,6 +48,18 @@ def test_the_namespace_is_restricted_and_owned() -> None:
     assert metadata["ownerReferences"][0]["uid"] == "uid-demo"
 
 
+def test_its_administrators_read_and_change_the_one_workspace() -> None:
+    role, binding = build.admin_access(workspace(members=[*MEMBERS, {"user": "ann@example.org", "role": "admin"}]))
+    (rule,) = role["rules"]
+    assert (rule["resources"], rule["resourceNames"]) == (["workspaces"], ["demo"])
+    assert rule["verbs"] == ["get", "list", "watch", "patch"]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"] == "icefield:workspace:demo:admin"
+    assert [subject["name"] for subject in binding["subjects"]] == ["icefield:demo:admin", "ann@example.org"]
+    for manifest in (role, binding):
+        assert "namespace" not in manifest["metadata"]
+        assert manifest["metadata"]["ownerReferences"][0]["uid"] == "uid-demo"
+
+
 def test_each_role_is_bound_to_its_user_and_its_members() -> None:
     children = build.children(workspace(members=MEMBERS), AUTHORITIES)
     subjects = {
