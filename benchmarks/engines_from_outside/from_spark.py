@@ -29,7 +29,7 @@ def use(place: Place, table: str) -> Iterator[str]:
 
 def _session(place: Place) -> SparkSession:
     folder = jars.ensure("warehouse", place.folder / "jars.log")
-    store = f"-Djavax.net.ssl.trustStore={place.trust_store()} -Djavax.net.ssl.trustStoreType=PKCS12"
+    store = f"-Djavax.net.ssl.trustStore={place.trust_store} -Djavax.net.ssl.trustStoreType=PKCS12"
     lake = "spark.sql.catalog.lake"
     conf = {
         "spark.jars": ",".join(map(str, sorted(Path(folder).glob("*.jar")))),

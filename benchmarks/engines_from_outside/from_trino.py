@@ -104,7 +104,7 @@ def _configuration(place: Place, probe: str, port: int) -> Path:
     (etc / "catalog").mkdir(parents=True)
     (etc / "node.properties").write_text("node.environment=outside\n")
     (etc / "config.properties").write_text(CONFIG.format(port=port))
-    (etc / "jvm.config").write_text(JVM.format(trust_store=place.trust_store()))
+    (etc / "jvm.config").write_text(JVM.format(trust_store=place.trust_store))
     config = place.keys_of(probe)
     catalog = CATALOG.format(
         uri=place.uri, workspace=place.workspace, endpoint=config["s3.endpoint"], region=config["s3.region"]

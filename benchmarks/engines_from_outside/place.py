@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 DATABASE = "engines_from_outside"
 
@@ -29,31 +27,25 @@ class Place:
     token: str = field(repr=False)
     workspace: str
     ca_bundle: Path
+    trust_store: Path
     folder: Path
 
     @classmethod
     def of_environment(cls, folder: Path) -> Place:
-        """Read POLNOR_API_URL, POLNOR_TOKEN, POLNOR_WORKSPACE_SLUG and SSL_CERT_FILE.
+        """Read what `icefield env` prints.
 
         Raises:
             KeyError: one is missing.
         """
-        names = ("POLNOR_API_URL", "POLNOR_TOKEN", "POLNOR_WORKSPACE_SLUG", "SSL_CERT_FILE")
-        url, token, workspace, ca_bundle = (os.environ[name] for name in names)
-        return cls(url, token, workspace, Path(ca_bundle), folder)
+        names = ("POLNOR_API_URL", "POLNOR_TOKEN", "POLNOR_WORKSPACE_SLUG")
+        url, token, workspace = (os.environ[name] for name in names)
+        authorities = (Path(os.environ[name]) for name in ("SSL_CERT_FILE", "ICEFIELD_TRUST_STORE"))
+        return cls(url, token, workspace, *authorities, folder)
 
     @property
     def uri(self) -> str:
         """Base of the Iceberg REST protocol."""
         return f"{self.url}/iceberg"
-
-    def trust_store(self) -> Path:
-        """Write the authorities as a PKCS 12 file without a password, as Java reads them, and return it."""
-        authorities = x509.load_pem_x509_certificates(self.ca_bundle.read_bytes())
-        entries = [pkcs12.PKCS12Certificate(each, f"ca-{index}".encode()) for index, each in enumerate(authorities)]
-        path = self.folder / "trust.p12"
-        path.write_bytes(pkcs12.serialize_java_truststore(entries, NoEncryption()))
-        return path
 
     def make_database(self) -> None:
         """Create the database of the tables, unless it exists."""

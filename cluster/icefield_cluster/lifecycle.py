@@ -103,6 +103,7 @@ def environment(state: ClusterState) -> dict[str, str]:
         "CURL_CA_BUNDLE": str(state.ca_bundle),
         "REQUESTS_CA_BUNDLE": str(state.ca_bundle),
         "SSL_CERT_FILE": str(state.ca_bundle),
+        "ICEFIELD_TRUST_STORE": str(state.trust_store),
         "KUBECONFIG": str(state.kubeconfig),
         "PATH": f"{kubectl.program.parent}{os.pathsep}$PATH",
     }

@@ -70,6 +70,11 @@ class ClusterState:
         return self.directory / "ca-bundle.crt"
 
     @property
+    def trust_store(self) -> Path:
+        """The same as a trust store of Java: PKCS 12, without a password."""
+        return self.directory / "trust-store.p12"
+
+    @property
     def admin_password(self) -> Path:
         """The first administrator's password (0600)."""
         return self.directory / "admin-password"

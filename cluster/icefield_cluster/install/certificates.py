@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = datetime.timedelta(days=3650)
@@ -80,6 +83,23 @@ def bundle(ca_pem: str) -> str:
         if candidate and Path(candidate).is_file():
             return Path(candidate).read_text(encoding="utf-8").rstrip() + "\n" + ca_pem
     return ca_pem
+
+
+def trust_store(authorities_pem: str) -> bytes:
+    """Return certificate authorities as Java reads them: PKCS 12, without a password.
+
+    Args:
+        authorities_pem: the authorities, such as those of `bundle`.
+    """
+    with warnings.catch_warnings():
+        # Old authorities have serial numbers that no new certificate may have.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        certificates = dict.fromkeys(x509.load_pem_x509_certificates(authorities_pem.encode()))
+    entries = [
+        pkcs12.PKCS12Certificate(certificate, f"authority-{number}".encode())
+        for number, certificate in enumerate(certificates)
+    ]
+    return pkcs12.serialize_java_truststore(entries, NoEncryption())
 
 
 def _name(common_name: str) -> x509.Name:

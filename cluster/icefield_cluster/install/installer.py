@@ -91,7 +91,9 @@ class Installer:
             values = generated.ensure(self.kubectl, wanted, hosts, step.log)
             ca = values["icefield-tls"]["ca.crt"]
             self.state.ca_file.write_text(ca, encoding="utf-8")
-            self.state.ca_bundle.write_text(certificates.bundle(ca), encoding="utf-8")
+            authorities = certificates.bundle(ca)
+            self.state.ca_bundle.write_text(authorities, encoding="utf-8")
+            self.state.trust_store.write_bytes(certificates.trust_store(authorities))
             write_private(self.state.admin_password, values["icefield-admin"]["password"] + "\n")
             self.state.object_store_url = values["icefield-object-store"].get("externalEndpoint", "")
         return values

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,3 +69,19 @@ def test_bundle_has_the_system_authorities_and_ours() -> None:
         pytest.skip("this machine has no certificate authorities")
     assert text.endswith(ours)
     assert text.count("BEGIN CERTIFICATE") > 10
+
+
+@pytest.mark.skipif(shutil.which("keytool") is None, reason="needs a JDK")
+def test_java_reads_the_trust_store(tmp_path: Path) -> None:
+    issued = certificates.issue(["localhost"])
+    store = tmp_path / "trust-store.p12"
+    store.write_bytes(certificates.trust_store(certificates.bundle(issued.ca)))
+    listed = subprocess.run(
+        ["keytool", "-list", "-keystore", store, "-storetype", "PKCS12"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        input="\n",
+    )
+    assert listed.stdout.count("trustedCertEntry") == certificates.bundle(issued.ca).count("BEGIN CERTIFICATE")
