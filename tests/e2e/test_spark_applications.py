@@ -26,6 +26,7 @@ def here():
     return os.environ["PARAM_WHO"] + " in " + os.uname().nodename
 """
 PROGRAM = """
+import os
 import sys
 import time
 
@@ -40,6 +41,9 @@ print("computed by", *sorted(set(spark.sparkContext.range(2, numSlices=2).map(wh
 if sys.argv[1] == "wait":
     time.sleep(3600)
 spark.range(int(sys.argv[2])).writeTo(sys.argv[1]).createOrReplace()
+folder = f"{os.environ['ICEFIELD_BUCKET']}/{os.environ['ICEFIELD_PREFIX']}/written-by-tests/{sys.argv[1]}"
+spark.range(int(sys.argv[2])).write.csv(f"s3a://{folder}")
+print("rows in files:", spark.read.csv(f"s3://{folder}").count(), flush=True)
 """
 
 
@@ -95,6 +99,7 @@ def test_a_program_computes_on_executors(scenario: Scenario, program: dict[str, 
     [computed] = [line for line in scenario.messages(run_id) if line.startswith("computed by")]
     assert "ada in " in computed
     assert "-exec-1" in computed
+    assert "rows in files: 1000" in scenario.messages(run_id)
     assert sql.rows(f"SELECT count(*) FROM {table}") == [[1000]]
     lineage = scenario.rest.get(f"/runs/{run_id}/lineage").raise_for_status().json()
     assert lineage["written"] == [f"{scenario.platform.workspace}.{table}"]
