@@ -69,8 +69,8 @@ lock() {
     compile pyproject.toml requirements/build.in --all-extras --output-file requirements/dev.txt
     compile pyproject.toml --extra operator --output-file requirements/operator.txt
     compile pyproject.toml --extra apiserver --output-file requirements/apiserver.txt
-    compile pyproject.toml --extra engines --output-file requirements/warehouse.txt
-    compile pyproject.toml --extra polars --output-file requirements/polars.txt
+    compile pyproject.toml requirements/libraries.in --extra engines --output-file requirements/warehouse.txt
+    compile pyproject.toml requirements/libraries.in --extra polars --output-file requirements/polars.txt
     compile requirements/polars-cloud.in --output-file requirements/polars-cloud.txt
     compile requirements/runtime.in --output-file requirements/runtime.txt
     compile requirements/dbt.in --output-file requirements/dbt.txt

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from .meta import Model
+from .requirements import IN_WORDS as REQUIREMENTS_IN_WORDS
+from .requirements import MAX_LOCK_LENGTH, MAX_REQUIREMENTS, Requirement
 
 # Lengths are in characters, which Kubernetes counts as Python does; docs/jobs.md lists all of them.
 MAX_TASKS = 100
@@ -33,6 +35,7 @@ _KEY = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 IN_WORDS = {
+    **REQUIREMENTS_IN_WORDS,
     _KEY: "should have letters, digits, - and _ only, and begin and end with a letter or digit",
     _VARIABLE: "should have letters, digits and _ only, and not begin with a digit",
     _PATH: "should be a path below the working directory, such as lib/util.py, each part of which has letters, digits, "
@@ -42,6 +45,8 @@ IN_WORDS = {
 TaskKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=_KEY)]
 VariableName = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=_VARIABLE)]
 FilePath = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=_PATH)]
+Lock = Annotated[str, Field(max_length=MAX_LOCK_LENGTH)]
+_LOCK_DESCRIPTION = "A pylock.toml, or requirements with hashes, to be installed as it stands"
 
 
 class KeySelector(Model):
@@ -118,6 +123,17 @@ class Task(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = []
+    requirements: Annotated[
+        list[Requirement],
+        Field(
+            description="Python packages that it needs (PEP 508), besides the job's.",
+            max_length=MAX_REQUIREMENTS,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = []
+    lock: Annotated[
+        Lock | None, Field(description=f"{_LOCK_DESCRIPTION}; in place of the job's requirements and lock.")
+    ] = None
     max_retries: Annotated[
         int | None,
         Field(description="How often a failed task is retried; the job's when absent.", ge=0, le=MAX_RETRIES),
@@ -201,6 +217,15 @@ class Execution(Model):
             max_length=MAX_PARAMS,
         ),
     ] = {}
+    requirements: Annotated[
+        list[Requirement],
+        Field(
+            description="Python packages (PEP 508) that every task needs, or the Polars workload or Spark application.",
+            max_length=MAX_REQUIREMENTS,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = []
+    lock: Annotated[Lock | None, Field(description=f"{_LOCK_DESCRIPTION}; in place of requirements.")] = None
     timeout_seconds: Annotated[
         int | None,
         Field(

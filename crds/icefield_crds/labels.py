@@ -30,6 +30,8 @@ EXECUTOR_COMPONENT = "spark-executor"
 APPLICATION_EXECUTOR_COMPONENT = "spark-application-executor"
 """Of a Spark application, which runs any code: network policies of the platform do not admit it."""
 SANDBOX_COMPONENT = "polars-sandbox"
+ENVIRONMENT_COMPONENT = "environment-builder"
+"""The pods that build the environments of requirements: code of packages runs there, with no keys of ours."""
 LOG_AGENT_COMPONENT = "log-agent"
 """The pods, one a node, that archive the logs of the tasks on their node."""
 
@@ -86,12 +88,23 @@ def of_sandbox(
     return {**of_pod, SANDBOX: CLOUD_SANDBOX if cloud else LOCAL_SANDBOX}
 
 
+def of_environment_builder(workspace: str) -> dict[str, str]:
+    """Return the labels of a pod that builds an environment."""
+    return {**of_workspace_child(workspace), COMPONENT: ENVIRONMENT_COMPONENT}
+
+
 def of_application_executor(workspace: str, run: str) -> dict[str, str]:
     """Return the labels of the executor pods of a Spark application."""
     return {**of_run_child(workspace, run), COMPONENT: APPLICATION_EXECUTOR_COMPONENT}
 
 
-_WATCHED_COMPONENTS = (TASK_COMPONENT, WAREHOUSE_COMPONENT, SANDBOX_COMPONENT, LOG_AGENT_COMPONENT)
+_WATCHED_COMPONENTS = (
+    TASK_COMPONENT,
+    WAREHOUSE_COMPONENT,
+    SANDBOX_COMPONENT,
+    ENVIRONMENT_COMPONENT,
+    LOG_AGENT_COMPONENT,
+)
 POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT} in ({','.join(_WATCHED_COMPONENTS)})"
 """The pods that the operator watches; executors are managed by their driver."""
 TASK_POD_SELECTOR = f"{MANAGED_BY}={FIELD_MANAGER},{COMPONENT}={TASK_COMPONENT}"

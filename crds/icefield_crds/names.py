@@ -154,6 +154,11 @@ def sandbox_pod(number: str) -> str:
     return f"sandbox-{number}"
 
 
+def environment_builder(digest: str) -> str:
+    """Return the name of the pod that builds the environment of this digest."""
+    return f"environment-{digest[:12]}"
+
+
 def spark_executor_config_map(run: str) -> str:
     """Return the name of the ConfigMap with the template of a Spark application's executor pods."""
     return _child(run, "executor")

@@ -6,6 +6,7 @@
     workspaces/<slug>/results/<statement>.arrow             Arrow IPC stream: the result of a SQL statement, for a day
     workspaces/<slug>/runs/<run uid>/result.arrow           Arrow IPC stream: the result of a Polars workload
     workspaces/<slug>/artifacts/<artifact>/<file>           programs for Spark
+    workspaces/<slug>/environments/<digest>.tar.gz          environments of requirements
     owners/<slug>.json                                      whose data it is, out of the workspace's reach
     deletions/<workspace uid>                               record that the data of this Workspace was deleted
     logs/<slug>/<run uid>/<task>/<attempt>/000000.jsonl.gz  archived logs, readable with the platform's credentials only
@@ -94,3 +95,8 @@ def run_result_key(workspace: str, run_uid: str) -> str:
 def artifact_key(workspace: str, artifact: str, file: str) -> str:
     """Return the key of a program for Spark."""
     return f"{workspace_prefix(workspace)}/artifacts/{artifact}/{file}"
+
+
+def environment_key(workspace: str, digest: str) -> str:
+    """Return the key of an environment of requirements."""
+    return f"{workspace_prefix(workspace)}/environments/{digest}.tar.gz"

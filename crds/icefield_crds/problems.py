@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .environment import environment_problem, parameter_variable
 from .execution import MAX_NAME_LENGTH, Execution
+from .requirements import MAX_REQUIREMENTS, lock_problem
 from .stored_size import files_problem
 
 
@@ -19,7 +20,27 @@ def execution_problem(execution: Execution, env: str = "env") -> str | None:
         or _paths_problem(execution)
         or _parameters_problem(execution)
         or environment_problem(execution, env)
+        or _requirements_problem(execution)
     )
+
+
+def _requirements_problem(execution: Execution) -> str | None:
+    if problem := _lock_problem(execution.requirements, execution.lock):
+        return problem
+    for task in execution.tasks or ():
+        if problem := _lock_problem(task.requirements, task.lock):
+            return f"{problem} (task {task.key})"
+        if execution.lock and task.requirements:
+            return f"field requirements of task {task.key} cannot be added to the lock of the job; give the task a lock"
+        if len(execution.requirements) + len(task.requirements) > MAX_REQUIREMENTS:
+            return f"task {task.key} has more than {MAX_REQUIREMENTS} requirements, those of the job included"
+    return None
+
+
+def _lock_problem(requirements: list[str], lock: str | None) -> str | None:
+    if lock and requirements:
+        return "give either requirements or lock: a lock is complete"
+    return lock_problem(lock or "")
 
 
 def _paths_problem(execution: Execution) -> str | None:

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     """The image of the sandboxes in which Polars workloads run."""
     polars_cloud_image: str
     """The image of those that drive Polars Cloud, whose client needs a Polars of its own."""
+    package_index: str | None = None
+    """URL of the Python package index that environments of requirements are built from; uv's default when absent."""
+    package_index_ca_file: Path | None = None
+    """The CA (PEM) that signed the package index's certificate, when it is none of the system's."""
     image_pull_policy: str = "IfNotPresent"
     api_url: str = "https://icefield-apiserver.icefield-system.svc"
     """Where tasks find our REST API."""

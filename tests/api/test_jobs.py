@@ -89,6 +89,7 @@ async def test_everything_a_job_says_is_kept(client: httpx.AsyncClient) -> None:
         "env_vars": {"A": "1", "B": 2, "C": True, "SECRET": {"secret_key_ref": {"name": "s", "key": "k"}}},
         "files": {"main.py": "print(1)\n", "lib/util.py": "x = 'ü'\n"},
         "params": {"day": "2026-06-01", "limit": 5, "deep": {"a": [1]}},
+        "requirements": ["humanize>=4", "polars[numpy]"],
         "schedule": "0 3 * * *",
         "time_zone": "Europe/Paris",
         "timeout_seconds": 60,
@@ -383,3 +384,32 @@ async def test_another_workspaces_job_is_404(
         assert (await call()).status_code == 404
     assert (await elsewhere.get("/runs")).json() == {"data": []}
     assert (await client.get(f"/runs/{run_id}")).status_code == 200
+
+
+async def test_requirements_of_tasks_and_jobs_are_kept_and_cleared(client: httpx.AsyncClient) -> None:
+    tasks = [{"key": "a", "command": "true", "requirements": ["humanize>=4"]}]
+    job = await create(client, name="needs", tasks=tasks, requirements=["pint"])
+    assert (job["requirements"], job["tasks"][0]["requirements"]) == (["pint"], ["humanize>=4"])
+    lock = 'lock-version = "1.0"\n'
+    changed = await client.patch(
+        f"/jobs/{job['id']}", json={"requirements": None, "tasks": [{**tasks[0], "lock": lock, "requirements": []}]}
+    )
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["requirements"], changed.json()["tasks"][0]["lock"]) == ([], lock)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"requirements": ["-r more.txt"]}, "requirements[0]: should be a requirement such as"),
+        ({"requirements": ["a"] * 101}, "requirements"),
+        ({"lock": "a==1"}, "should be a pylock.toml, or requirements with hashes"),
+        ({"requirements": ["a"], "lock": 'lock-version = "1.0"'}, "either requirements or lock"),
+    ],
+)
+async def test_what_cannot_be_installed_is_refused(
+    client: httpx.AsyncClient, fields: dict[str, Any], words: str
+) -> None:
+    answer = await client.post("/jobs", json={"name": "x", "command": "true", **fields})
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]

@@ -25,10 +25,12 @@ from icefield_crds.execution import (
     MAX_VARIABLES,
     Command,
     FilePath,
+    Lock,
     ShortText,
     TaskKey,
     VariableName,
 )
+from icefield_crds.requirements import MAX_REQUIREMENTS, Requirement
 from icefield_crds.stored_size import MAX_FILES_BYTES
 
 from .schemas import AtMost, RequestBody
@@ -79,9 +81,21 @@ Value = Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
 EnvVarsWrite = Annotated[dict[VariableName, Value | bool | int | float | EnvReferenceWrite], AtMost(MAX_VARIABLES)]
 FilesWrite = Annotated[dict[FilePath, Annotated[str, Field(max_length=MAX_FILE_LENGTH)]], AtMost(MAX_FILES)]
 ParamName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
+RequirementsWrite = Annotated[list[Requirement], AtMost(MAX_REQUIREMENTS)]
+OptionalLock = Annotated[Lock | None, EmptyAsAbsent]
+LOCK = "A pylock.toml, or requirements with hashes, in place of requirements."
 Params = Annotated[dict[ParamName, Any], AtMost(MAX_PARAMS)]
 _REST_NAMES = {"env": "env_vars", "dependsOn": "depends_on", "timeZone": "time_zone"}
-_SAME_IN_TASK = ("key", "command", "image", "flavor", "max_retries", "max_disruption_retries", "timeout_seconds")
+_SAME_IN_TASK = (
+    "key",
+    "command",
+    "image",
+    "flavor",
+    "lock",
+    "max_retries",
+    "max_disruption_retries",
+    "timeout_seconds",
+)
 
 
 class TaskWrite(RequestBody):
@@ -95,6 +109,10 @@ class TaskWrite(RequestBody):
     image: OptionalName = Field(default=None, description="Container image; the job's when absent.")
     flavor: OptionalName = Field(default=None, description="Flavor; the job's when absent.")
     env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables; they override the job's.")
+    requirements: RequirementsWrite | None = Field(
+        default=None, description="Python packages that it needs (PEP 508), besides the job's."
+    )
+    lock: OptionalLock = Field(default=None, description=f"{LOCK[:-1]} and lock of the job.")
     max_retries: Retries = Field(default=None, description="How often it is retried when it fails.")
     max_disruption_retries: DisruptionRetries = Field(
         default=None, description="How often it is started again when the cluster ended it; the job's when absent."
@@ -107,6 +125,7 @@ class TaskWrite(RequestBody):
             **{name: getattr(self, name) for name in _SAME_IN_TASK},
             "depends_on": list(dict.fromkeys(self.depends_on or ())),
             "env": to_env(self.env_vars),
+            "requirements": self.requirements or [],
         }
 
 
@@ -119,6 +138,8 @@ class TaskRead(BaseModel):
     image: str | None = Field(description="Container image; the job's when null.")
     flavor: str | None = Field(description="Flavor; the job's when null.")
     env_vars: EnvVars = Field(description="Environment variables.")
+    requirements: list[str] = Field(description="Python packages that it needs, besides the job's.")
+    lock: str | None = Field(description=LOCK)
     max_retries: int | None = Field(description="How often it is retried; the job's when null.")
     max_disruption_retries: int | None = Field(
         description="How often it is started again when the cluster ended it; the job's when null."
@@ -129,7 +150,7 @@ class TaskRead(BaseModel):
     def of(cls, task: Task) -> TaskRead:
         """Return the task as REST shows it."""
         fields = {name: getattr(task, name) for name in _SAME_IN_TASK}
-        return cls(**fields, depends_on=task.depends_on, env_vars=from_env(task.env))
+        return cls(**fields, depends_on=task.depends_on, env_vars=from_env(task.env), requirements=task.requirements)
 
 
 class ExecutionWrite(RequestBody):
@@ -150,6 +171,10 @@ class ExecutionWrite(RequestBody):
         description="Parameters: PARAM_<NAME> in a task, no two the same; values other than strings become JSON, of "
         f"{MAX_VALUE_LENGTH} characters at most.",
     )
+    requirements: RequirementsWrite | None = Field(
+        default=None, description="Python packages that every task needs (PEP 508)."
+    )
+    lock: OptionalLock = Field(default=None, description=LOCK)
     timeout_seconds: Seconds = Field(default=None, description="Timeout of a whole run.")
     max_retries: Retries = Field(default=None, description="How often a failed task is retried by default.")
     max_disruption_retries: DisruptionRetries = Field(
@@ -170,6 +195,8 @@ class ExecutionWrite(RequestBody):
             "env": ("env_vars", to_env(self.env_vars)),
             "files": ("files", [{"path": path, "content": text} for path, text in (self.files or {}).items()]),
             "params": ("params", to_params(self.params)),
+            "requirements": ("requirements", self.requirements or []),
+            "lock": ("lock", self.lock),
             "timeout_seconds": ("timeout_seconds", self.timeout_seconds),
             "max_retries": ("max_retries", self.max_retries),
             "max_disruption_retries": ("max_disruption_retries", self.max_disruption_retries),
@@ -207,6 +234,8 @@ class ExecutionRead(BaseModel):
     flavor: str | None = Field(description="Flavor of each task; the workspace's when null.")
     env_vars: EnvVars = Field(description="Environment variables of every task.")
     params: dict[str, str] = Field(description="Parameters.")
+    requirements: list[str] = Field(description="Python packages that every task needs.")
+    lock: str | None = Field(description=LOCK)
     timeout_seconds: int | None = Field(description="Timeout of a whole run.")
     max_retries: int | None = Field(description="How often a failed task is retried by default.")
     max_disruption_retries: int | None = Field(
@@ -224,6 +253,8 @@ def execution_of(spec: Execution) -> dict[str, Any]:
         "flavor": spec.flavor,
         "env_vars": from_env(spec.env),
         "params": spec.params,
+        "requirements": spec.requirements,
+        "lock": spec.lock,
         "timeout_seconds": spec.timeout_seconds,
         "max_retries": spec.max_retries,
         "max_disruption_retries": spec.max_disruption_retries,

@@ -12,6 +12,7 @@ from typing import Any, Self
 from icefield_crds import EnvVar, Execution, Flavor, Run, Task, labels, names
 from icefield_crds.environment import parameter_variables
 from icefield_crds.names import TASK_CONTAINER
+from icefield_crds.requirements import ENVIRONMENT_DIRECTORY
 from icefield_kube.client import Manifest
 from icefield_operator import pod_spec
 
@@ -25,6 +26,19 @@ OUTLIVE_CHILDREN = "trap 'exit 143' TERM; "
 """A shell that dies of SIGTERM ends the container and its children at once. One with a trap waits for its child first,
 which also gets the signal (tini -g) and does not inherit the trap."""
 
+_OWN_ENVIRONMENT = "/tmp/environment"  # noqa: S108 - in the container
+_TEMPLATE = "/opt/icefield/task-environment"
+"""In our images and those made from them (images/runtime)."""
+
+
+def _activate(directory: str) -> str:
+    return f'export VIRTUAL_ENV={directory} PATH="{directory}/bin:$PATH"; '
+
+
+_ACTIVATE_BUILT = _activate(ENVIRONMENT_DIRECTORY)
+_ACTIVATE_OWN = (
+    f"if [ -d {_TEMPLATE} ] && cp -R {_TEMPLATE} {_OWN_ENVIRONMENT} 2>/dev/null; then {_activate(_OWN_ENVIRONMENT)}fi; "
+)
 _RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _TINI_SIZE = "4Mi"
 _TINI_RESOURCES = pod_spec.with_local_storage(
@@ -144,7 +158,7 @@ def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor,
         "name": TASK_CONTAINER,
         "image": task.image or context.images.runtime,
         "imagePullPolicy": context.images.pull_policy,
-        "command": [tini, "-g", "--", "sh", "-c", _literal(preparation(context) + copy_files + task.command)],
+        "command": [tini, "-g", "--", "sh", "-c", _literal(preparation(context, task) + copy_files + task.command)],
         "workingDir": WORKING_DIRECTORY,
         "env": environment(context, task, attempt, TokenPlace.of_attempt(context.run, task.key, attempt)),
         # Later ones win, and `env` wins over all of them.
@@ -158,14 +172,15 @@ def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor,
     }
 
 
-def preparation(context: RunPodContext) -> str:
+def preparation(context: RunPodContext, task: Task) -> str:
     """Return what the shell does before a command.
 
-    The variables of a workspace come from a Secret, over which `env` would win: so a default is set here.
+    The variables of a workspace come from a Secret, over which `env` would win, and those of an image only the
+    container knows: so what has to be added to either is set here.
     """
     warehouse = context.warehouse_id
     default = f'export POLNOR_WAREHOUSE_ID="${{POLNOR_WAREHOUSE_ID-{warehouse}}}"; ' if warehouse else ""
-    return OUTLIVE_CHILDREN + default
+    return OUTLIVE_CHILDREN + default + (_ACTIVATE_BUILT if task.requirements or task.lock else _ACTIVATE_OWN)
 
 
 def environment(context: RunPodContext, task: Task, attempt: int, place: TokenPlace) -> list[Manifest]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from icefield_crds import Run, names
+from icefield_crds import Run, Task, names
 from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
+from icefield_operator.environment.build import mounted
+from icefield_operator.environment.environments import Environments
 from icefield_operator.run_token import RunTokenSigner
 
-from . import build
+from . import build, environments
+from .environments import Unprepared
 from .provisioner import AttemptStart, PodProvisioner
 from .resolve import RunFacts
 
@@ -25,9 +29,12 @@ class PodSettings(NamedTuple):
 class CommandProvisioner(PodProvisioner):
     """Provides the pods of runs with a command or tasks."""
 
-    def __init__(self, cluster: Cluster, pod_settings: PodSettings, signer: RunTokenSigner) -> None:
-        """Create pods in this cluster."""
+    def __init__(
+        self, cluster: Cluster, pod_settings: PodSettings, signer: RunTokenSigner, built: Environments
+    ) -> None:
+        """Create pods in this cluster, with environments that are built."""
         self._cluster = cluster
+        self._environments = built
         self._pod_settings = pod_settings
         self._signer = signer
 
@@ -42,6 +49,10 @@ class CommandProvisioner(PodProvisioner):
         secret = build.token_secret(run, slug, names.run_token_secret(run.metadata.name), tokens)
         files = build.files_config_map(run, slug, execution)
         return [secret, files] if files else [secret]
+
+    async def prepare(self, facts: RunFacts, attempts: Sequence[tuple[Task, int]]) -> Unprepared:
+        """Have the environments of tasks with requirements built."""
+        return await environments.prepare(self._environments, facts, attempts, self._pod_settings.images.runtime)
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
         """Create the pod of an attempt, after its token where it is not the first."""
@@ -59,6 +70,10 @@ class CommandProvisioner(PodProvisioner):
         )
         flavor = start.facts.flavors[start.task.flavor or ""]
         pod = build.pod(context, start.task, start.attempt, flavor, start.deadline_seconds)
+        wanted = environments.environment_of(start.task, workspace.name, start.task.image or settings.images.runtime)
+        if wanted:
+            limit = flavor.spec.ephemeral_storage
+            pod = {**pod, "spec": mounted(pod["spec"], wanted, self._environments.settings, limit)}
         return await self._cluster.create_or_adopt(pod)
 
     def _secret_of(self, start: AttemptStart) -> Manifest:

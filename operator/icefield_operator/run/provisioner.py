@@ -15,6 +15,7 @@ from datetime import datetime
 from icefield_crds import Execution, Run, Task, Workspace
 from icefield_kube.client import Manifest
 
+from .environments import NOTHING_UNPREPARED, Unprepared
 from .pods import PodObserver
 from .resolve import RunFacts
 from .run_type import RunType, run_type_of
@@ -46,6 +47,10 @@ class PodProvisioner(ABC):
     def prerequisites(self, facts: RunFacts, now: datetime) -> list[Manifest]:
         """Return the objects that a run needs before its first pod; they are deleted when the run has ended."""
         return []
+
+    async def prepare(self, facts: RunFacts, attempts: Sequence[tuple[Task, int]]) -> Unprepared:
+        """Have what attempts need made that are about to start; return those for which it is not there yet."""
+        return NOTHING_UNPREPARED
 
     @abstractmethod
     async def ensure_pod(self, start: AttemptStart) -> Manifest:

@@ -20,6 +20,7 @@ from . import dag, job_handover, resolve, status, unwritten, validate
 from .admission import TIMED_OUT, Admission, Admissions, is_told
 from .attempt_starter import AttemptStarter
 from .dag import Stop
+from .environments import NOTHING_UNPREPARED
 from .job_handover import JobTooLargeError
 from .leftovers import Leftovers
 from .log_archiving import record_archived_logs
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 LAST_WRITES_SECONDS = 5.0
 """For all statuses that wait when the operator is stopped, whose pod is killed 15 s later."""
+LOOK_AGAIN = timedelta(seconds=15)
+"""When to look again for what an attempt waits for, should nothing tell that it is there."""
 LOG_MARKS_A_SECOND = 2.0
 """How many ended runs a second get their logs marked as archived, which is looked at when their pods are deleted."""
 
@@ -157,6 +160,8 @@ class RunReconciler:
         observer = self._observer(facts)
         decision, attempts = self._decide(facts, observer, stop, now)
         start = [] if problem else decision.start
+        unprepared = await self._provisioners.of(run).prepare(facts, start) if start else NOTHING_UNPREPARED
+        start = unprepared.prepared(start)
         if start:
             facts = await self._record_starts(facts, decision, status.with_starts(attempts, run, start), now)
         unstartable, next_give_up = self._pods.find_unstartable(run, now)
@@ -165,7 +170,8 @@ class RunReconciler:
             self._pods.end([*unstartable, *lingering, *self._pods.of_attempts(run, decision.end)]),
             self._starter.start(facts, start, deadline, now),
         )
-        if start or decision.end or unstartable:
+        rejections = rejections.with_failures(unprepared.failures)
+        if start or decision.end or unstartable or unprepared.failures:
             observer = self._observer(facts)
             decision, attempts = self._decide(facts, observer, stop, now, rejections)
         refusal = rejections.as_problem() or refused_end(not_ended or not_deleted)
@@ -177,6 +183,7 @@ class RunReconciler:
             admission=TIMED_OUT if self._is_too_late(run, stop) else self._admissions.current(run),
             problem=problem or refusal,
             now=now,
+            waits=unprepared.waits,
         )
         written = record_archived_logs(observer.complete(written), run.metadata.uid, self._logs)
         due = await self._write(facts, written)
@@ -187,6 +194,7 @@ class RunReconciler:
         # What was lost is started again by the next pass, after the loss is recorded.
         times = [
             now if rejections.lost else None,
+            now + LOOK_AGAIN if unprepared.waits else None,
             due,
             decision.next_deadline,
             next_events,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,6 +33,10 @@ class Rejections(NamedTuple):
     """Why one or more of the others were not created for now."""
     lost: Sequence[tuple[str, int]] = ()
     """Attempts, by task key and number, whose pod may have been created and deleted while no operator ran."""
+
+    def with_failures(self, failures: Mapping[tuple[str, int], str]) -> Rejections:
+        """Return these, and attempts that never can be created for what they need."""
+        return self._replace(permanent={**self.permanent, **failures})
 
     def as_problem(self) -> RunProblem | None:
         """Return what the run waits for."""

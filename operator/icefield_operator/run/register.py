@@ -9,6 +9,7 @@ from icefield_crds.run import REPLACED_BY_ANNOTATION
 from icefield_kube.client import Manifest
 from icefield_kube.store import GroupCounts, GroupIndex
 from icefield_operator.cluster_cache import Entry, Kind, key_of
+from icefield_operator.environment.register import environments_of
 from icefield_operator.platform import Platform
 from icefield_operator.queue import Key
 from icefield_operator.relations import all_of, in_workspace, owner_of_pod
@@ -27,8 +28,10 @@ def register(platform: Platform) -> None:
     cache = controllers.cache
     images = TaskImages(settings.runtime_image, settings.tini_image, settings.image_pull_policy)
     provisioners = platform.singleton(PodProvisioners, PodProvisioners)
+    pod_settings = PodSettings(images, settings.api_url)
     provisioners.add(
-        RunType.COMMAND, CommandProvisioner(platform.cluster, PodSettings(images, settings.api_url), platform.signer)
+        RunType.COMMAND,
+        CommandProvisioner(platform.cluster, pod_settings, platform.signer, environments_of(platform)),
     )
     reconciler = RunReconciler(platform.cluster, controllers, provisioners, platform.logs)
     controllers.register(Kind.RUN, reconciler.reconcile)

@@ -68,10 +68,12 @@ def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
     if isinstance(execution, RunSpec) and execution.polars is not None:
         # Never retried: what it wrote may exist.
         limit = execution.max_disruption_retries
-        return [Task(key=SINGLE_COMMAND_KEY, command="polars", max_retries=0, max_disruption_retries=limit)]
+        task = Task(key=SINGLE_COMMAND_KEY, command="polars", max_retries=0, max_disruption_retries=limit)
+        return [task.model_copy(update=_required(execution, task))]
     if isinstance(execution, RunSpec) and execution.spark is not None:
         retries, limit = execution.max_retries or 0, execution.max_disruption_retries
-        return [Task(key=SINGLE_COMMAND_KEY, command="spark", max_retries=retries, max_disruption_retries=limit)]
+        task = Task(key=SINGLE_COMMAND_KEY, command="spark", max_retries=retries, max_disruption_retries=limit)
+        return [task.model_copy(update=_required(execution, task))]
     tasks = execution.tasks
     if tasks is None:
         tasks = [Task(key=SINGLE_COMMAND_KEY, command=execution.command or "")]
@@ -82,6 +84,7 @@ def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
                 "image": task.image or execution.image,
                 "flavor": task.flavor or flavor,
                 "env": _merged(execution.env, task.env, lambda variable: variable.name),
+                **_required(execution, task),
                 "max_retries": (execution.max_retries or 0) if task.max_retries is None else task.max_retries,
                 "max_disruption_retries": execution.max_disruption_retries
                 if task.max_disruption_retries is None
@@ -90,6 +93,13 @@ def tasks_of(execution: Execution, workspace: Workspace | None) -> list[Task]:
         )
         for task in tasks
     ]
+
+
+def _required(execution: Execution, task: Task) -> dict[str, Any]:
+    """Return the packages that a task needs: with a lock of its own nothing of the execution's."""
+    if task.lock:
+        return {"requirements": [], "lock": task.lock}
+    return {"requirements": [*execution.requirements, *task.requirements], "lock": execution.lock}
 
 
 def snapshot(run: Run, job: Job) -> Execution:
@@ -102,6 +112,10 @@ def snapshot(run: Run, job: Job) -> Execution:
     merged["env"] = _merged(of_job.env, own.env, lambda variable: variable.name)
     merged["files"] = _merged(of_job.files, own.files, lambda file: file.path)
     merged["params"] = of_job.params | own.params
+    if own.lock:
+        merged |= {"requirements": [], "lock": own.lock}
+    elif own.requirements:
+        merged["requirements"] = [*of_job.requirements, *own.requirements]
     return Execution.model_construct(**merged)
 
 

@@ -124,6 +124,7 @@ def of(
     admission: Admission,
     problem: RunProblem | None,
     now: datetime,
+    waits: Mapping[str, str] | None = None,
 ) -> RunStatus:
     """Return the status of a run.
 
@@ -135,12 +136,13 @@ def of(
         admission: whether the quota lets it run.
         problem: what is wrong with it, if anything.
         now: the present.
+        waits: what tasks wait for that could start otherwise, by their key.
     """
     before = run.status or RunStatus()
     if problem and not problem.final and decision.phase.is_terminal and stop is None:
         # Why its tasks ended they tell themselves.
         problem = None
-    tasks = [_task(key, phase, attempts.get(key, ())) for key, phase in decision.tasks.items()]
+    tasks = [_task(key, phase, attempts.get(key, ()), (waits or {}).get(key)) for key, phase in decision.tasks.items()]
     started = [attempt.start_time for task in tasks for attempt in task.attempts if attempt.start_time]
     error = _error(decision.phase, tasks, stop, admission, problem, run)
     if refusal := _refusal(tasks, problem):
@@ -215,7 +217,7 @@ def _attempt(
     return observer.observe_missing(before, context)
 
 
-def _task(key: str, phase: TaskPhase, tried: Sequence[AttemptStatus]) -> TaskStatus:
+def _task(key: str, phase: TaskPhase, tried: Sequence[AttemptStatus], waits: str | None) -> TaskStatus:
     last = tried[-1] if tried else None
     started = [attempt.start_time for attempt in tried if attempt.start_time]
     return TaskStatus(
@@ -226,7 +228,7 @@ def _task(key: str, phase: TaskPhase, tried: Sequence[AttemptStatus]) -> TaskSta
         start_time=min(started, default=None),
         completion_time=last.completion_time if last and phase.is_terminal else None,
         exit_code=last.exit_code if last else None,
-        error=last.error if last else None,
+        error=waits or (last.error if last else None),
         attempts=list(tried),
     )
 

@@ -22,18 +22,19 @@ class Authorities(NamedTuple):
     """For Java: PKCS 12, without a password."""
 
 
-def read(own_ca: Path | None) -> Authorities:
+def read(*own: Path) -> Authorities:
     """Return all of them.
 
     Args:
-        own_ca: the CA that signed the REST API's certificate, when it is none of the system's.
+        own: the CAs that signed the certificates of the REST API and of the package index, as far as they are none of
+            the system's.
 
     Raises:
         OSError: a file cannot be read.
         ValueError: what is in it are no certificates.
     """
     system = ssl.get_default_verify_paths().cafile
-    files = [Path(system) if system else Path(certifi.where()), *([own_ca] if own_ca else [])]
+    files = [Path(system) if system else Path(certifi.where()), *own]
     pem = "\n".join(file.read_text().strip() for file in files) + "\n"
     return Authorities(pem, _trust_store(pem))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class WorkspaceReconciler:
         credentials: WorkspaceCredentials,
         cleanup: Cleanup,
         cluster_policies: ClusterPolicies,
-        own_ca: Path | None,
+        own_authorities: Sequence[Path],
         policies: Callable[[Workspace], list[Manifest]],
     ) -> None:
         """Initialize.
@@ -49,7 +49,7 @@ class WorkspaceReconciler:
             access: what gives a workspace its keys, catalog and token.
             cleanup: what a deleted workspace leaves behind.
             cluster_policies: what is computed from all workspaces.
-            own_ca: PEM file of the CA behind our REST API, when it is none of the system's.
+            own_authorities: PEM files of CAs that are none of the system's.
             policies: the network policies of a workspace's sandboxes.
         """
         self._cluster = cluster
@@ -57,7 +57,7 @@ class WorkspaceReconciler:
         self._credentials = credentials
         self._cleanup = cleanup
         self._cluster_policies = cluster_policies
-        self._own_ca = own_ca
+        self._own_authorities = own_authorities
         self._policies = policies
 
     async def reconcile(self, key: Key) -> timedelta | None:
@@ -90,7 +90,7 @@ class WorkspaceReconciler:
                 return Applied(Problem(Reason.IN_PROGRESS, message, stalled=False))
         else:
             await self._cluster.apply(build.namespace(workspace))
-        authorities = await asyncio.to_thread(ca_bundle.read, self._own_ca)
+        authorities = await asyncio.to_thread(ca_bundle.read, *self._own_authorities)
         # Before the policy of all other pods: a sandbox must not be without any.
         await together(*(self._cluster.apply(policy) for policy in self._policies(workspace)))
         await together(

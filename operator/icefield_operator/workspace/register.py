@@ -32,7 +32,7 @@ def register(platform: Platform, cleanup_limit: timedelta = LIMIT) -> None:
         WorkspaceCredentials(cluster, store, users, cluster_policies, catalogs),
         Cleanup(cluster, store, users, catalogs, cluster_policies, platform.logs, cleanup_limit),
         cluster_policies,
-        settings.tls_ca_file,
+        [file for file in (settings.tls_ca_file, settings.package_index_ca_file) if file],
         lambda workspace: policies(workspace, servers),
     )
     controllers.register(Kind.WORKSPACE, reconciler.reconcile)

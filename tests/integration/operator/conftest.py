@@ -23,7 +23,8 @@ from icefield_operator.controllers import Controllers
 from icefield_operator.kinds import register_kinds
 from icefield_operator.lifecycle import Operator
 from icefield_operator.logs.attempt import Attempt, ContainerState
-from icefield_operator.platform import Platform
+from icefield_operator.objectstore.store import ObjectStore
+from icefield_operator.platform import Platform, Storage
 from icefield_operator.sandbox.dispatcher import Address, address_of
 from icefield_operator.sandbox.register import register as register_sandboxes
 from icefield_operator.settings import Settings
@@ -212,15 +213,17 @@ async def operators(cluster: Cluster, private_key: Path) -> AsyncIterator[Callab
     )
 
     @asynccontextmanager
-    async def make(address: Address = address_of, **changed: Any) -> AsyncIterator[RunningOperator]:
+    async def make(
+        address: Address = address_of, store: ObjectStore | None = None, **changed: Any
+    ) -> AsyncIterator[RunningOperator]:
         async with AsyncExitStack() as stack:
             cache = OwnCache()
             own = await Cluster.connect(cache)
             stack.push_async_callback(own.close)
             controllers, logs = Controllers(cache, settings.workers), NotedLogs()
             own_settings = settings.model_copy(update=changed)
-            platform = Platform(own, controllers, own_settings, logs)
-            register_kinds(platform, ("job", "run", "spark"))
+            platform = Platform(own, controllers, own_settings, logs, store and Storage(store, None, None))
+            register_kinds(platform, ("job", "run", "spark", "environment"))
             register_sandboxes(platform, address)
             operator = Operator(own_settings, own, controllers)
             task = asyncio.create_task(operator.run())

@@ -101,7 +101,7 @@ def test_the_attempts_of_all_tasks_have_room_in_the_status() -> None:
 
     assert of(MAX_TASKS, 10) is None
     assert of(MAX_TASKS, MAX_RETRIES) == (
-        "with their retries the tasks of the job can have 2100 attempts, and the cluster can store the status of 1508; "
+        "with their retries the tasks of the job can have 2100 attempts, and the cluster can store the status of 1505; "
         "lower max_retries"
     )
     assert of(MAX_TASKS, 10, size=10_000) is not None

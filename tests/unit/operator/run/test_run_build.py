@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import replace
@@ -96,7 +97,10 @@ def _expand(text: str, variables: dict[str, str]) -> str:
 def test_the_shell_sees_the_command_as_written(text: str) -> None:
     container = _pod(_run(command=text, params={"p": text}))["spec"]["containers"][0]
     variables = {"A": "wrong", "HOME": "wrong", "date": "wrong"}
-    assert _expand(container["command"][-1], variables) == build.OUTLIVE_CHILDREN + text
+    assert (
+        _expand(container["command"][-1], variables)
+        == build.preparation(_around(FULL), Task(key="a", command="b")) + text
+    )
     env = {variable["name"]: variable.get("value", "") for variable in container["env"]}
     assert _expand(env["PARAM_P"], variables) == text
     assert json.loads(_expand(env["ICEFIELD_PARAMS"], variables)) == {"p": text}
@@ -150,5 +154,10 @@ def test_a_command_finds_the_default_warehouse_unless_it_was_given_another(
     given: dict[str, str], expected: str
 ) -> None:
     context = replace(_around(FULL), warehouse_id="wh_1")
-    script = build.preparation(context) + 'printf %s "$POLNOR_WAREHOUSE_ID"'
-    assert subprocess.run(["sh", "-c", script], env=given, capture_output=True, check=True).stdout.decode() == expected
+    script = build.preparation(context, Task(key="a", command="b")) + 'printf %s "$POLNOR_WAREHOUSE_ID"'
+    assert (
+        subprocess.run(
+            ["sh", "-c", script], env={**given, "PATH": os.environ["PATH"]}, capture_output=True, check=True
+        ).stdout.decode()
+        == expected
+    )

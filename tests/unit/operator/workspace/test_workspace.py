@@ -108,11 +108,11 @@ def test_nobody_calls_a_task_and_no_task_asks_the_cloud_who_the_node_is() -> Non
 
 
 def test_java_trusts_whom_others_trust() -> None:
-    authorities = ca_bundle.read(None)
+    authorities = ca_bundle.read()
     in_pem = x509.load_pem_x509_certificates(authorities.pem.encode())
     in_trust_store = pkcs12.load_pkcs12(authorities.trust_store, None).additional_certs
     assert {found.certificate for found in in_trust_store} == set(in_pem)
-    assert ca_bundle.read(None) == authorities
+    assert ca_bundle.read() == authorities
 
 
 def decoded(secret: dict[str, Any]) -> dict[str, str]:
