@@ -41,6 +41,9 @@ class Requirements(NamedTuple):
     """A pylock.toml (PEP 751), or requirements with hashes."""
 
 
+NO_REQUIREMENTS = Requirements((), None)
+
+
 def requirements_of(lines: Sequence[str], lock: str | None) -> Requirements | None:
     """Return what a program asks for; None when it asks for nothing.
 

@@ -21,11 +21,13 @@ from kubernetes.utils.quantity import parse_quantity
 
 from icefield_crds import Flavor, Run, SparkApplication, SparkExecutors, Task, Warehouse, Workspace, labels
 from icefield_crds.names import API_VERSION
+from icefield_crds.requirements import Requirements
 from icefield_engines.spark_application import conf as application_conf
 from icefield_engines.spark_application.settings import ApplicationSettings
 from icefield_engines.spark_connect.conf import Conf, configuration
 from icefield_engines.spark_connect.settings import CatalogSettings, SparkSettings
 from icefield_engines.warehouse.settings import StoreSettings
+from icefield_operator.environment.build import Environment, EnvironmentSettings, Mounted
 from icefield_operator.run import build as run_build
 from icefield_operator.spark import build as spark_build
 from icefield_operator.spark import driver_rbac
@@ -79,8 +81,8 @@ class Driver:
     def env(self) -> dict[str, str]:
         """What its pod says to Spark of executors."""
         spec, prefix = self.pod["spec"], "ICEFIELD_SPARK_"
-        [container] = spec.get("initContainers") or spec["containers"]
-        found = {v["name"]: v["value"] for v in container["env"] if v["name"].startswith(prefix)}
+        variables = [v for each in (*(spec.get("initContainers") or ()), *spec["containers"]) for v in each["env"]]
+        found = {v["name"]: v["value"] for v in variables if v["name"].startswith(prefix)}
         return {name.removeprefix("ICEFIELD_").lower(): value for name, value in found.items()}
 
 
@@ -121,7 +123,9 @@ def _of_application(plane: ControlPlane) -> Driver:
     application: SparkApplication = run.spec.spark
     images = run_build.TaskImages("localhost/icefield/warehouse:1", "tini:1", "IfNotPresent")
     of_run = run_build.RunPodContext(run, run.execution, "demo", "w", "http://127.0.0.1:1", images)
-    around = spark_build.ApplicationContext(of_run, application, ("demo",))
+    wanted = Environment("demo", images.runtime, Requirements(("humanize",), None))
+    mounted = Mounted(wanted, EnvironmentSettings("localhost/icefield/runtime:1", "IfNotPresent", None))
+    around = spark_build.ApplicationContext(of_run, application, ("demo",), mounted)
     own = ApplicationSettings(catalog_names="demo", run_id=run.public_id, trust_store=Path("/nowhere"))
     programs = application_conf.Programs(Path(sys.executable))
     return Driver(

@@ -68,6 +68,7 @@ class Workload:
         destination: table that the result is written to.
         environment: variables of the workspace.
         result_key: key of the object that gets the result.
+        environment_key: key of the environment of its requirements; None when it has none.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Workload:
     environment: dict[str, str] = field(repr=False)
     access: CatalogAccess
     result_key: str
+    environment_key: str | None = None
 
     @property
     def catalog_name(self) -> str:
@@ -111,6 +113,7 @@ class Workload:
             "environment": self.environment,
             "access": asdict(self.access),
             "result_key": self.result_key,
+            "environment_key": self.environment_key,
         }
 
     @classmethod
@@ -139,6 +142,7 @@ class Workload:
             environment=_environment(fields.get("environment") or {}),
             access=_access(as_object(fields.get("access"), "access")),
             result_key=text(fields, "result_key"),
+            environment_key=optional_text(fields, "environment_key"),
         )
 
 

@@ -89,7 +89,7 @@ def _client() -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.client("s3", config=config)
+    return boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=config)
 
 
 def main(action: str, key: str) -> None:

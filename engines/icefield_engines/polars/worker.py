@@ -20,7 +20,7 @@ from typing import Any
 from icefield_crds.wire.outcome import FailureKind, WorkloadState
 from icefield_crds.wire.workload import Workload
 
-from . import file_access, warm_up
+from . import file_access, libraries, warm_up
 from .errors import describe, kind_of, line_of
 from .outcome import MAX_ERROR_CHARACTERS, failed, out_of_memory
 from .run import run
@@ -57,6 +57,7 @@ def main(work: int, messages: int) -> None:
 
 def _outcome(workload: Workload, settings: Settings, started: float) -> dict[str, Any]:
     try:
+        libraries.add(workload)
         done = run(workload)
     except BaseException as error:
         return _failure(error, workload, settings, _milliseconds(started))

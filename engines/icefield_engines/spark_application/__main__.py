@@ -81,7 +81,7 @@ def _prepare(application: SparkApplication, settings: LauncherSettings) -> tuple
     if ignored := ignored_settings(application, own):
         print(f"ignored, because the platform sets them: {', '.join(ignored)}", file=sys.stderr)
     try:
-        text = properties_file(configuration(application, own, spark, catalog, store, Programs(Path(sys.executable))))
+        text = properties_file(configuration(application, own, spark, catalog, store, Programs(own.python)))
     except ValueError as error:
         raise ApplicationError(str(error)) from error
     # Not on the command line, which every process of the pod can read.

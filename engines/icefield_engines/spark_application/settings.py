@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,8 @@ class ApplicationSettings(BaseSettings):
     """Public id of the Run; snapshots that the application commits carry it."""
     trust_store: Path = Path("/etc/icefield/ca/ca-bundle.p12")
     """Trust store of the JVM; Java's own when the file does not exist."""
+    python: Path = Path(sys.executable)
+    """The Python of driver and executors: that of an environment of requirements, or this one."""
     termination_log: Path = Path("/dev/termination-log")
     """Termination log of the container."""
 

@@ -93,23 +93,27 @@ def builder(environment: Environment, settings: EnvironmentSettings) -> Manifest
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def mounted(spec: Manifest, environment: Environment, settings: EnvironmentSettings, size_limit: str) -> Manifest:
-    """Return the spec of a pod whose first container finds an environment at its place.
+class Mounted(NamedTuple):
+    """An environment that is stored, for pods that use it."""
 
-    Args:
-        spec: without it.
-        environment: stored.
-        settings: what it was built with.
-        size_limit: of the volume.
-    """
-    first, *others = spec["containers"]
-    fetch = _archive(settings, "environment", "fetch", environment.key, read_only=False)
-    return {
-        **spec,
-        "initContainers": [*spec.get("initContainers", ()), fetch],
-        "containers": [{**first, "volumeMounts": [*first["volumeMounts"], _ENVIRONMENT_MOUNT]}, *others],
-        "volumes": [*spec["volumes"], pod_spec.scratch_volume("environment", size_limit)],
-    }
+    environment: Environment
+    settings: EnvironmentSettings
+
+    def into(self, spec: Manifest, size_limit: str) -> Manifest:
+        """Return the spec of a pod whose first container finds the environment at its place.
+
+        Args:
+            spec: without it.
+            size_limit: of the volume.
+        """
+        first, *others = spec["containers"]
+        fetch = _archive(self.settings, "environment", "fetch", self.environment.key, read_only=False)
+        return {
+            **spec,
+            "initContainers": [*spec.get("initContainers", ()), fetch],
+            "containers": [{**first, "volumeMounts": [*first["volumeMounts"], _ENVIRONMENT_MOUNT]}, *others],
+            "volumes": [*spec["volumes"], pod_spec.scratch_volume("environment", size_limit)],
+        }
 
 
 def _bring(settings: EnvironmentSettings) -> Manifest:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from icefield_crds import Run, Task, names
 from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
-from icefield_operator.environment.build import mounted
+from icefield_operator.environment.build import Mounted
 from icefield_operator.environment.environments import Environments
 from icefield_operator.run_token import RunTokenSigner
 
@@ -73,7 +73,7 @@ class CommandProvisioner(PodProvisioner):
         wanted = environments.environment_of(start.task, workspace.name, start.task.image or settings.images.runtime)
         if wanted:
             limit = flavor.spec.ephemeral_storage
-            pod = {**pod, "spec": mounted(pod["spec"], wanted, self._environments.settings, limit)}
+            pod = {**pod, "spec": Mounted(wanted, self._environments.settings).into(pod["spec"], limit)}
         return await self._cluster.create_or_adopt(pod)
 
     def _secret_of(self, start: AttemptStart) -> Manifest:

@@ -78,6 +78,10 @@ class SandboxBuilder:
         }
         return self._pod(metadata, workload.vcpus, cloud=workload.distributed)
 
+    def image_of(self, workload: PolarsWorkload) -> str:
+        """Return the image of the sandbox of a workload."""
+        return self._images.cloud if workload.distributed else self._images.polars
+
     def template_hash(self) -> str:
         """Return the hash of the template of warm sandboxes."""
         spec = _as_warm(self._spec(DEFAULT_VCPUS, "", cloud=False))

@@ -83,6 +83,8 @@ class Assignment:
     workspace: Workspace
     warehouse_id: str | None
     """Public id of the warehouse that programs use when they name none."""
+    environment_key: str | None
+    """Key of the environment of its requirements, if it has any."""
     pod: Manifest
     sandbox: str
     """warm, starting or cold, for the metrics."""
@@ -234,6 +236,7 @@ class WorkloadDispatcher:
                     assignment.spec,
                     assignment.workspace,
                     assignment.warehouse_id,
+                    assignment.environment_key,
                     datetime.now(UTC),
                 )
         raise AssertionError("retried until it succeeds")

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple
 
-from icefield_crds import PolarsWorkload, Reason, Run, Workspace, names, object_store
+from icefield_crds import PolarsWorkload, Reason, Run, Task, Workspace, names, object_store
 from icefield_crds.polars import DEFAULT_VCPUS, polars_cloud_problem
 from icefield_kube.client import Manifest
 from icefield_kube.errors import Forbidden
 from icefield_operator.cluster import Cluster
+from icefield_operator.environment.environments import Environments
 from icefield_operator.metrics import SANDBOX_STARTS
+from icefield_operator.run.environments import Unprepared, environment_of, prepare
 from icefield_operator.run.pods import attempt_of
 from icefield_operator.run.provisioner import AttemptStart, PodProvisioner
 from icefield_operator.run.resolve import RunFacts
@@ -45,6 +47,7 @@ class SandboxProvisioner(PodProvisioner):
         claims: Claims,
         pools: SandboxPoolReconciler,
         dispatcher: WorkloadDispatcher,
+        environments: Environments,
     ) -> None:
         """Initialize.
 
@@ -54,12 +57,14 @@ class SandboxProvisioner(PodProvisioner):
             claims: assigns those of the pools.
             pools: keeps them.
             dispatcher: sends workloads to them.
+            environments: builds those of workloads with requirements.
         """
         self._cluster = cluster
         self._builder = builder
         self._claims = claims
         self._pools = pools
         self._dispatcher = dispatcher
+        self._environments = environments
         self._requests: dict[tuple[str, str], _SandboxRequest] = {}
         self._started = datetime.now(UTC)
         self._dispatched: set[str] = set()
@@ -77,6 +82,12 @@ class SandboxProvisioner(PodProvisioner):
         if spec.distributed and (missing := await self._missing_credentials(workspace)):
             return RunProblem(Reason.CREDENTIALS_NOT_FOUND, missing, final=True)
         return None
+
+    async def prepare(self, facts: RunFacts, attempts: Sequence[tuple[Task, int]]) -> Unprepared:
+        """Have the environment of a workload with requirements built."""
+        spec = facts.run.spec.polars
+        assert spec is not None, "called only for Polars workloads"  # noqa: S101
+        return await prepare(self._environments, facts, attempts, self._builder.image_of(spec))
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
         """Return the sandbox of an attempt: the one that it has, one of the pool, or a new one."""
@@ -117,7 +128,9 @@ class SandboxProvisioner(PodProvisioner):
             self._dispatched.add(run.metadata.uid)
             request = self._requests.get((run.metadata.namespace or "", run.metadata.name))
             sandbox, since = request or ("", None)
-            self._dispatcher.dispatch(Assignment(run, spec, workspace, facts.warehouse_id, pod, sandbox, since))
+            environment = environment_of(facts.tasks[0], workspace.metadata.name, self._builder.image_of(spec))
+            key = environment.key if environment else None
+            self._dispatcher.dispatch(Assignment(run, spec, workspace, facts.warehouse_id, key, pod, sandbox, since))
 
     def on_ended(self, run: Run) -> None:
         """Let the sandbox end."""

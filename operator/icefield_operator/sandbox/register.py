@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from icefield_crds.names import workspace_of
 from icefield_kube.client import Manifest
 from icefield_operator.cluster_cache import Kind, pod_owner
+from icefield_operator.environment.register import environments_of
 from icefield_operator.platform import Platform
 from icefield_operator.queue import Key
 from icefield_operator.run.provisioner import PodProvisioners
@@ -43,7 +44,8 @@ def register(platform: Platform, address: Address = address_of) -> None:
     controllers.export(export_sandboxes)
     claims = Claims(cluster, controllers.cache)
     platform.singleton(PodProvisioners, PodProvisioners).add(
-        RunType.POLARS, SandboxProvisioner(cluster, builder, claims, pools, dispatcher)
+        RunType.POLARS,
+        SandboxProvisioner(cluster, builder, claims, pools, dispatcher, environments_of(platform)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from icefield_crds import PolarsWorkload, Run, Workspace, names, object_store
@@ -32,7 +33,13 @@ class WorkloadWriter:
         self._api_url = api_url
 
     async def write(
-        self, run: Run, spec: PolarsWorkload, workspace: Workspace, warehouse_id: str | None, now: datetime
+        self,
+        run: Run,
+        spec: PolarsWorkload,
+        workspace: Workspace,
+        warehouse_id: str | None,
+        environment_key: str | None,
+        now: datetime,
     ) -> Workload:
         """Return the workload of a run.
 
@@ -41,6 +48,7 @@ class WorkloadWriter:
             spec: what it executes.
             workspace: where.
             warehouse_id: public id of the warehouse that programs use when they name none.
+            environment_key: key of the environment of its requirements, if it has any.
             now: the present.
 
         Raises:
@@ -56,7 +64,8 @@ class WorkloadWriter:
         limit = timeout_seconds(run) or 0
         token = self._signer.sign_for_catalog(run, workspace.metadata.name, now, timedelta(seconds=limit) + OUTLIVES)
         defaults = {"POLNOR_WAREHOUSE_ID": warehouse_id} if warehouse_id else {}
-        return document(run, spec, workspace, keys, defaults | (environment or {}), token, self._api_url)
+        made = document(run, spec, workspace, keys, defaults | (environment or {}), token, self._api_url)
+        return replace(made, environment_key=environment_key)
 
 
 def document(

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from icefield_crds import EnvVar, SparkApplication, Task, labels, names
+from icefield_crds.requirements import ENVIRONMENT_DIRECTORY
 from icefield_crds.spark import SparkPod
 from icefield_kube.client import Manifest
 from icefield_operator import pod_spec
+from icefield_operator.environment.build import Mounted
 from icefield_operator.run import build as run_build
 
 from . import driver_rbac, resources
@@ -39,6 +41,8 @@ class ApplicationContext:
     application: SparkApplication
     catalog_names: tuple[str, ...]
     """What SQL calls the workspace's catalog, its slug first."""
+    environment: Mounted | None = None
+    """Its requirements, if it has any."""
 
 
 def config_map(context: ApplicationContext) -> Manifest:
@@ -109,6 +113,8 @@ def pod(context: ApplicationContext, task: Task, attempt: int, deadline_seconds:
         spec["volumes"].append(pod_spec.TOKEN_VOLUME)
     if deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = deadline_seconds
+    if context.environment:
+        spec = context.environment.into(spec, context.application.driver.ephemeral_storage)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
@@ -144,6 +150,8 @@ def _driver_env(context: ApplicationContext, task: Task, attempt: int) -> list[M
         "ICEFIELD_CATALOG_WAREHOUSE": workspace,
         "ICEFIELD_SPARK_EXECUTORS_MAX": str(application.executors),
     }
+    if context.environment:
+        values["ICEFIELD_PYTHON"] = f"{ENVIRONMENT_DIRECTORY}/bin/python"
     if context.of_run.warehouse_id:
         values["ICEFIELD_DEFAULT_WAREHOUSE_ID"] = context.of_run.warehouse_id
     if application.executors:
@@ -170,35 +178,37 @@ def _driver_env(context: ApplicationContext, task: Task, attempt: int) -> list[M
 def _executor(context: ApplicationContext) -> Manifest:
     run, workspace = context.of_run.run, context.of_run.workspace
     own = [variable for variable in context.of_run.execution.env if _is_plain(variable)]
+    spec: Manifest = {
+        **pod_spec.restricted_pod(),
+        "serviceAccountName": "default",
+        "containers": [
+            {
+                "name": "executor",
+                # Where it keeps the files and jars that the driver gives it.
+                "workingDir": _SCRATCH_DIRECTORY,
+                "imagePullPolicy": context.of_run.images.pull_policy,
+                "env": [
+                    *(run_build.user_variable(variable) for variable in own),
+                    *run_build.parameters(context.of_run.execution.params),
+                    *pod_spec.values(pod_spec.python_env()),
+                ],
+                "envFrom": _SECRETS,
+                "resources": resources.executor_template(context.application.executor.ephemeral_storage),
+                "securityContext": pod_spec.RESTRICTED,
+                "volumeMounts": [{"name": "tmp", "mountPath": _SCRATCH_DIRECTORY}, pod_spec.CA_MOUNT],
+            }
+        ],
+        "volumes": [
+            pod_spec.scratch_volume("tmp", context.application.executor.ephemeral_storage),
+            pod_spec.CA_VOLUME,
+        ],
+    }
+    size = context.application.executor.ephemeral_storage
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"labels": labels.of_application_executor(workspace, run.metadata.name)},
-        "spec": {
-            **pod_spec.restricted_pod(),
-            "serviceAccountName": "default",
-            "containers": [
-                {
-                    "name": "executor",
-                    # Where it keeps the files and jars that the driver gives it.
-                    "workingDir": _SCRATCH_DIRECTORY,
-                    "imagePullPolicy": context.of_run.images.pull_policy,
-                    "env": [
-                        *(run_build.user_variable(variable) for variable in own),
-                        *run_build.parameters(context.of_run.execution.params),
-                        *pod_spec.values(pod_spec.python_env()),
-                    ],
-                    "envFrom": _SECRETS,
-                    "resources": resources.executor_template(context.application.executor.ephemeral_storage),
-                    "securityContext": pod_spec.RESTRICTED,
-                    "volumeMounts": [{"name": "tmp", "mountPath": _SCRATCH_DIRECTORY}, pod_spec.CA_MOUNT],
-                }
-            ],
-            "volumes": [
-                pod_spec.scratch_volume("tmp", context.application.executor.ephemeral_storage),
-                pod_spec.CA_VOLUME,
-            ],
-        },
+        "spec": context.environment.into(spec, size) if context.environment else spec,
     }
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from icefield_crds import Reason, Run
+from icefield_crds import Reason, Run, Task
 from icefield_crds.names import TASK_CONTAINER
 from icefield_kube.client import Manifest
 from icefield_operator import pod_status
 from icefield_operator.cluster import Cluster
+from icefield_operator.environment.build import Mounted
+from icefield_operator.environment.environments import Environments
 from icefield_operator.quantity import MIB
 from icefield_operator.run import build as run_build
 from icefield_operator.run.command_provisioner import PodSettings
+from icefield_operator.run.environments import Unprepared, environment_of, prepare
 from icefield_operator.run.pods import PodObserver
 from icefield_operator.run.provisioner import AttemptStart, PodProvisioner
 from icefield_operator.run.resolve import RunFacts
@@ -37,6 +40,7 @@ class SparkProvisioner(PodProvisioner):
         signer: RunTokenSigner,
         rbac: DriverRbac,
         executors: ExecutorReconciler,
+        environments: Environments,
     ) -> None:
         """Create pods in this cluster; the images' `runtime` is the image of warehouses."""
         self._cluster = cluster
@@ -44,6 +48,7 @@ class SparkProvisioner(PodProvisioner):
         self._signer = signer
         self._rbac = rbac
         self._executors = executors
+        self._environments = environments
 
     async def validate(self, facts: RunFacts) -> RunProblem | None:
         """Return what is wrong with the application."""
@@ -70,6 +75,10 @@ class SparkProvisioner(PodProvisioner):
         token = run_build.token_secret(run, slug, place.secret, {place.key: self._signer.sign(run, slug, now)})
         made = [token, build.config_map(context), build.network_policy(context)]
         return [manifest for manifest in made if manifest]
+
+    async def prepare(self, facts: RunFacts, attempts: Sequence[tuple[Task, int]]) -> Unprepared:
+        """Have the environment of an application with requirements built."""
+        return await prepare(self._environments, facts, attempts, self._pod_settings.images.runtime)
 
     async def ensure_pod(self, start: AttemptStart) -> Manifest:
         """Create the driver of an attempt, after the RBAC for its executors."""
@@ -105,7 +114,9 @@ class SparkProvisioner(PodProvisioner):
         of_run = run_build.RunPodContext(
             run, execution, name, uid, settings.api_url, settings.images, facts.warehouse_id
         )
-        return build.ApplicationContext(of_run, run.spec.spark, workspace.catalog_names)
+        wanted = environment_of(facts.tasks[0], name, settings.images.runtime)
+        mounted = Mounted(wanted, self._environments.settings) if wanted else None
+        return build.ApplicationContext(of_run, run.spec.spark, workspace.catalog_names, mounted)
 
 
 def _invalid(message: str) -> RunProblem:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from icefield_kube.client import Manifest
 from icefield_operator.cluster_cache import Kind
+from icefield_operator.environment.register import environments_of
 from icefield_operator.platform import Platform
 from icefield_operator.queue import Key
 from icefield_operator.run.build import TaskImages
@@ -36,7 +37,8 @@ def register(platform: Platform) -> None:
     images = TaskImages(settings.warehouse_image, settings.tini_image, settings.image_pull_policy)
     pod_settings = PodSettings(images, settings.api_url)
     platform.singleton(PodProvisioners, PodProvisioners).add(
-        RunType.SPARK, SparkProvisioner(cluster, pod_settings, platform.signer, rbac, executors)
+        RunType.SPARK,
+        SparkProvisioner(cluster, pod_settings, platform.signer, rbac, executors, environments_of(platform)),
     )
 
 

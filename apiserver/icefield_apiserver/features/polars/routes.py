@@ -45,7 +45,11 @@ async def run_polars(
     client disconnects; `async: true` does not wait at all.
     """
     run = await polars.submit(
-        principal, body.to_workload(), timeout_seconds=body.timeout_seconds, idempotency_key=idempotency_key
+        principal,
+        body.to_workload(),
+        timeout_seconds=body.timeout_seconds,
+        idempotency_key=idempotency_key,
+        requirements=body.to_requirements(),
     )
     if body.is_async:
         return _submitted(run, None)

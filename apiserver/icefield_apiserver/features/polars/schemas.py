@@ -8,10 +8,12 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from icefield_apiserver.core.execution import LOCK, OptionalLock, RequirementsWrite
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.features.runs.service import ResultRows, execution_time
 from icefield_crds import PolarsOutcome, PolarsWorkload, Run, RunPhase, SaveMode
 from icefield_crds.polars import Mode, Vcpus
+from icefield_crds.requirements import Requirements
 
 from .workload import new_workload
 
@@ -84,10 +86,16 @@ class PolarsRequest(RequestBody):
     save_mode: SaveMode | None = Field(
         default=None, description="overwrite replaces the destination in one commit; append adds rows."
     )
+    requirements: RequirementsWrite | None = Field(default=None, description="Python packages that it needs (PEP 508).")
+    lock: OptionalLock = Field(default=None, description=LOCK)
     is_async: bool = Field(
         default=False, alias="async", description="Answer 202 with the run's id at once, instead of waiting."
     )
     timeout_seconds: int | None = Field(default=None, ge=1, le=31_536_000, description="Timeout; an hour when absent.")
+
+    def to_requirements(self) -> Requirements:
+        """Return the Python packages that it needs."""
+        return Requirements(tuple(self.requirements or ()), self.lock)
 
     def to_workload(self) -> PolarsWorkload:
         """Return the workload.

@@ -13,6 +13,7 @@ from icefield_apiserver.identity.principal import Principal
 from icefield_crds import PolarsWorkload, Role, Run, RunSpec, Workspace
 from icefield_crds.names import namespace_of
 from icefield_crds.polars import polars_cloud_problem
+from icefield_crds.requirements import NO_REQUIREMENTS, Requirements
 
 from .workload import new_workload
 
@@ -53,6 +54,7 @@ class PolarsService:
         name: str | None = None,
         annotations: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        requirements: Requirements = NO_REQUIREMENTS,
     ) -> Run:
         """Start a workload as the caller; beyond what may run at once, it waits for its turn.
 
@@ -63,6 +65,7 @@ class PolarsService:
             name: prefix of the run's name.
             annotations: further annotations of the run (icefield_crds.names).
             idempotency_key: a second call with the same one answers with the first one's run.
+            requirements: Python packages that the workload needs.
 
         Raises:
             BadRequest: it could never run.
@@ -74,7 +77,12 @@ class PolarsService:
         self._check_catalog(principal, workload)
         if workload.distributed:
             await self._check_polars_cloud(principal)
-        spec = RunSpec(polars=workload, timeout_seconds=timeout_seconds)
+        spec = RunSpec(
+            polars=workload,
+            timeout_seconds=timeout_seconds,
+            requirements=list(requirements.lines),
+            lock=requirements.lock,
+        )
         return await self._runs.submit(principal, spec, name or "polars", annotations, idempotency_key)
 
     async def wait(self, run: Run, seconds: float = LONGEST_WAIT_SECONDS) -> Run:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import SparkApplication
+from icefield_crds.requirements import NO_REQUIREMENTS, Requirements
 
 from .application import new_application, tag_of
 from .artifacts import ArtifactService
@@ -33,6 +34,7 @@ class SparkProgram:
         packages: Maven coordinates.
         py_files: further Python files, named as the entrypoint is; the artifact's own when empty.
         main_class: the main class of a jar; the artifact's own when None.
+        requirements: Python packages that driver and executors need.
     """
 
     entrypoint: str
@@ -42,6 +44,7 @@ class SparkProgram:
     packages: Sequence[str] = ()
     py_files: Sequence[str] = ()
     main_class: str | None = None
+    requirements: Requirements = NO_REQUIREMENTS
 
 
 async def application_of(principal: Principal, program: SparkProgram, artifacts: ArtifactService) -> SparkApplication:

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from icefield_apiserver.core.execution import LOCK, OptionalLock, RequirementsWrite
 from icefield_apiserver.core.schemas import Bounded, RequestBody
+from icefield_crds.requirements import Requirements
 
 from .machines import DEFAULT_MACHINE, MAX_EXECUTORS, Machines
 from .models import SparkArtifact
@@ -89,6 +91,9 @@ class SparkProperties(RequestBody):
     )
     main_class: str | None = Field(default=None, max_length=512, description="Main class of a jar.")
 
+    requirements: RequirementsWrite | None = Field(default=None, description="Python packages that it needs (PEP 508).")
+    lock: OptionalLock = Field(default=None, description=LOCK)
+
     def to_program(self) -> SparkProgram:
         """Return the program."""
         return SparkProgram(
@@ -99,6 +104,7 @@ class SparkProperties(RequestBody):
             packages=self.packages,
             py_files=split_names(self.py_files),
             main_class=self.main_class,
+            requirements=Requirements(tuple(self.requirements or ()), self.lock),
         )
 
 

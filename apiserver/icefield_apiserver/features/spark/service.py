@@ -8,6 +8,7 @@ from icefield_apiserver.features.runs.service import RunService, job_annotations
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Run, RunSpec, SparkApplication
 from icefield_crds.names import slugify
+from icefield_crds.requirements import NO_REQUIREMENTS, Requirements
 
 from .application import new_application
 from .artifacts import ArtifactService
@@ -42,7 +43,9 @@ class SparkService:
     ) -> Run:
         """Start a program as the caller; see `submit`."""
         application = await application_of(principal, program, self._artifacts)
-        return await self.submit(principal, application, namespace=namespace, name=name, tags=tags)
+        return await self.submit(
+            principal, application, namespace=namespace, name=name, tags=tags, requirements=program.requirements
+        )
 
     async def submit(
         self,
@@ -52,6 +55,7 @@ class SparkService:
         namespace: str,
         name: str,
         tags: Sequence[dict[str, str]] = (),
+        requirements: Requirements = NO_REQUIREMENTS,
     ) -> Run:
         """Start an application as the caller.
 
@@ -61,6 +65,7 @@ class SparkService:
             namespace: namespace of the job that it counts as.
             name: name of the job that it counts as; prefix of the run's name.
             tags: tags of the run, each with key, value and source.
+            requirements: Python packages that driver and executors need.
 
         Raises:
             BadRequest: it could never run.
@@ -68,7 +73,8 @@ class SparkService:
             Forbidden: the caller's role does not permit it.
         """
         annotations = job_annotations(namespace, name, tags)
-        return await self._runs.submit(principal, RunSpec(spark=application), _prefix(name), annotations)
+        spec = RunSpec(spark=application, requirements=list(requirements.lines), lock=requirements.lock)
+        return await self._runs.submit(principal, spec, _prefix(name), annotations)
 
 
 def _prefix(name: str) -> str:

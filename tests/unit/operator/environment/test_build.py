@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from icefield_crds.names import ENVIRONMENT_SECRET
 from icefield_crds.requirements import Requirements
-from icefield_operator.environment.build import Environment, EnvironmentSettings, builder, mounted
+from icefield_operator.environment.build import Environment, EnvironmentSettings, Mounted, builder
 
 SETTINGS = EnvironmentSettings("icefield/runtime:1", "IfNotPresent", "https://packages.example/simple")
 WANTED = Requirements(("humanize>=4",), None)
@@ -42,10 +42,8 @@ def test_an_environment_is_of_its_requirements_and_its_image() -> None:
 
 def test_it_is_mounted_where_it_was_built() -> None:
     environment = Environment("acme", "etl:1", WANTED)
-    spec = mounted(
+    spec = Mounted(environment, SETTINGS).into(
         {"containers": [{"name": "task", "volumeMounts": []}, {"name": "beside"}], "volumes": []},
-        environment,
-        SETTINGS,
         "8Gi",
     )
     (fetch,) = spec["initContainers"]

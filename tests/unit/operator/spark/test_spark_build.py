@@ -72,7 +72,7 @@ def test_the_driver_reaches_the_catalog_through_our_api_with_the_token_of_the_ru
     [container] = _pod(_around(PROGRAM))["spec"]["containers"]
     env = {variable["name"]: variable for variable in container["env"]}
     assert env["ICEFIELD_CATALOG_URI"]["value"] == "https://api.test/iceberg"
-    token = {"name": "nightly-token", "key": "token"}
+    token = {"name": "nightly-tokens", "key": "token"}
     assert env["ICEFIELD_CATALOG_TOKEN"]["valueFrom"] == {"secretKeyRef": token}
     assert [source["secretRef"]["name"] for source in container["envFrom"]] == [
         "icefield-environment",

@@ -1,0 +1,33 @@
+"""The packages of a workload's requirements: unpacked where it runs, and found after those of the image."""
+
+from __future__ import annotations
+
+import site
+import sys
+from pathlib import Path
+
+from icefield_crds.wire.outcome import FailureKind
+from icefield_crds.wire.workload import Workload
+
+from .errors import WorkloadError
+
+DIRECTORY = Path("/tmp/environment")  # noqa: S108 - the sandbox's own
+
+
+def add(workload: Workload, directory: Path = DIRECTORY) -> None:
+    """Make the packages of a workload's requirements importable.
+
+    Raises:
+        WorkloadError: START; they cannot be unpacked.
+    """
+    if workload.environment_key is None:
+        return
+    # Imported here, for it takes a while: a warm sandbox has no use for it.
+    from icefield_engines.environments.archive import ArchiveError, fetch
+
+    try:
+        fetch(directory, workload.access.object_store.bucket, workload.environment_key)
+    except ArchiveError as error:
+        raise WorkloadError(FailureKind.START, str(error)) from error
+    packages = directory / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    site.addsitedir(str(packages))
