@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import site
 import sys
+import tempfile
 from pathlib import Path
 
 from icefield_crds.wire.outcome import FailureKind
@@ -11,10 +12,8 @@ from icefield_crds.wire.workload import Workload
 
 from .errors import WorkloadError
 
-DIRECTORY = Path("/tmp/environment")  # noqa: S108 - the sandbox's own
 
-
-def add(workload: Workload, directory: Path = DIRECTORY) -> None:
+def add(workload: Workload) -> None:
     """Make the packages of a workload's requirements importable.
 
     Raises:
@@ -25,6 +24,7 @@ def add(workload: Workload, directory: Path = DIRECTORY) -> None:
     # Imported here, for it takes a while: a warm sandbox has no use for it.
     from icefield_engines.environments.archive import ArchiveError, fetch
 
+    directory = Path(tempfile.mkdtemp(prefix="environment-"))
     try:
         fetch(directory, workload.access.object_store.bucket, workload.environment_key)
     except ArchiveError as error:
