@@ -16,15 +16,20 @@ from .lang.errors import SqlError, TakesTooLong, UnresolvedName
 from .lang.literals import Params
 from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
 from .lang.properties import property_problem
+from .messages.engine_errors import EngineMessage, explain
+from .messages.written_text import MAX_LENGTH as MAX_EXPLAINED_TEXT
+from .messages.written_text import WrittenText
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
 __all__ = [
+    "MAX_EXPLAINED_TEXT",
     "METADATA_TABLES",
     "BoundTable",
     "CatalogReader",
     "Column",
     "Compiled",
     "Engine",
+    "EngineMessage",
     "Kind",
     "Names",
     "Params",
@@ -42,8 +47,10 @@ __all__ = [
     "TakesTooLong",
     "UnresolvedName",
     "View",
+    "WrittenText",
     "check_names",
     "compile",
+    "explain",
     "parse",
     "parse_either",
     "parse_schema",

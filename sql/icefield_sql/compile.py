@@ -12,7 +12,7 @@ from typing import Literal
 
 from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
-from .analysis.resolve import Resolved, meant
+from .analysis.resolve import Resolved, meant, not_found
 from .analysis.scoping import TableRef
 from .analysis.sources import sources_of
 from .analysis.statement import Statement
@@ -113,19 +113,14 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
     """
     for ref in statement.found.tables:
         if meant(ref, resolved) not in resolved.objects:
-            raise _not_found(ref.name, statement)
+            raise not_found(meant(ref, resolved), resolved, ref.span[0])
     for name in statement.must_exist:
         if name not in resolved.objects:
-            raise _not_found(name, statement)
+            raise not_found(name, resolved)
         if isinstance(resolved.objects[name], View):
-            raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name.qualified(statement.names.catalog)} is a view.")
+            raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name} is a view; {statement.command} takes a table.")
     check_views(statement, resolved)
     check_widths(statement, resolved)
-
-
-def _not_found(name: TableName, statement: Statement) -> UnresolvedName:
-    shown = name.qualified(statement.names.catalog)
-    return UnresolvedName("TABLE_OR_VIEW_NOT_FOUND", f"There is no table or view {shown}.")
 
 
 def tables_read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:

@@ -42,10 +42,12 @@ def test_rows(orders: str, database: str) -> None:
         {"name": "customer", "type": "string"},
         {"name": "amount", "type": "decimal(10,2)"},
     ]
-    assert list(result) == [[1, "alice", "9.50"], [2, "bob", "20.00"]]
+    assert list(result) == [[1, "alice", 9.5], [2, "bob", 20.0]]
     assert (len(result), result.rows_produced, result[1][0]) == (2, 2, 2)
-    assert result.to_dicts()[0] == {"id": 1, "customer": "alice", "amount": "9.50"}
-    assert result.to_pandas().columns.tolist() == ["id", "customer", "amount"]
+    assert result.to_dicts()[0] == {"id": 1, "customer": "alice", "amount": 9.5}
+    frame = result.to_pandas()
+    assert frame.columns.tolist() == ["id", "customer", "amount"]
+    assert frame["amount"].sum() == 29.5
 
     counted = polnor.sql("SELECT count(*) FROM orders", schema=database)
     assert (counted.column_names(), counted.rows) == (["count"], [[3]])
@@ -101,7 +103,7 @@ def test_dbapi(orders: str, connection: polnor.dbapi.Connection) -> None:
     )
     cursor.executemany(f"INSERT INTO {orders} VALUES (?, ?, ?)", [(4, "o'neil", 1), (5, None, 2.5)])
     cursor.execute(f"SELECT customer, amount FROM {orders} WHERE id > ? ORDER BY id", (3,))
-    assert cursor.fetchall() == [("o'neil", "1.00"), (None, "2.50")]
+    assert cursor.fetchall() == [("o'neil", 1.0), (None, 2.5)]
     connection.commit()
     connection.rollback()
     with pytest.raises(polnor.dbapi.ProgrammingError, match="absent"):

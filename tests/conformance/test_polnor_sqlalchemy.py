@@ -114,6 +114,22 @@ def test_selects_of_reflected_tables_with_joins(engine: sa.Engine, shop: sa.Meta
         assert connection.execute(sa.text(f"SELECT count(*) FROM {database}.orders")).scalar() == 3
 
 
+def test_numbers_and_times_as_the_dialect_gives_them(engine: sa.Engine, shop: sa.MetaData, database: str) -> None:
+    """docs/sql.md says so: the dialect declares that its driver makes decimals and datetimes, and converts nothing."""
+    orders = shop.tables[f"{database}.orders"]
+    seen = sa.literal_column("TIMESTAMP_NTZ '2024-05-06 07:08:09'", sa.DateTime)
+    query = sa.select(orders.c.amount, sa.func.sum(orders.c.amount).over(), seen).where(orders.c.id == 10)
+    with engine.connect() as connection:
+        assert connection.execute(query).one() == (9.5, "9.50", "2024-05-06T07:08:09")
+
+
+def test_has_table_is_always_true(engine: sa.Engine, shop: sa.MetaData, database: str) -> None:
+    """docs/sql.md says so, with what to ask instead."""
+    inspector = sa.inspect(engine)
+    assert inspector.has_table("absent", schema=database)
+    assert "absent" not in inspector.get_table_names(schema=database)
+
+
 def test_update_and_delete(engine: sa.Engine, shop: sa.MetaData, database: str) -> None:
     orders = shop.tables[f"{database}.orders"]
     with engine.begin() as connection:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from icefield_sql.lang import functions, planning_time
+from icefield_sql.lang.equivalents import FUNCTIONS
 from icefield_sql.lang.errors import SqlError
-from icefield_sql.lang.timed import written
+from icefield_sql.lang.suggestions import did_you_mean
 
 from . import duckdb_functions as duckdb
 
@@ -40,48 +41,58 @@ _CHANGE = (exp.Update, exp.Delete, exp.Merge, exp.Whens, exp.When, exp.Insert)
 
 _NODES = frozenset((*_QUERY, *_VALUE, *_OPERATOR, *_CHANGE))
 
-_REFUSALS = {
-    "SET": "SET is not supported: settings of the engines cannot be changed.",
-    "RESET": "RESET is not supported: settings of the engines cannot be changed.",
-    "USE": "USE is not supported: statements share no session; qualify names, or give schema in the request.",
-    "PRAGMA": "PRAGMA is not supported: settings of the engines cannot be changed.",
-    "GRANT": "GRANT is not supported: who may do what is decided by roles in the workspace.",
-    "REVOKE": "REVOKE is not supported: who may do what is decided by roles in the workspace.",
-    "SAVEPOINT": "SAVEPOINT is not supported: every statement is a transaction of its own.",
-}
 
-
-def refusal(word: str) -> str:
-    """Return the sentence for a statement whose first word is not allowed."""
-    word = word.upper()
-    shown = word if len(word) <= 40 else word[:40] + "…"
-    return _REFUSALS.get(word, f"{shown} is not a statement that is supported here.")
-
-
-def check(tree: exp.Expr, own: bool = False) -> None:
+def check(tree: exp.Expr, text: str, own: bool = False) -> None:
     """Refuse a tree that has a part or a function that is not allowed.
+
+    Args:
+        tree: the tree.
+        text: what it was parsed from.
+        own: whether that is DuckDB's own SQL.
 
     Raises:
         SqlError: it has one; the sentence names the first.
     """
     nodes = _NODES | duckdb.NODES if own else _NODES
     for node in planning_time.checked(tree.walk()):
-        if type(node) not in nodes:
-            raise SqlError(_unknown(node))
-        if isinstance(node, exp.Anonymous):
-            _function(node, own)
-        elif (rule := _RULES.get(type(node))) is not None:
-            rule(node)
+        try:
+            if type(node) not in nodes:
+                raise SqlError(_unknown(node, text))
+            if isinstance(node, exp.Anonymous):
+                _function(node, own)
+            elif (rule := _RULES.get(type(node))) is not None:
+                rule(node)
+        except SqlError as error:
+            span = _span(node)
+            raise SqlError(error.sentence, span[0] if span and error.at is None else error.at) from None
 
 
-def _unknown(node: exp.Expr) -> str:
+def _span(node: exp.Expr) -> tuple[int, int] | None:
+    """Return the first and last position in the text of what is known of a node; None where nothing is."""
+    known = [part.meta for part in planning_time.checked(node.walk()) if "start" in part.meta]
+    return (min(meta["start"] for meta in known), max(meta["end"] for meta in known)) if known else None
+
+
+def _unknown(node: exp.Expr, text: str) -> str:
     if isinstance(node, exp.CurrentUser | exp.SessionUser | exp.CurrentRole):
         return f"The function {node.sql_name().lower()} is not supported."
-    if isinstance(node, exp.Unnest):
-        return "UNNEST is not Spark SQL; use LATERAL VIEW explode(…)."
+    if (sentence := _NOT_SPARK.get(type(node))) is not None:
+        return sentence
     if isinstance(node, exp.Func):
         return f"The function {node.sql_name().lower()} is not supported."
-    return f"This part of the statement is not supported: {written(node, 'spark')[:80]}"
+    span = _span(node)
+    return f"This part of the statement is not supported{': ' + text[span[0] : span[1] + 1][:80] if span else ''}."
+
+
+_PARAMETERS = "Parameters are written ? or :name, with their values in params."
+_NOT_SPARK: dict[type[exp.Expr], str] = {
+    exp.Unnest: "UNNEST is not Spark SQL; use LATERAL VIEW explode(…).",
+    exp.Array: "Brackets make no array; write array(1, 2). A name is quoted as `name`.",
+    exp.Struct: "Braces make no struct; write named_struct('a', 1), or map('a', 1).",
+    exp.Parameter: _PARAMETERS,
+    exp.SessionParameter: _PARAMETERS,
+    exp.LimitOptions: "FETCH FIRST is not Spark SQL; write LIMIT at the end.",
+}
 
 
 def _function(node: exp.Expr, own: bool) -> None:
@@ -93,9 +104,29 @@ def _function(node: exp.Expr, own: bool) -> None:
         (duckdb.TABLE_FUNCTIONS, duckdb.ALLOWED) if own else (functions.TABLE_FUNCTIONS, functions.ALLOWED)
     )
     if is_table and name not in tables:
-        raise SqlError(f"The table function {name} is not supported.")
+        raise SqlError(f"The table function {name} is not supported{_instead(name, tables, own)}")
     if not is_table and name not in scalars:
-        raise SqlError(f"The function {name} is not supported.")
+        raise SqlError(f"The function {name} is not supported{_instead(name, scalars, own)}")
+
+
+def _instead(name: str, known: frozenset[str], own: bool) -> str:
+    """Return the end of the sentence about an unknown function: what is written in its place."""
+    if not own and (equivalent := FUNCTIONS.get(name)):
+        return f"; write {equivalent}."
+    if name in _LEFT_OUT_OF_SPARK:
+        return "."
+    end = did_you_mean(name, sorted(known))
+    return "; SHOW FUNCTIONS lists those that are." if end == "." and not own else end
+
+
+_LEFT_OUT_OF_SPARK = frozenset(
+    {
+        "current_catalog", "current_database", "current_schema", "current_user", "from_avro", "from_protobuf",
+        "from_xml", "input_file_name", "java_method", "reflect", "session_user", "to_avro", "to_protobuf", "to_xml",
+        "try_reflect", "user", "version", "xpath",
+    }
+)  # fmt: skip
+"""Functions of Spark that look beyond the data that a statement names."""
 
 
 def _dot(node: exp.Expr) -> None:
@@ -110,7 +141,8 @@ def _is_call_of(node: exp.Expr) -> bool:
 def _table(node: exp.Expr) -> None:
     for key in ("only", "partition", "hints", "changes", "rows_from", "when", "indexed", "ordinality", "system_time"):
         if node.args.get(key):
-            raise SqlError(f"This part of FROM is not supported: {key.replace('_', ' ')}.")
+            hint = "; no read waits for a lock here" if key == "hints" else ""
+            raise SqlError(f"This part of FROM is not supported: {key.replace('_', ' ')}{hint}.")
     if not isinstance(node.this, exp.Identifier | exp.Dot | exp.Anonymous | exp.Values | exp.Subquery):
         raise SqlError("A table is named by its name; files and expressions are not tables here.")
     parts = node.parts if isinstance(node, exp.Table) else []
@@ -119,8 +151,12 @@ def _table(node: exp.Expr) -> None:
 
 
 def _select(node: exp.Expr) -> None:
-    if node.args.get("into") or node.args.get("match") or node.args.get("prewhere") or node.args.get("locks"):
-        raise SqlError("SELECT … INTO and locks are not supported.")
+    if node.args.get("into"):
+        raise SqlError("SELECT … INTO is not supported; use CREATE TABLE … AS SELECT, or INSERT INTO … SELECT.")
+    if node.args.get("locks"):
+        raise SqlError("FOR UPDATE and FOR SHARE are not supported: no read waits for a lock here.")
+    if node.args.get("match") or node.args.get("prewhere"):
+        raise SqlError("MATCH_RECOGNIZE and PREWHERE are not supported.")
 
 
 def _placeholder(node: exp.Expr) -> None:

@@ -12,10 +12,12 @@ from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.lexing import Edits
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all
+from icefield_sql.lang.suggestions import did_you_mean
 
 from .heads import NAMESPACES, check_inert, rewrite_namespace, rewrite_table
 from .model import Kind
 from .property_lists import read_properties, read_property_keys
+from .refusals import creation_refusal
 from .sort_orders import read_sort_order
 from .statement import Statement
 
@@ -50,8 +52,7 @@ def drop(cursor: Cursor, names: Names) -> Statement:
     cursor.expect("DROP")
     what = cursor.take_any("TABLE", "VIEW", *NAMESPACES)
     if not what:
-        token = cursor.token
-        raise SqlError(f"DROP {token.text.upper() if token else ''} is not supported; tables, views and schemas are.")
+        raise cursor.refusal(creation_refusal("DROP", cursor.token.text) if cursor.token else "")
     word = cursor.tokens[cursor.index - 1]
     tolerant = cursor.take("IF", "EXISTS")
     edits = Edits()
@@ -144,8 +145,9 @@ def _rename(cursor: Cursor, names: Names, edits: Edits, source: TableName) -> Ta
 
 def _alteration(cursor: Cursor) -> None:
     if not any(cursor.at(*words) for words in _ALTERATIONS):
-        token = cursor.token
-        raise SqlError(f"ALTER TABLE … {token.text.upper() if token else ''} is not supported.")
+        known = sorted({words[0] for words in _ALTERATIONS} | {"SET", "UNSET"})
+        word = cursor.token.text.upper() if cursor.token else ""
+        raise cursor.refusal(f"ALTER TABLE … {word} is not supported{did_you_mean(word, known)}" if word else "")
     if cursor.take("WRITE"):
         _write_order(cursor)
         return

@@ -11,8 +11,10 @@ from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.lexing import Edits
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all
+from icefield_sql.lang.suggestions import did_you_mean
 
 from .property_lists import read_properties
+from .refusals import creation_refusal
 from .sort_orders import TRANSFORMS
 
 NAMESPACES = ("SCHEMA", "DATABASE", "NAMESPACE")
@@ -36,9 +38,21 @@ class Head:
     columns_end: int = 0
 
 
+def table_at(span: NameSpan, names: Names) -> TableName:
+    """Return the table that a name in a statement means.
+
+    Raises:
+        SqlError: it can mean no table of this workspace.
+    """
+    try:
+        return names.table(span.parts)
+    except SqlError as error:
+        raise SqlError(error.sentence, span.start) from None
+
+
 def rewrite_table(span: NameSpan, names: Names, edits: Edits) -> TableName:
     """Write a table's name in its full form, and return the table."""
-    table = names.table(span.parts)
+    table = table_at(span, names)
     edits.replace(span.start, span.end, quote_all((names.catalog, *table.namespace, table.name)))
     return table
 
@@ -89,8 +103,7 @@ def create(cursor: Cursor, names: Names, edits: Edits) -> Head:
     cursor.take("OR", "REPLACE")
     what = cursor.take_any("TABLE", "VIEW", *NAMESPACES)
     if not what:
-        token = cursor.token
-        raise SqlError(f"CREATE {token.text.upper() if token else ''} is not supported; tables, views and schemas are.")
+        raise cursor.refusal(creation_refusal("CREATE", cursor.token.text) if cursor.token else "")
     cursor.take("IF", "NOT", "EXISTS")
     if what in NAMESPACES:
         return _create_namespace(cursor, names, edits)
@@ -166,12 +179,15 @@ def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozense
     """
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.token_type in (TokenType.SELECT, TokenType.FROM):
-            raise SqlError(f"A query cannot stand in {where}.")
+            raise SqlError(f"A query cannot stand in {where}.", token.start)
         if token.token_type != TokenType.L_PAREN or before is None:
             continue
         word = " ".join(before.text.lower().split())
         if before.token_type not in _BEFORE_GROUP and word not in TRANSFORMS | _WITH_LENGTH | also:
-            raise SqlError(f"The function {before.text} cannot stand in {where}.")
+            raise SqlError(
+                f"The function {before.text} cannot stand in {where}{did_you_mean(word, sorted(TRANSFORMS | also))}",
+                before.start,
+            )
 
 
 def _check_columns(tokens: list[Token]) -> None:
@@ -180,7 +196,9 @@ def _check_columns(tokens: list[Token]) -> None:
         if token.token_type != TokenType.IDENTIFIER and token.text.upper() in _FORBIDDEN_IN_COLUMNS:
             if token.token_type in (TokenType.STRING, TokenType.RAW_STRING):
                 continue
-            raise SqlError(f"{token.text.upper()} of a column is not supported; quote it when it is a name.")
+            raise SqlError(
+                f"{token.text.upper()} of a column is not supported; quote it when it is a name.", token.start
+            )
 
 
 def _leave_out_primary_key(tokens: list[Token], edits: Edits) -> None:

@@ -12,7 +12,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from icefield_sql.lang import planning_time
 from icefield_sql.lang.cursor import Cursor
-from icefield_sql.lang.dialects import Icefield, OwnDuckDB
+from icefield_sql.lang.dialects import Icefield, MisparsedError, OwnDuckDB
 from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.lexing import Edits, SourceText, check_characters, lex
 from icefield_sql.lang.literals import Params
@@ -20,8 +20,10 @@ from icefield_sql.lang.names import Names, TableName
 
 from . import allowed, bulk, commands, heads
 from .balance import balance
+from .misparsed import check_commas, misparsed
 from .model import Kind
 from .procedures import call
+from .refusals import statement_refusal
 from .scoping import Found, find
 from .show import describe, show
 from .statement import Statement
@@ -53,13 +55,15 @@ def parse(text: str, names: Names, *, dialect: str = "icefield", params: Params 
 
 def _parse_in(dialect: str, text: str, names: Names, params: Params) -> Statement:
     check_characters(text)
-    if dialect == "duckdb":
-        return _own(lex(text, params, dialect), names)
-    if dialect != "icefield":
+    if dialect not in ("icefield", "duckdb"):
         raise SqlError(f"The dialect {dialect} is not known; it is icefield or duckdb.")
-    if params is None and (rows := bulk.split(text)) is not None:
-        return replace(_parse(lex(rows.head), names), tail=rows.tail, texts=rows.texts)
-    return _parse(lex(text, params), names)
+    rows = bulk.split(text) if params is None and dialect == "icefield" else None
+    source = lex(rows.head if rows else text, params, dialect)
+    try:
+        statement = _own(source, names) if dialect == "duckdb" else _parse(source, names)
+    except SqlError as error:
+        raise source.placed(error) from None
+    return replace(statement, tail=rows.tail, texts=rows.texts) if rows else statement
 
 
 def _parse(source: SourceText, names: Names) -> Statement:
@@ -75,7 +79,7 @@ def _parse(source: SourceText, names: Names) -> Statement:
         return _explain(cursor, names)
     if reader := _READERS.get(word):
         return reader(cursor, names)
-    raise SqlError(allowed.refusal(word or source.tokens[0].text))
+    raise SqlError(statement_refusal(word or source.tokens[0].text), source.tokens[0].start)
 
 
 def _own(source: SourceText, names: Names) -> Statement:
@@ -102,7 +106,7 @@ def _change(source: SourceText, names: Names) -> Statement:
     tree = parse_tree(source, 0)
     command = next((name for kind, name in _CHANGES.items() if isinstance(tree, kind)), None)
     if command is None:
-        raise SqlError(allowed.refusal(source.tokens[0].text))
+        raise SqlError(statement_refusal(source.tokens[0].text), source.tokens[0].start)
     found = find(tree, names)
     writes = _unique(found, written=True)
     return Statement(
@@ -157,7 +161,7 @@ def _explain(cursor: Cursor, names: Names) -> Statement:
         raise SqlError("EXPLAIN ANALYZE is not supported.")
     cursor.take_any("EXTENDED", "FORMATTED", "CODEGEN", "COST", "LOGICAL")
     source = cursor.source
-    inner = _parse(SourceText(source.text, source.tokens[cursor.index :]), names) if not cursor.done else None
+    inner = _parse(replace(source, tokens=source.tokens[cursor.index :]), names) if not cursor.done else None
     if inner is None or inner.kind not in (Kind.READ, Kind.WRITE):
         raise SqlError("EXPLAIN needs a query or a change to explain.")
     reads = tuple(dict.fromkeys((*inner.reads, *inner.writes)))
@@ -173,18 +177,21 @@ def parse_tree(source: SourceText, first: int, dialect: Dialect | None = None) -
     tokens = _without_table_queries(source.tokens[first:])
     if not tokens:
         raise SqlError("The statement ends where a query is expected.")
+    check_commas(tokens)
     try:
         parser = (dialect or Icefield()).parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(tokens, source.text)
     except SqlError:
         raise
-    except (ParseError, TokenError) as error:
-        raise SqlError(_sentence(error)) from None
+    except MisparsedError as error:
+        raise misparsed(error, tokens) from None
+    except (ParseError, TokenError):
+        raise SqlError("The statement cannot be parsed.") from None
     except (ValueError, TypeError, AttributeError, LookupError):
         raise SqlError("The statement cannot be parsed.") from None  # the grammar stumbles over some odd texts
     if len(trees) != 1 or trees[0] is None:
         raise SqlError("The statement cannot be parsed.")
-    allowed.check(trees[0], own=dialect is not None)
+    allowed.check(trees[0], source.text, own=dialect is not None)
     balance(trees[0])
     return trees[0]
 
@@ -199,17 +206,6 @@ def _without_table_queries(tokens: Sequence[Token]) -> list[Token]:
         else:
             out.append(token)
     return out
-
-
-def _sentence(error: ParseError | TokenError) -> str:
-    details = getattr(error, "errors", None)
-    if not details:
-        return "The statement cannot be parsed."
-    first = details[0]
-    near = (first.get("highlight") or "").strip()
-    at = f"Line {first.get('line')}, column {first.get('col')}"
-    reason = str(first.get("description") or "it cannot be parsed").rstrip(".")
-    return f"{at}: {reason}{f', near {near!r}' if near else ''}."
 
 
 def _unique(found: Found, *, written: bool) -> tuple[TableName, ...]:

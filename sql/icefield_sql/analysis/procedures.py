@@ -11,6 +11,7 @@ from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.lexing import Edits, SourceText, write
 from icefield_sql.lang.names import Names, TableName
 from icefield_sql.lang.quoting import quote_all, quote_string
+from icefield_sql.lang.suggestions import nearest
 
 from .model import Kind
 from .sort_orders import sort_order_for_spark
@@ -94,7 +95,10 @@ def call(cursor: Cursor, names: Names) -> Statement:
     if len(parts) == 3 and names.is_catalog(parts[0]):
         parts = parts[1:]
     if len(parts) != 2 or parts[0].lower() != "system" or parts[1].lower() not in PROCEDURES:
-        raise SqlError(f"The procedure {span} is not supported; these are: {', '.join(sorted(PROCEDURES))}.")
+        if found := nearest(parts[-1], sorted(PROCEDURES)):
+            raise SqlError(f"There is no procedure {span}; did you mean system.{found[0]}?", span.start)
+        known = ", ".join(sorted(PROCEDURES))
+        raise SqlError(f"There is no procedure {span}; these are in system: {known}.", span.start)
     procedure = parts[1].lower()
     edits = Edits()
     edits.replace(span.start, span.end, quote_all((names.catalog, "system", procedure)))
@@ -119,10 +123,13 @@ def _arguments(cursor: Cursor, procedure: str) -> dict[str, _Argument]:
             cursor.expect(",")
         if cursor.word(1) == "=>":
             is_named = True
-            name = cursor.name().parts[0].lower()
+            span = cursor.name()
+            name, start = span.parts[0].lower(), span.start
             cursor.expect("=>")
             if name not in parameters:
-                raise SqlError(f"The procedure {procedure} has no argument {name}; it has: {', '.join(parameters)}.")
+                found = nearest(name, parameters)
+                known = f"did you mean {found[0]}?" if found else f"it has: {', '.join(parameters)}."
+                raise SqlError(f"The procedure {procedure} has no argument {name}; {known}", start)
         elif is_named:
             raise SqlError("An argument without a name cannot follow one with a name.")
         elif len(arguments) == len(parameters):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from icefield_sql.lang import planning_time
-from icefield_sql.lang.errors import SqlError, TakesTooLong
+from icefield_sql.lang.errors import SqlError, TakesTooLong, UnresolvedName
 from icefield_sql.lang.names import Names, TableName
 
+from .missing import about_missing
 from .model import CatalogReader, Table, View
 from .scoping import TableRef
 from .statement import Statement
@@ -18,6 +19,8 @@ from .views import read_view
 
 MAX_VIEW_DEPTH = 20
 MAX_NAMES = 500
+MAX_EXPLAINED = 5
+"""For how many names that do not exist those that do are listed."""
 _CONCURRENT = 16
 VIEWS_SECONDS = 1.0
 """How long the texts of all views that a statement reads may be read, in the time of the threads that do."""
@@ -38,6 +41,7 @@ class Resolved:
         refused: the views that cannot be read, with a sentence that says why.
         namespaces: the databases or schemas that a SHOW asks for.
         relations: (name, whether it is a view) of the tables and views that a SHOW asks for.
+        missing: for each name that the catalog does not have, a sentence that says so and what may be meant.
     """
 
     statement: Statement
@@ -46,6 +50,7 @@ class Resolved:
     refused: Mapping[TableName, str] = field(default_factory=dict)
     namespaces: tuple[tuple[str, ...], ...] = ()
     relations: tuple[tuple[str, bool], ...] = ()
+    missing: Mapping[TableName, str] = field(default_factory=dict)
 
 
 async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
@@ -58,7 +63,17 @@ async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
     loader = _Loader(reader)
     await loader.load(_wanted(subject), subject.names)
     namespaces, relations = await _listed(statement, reader)
-    return Resolved(statement, loader.objects, loader.views, loader.refused, namespaces, relations)
+    resolved = Resolved(statement, loader.objects, loader.views, loader.refused, namespaces, relations)
+    missing = {name: await about_missing(name, reader) for name in _missing(subject, resolved)[:MAX_EXPLAINED]}
+    return replace(resolved, missing=missing) if missing else resolved
+
+
+def _missing(statement: Statement, resolved: Resolved) -> list[TableName]:
+    """Return the names of tables and views that a statement needs and the catalog does not have."""
+    needed = [meant(ref, resolved) for ref in statement.found.tables]
+    if statement.show is not None and statement.show.table is not None:
+        needed.append(statement.show.table)
+    return [name for name in dict.fromkeys((*needed, *statement.must_exist)) if name not in resolved.objects]
 
 
 async def _listed(
@@ -110,7 +125,7 @@ class _Loader:
         try:
             statement = await self._statement(view, names)
         except SqlError as error:
-            self.refused[name] = error.sentence
+            self.refused[name] = error.bare
             return set()
         self.views[name] = statement
         return _wanted(statement)
@@ -144,3 +159,17 @@ def is_metadata(ref: TableRef, resolved: Resolved) -> bool:
 def meant(ref: TableRef, resolved: Resolved) -> TableName:
     """Return the table of the catalog that a name means, for lineage."""
     return ref.base if ref.base is not None and is_metadata(ref, resolved) else ref.name
+
+
+def not_found(name: TableName, resolved: Resolved, at: int | None = None) -> UnresolvedName:
+    """Return the error of a statement that names what the catalog does not have.
+
+    Args:
+        name: the name.
+        resolved: what the catalog has.
+        at: where it is in the statement's text; None to look for it there.
+    """
+    source = resolved.statement.source
+    sentence = resolved.missing.get(name, f"There is no table or view {name}.")
+    at = source.find(name.name) if at is None else at
+    return UnresolvedName("TABLE_OR_VIEW_NOT_FOUND", sentence if at is None else f"{source.place(at)}: {sentence}")

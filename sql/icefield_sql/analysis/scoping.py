@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from sqlglot import exp
 
 from icefield_sql.lang import planning_time
+from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.names import METADATA_TABLES, Names, TableName
 
 T = TypeVar("T")
@@ -140,7 +141,10 @@ class _Walker:
             label = None
             if not table.alias:
                 label = parts[-1] if bare[parts[-1].lower()] < 2 else ".".join(parts)
-            ref = self._ref(table, parts, label, table is target)
+            try:
+                ref = self._ref(table, parts, label, table is target)
+            except SqlError as error:
+                raise SqlError(error.sentence, _span(list(table.parts))[0]) from None
             scope.refs.append(ref)
             self.found.tables.append(ref)
         return scope

@@ -6,7 +6,9 @@ from icefield_sql.lang.cursor import Cursor, NameSpan
 from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.names import Names, TableName
 
+from .heads import table_at
 from .model import Kind
+from .refusals import show_refusal
 from .statement import Show, Statement
 
 
@@ -36,8 +38,7 @@ def show(cursor: Cursor, names: Names) -> Statement:
         key = cursor.parenthesised() if cursor.at("(") else []
         show = Show("tblproperties", table=table, key="".join(token.text for token in key) or None)
         return _done(cursor, names, "SHOW TBLPROPERTIES", show)
-    token = cursor.token
-    raise SqlError(f"SHOW {token.text.upper()[:40] if token else ''} is not supported.")
+    raise cursor.refusal(show_refusal(cursor.token.text) if cursor.token else "")
 
 
 def describe(cursor: Cursor, names: Names) -> Statement:
@@ -82,7 +83,7 @@ def _pattern(cursor: Cursor) -> str | None:
 
 
 def _table(cursor: Cursor, names: Names) -> TableName:
-    return names.table(cursor.name().parts)
+    return table_at(cursor.name(), names)
 
 
 def _done(cursor: Cursor, names: Names, command: str, asked: Show) -> Statement:

@@ -124,7 +124,7 @@ class Cursor:
         while depth:
             token = self.token
             if token is None:
-                raise SqlError("A parenthesis is never closed.")
+                raise SqlError("This ( is never closed.", self.tokens[first - 1].start)
             depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
             self.index += 1
         return list(self.tokens[first : self.index - 1])
@@ -138,13 +138,20 @@ class Cursor:
         if not self.done:
             raise self.unexpected("the end of the statement")
 
+    def refusal(self, sentence: str) -> SqlError:
+        """Return the error for the next word; its sentence counts for nothing where the statement ends."""
+        if self.token is None:
+            return SqlError(f"The statement ends after {self.tokens[-1].text}.", self.tokens[-1].start)
+        return SqlError(sentence, self.token.start)
+
     def unexpected(self, wanted: str) -> SqlError:
         """Return the error for something else than what is wanted."""
         token = self.token
         if token is None:
             return SqlError(f"The statement ends where {wanted} is expected.")
         shown = token.text if len(token.text) <= _SHOWN else token.text[:_SHOWN] + "…"
-        return SqlError(f"Line {token.line}: {wanted} is expected, not {shown!r}.")
+        shown = f"'{shown}'" if token.token_type in (TokenType.STRING, TokenType.RAW_STRING) else shown
+        return SqlError(f"{wanted} is expected here, not {shown}.", token.start)
 
     def _part(self) -> str:
         token = self.token

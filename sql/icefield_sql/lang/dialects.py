@@ -14,9 +14,37 @@ from typing import Any, ClassVar
 from sqlglot import exp, parser
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.spark import Spark
+from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from .timed import TimedParser, TimedTokenizer, timed
+
+
+class MisparsedError(ParseError):
+    """A text does not parse.
+
+    Attributes:
+        message: what the grammar says.
+        token: where.
+        is_end: whether that is the end of the text.
+    """
+
+    def __init__(self, message: str, token: Token, is_end: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.token = token
+        self.is_end = is_end
+
+
+class _PlacedErrors:
+    """A parser whose errors have the token that they are about."""
+
+    def raise_error(self, message: str, token: Token | None = None) -> None:
+        """Raise that a text does not parse, at a token or else at the next one."""
+        parser_: Any = self
+        found = token or parser_._curr
+        raise MisparsedError(message, found or parser_._prev, is_end=not found)
+
 
 TAIL = "tail"
 """Key of a projection's meta: the position of its last character in the statement's text."""
@@ -43,10 +71,11 @@ class Icefield(Spark):
             },
         }
 
-    class Parser(TimedParser, Spark.Parser):  # type: ignore[misc,valid-type]
+    class Parser(_PlacedErrors, TimedParser, Spark.Parser):  # type: ignore[misc,valid-type]
         """Spark's grammar, without what sqlglot knows of functions."""
 
         STRICT_CAST = True
+        ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {}
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: Spark.Parser.FUNCTION_PARSERS[name] for name in _SYNTAX if name in Spark.Parser.FUNCTION_PARSERS
@@ -80,9 +109,10 @@ class OwnDuckDB(DuckDB):
     class Tokenizer(TimedTokenizer, DuckDB.Tokenizer):
         """DuckDB's tokens."""
 
-    class Parser(TimedParser, DuckDB.Parser):  # type: ignore[misc,valid-type]
+    class Parser(_PlacedErrors, TimedParser, DuckDB.Parser):  # type: ignore[misc,valid-type]
         """DuckDB's grammar, without what sqlglot knows of functions."""
 
+        ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {"ARRAY": exp.Array}
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: DuckDB.Parser.FUNCTION_PARSERS[name]

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 
 class SqlError(ValueError):
-    """The statement does not parse or is not allowed; the sentence is for the caller (400)."""
+    """The statement does not parse or is not allowed; the sentence is for the caller (400).
 
-    def __init__(self, sentence: str) -> None:
+    Args:
+        sentence: the message.
+        at: the position in the statement's text that it is about; None where it is about all of it.
+    """
+
+    def __init__(self, sentence: str, at: int | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+        self.at = at
+        self.bare = sentence
+        """The sentence without the place, where it has one."""
 
 
 class TakesTooLong(SqlError):  # noqa: N818 - named after its cause

@@ -6,10 +6,11 @@ was checked here, whatever Spark would have made of the caller's quotes and comm
 
 from __future__ import annotations
 
-import itertools
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
@@ -18,6 +19,7 @@ from . import planning_time
 from .dialects import tokenize
 from .errors import SqlError
 from .literals import Params, render
+from .places import place
 from .quoting import quote, quote_string
 
 MAX_TOKENS = 2_000_000
@@ -31,14 +33,68 @@ _CLOSE = (TokenType.R_PAREN, TokenType.R_BRACKET)
 _SPACE = " \t\r\n"
 _GLUED = (TokenType.DOT,)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_OPENING = re.compile("--|/\\*|['\"`]")
+_CLOSING = {
+    "--": re.compile("\n|$"),
+    "/*": re.compile(r"\*/"),
+    "'": re.compile(r"(?:[^'\\]|\\.|'')*'", re.DOTALL),
+    '"': re.compile('"'),
+    "`": re.compile("`"),
+}
+_TYPOGRAPHIC = {
+    **dict.fromkeys("\u2018\u2019\u201a\u00b4", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e", '"'),
+}
+"""Quotes of word processors, with the ones that are meant."""
+
+
+class Binding(NamedTuple):
+    """A parameter: where its literal is in the text, and what it was written as in the caller's, begin and end each."""
+
+    start: int
+    end: int
+    written_start: int
+    written_end: int
 
 
 @dataclass(frozen=True)
 class SourceText:
-    """A statement's text with its tokens; positions in tokens are positions in the text."""
+    """A statement's text with its tokens; positions in tokens are positions in the text.
+
+    `written` is the text as the caller wrote it, where parameters are bound in the other one, at `bindings`.
+    """
 
     text: str
     tokens: tuple[Token, ...]
+    written: str | None = None
+    bindings: tuple[Binding, ...] = ()
+
+    def place(self, position: int) -> str:
+        """Return a position in the text as line and column of what the caller wrote."""
+        if self.written is None:
+            return place(self.text, position)
+        at = bisect_right(self.bindings, position, key=lambda binding: binding.start) - 1
+        if at < 0:
+            return place(self.written, position)
+        binding = self.bindings[at]
+        after = max(0, position - binding.end)
+        return place(self.written, binding.written_start if not after else binding.written_end + after)
+
+    def placed(self, error: SqlError) -> SqlError:
+        """Return an error with the place that it is about in its sentence."""
+        if error.at is None:
+            return error
+        placed = SqlError(f"{self.place(error.at)}: {error.sentence}")
+        placed.bare = error.bare
+        return placed
+
+    def find(self, word: str) -> int | None:
+        """Return where a name is in the text first; None where it is not."""
+        lowered = word.lower()
+        for token in planning_time.checked(self.tokens):
+            if token.text.lower() == lowered and token.token_type != TokenType.STRING:
+                return token.start
+        return None
 
 
 @dataclass
@@ -68,8 +124,11 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceTe
     """
     check_characters(text)
     tokens = _tokens(text, dialect)
+    written: str | None = None
+    bindings: tuple[Binding, ...] = ()
     if params is not None:
-        text = _bind(text, tokens, params, dialect)
+        written = text
+        text, bindings = _bind(text, tokens, params, dialect)
         check_characters(text)
         tokens = _tokens(text, dialect)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
@@ -78,8 +137,12 @@ def lex(text: str, params: Params = None, dialect: str = "icefield") -> SourceTe
         tokens.pop(0)
     if not tokens:
         raise SqlError("The statement is empty.")
-    _check(tokens)
-    return SourceText(text, tuple(tokens))
+    source = SourceText(text, tuple(tokens), written, bindings)
+    try:
+        _check(tokens)
+    except SqlError as error:
+        raise source.placed(error) from None
+    return source
 
 
 def check_characters(text: str) -> None:
@@ -168,15 +231,25 @@ def replace_spans(text: str, edits: Edits) -> str:
 def _tokens(text: str, dialect: str) -> list[Token]:
     try:
         tokens = tokenize(text, dialect)
-    except TokenError as error:
-        raise SqlError(f"The statement cannot be read: {_sentence(str(error))}") from None
+    except TokenError:
+        raise _unclosed(text) from None
     if len(tokens) > MAX_TOKENS:
         raise SqlError(f"The statement has more than {MAX_TOKENS} words; load large data as files instead.")
     return tokens
 
 
-def _sentence(message: str) -> str:
-    return message.splitlines()[0].rstrip(".") + "." if message else "it is not SQL."
+def _unclosed(text: str) -> SqlError:
+    """Return the error of a text whose last quote or comment is never closed."""
+    position = 0
+    while found := _OPENING.search(text, position):
+        kind = found.group()
+        closed = _CLOSING[kind].search(text, found.end())
+        if closed is None:
+            what = "comment" if kind == "/*" else "string" if kind == "'" else "quoted name"
+            hint = "; a quote inside a string is doubled: 'it''s'" if kind == "'" else ""
+            return SqlError(f"{place(text, found.start())}: This {what} is never closed{hint}.")
+        position = closed.end()
+    return SqlError("The statement cannot be read; a quote or comment in it is never closed.")
 
 
 def _check(tokens: Sequence[Token]) -> None:
@@ -184,9 +257,11 @@ def _check(tokens: Sequence[Token]) -> None:
     for token in planning_time.checked(tokens):
         kind = token.token_type
         if kind == TokenType.SEMICOLON:
-            raise SqlError("One statement at a time: this text has several, separated by semicolons.")
+            raise SqlError("One statement at a time: this text has several, separated by semicolons.", token.start)
         if kind == TokenType.PIPE_GT:
-            raise SqlError("The pipe syntax |> is not supported.")
+            raise SqlError("The pipe syntax |> is not supported.", token.start)
+        if kind == TokenType.VAR and (meant := _TYPOGRAPHIC.get(token.text[0])):
+            raise SqlError(f"{token.text[0]} is no quote of SQL; write {meant} in its place.", token.start)
         if kind in _OPEN:
             depth += 1
             if depth > MAX_DEPTH:
@@ -195,8 +270,8 @@ def _check(tokens: Sequence[Token]) -> None:
             depth -= 1
 
 
-def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> str:
-    """Return the text with each parameter written as a literal.
+def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> tuple[str, tuple[Binding, ...]]:
+    """Return the text with each parameter written as a literal, and where these are.
 
     Raises:
         SqlError: there are more or fewer parameters than values, or a value has no literal.
@@ -205,7 +280,8 @@ def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> s
     values = None if named or params is None else list(params)
     used: set[str] = set()
     out: list[str] = []
-    position, count = 0, 0
+    bindings: list[Binding] = []
+    position, count, length = 0, 0, 0
     around = zip((None, *tokens[:-1]), tokens, (*tokens[1:], None), strict=False)
     for before, token, after in planning_time.checked(around):
         if token.token_type == TokenType.PLACEHOLDER:
@@ -223,12 +299,15 @@ def _bind(text: str, tokens: Sequence[Token], params: Params, dialect: str) -> s
         else:
             continue
         out += [text[position : token.start], literal]
+        start = length + token.start - position
+        length = start + len(literal)
+        bindings.append(Binding(start, length, token.start, end + 1))
         position = end + 1
     if values is not None and count != len(values):
         raise SqlError(f"The statement has {count} parameters, but {len(values)} values are given.")
     if named and (unused := set(params or ()) - used):
         raise SqlError(f"The statement has no parameter :{min(unused)}.")
-    return "".join(itertools.chain(out, [text[position:]]))
+    return "".join([*out, text[position:]]), tuple(bindings)
 
 
 def _names_parameter(before: Token | None, token: Token, after: Token) -> bool:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from icefield_sql.analysis.model import Column, Table, View
-from icefield_sql.analysis.resolve import Resolved
+from icefield_sql.analysis.resolve import Resolved, not_found
 from icefield_sql.analysis.statement import Show
 from icefield_sql.lang.errors import UnresolvedName
 from icefield_sql.lang.names import DEFAULT_SCHEMA, TableName
 from icefield_sql.lang.quoting import quote, quote_standard, quote_standard_string, quote_string
+from icefield_sql.lang.suggestions import did_you_mean
 
 from .patterns import matcher
 
@@ -74,8 +75,7 @@ def _relations(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]
 def _object(resolved: Resolved, name: TableName) -> Table | View:
     found = resolved.objects.get(name)
     if found is None:
-        shown = name.qualified(resolved.statement.names.catalog)
-        raise UnresolvedName("TABLE_OR_VIEW_NOT_FOUND", f"There is no table or view {shown}.")
+        raise not_found(name, resolved)
     return found
 
 
@@ -95,7 +95,8 @@ def _describe_namespace(resolved: Resolved, show: Show) -> tuple[Sequence[str], 
 def _describe(found: Table | View, show: Show, resolved: Resolved) -> list[Row]:
     columns = [column for column in found.columns if show.key is None or column.name.lower() == show.key.lower()]
     if show.key is not None and not columns:
-        raise UnresolvedName("UNRESOLVED_COLUMN", f"The table {show.table} has no column {show.key}.")
+        end = did_you_mean(show.key, [column.name for column in found.columns])
+        raise UnresolvedName("UNRESOLVED_COLUMN", f"{show.table} has no column {show.key}{end}")
     rows: list[Row] = [(column.name, column.type, column.comment) for column in columns]
     if isinstance(found, Table) and found.partitioning and show.key is None:
         rows += [("", "", ""), ("# Partitioning", "", "")]

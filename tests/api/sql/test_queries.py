@@ -102,10 +102,10 @@ async def test_a_read_that_fails_is_an_answer(
     missing = await ask(client, query="SELECT * FROM sales.nope")
     assert (missing["success"], missing["error"]) == (
         False,
-        f"There is no table or view {lakehouse.slug}.sales.nope.",
+        "Line 1, column 15: There is no table or view sales.nope.",
     )
     bare = await ask(client, query="SELECT * FROM nope")
-    assert bare["error"] == f"There is no table or view {lakehouse.slug}.default.nope."
+    assert bare["error"] == "Line 1, column 15: There is no table or view default.nope."
     failed = await ask(client, query="SELECT CAST('x' AS INT) AS i")
     assert (failed["success"], bool(failed["error"]), failed["engine_decision"]["engine"]) == (False, True, "duckdb")
     with pytest.raises(RuntimeError, match=r"sales\.nope"):
@@ -124,7 +124,7 @@ async def test_a_read_that_fails_is_an_answer(
         ({"query": COUNT, "engine": "trino"}, "There is no engine 'trino'"),
         ({"query": COUNT, "engine": "duckdb", "destination": "sales.x"}, "duckdb cannot write to a destination"),
         ({"query": COUNT, "engine": "spark"}, "spark returns no rows"),
-        ({"query": "SELEC 1"}, "SELEC is not a statement"),
+        ({"query": "SELEC 1"}, "SELEC begins no statement"),
         ({"query": "SELECT 1 AS x", "engine": "polars"}, "names none"),
         ({"query": COUNT, "destination": "not a table"}, "destination"),
         ({"query": COUNT, "destination": "x", "write_mode": "merge"}, "write_mode"),

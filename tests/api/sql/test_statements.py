@@ -101,7 +101,9 @@ async def test_what_does_not_parse_is_400_and_what_fails_is_a_failed_statement(
 async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGateway, outside: Catalog) -> None:
     query = """
         SELECT true AS b, CAST(9007199254740993 AS BIGINT) AS i, CAST(1.10 AS DECIMAL(10,2)) AS d,
-               CAST('NaN' AS DOUBLE) AS n, CAST('Infinity' AS DOUBLE) AS inf, 1.5D AS f, 'ü' AS s, X'00ff' AS x,
+               CAST(1.10 AS DECIMAL(16,2)) AS wide,
+               array(CAST(1.10 AS DECIMAL(10,2))) AS ds, CAST('NaN' AS DOUBLE) AS n,
+               CAST('Infinity' AS DOUBLE) AS inf, 1.5D AS f, 'ü' AS s, X'00ff' AS x,
                DATE '2026-11-22' AS day, TIMESTAMP_NTZ '2026-11-22 10:00:00.5' AS ntz,
                TIMESTAMP '2026-11-22 10:00:00+02:00' AS ts,
                array(1, NULL) AS a, named_struct('k', 1, 'v', 'w') AS st, counts AS m, NULL AS nothing
@@ -115,7 +117,9 @@ async def test_every_type_in_json(client: httpx.AsyncClient, gateway: RunningGat
     expected = [
         True,
         9007199254740993,
+        1.1,
         "1.10",
+        [1.1],
         "NaN",
         "Infinity",
         1.5,

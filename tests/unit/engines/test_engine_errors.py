@@ -22,6 +22,8 @@ from icefield_engines.warehouse.spark.errors import is_lost
         ("SELECT nope FROM range(3)", "BINDER_ERROR"),
         ("SELEC", "PARSER_ERROR"),
         ("SELECT error('why: LINE 1')", "INVALID_INPUT_ERROR"),
+        ("SELECT error('[DIVIDE_BY_ZERO] Division by zero.')", "DIVIDE_BY_ZERO"),
+        ("SELECT error('[ENGINE_LOST] It is gone.')", "INVALID_INPUT_ERROR"),
     ],
 )
 def test_duckdb_errors(sql: str, code: str) -> None:

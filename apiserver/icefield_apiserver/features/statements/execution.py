@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import icefield_sql as sql
 from icefield_apiserver.features.lineage.service import TableAccess
 from icefield_crds.wire.gateway import StatementState
 
@@ -76,6 +77,7 @@ class Execution:
     Attributes:
         losses: how often its engine was lost.
         refusal: how it ended on DuckDB, which could not answer it, before it was sent to Spark.
+        engine_text: its text as its engine was given it, unless that is long.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Execution:
         self.endpoint: str | None = None
         self.losses = statement.attempts
         self.refusal: StatementState | None = None
+        self.engine_text: str | None = None
 
     @property
     def gateway_id(self) -> str:
@@ -142,6 +145,16 @@ class Execution:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stop.wait()
+
+    def note_engine_text(self, text: str) -> None:
+        """Keep the text that its engine is given: what the engine says of it may name places in it."""
+        self.engine_text = text if len(text) <= sql.MAX_EXPLAINED_TEXT else None
+
+    async def explain(self, state: StatementState) -> str:
+        """Return what an engine says of the statement, which failed, in words of its author."""
+        message = sql.EngineMessage(state.error_code or "", state.error_message or "")
+        written = sql.WrittenText(self.statement.query, self.statement.dialect, self.engine_text)
+        return await asyncio.to_thread(sql.explain, message, written, self.statement.workspace)
 
     def check_cancelled(self) -> None:
         """Do nothing while the statement is wanted.

@@ -205,6 +205,7 @@ def _send_ahead(execution: Execution, deps: ExecutionDependencies) -> SentAhead 
     if endpoint is None or compiled is None or execution.statement.attempts or not execution.may_be_recorded_late:
         return None
     _set_lineage(execution, compiled)
+    execution.note_engine_text(compiled.sql)
     execution.endpoint = endpoint
     submitting = deps.dispatcher.submit(execution, endpoint, _for_gateway(execution, deps, compiled))
     return SentAhead(endpoint, compiled, asyncio.create_task(submitting))
@@ -241,6 +242,7 @@ async def _dispatch(
         GatewayRefusalError: nothing was started.
     """
     _set_lineage(execution, compiled)
+    execution.note_engine_text(compiled.sql)
     if compiled.is_write:
         before = await before_write(execution, deps, compiled)
         await record_dispatched(execution, deps, before, _write_lineage(execution, compiled))
@@ -284,8 +286,11 @@ async def _outcome_of(execution: Execution, deps: ExecutionDependencies, state: 
     if state.status == "failed" and state.error_code in (LOST, CRASH_SUSPECTED):
         raise LostError((state.error_message or "The engine was lost").rstrip("."))
     if state.error_code == SPARK_UNAVAILABLE and (refusal := execution.refusal):
-        problem = f"{(refusal.error_message or '').rstrip('.')}; Spark was asked instead: {state.error_message}"
+        said = (await execution.explain(refusal)).rstrip(".?")
+        problem = f"{said}; Spark was asked instead: {state.error_message}"
         state = replace(state, error_code=refusal.error_code, error_message=problem)
+    elif state.status == "failed":
+        state = replace(state, error_message=await execution.explain(state))
     execution.inline = state.inline
     if statement.is_write:
         return await outcome_of_write(execution, deps, state)

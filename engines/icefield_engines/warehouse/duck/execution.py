@@ -28,6 +28,10 @@ _NARROW = frozenset(
     }
 )
 _PROBLEM = re.compile(r"([A-Za-z][A-Za-z /]*?) Error: (.*)", re.DOTALL)
+_RAISED = re.compile(r"\[([A-Z][A-Z0-9_.]*)\] (.*)", re.DOTALL)
+"""What a translated statement raises by error(): Spark's error class and sentence."""
+_OURS = frozenset(Code) - {Code.ARITHMETIC_OVERFLOW}
+"""Error classes that no statement may raise by itself: what reads them acts on them."""
 _POSITION = re.compile(r"\n\n(LINE \d+:|Possible solutions:).*", re.DOTALL)
 _SHORT_CODES = {"OUT_OF_MEMORY_ERROR": Code.OUT_OF_MEMORY, "OUT_OF_RANGE_ERROR": "OUT_OF_RANGE"}
 
@@ -83,6 +87,8 @@ def describe_error(error: Exception) -> tuple[str, str]:
     found = _PROBLEM.match(str(error))
     if not found:
         return Code.INTERNAL_ERROR, str(error) or type(error).__name__
+    if (raised := _RAISED.match(found[2])) and raised[1] not in _OURS:
+        return raised[1], raised[2].strip()
     code = re.sub(r"[^A-Z]+", "_", f"{found[1]} Error".upper())
     return _SHORT_CODES.get(code, code), _POSITION.sub("", str(error)).strip()
 

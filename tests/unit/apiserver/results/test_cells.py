@@ -31,7 +31,7 @@ CASES: list[tuple[pa.DataType, list[Any], list[Any]]] = [
         [Decimal("1.1"), Decimal("1E-10"), Decimal(0), None],
         ["1.1000000000", "0.0000000001", "0.0000000000", None],
     ),
-    (pa.decimal128(5, 0), [Decimal(-7), None], ["-7", None]),
+    (pa.decimal128(16, 2), [Decimal("1.10"), None], ["1.10", None]),
     (pa.string(), ["ü\n", "", None], ["ü\n", "", None]),
     (pa.binary(), [b"\x00\xff", b"", None], ["AP8=", "", None]),
     (pa.date32(), [dt.date(2026, 11, 22), dt.date(1, 1, 1), None], ["2026-11-22", "0001-01-01", None]),
@@ -46,7 +46,7 @@ CASES: list[tuple[pa.DataType, list[Any], list[Any]]] = [
         [{"k": 1, "v": "YQ=="}, None, {"k": None, "v": None}],
     ),
     (
-        pa.map_(pa.int64(), pa.decimal128(3, 1)),
+        pa.map_(pa.int64(), pa.decimal128(20, 1)),
         [[(1, Decimal("1.5")), (2, None)], [], None],
         [[[1, "1.5"], [2, None]], [], None],
     ),
@@ -67,6 +67,32 @@ def test_a_type(kind: pa.DataType, values: list[Any], expected: list[Any]) -> No
         assert cells(array.slice(start)) == expected[start:]
         assert cells(array.slice(start, 1)) == expected[start : start + 1]
     assert cells(array.slice(0, 0)) == []
+
+
+DECIMALS: list[tuple[pa.DataType, Any, bytes]] = [
+    (pa.decimal128(10, 2), Decimal("1.10"), b"1.10"),
+    (pa.decimal128(10, 2), Decimal("-0.05"), b"-0.05"),
+    (pa.decimal128(5, 0), Decimal(-7), b"-7"),
+    (pa.decimal128(15, 15), Decimal("1E-15"), b"0.000000000000001"),
+    (pa.decimal128(15, 0), Decimal(999_999_999_999_999), b"999999999999999"),
+    (pa.decimal128(16, 0), Decimal(1), b'"1"'),
+    (pa.decimal32(9, 4), Decimal("1.5"), b"1.5000"),
+    (pa.decimal64(18, 4), Decimal("1.5"), b'"1.5000"'),
+    (pa.decimal256(76, 1), Decimal("1.5"), b'"1.5"'),
+    (pa.list_(pa.decimal128(3, 1)), [Decimal("1.5"), None], b"[1.5,null]"),
+    (pa.struct([("p", pa.decimal128(3, 1))]), {"p": Decimal("1.5")}, b'{"p":1.5}'),
+    (pa.map_(pa.decimal128(3, 1), pa.decimal128(38, 1)), [(Decimal("0.5"), Decimal(2))], b'[[0.5,"2.0"]]'),
+    (pa.dictionary(pa.int8(), pa.decimal128(3, 1)), Decimal("1.5"), b"1.5"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), DECIMALS, ids=[str(case[0]) for case in DECIMALS])
+def test_decimals_of_fifteen_digits_are_numbers_and_wider_ones_strings(
+    kind: pa.DataType, value: Any, expected: bytes
+) -> None:
+    array = pa.array([value, None], kind.value_type if pa.types.is_dictionary(kind) else kind)
+    array = array.dictionary_encode() if pa.types.is_dictionary(kind) else array
+    assert json_of(rows_of(pa.record_batch({"x": array}))) == b"[" + expected + b"],[null]"
 
 
 def test_rows_are_joined_without_their_brackets() -> None:

@@ -76,7 +76,7 @@ async def test_rows_and_what_polars_calls_their_types(decoders: Decoders) -> Non
     assert decoded.columns == ["n", "name", "at", "time", "took", "price", "kind", "ratio"]
     assert decoded.column_types[:3] == ["Int64", "String", "Datetime(time_unit='us')"]
     assert rows_of(decoded) == [
-        [1, "a", "2026-06-01T08:00:00", "01:02:03.000004", "0:00:01", "1.50", "x", 0.5],
+        [1, "a", "2026-06-01T08:00:00", "01:02:03.000004", "0:00:01", 1.5, "x", 0.5],
         [None, "ü", None, None, None, None, "y", "NaN"],
     ]
 

@@ -76,6 +76,15 @@ def raw(sql: str) -> exp.Var:
     return exp.Var(this=sql)
 
 
+def left_to_spark(what: str) -> str:
+    """Return a call of DuckDB's function error() by which a read moves to Spark while it runs.
+
+    Args:
+        what: what DuckDB would do otherwise, such as `upper of ß`.
+    """
+    return failure("NOT_IMPLEMENTED_ERROR", f"DuckDB cannot answer this as Spark would: {what}.")
+
+
 def failure(code: str, sentence: str) -> str:
     """Return a call of DuckDB's function error(), with an error class and message as Spark has them."""
     return f"error({quote_standard_string(f'[{code}] {sentence}')})"

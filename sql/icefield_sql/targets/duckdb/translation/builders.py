@@ -27,7 +27,7 @@ from icefield_sql.lang.types import (
 )
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
-from .argument import Argument, raw
+from .argument import Argument, left_to_spark, raw
 from .casts import as_text, cast
 from .operators import checked_regex, concatenated, nonzero
 from .rules import Builder, Form, build
@@ -72,9 +72,33 @@ def substring(arguments: Sequence[Argument]) -> Argument:
     return Argument(raw(f"substring({text}, greatest({begin}, 1), greatest({end} - greatest({begin}, 1), 0))"), STRING)
 
 
+_BECOME_SEVERAL = "".join(
+    letter for code in range(0x80, 0x10000) if len((letter := chr(code)).upper()) > 1 and letter != "ß"
+)
+"""Lower-case letters that are several in upper case (Unicode, SpecialCasing.txt); DuckDB leaves them as they are."""
+
+
 def _upper(arguments: Sequence[Argument]) -> Argument:
     text = as_text(arguments[0])
-    return Argument(raw(f"upper(replace({text}, 'ß', 'SS'))"), STRING)
+    return Argument(
+        raw(
+            f"(CASE WHEN regexp_matches({text}, '[{_BECOME_SEVERAL}]') THEN {left_to_spark('upper of such letters')} "
+            f"ELSE upper(replace({text}, 'ß', 'SS')) END)"
+        ),
+        STRING,
+    )
+
+
+def _lower(arguments: Sequence[Argument]) -> Argument:
+    """Return the lower case; the one of a sigma depends on what is around it (Unicode, SpecialCasing.txt)."""
+    text = as_text(arguments[0])
+    return Argument(
+        raw(
+            f"(CASE WHEN contains({text}, 'Σ') THEN {left_to_spark('lower of Σ')} "
+            f"ELSE lower(replace({text}, 'İ', 'i\u0307')) END)"
+        ),
+        STRING,
+    )
 
 
 def _length(arguments: Sequence[Argument]) -> Argument:
@@ -248,6 +272,8 @@ BUILDERS: dict[str, Builder] = {
     "concat_ws": _concat_ws,
     "substring": substring,
     "substr": substring,
+    "lower": _lower,
+    "lcase": _lower,
     "upper": _upper,
     "ucase": _upper,
     "length": _length,

@@ -12,7 +12,9 @@ from .argument import Argument, failure
 
 _INTEGER = r"[+-]?\d+"
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-_FLOAT = _NUMBER + r"|(?i:nan|[+-]?inf(inity)?)"
+_SUFFIX = r"([0-9.])[dDfF]$"
+"""What Java's Double.parseDouble, and so Spark, allows after a number."""
+_FLOAT = _NUMBER + r"[dDfF]?|(?i:nan|[+-]?inf(inity)?)"
 _DATE = r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?"
 _TIMESTAMP = r"\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?)?"
 _NAIVE = r"\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}:\d{2}(\.\d{1,6})?)?"
@@ -107,15 +109,28 @@ def _from_text(argument: Argument, target: Type, safe: bool) -> str:
         return f"{'TRY_CAST' if safe else 'CAST'}('{moment}' AS {name})"
     trimmed = f"trim({argument.sql}, {_SPACE})"
     if (value := argument.literal) is not None and re.fullmatch(pattern, value.strip()):
-        text = quote_standard_string(re.split("[ T]", value.strip())[0] if target.kind == "date" else value.strip())
+        text = quote_standard_string(_read_part(value.strip(), target))
         return f"{'TRY_CAST' if safe else 'CAST'}({text} AS {name})"
-    value_sql = f"regexp_extract({trimmed}, '^[^ T]*')" if target.kind == "date" else trimmed
+    value_sql = _read_part_sql(trimmed, target)
     converted = f"{'TRY_CAST' if safe else 'CAST'}({value_sql} AS {name})"
     otherwise = "NULL" if safe else _invalid(argument.sql, target)
     return (
         f"(CASE WHEN {argument.sql} IS NULL THEN NULL "
         f"WHEN regexp_full_match({trimmed}, {quote_standard_string(pattern)}) THEN {converted} ELSE {otherwise} END)"
     )
+
+
+def _read_part(value: str, target: Type) -> str:
+    """Return what of a string Spark reads for a type."""
+    if target.kind == "date":
+        return re.split("[ T]", value)[0]
+    return re.sub(_SUFFIX, r"\1", value) if target.kind in FRACTIONS else value
+
+
+def _read_part_sql(text: str, target: Type) -> str:
+    if target.kind == "date":
+        return f"regexp_extract({text}, '^[^ T]*')"
+    return f"regexp_replace({text}, '{_SUFFIX}', '\\1')" if target.kind in FRACTIONS else text
 
 
 _SPACE = "' ' || chr(9) || chr(10) || chr(13)"

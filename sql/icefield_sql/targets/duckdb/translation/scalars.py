@@ -35,7 +35,6 @@ def _of(template: str, result: Type, *takes: str) -> tuple[Form, ...]:
 
 _MATH = {
     "sqrt": _of("(CASE WHEN {0} < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt({0}) END)", DOUBLE, "f"),
-    "cbrt": _of("cbrt({0})", DOUBLE, "f"),
     "exp": _of("exp({0})", DOUBLE, "f"),
     "ln": _of("(CASE WHEN {0} > 0 THEN ln({0}) END)", DOUBLE, "f"),
     "log10": _of("(CASE WHEN {0} > 0 THEN log10({0}) END)", DOUBLE, "f"),
@@ -61,8 +60,6 @@ _MATH = {
     "bin": _of("(CASE WHEN {0} < 0 THEN bin(CAST({0} AS BIGINT)) ELSE bin({0}) END)", STRING, "i"),
 }
 _TEXT = {
-    "lower": _of("lower({0})", STRING, "s"),
-    "lcase": _of("lower({0})", STRING, "s"),
     "octet_length": _of("CAST(strlen({0}) AS INTEGER)", INT, "s"),
     "bit_length": _of("CAST(8 * strlen({0}) AS INTEGER)", INT, "s"),
     "trim": _of("trim({0}, ' ')", STRING, "s"),
@@ -124,8 +121,8 @@ _TIME = {
     "last_day": _of("last_day({0})", DATE, "d"),
     "unix_date": _of("CAST({0} - DATE '1970-01-01' AS INTEGER)", INT, "d"),
     "date_from_unix_date": _of("(DATE '1970-01-01' + CAST({0} AS INTEGER))", DATE, "i"),
-    "unix_timestamp": _of("CAST(floor(epoch({0})) AS BIGINT)", BIGINT, "t"),
-    "to_unix_timestamp": _of("CAST(floor(epoch({0})) AS BIGINT)", BIGINT, "t"),
+    "unix_timestamp": _of("CAST(epoch_us({0}) // 1000000 AS BIGINT)", BIGINT, "t"),
+    "to_unix_timestamp": _of("CAST(epoch_us({0}) // 1000000 AS BIGINT)", BIGINT, "t"),
     "unix_seconds": _of("CAST(floor(epoch({0})) AS BIGINT)", BIGINT, "t"),
     "unix_millis": _of("CAST(floor(epoch_us({0}) / 1000) AS BIGINT)", BIGINT, "t"),
     "unix_micros": _of("epoch_us({0})", BIGINT, "t"),
