@@ -118,7 +118,7 @@ def up(
 
 @app.command()
 def down(name: Name = "icefield", state_dir: StateDir = None) -> None:
-    """Delete a cluster with everything in it."""
+    """Delete a cluster with everything in it; fails when there is none."""
     with reporting():
         directory = _directory(name, state_dir)
         existed = directory.exists()
@@ -126,11 +126,12 @@ def down(name: Name = "icefield", state_dir: StateDir = None) -> None:
             found = lifecycle.down(directory, name, steps)
         if not found:
             _forget(directory, existed=existed)
-            console.print(f"No cluster {name} here.")
         if outdated := variables_below(directory, os.environ):
             console.print(
                 f"Variables of this shell name files of the deleted cluster: unset {' '.join(outdated)}", soft_wrap=True
             )
+        if not found:
+            raise lifecycle.no_cluster(directory, name)
 
 
 def _forget(directory: Path, *, existed: bool) -> None:

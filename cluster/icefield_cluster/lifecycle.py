@@ -81,6 +81,13 @@ def require(directory: Path, name: str) -> ClusterState:
     return state
 
 
+def no_cluster(directory: Path, name: str) -> ClusterError:
+    """Return the error that a folder has no cluster, with the names of those beside it."""
+    others = sorted(found.parent.name for found in directory.parent.glob("*/state.json"))
+    fix = f"there are: {', '.join(others)}" if others else ""
+    return ClusterError(f"no cluster {name} here", fix=fix)
+
+
 def health(state: ClusterState) -> list[Part]:
     """The parts of a cluster."""
     parts = [

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     CREDENTIALS_NOT_FOUND = "CredentialsNotFound"
     NAMESPACE_TAKEN = "NamespaceTaken"
     NAMESPACE_DELETED = "NamespaceDeleted"
+    WORKSPACE_NOT_READY = "WorkspaceNotReady"
     DATA_LEFT_BEHIND = "DataLeftBehind"
     DELETING_OBJECTS = "DeletingObjects"
     OBJECT_STORE_UNAVAILABLE = "ObjectStoreUnavailable"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -34,14 +34,41 @@ Command = Annotated[str, Field(min_length=1, max_length=MAX_COMMAND_LENGTH)]
 _KEY = r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _PATH = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
+IN_A_PATH = r"^[^/]*$"
+"""What a display name is, by which a path of the REST API finds the resource."""
+_HOST = (
+    r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\])(:[0-9]+)?"
+)
+_COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+IMAGE = (
+    rf"^({_HOST}/)?{_COMPONENT}(/{_COMPONENT})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,})?$"
+)
+"""The grammar of github.com/distribution/reference v0.6, by which the kubelet reads an image's name."""
 IN_WORDS = {
     **REQUIREMENTS_IN_WORDS,
     _KEY: "should have letters, digits, - and _ only, and begin and end with a letter or digit",
     _VARIABLE: "should have letters, digits and _ only, and not begin with a digit",
     _PATH: "should be a path below the working directory, such as lib/util.py, each part of which has letters, digits, "
     "'.', - and _ only and begins with a letter, digit or _",
+    IN_A_PATH: "should have no /, which no path of the API could name",
+    IMAGE: "should be the name of an image, such as python:3.13-slim or registry.acme.eu/team/etl@sha256:…",
 }
 """What a text should be that does not match one of the patterns."""
+
+
+def matching(pattern: str) -> dict[str, Any]:
+    """Return what has Kubernetes refuse a text that does not match, in words.
+
+    It is no constraint of the model: what was stored before can still be read.
+
+    Args:
+        pattern: one of `IN_WORDS`.
+    """
+    quoted = pattern.replace("\\", "\\\\")
+    return {"x-kubernetes-validations": [{"rule": f"self.matches('{quoted}')", "message": IN_WORDS[pattern]}]}
+
+
 TaskKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=_KEY)]
 VariableName = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=_VARIABLE)]
 FilePath = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=_PATH)]
@@ -113,7 +140,10 @@ class Task(Model):
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
     ] = []
-    image: Annotated[ShortText | None, Field(description="Container image; the job's when absent.")] = None
+    image: Annotated[
+        ShortText | None,
+        Field(description="Container image; the job's when absent.", json_schema_extra=matching(IMAGE)),
+    ] = None
     flavor: Annotated[ShortText | None, Field(description="Name of a Flavor; the job's when absent.")] = None
     env: Annotated[
         list[EnvVar],
@@ -172,6 +202,15 @@ class Execution(Model):
     Of a Run that names only a job, the operator copies them from the job into status.snapshot once.
     """
 
+    def flavors(self, default: str) -> set[str]:
+        """Return the names of the Flavors that the tasks have.
+
+        Args:
+            default: the one of what names none.
+        """
+        own = self.flavor or default
+        return {own} if self.tasks is None else {task.flavor or own for task in self.tasks}
+
     command: Annotated[
         Command | None, Field(description="What runs, under `sh -c`, when there is a single command and no DAG.")
     ] = None
@@ -189,7 +228,10 @@ class Execution(Model):
     ] = None
     image: Annotated[
         ShortText | None,
-        Field(description="Container image; the platform's runtime (Python, Polars, DuckDB, PyArrow) when absent."),
+        Field(
+            description="Container image; the platform's runtime (Python, Polars, DuckDB, PyArrow) when absent.",
+            json_schema_extra=matching(IMAGE),
+        ),
     ] = None
     flavor: Annotated[
         ShortText | None, Field(description="Name of the Flavor that sizes each task; the workspace's when absent.")

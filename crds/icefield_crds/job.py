@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from .execution import Execution
+from .execution import IN_A_PATH, Execution, matching
 from .meta import Model, Resource, Status, Time
 
 MAX_DISPLAY_NAME_LENGTH = 253
@@ -35,7 +35,10 @@ class JobSpec(Execution):
         }
     )
 
-    display_name: Annotated[str | None, Field(description="Display name.", max_length=MAX_DISPLAY_NAME_LENGTH)] = None
+    display_name: Annotated[
+        str | None,
+        Field(description="Display name.", max_length=MAX_DISPLAY_NAME_LENGTH, json_schema_extra=matching(IN_A_PATH)),
+    ] = None
     description: Annotated[str | None, Field(description="What the job is for.", max_length=MAX_DESCRIPTION_LENGTH)] = (
         None
     )
@@ -107,7 +110,14 @@ class Job(Resource[JobSpec, JobStatus]):
         {"name": "Last Run", "type": "string", "jsonPath": ".status.lastRun.name"},
         {"name": "Last Status", "type": "string", "jsonPath": ".status.lastRun.phase"},
         {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+            "priority": 1,
+        },
     )
     NAME_RULES: ClassVar[tuple[dict[str, str], ...]] = (
         {"rule": "size(self.metadata.name) <= 63", "message": "a job's name is at most 63 characters long"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .environment import environment_problem, parameter_variable
 from .execution import MAX_NAME_LENGTH, Execution
 from .requirements import MAX_REQUIREMENTS, lock_problem
@@ -41,6 +43,11 @@ def _lock_problem(requirements: list[str], lock: str | None) -> str | None:
     if lock and requirements:
         return "give either requirements or lock: a lock is complete"
     return lock_problem(lock or "")
+
+
+def describe_missing_flavor(name: str, known: Iterable[str]) -> str:
+    """Return that there is no Flavor of a name, and which there are."""
+    return f"there is no flavor {name}; there are: {', '.join(sorted(known)) or 'none'}"
 
 
 def _paths_problem(execution: Execution) -> str | None:

@@ -69,7 +69,7 @@ class Schedule:
                 f"schedule {expression!r} is not a cron expression of five fields: minute, hour, day of month, month, "
                 "day of week"
             )
-        schedule = cls(text, _zone(time_zone))
+        schedule = cls(text, time_zone_of(time_zone))
         try:
             upcoming = schedule.after(datetime.now(UTC))
         except CronSimError as error:
@@ -118,7 +118,12 @@ def minute_of(moment: datetime) -> int:
     return int(moment.timestamp()) // 60
 
 
-def _zone(name: str | None) -> ZoneInfo:
+def time_zone_of(name: str | None) -> ZoneInfo:
+    """Return the time zone of an IANA name; UTC when None.
+
+    Raises:
+        UnknownTimeZoneError: there is none of that name.
+    """
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from .execution import IN_A_PATH, matching
 from .meta import Model, Resource, Status, Time
 from .names import GROUP
 
@@ -55,7 +56,9 @@ class SparkExecutors(Model):
 class WarehouseSpec(Model):
     """What the owner of a warehouse wants."""
 
-    display_name: Annotated[str | None, Field(description="Display name.", max_length=253)] = None
+    display_name: Annotated[
+        str | None, Field(description="Display name.", max_length=253, json_schema_extra=matching(IN_A_PATH))
+    ] = None
     size: Annotated[
         str | None,
         Field(description="Flavor of its pod; the workspace's default when absent.", min_length=1, max_length=253),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from .conditions import ConditionType, Reason
 from .meta import Model, Resource, Status
 from .names import namespace_of
 
@@ -281,6 +282,7 @@ class WorkspaceSpec(Model):
 
 FIELDS_OF_ITS_ADMINS = frozenset({"members"})
 """Fields of a Workspace's spec that its own administrators may change; the others are the platform team's."""
+_BLOCKING = frozenset({Reason.NAMESPACE_TAKEN, Reason.DATA_LEFT_BEHIND})
 
 
 class WorkspaceStatus(Status):
@@ -325,6 +327,17 @@ class Workspace(Resource[WorkspaceSpec, WorkspaceStatus]):
     def namespace(self) -> str:
         """The namespace that belongs to this workspace."""
         return namespace_of(self.metadata.name)
+
+    @property
+    def blocked(self) -> str | None:
+        """Why nothing can run in this workspace before somebody changes something; None where all may.
+
+        Its namespace, or its part of the object store, is another's.
+        """
+        ready = self.status.condition(ConditionType.READY) if self.status else None
+        if ready is None or ready.status == "True" or ready.reason not in _BLOCKING:
+            return None
+        return f"workspace {self.metadata.name} is not ready: {ready.message}"
 
     @property
     def catalog_names(self) -> tuple[str, ...]:

@@ -110,6 +110,10 @@ class ClusterCache:
         """Return the Flavor of this name."""
         return self.resource(Flavor, "", name)
 
+    def flavor_names(self) -> list[str]:
+        """Return the name of every Flavor."""
+        return [flavor.metadata.name for flavor in self.resources(Flavor)]
+
     def job(self, namespace: str, name: str) -> Job | None:
         """Return the Job of this name."""
         return self.resource(Job, namespace, name)

@@ -150,6 +150,13 @@ async def test_values_that_are_refused(client: httpx.AsyncClient, value: str) ->
     assert answer.status_code == 400, answer.text
 
 
+async def test_a_variable_is_deleted_by_its_name_in_any_case(client: httpx.AsyncClient) -> None:
+    for name in ("DB_HOST", "db_host"):
+        assert (await client.post(PATH, json={"name": "Db_Host", "value": "1"})).status_code == 201
+        assert (await client.delete(f"{PATH}/{name}")).status_code == 204
+    assert (await client.delete(f"{PATH}/db_host")).status_code == 404
+
+
 async def test_there_is_room_for_so_many_only(client: httpx.AsyncClient) -> None:
     for number in range(16):
         answer = await client.post(PATH, json={"name": f"V{number}", "value": "x" * 32_000})

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
+from icefield_cluster.commands import CommandError
 from tests.controlplane import ControlPlane
 from tests.eventually import eventually
 
@@ -287,6 +290,77 @@ async def test_the_quota_refuses_and_creates_nothing(client: httpx.AsyncClient, 
     await set_run_status(app, f"icefield-{slug}", await run_name(client, ended), {"phase": "success"})
     assert (await client.post("/jobs/j/run")).status_code == 201
     assert (await client.post("/jobs/j/run")).status_code == 429
+
+
+async def test_the_refusal_says_what_would_let_the_run_wait(client: httpx.AsyncClient, slug: str, app: FastAPI) -> None:
+    await create(client, name="j", command="x")
+    for _ in range(2):
+        started = (await client.post("/jobs/j/run")).json()["run_id"]
+        running = {"phase": "running", "conditions": [condition("Admitted", "True", "WithinQuota")]}
+        await set_run_status(app, f"icefield-{slug}", await run_name(client, started), running)
+    refused = await client.post("/jobs/j/run", json={"on_quota": "refuse"})
+    sentence = "Quota exceeded: max_running_runs=2, current=2; with `on_quota: queue` the run waits for its turn."
+    assert (refused.status_code, refused.json()) == (429, {"error": sentence})
+    assert (await client.post("/runs", json={"command": "x"})).status_code == 429
+    queued = await client.post("/jobs/j/run", json={"on_quota": "queue"})
+    assert (queued.status_code, queued.json()["status"]) == (201, "pending")
+    assert (await client.post("/runs", json={"command": "x", "on_quota": "queue"})).status_code == 201
+    wrong = await client.post("/jobs/j/run", json={"on_quota": "wait"})
+    assert (wrong.status_code, "on_quota" in wrong.json()["error"]) == (400, True)
+
+
+async def test_not_more_runs_wait_than_may(sign_in: SignIn, make_workspace: MakeWorkspace) -> None:
+    quotas = {"max_running_runs": 1, "max_queued_workloads": 2}
+    client = await sign_in(ADMIN, workspace=await make_workspace("line", quotas=quotas))
+    waiting = {"command": "x", "on_quota": "queue"}
+    answers = [await client.post("/runs", json=waiting) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+    assert answers[-1].json() == {"error": "Quota exceeded: max_queued_workloads=2, current=2."}
+
+
+async def test_the_answer_tells_the_next_run_of_the_new_schedule(client: httpx.AsyncClient) -> None:
+    job = await create(client, name="j", command="x", schedule="0 3 * * *", time_zone="Europe/Paris")
+    assert job["next_run_at"] is not None
+    path = "/jobs/j"
+    for change in ({"schedule": "30 4 1 1 *"}, {"time_zone": "Asia/Tokyo"}):
+        changed = (await client.patch(path, json=change)).json()
+        zone = ZoneInfo(changed["time_zone"])
+        local = datetime.fromisoformat(changed["next_run_at"]).astimezone(zone)
+        assert (local.minute, local.hour, local.day, local.month) == (30, 4, 1, 1)
+        assert (await client.get("/jobs")).json()["data"][0]["next_run_at"] == changed["next_run_at"]
+    assert (await client.patch(path, json={"suspend": True})).json()["next_run_at"] is None
+    refused = await client.patch(path, json={"schedule": None, "time_zone": "Mars"})
+    assert (refused.status_code, refused.json()) == (400, {"error": "Field time_zone: 'Mars' is unknown."})
+
+
+async def test_a_command_for_a_job_with_tasks_is_a_conflict(client: httpx.AsyncClient) -> None:
+    await create(client, **PIPELINE)
+    path = f"/jobs/{PIPELINE['name']}"
+    refused = await client.patch(path, json={"command": "x"})
+    sentence = "The job has tasks; send `tasks: []` with the command, which then replaces them."
+    assert (refused.status_code, refused.json()) == (409, {"error": sentence})
+    changed = await client.put(path, json={"command": "x", "tasks": []})
+    assert (changed.status_code, changed.json()["command"], changed.json()["tasks"]) == (200, "x", None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"displayName": "a/b", "command": "x"}, "should have no /"),
+        ({"image": "Not An Image", "command": "x"}, "should be the name of an image"),
+        ({"tasks": [{"key": "a", "command": "x", "image": "a::b"}]}, "should be the name of an image"),
+    ],
+)
+async def test_kubernetes_refuses_what_rest_refuses(
+    client: httpx.AsyncClient, slug: str, cluster_with_roles: ControlPlane, spec: dict[str, Any], sentence: str
+) -> None:
+    metadata = {"name": "applied", "namespace": f"icefield-{slug}"}
+    job = {"apiVersion": "icefield.dev/v1alpha1", "kind": "Job", "metadata": metadata, "spec": spec}
+    with pytest.raises(CommandError, match=sentence):
+        cluster_with_roles.kubectl("apply", "-f", "-", stdin=json.dumps(job))
+    body = {"name": spec.get("displayName", "j"), **{key: each for key, each in spec.items() if key != "displayName"}}
+    answer = await client.post("/jobs", json=body)
+    assert (answer.status_code, sentence in answer.json()["error"]) == (400, True)
 
 
 async def test_a_run_that_the_operator_keeps_waiting_holds_no_place(

@@ -9,9 +9,11 @@ import pytest
 from fastapi import FastAPI
 
 from tests.controlplane import ControlPlane
+from tests.eventually import eventually
 from tests.kubernetes_client import WORKSPACES
 
-from .conftest import AddUser, MakeClient, MakeWorkspace, SignIn
+from .conftest import ADMIN, AddUser, MakeClient, MakeWorkspace, SignIn
+from .playing import condition
 
 pytestmark = pytest.mark.integration
 
@@ -151,6 +153,44 @@ async def test_only_users_become_members(admin: httpx.AsyncClient, make_workspac
         assert (answer.status_code, answer.json()) == (404, {"error": f"There is no user {nobody}."})
     # A member of GitOps who never became a user can be removed all the same.
     assert (await admin.delete(f"/workspaces/{slug}/members/later@acme.eu")).status_code == 204
+
+
+async def test_null_restores_the_default_of_a_workspace(
+    admin: httpx.AsyncClient, make_workspace: MakeWorkspace
+) -> None:
+    slug = await make_workspace(quotas={"max_running_runs": 3}, default_flavor="cpu.2")
+    path = f"/workspaces/{slug}"
+    kept = (await admin.patch(path, json={"deletion_policy": "Retain"})).json()
+    assert (kept["quotas"]["max_running_runs"], kept["default_flavor"]) == (3, "cpu.2")
+    cleared = (
+        await admin.patch(path, json=dict.fromkeys(("quotas", "default_flavor", "deletion_policy", "name")))
+    ).json()
+    shown = (
+        cleared["quotas"]["max_running_runs"],
+        cleared["default_flavor"],
+        cleared["deletion_policy"],
+        cleared["name"],
+    )
+    assert shown == (10, "cpu.1", "Delete", slug)
+
+
+async def test_nothing_is_made_in_a_workspace_that_waits_for_its_owner(
+    admin: httpx.AsyncClient, make_workspace: MakeWorkspace, sign_in: SignIn, cluster_with_roles: ControlPlane
+) -> None:
+    slug = await make_workspace()
+    message = "objects of an earlier workspace are there"
+    ready = condition("Ready", "False", "DataLeftBehind", message)
+    cluster_with_roles.client.patch(WORKSPACES, slug, {"status": {"conditions": [ready]}}, subresource="status")
+    client = await sign_in(ADMIN, workspace=slug)
+
+    async def is_refused() -> bool:
+        answer = await client.post("/jobs", json={"name": "j", "command": "x"})
+        expected = (409, {"error": f"Workspace {slug} is not ready: {message}."})
+        return (answer.status_code, answer.json()) == expected
+
+    await eventually(is_refused)
+    for path, body in (("/runs", {"command": "x"}), ("/sql/warehouses", {"name": "main"})):
+        assert (await client.post(path, json=body)).status_code == 409
 
 
 async def test_members_added_at_once_are_all_there(

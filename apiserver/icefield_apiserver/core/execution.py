@@ -12,6 +12,7 @@ from icefield_apiserver.core.errors import BadRequest, validation_sentence
 from icefield_crds import EnvVar, Execution, RunPhase, Task
 from icefield_crds.execution import (
     DEFAULT_DISRUPTION_RETRIES,
+    IMAGE,
     MAX_DEPENDENCIES,
     MAX_DISRUPTION_RETRIES,
     MAX_FILE_LENGTH,
@@ -45,6 +46,7 @@ DisruptionRetries = Annotated[int | None, Field(ge=0, le=MAX_DISRUPTION_RETRIES)
 Seconds = Annotated[int | None, Field(ge=1, le=MAX_SECONDS)]
 OptionalText = Annotated[str | None, EmptyAsAbsent]
 OptionalName = Annotated[ShortText | None, EmptyAsAbsent]
+OptionalImage = Annotated[Annotated[ShortText, Field(pattern=IMAGE)] | None, EmptyAsAbsent]
 OptionalCommand = Annotated[Command | None, EmptyAsAbsent]
 
 
@@ -106,7 +108,7 @@ class TaskWrite(RequestBody):
     depends_on: Annotated[list[TaskKey], AtMost(MAX_DEPENDENCIES)] | None = Field(
         default=None, description="Keys of the tasks that must succeed first."
     )
-    image: OptionalName = Field(default=None, description="Container image; the job's when absent.")
+    image: OptionalImage = Field(default=None, description="Container image; the job's when absent.")
     flavor: OptionalName = Field(default=None, description="Flavor; the job's when absent.")
     env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables; they override the job's.")
     requirements: RequirementsWrite | None = Field(
@@ -158,7 +160,7 @@ class ExecutionWrite(RequestBody):
 
     command: OptionalCommand = Field(default=None, description="Shell command (`sh -c`), when there are no tasks.")
     tasks: Annotated[list[TaskWrite], AtMost(MAX_TASKS)] | None = Field(default=None, description="Tasks of the DAG.")
-    image: OptionalName = Field(default=None, description="Container image; the platform's runtime when absent.")
+    image: OptionalImage = Field(default=None, description="Container image; the platform's runtime when absent.")
     flavor: OptionalName = Field(default=None, description="Flavor of each task; the workspace's when absent.")
     env_vars: EnvVarsWrite | None = Field(default=None, description="Environment variables of every task.")
     files: FilesWrite | None = Field(

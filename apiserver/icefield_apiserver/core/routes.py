@@ -25,6 +25,7 @@ R = TypeVar("R")
 
 Check = Callable[[Request], Awaitable[object]]
 _CHECK = "before_body"
+IDEMPOTENCY_KEY = "idempotency-key"
 _HEAD = "icefield.head"
 """Key of the ASGI scope of a HEAD request that is handled as GET."""
 
@@ -71,6 +72,11 @@ class Route(APIRoute):
         return tuple(dict.fromkeys(_query_parameters(self.dependant)))
 
     @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether a request that is sent again with the same key is done once."""
+        return IDEMPOTENCY_KEY in _headers(self.dependant)
+
+    @property
     def checks(self) -> tuple[Check, ...]:
         """What is checked before the body is read: what the route's dependencies declare with `before_body`."""
         return tuple(dict.fromkeys(_checks(self.dependant)))
@@ -78,7 +84,7 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with all that comes before the body and after the answer."""
         handle = super().get_route_handler()
-        checks, query_parameters = self.checks, self.query_parameters
+        checks, query_parameters, takes_key = self.checks, self.query_parameters, self.takes_idempotency_key
         takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
 
         async def answer(request: Request) -> Response:
@@ -86,6 +92,8 @@ class Route(APIRoute):
                 await check(request)
             if query_parameters is not None:
                 _check_query(request, query_parameters)
+                if request.method == "POST" and not takes_key and IDEMPOTENCY_KEY in request.headers:
+                    raise BadRequest(f"{request.url.path} takes no Idempotency-Key: sent again it would be done again.")
             bounded = BoundedRequest(request.scope, request.receive, self.max_body_bytes)
             if takes_json:
                 await bounded.check_is_json()
@@ -135,6 +143,12 @@ def _query_parameters(dependant: Dependant) -> Iterator[str]:
     yield from (parameter.alias for parameter in dependant.query_params)
     for each in dependant.dependencies:
         yield from _query_parameters(each)
+
+
+def _headers(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.header_params)
+    for each in dependant.dependencies:
+        yield from _headers(each)
 
 
 def _check_query(request: Request, known: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -51,6 +51,16 @@ def _with_named_properties(schema: JsonSchemaValue) -> JsonSchemaValue:
 
 
 Bounded = AtMost(MAX_ENTRIES)
+
+
+def _refuse_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("null", "cannot be null; leave it out to keep its value")
+    return value
+
+
+NotNull = BeforeValidator(_refuse_null)
+"""Of a field of a change that may be absent, which keeps its value, and has nothing that null could clear it to."""
 
 
 class RequestBody(BaseModel):

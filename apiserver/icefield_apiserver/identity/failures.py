@@ -56,9 +56,11 @@ class FailedLogins:
         for key, limit in _limits(email, address):
             window = self._windows.get(key)
             if window and window.failures >= limit:
+                seconds = math.ceil(window.ends - self._clock())
                 raise QuotaExceeded(
-                    f"Too many failed log-ins: max_failed_logins={limit}, current={window.failures}.",
-                    retry_after=math.ceil(window.ends - self._clock()),
+                    f"Too many failed log-ins: max_failed_logins={limit}, current={window.failures}; try again in "
+                    f"{seconds} s.",
+                    retry_after=seconds,
                 )
         for key, _ in _limits(email, address):
             if (window := self._windows.get(key)) is None:

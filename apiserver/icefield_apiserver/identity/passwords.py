@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from icefield_apiserver.core.errors import QuotaExceeded
 
 AT_ONCE = 4
+RETRY_SECONDS = 5
 WAITING = 64
 MIN_LENGTH = 10
 MAX_LENGTH = 512
@@ -60,7 +61,9 @@ class Passwords:
         ceiling = AT_ONCE + WAITING
         if self._inside >= ceiling:
             raise QuotaExceeded(
-                f"Too many log-ins at once: max_concurrent_logins={ceiling}, current={self._inside}.", retry_after=5
+                f"Too many log-ins at once: max_concurrent_logins={ceiling}, current={self._inside}; try again in "
+                f"{RETRY_SECONDS} s.",
+                retry_after=RETRY_SECONDS,
             )
         self._inside += 1
         try:

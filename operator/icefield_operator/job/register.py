@@ -8,7 +8,7 @@ from icefield_kube.client import Manifest
 from icefield_operator.cluster_cache import Kind
 from icefield_operator.platform import Platform
 from icefield_operator.queue import Key
-from icefield_operator.relations import in_workspace
+from icefield_operator.relations import all_of, in_workspace
 
 from .reconcile import JobReconciler
 
@@ -18,6 +18,7 @@ def register(platform: Platform) -> None:
     controllers = platform.controllers
     controllers.register(Kind.JOB, JobReconciler(platform.cluster, controllers.cache).reconcile)
     controllers.relate(Kind.RUN, _job_of)
+    controllers.relate(Kind.FLAVOR, all_of(controllers.cache.jobs))
     controllers.relate(Kind.WORKSPACE, in_workspace(controllers.cache.jobs))
 
 

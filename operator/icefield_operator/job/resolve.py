@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from icefield_crds import Job, Run, Workspace
+from icefield_crds.workspace import DEFAULT_FLAVOR
 from icefield_kube.store import OrderedGroups
 from icefield_operator.cluster_cache import ClusterCache, Entry, Kind, RunRecord
 
@@ -20,6 +21,10 @@ class JobFacts:
     newest_run: Run | None = None
     active_runs: int = 0
     """How many of its runs have not ended and are not being deleted."""
+    missing_flavor: str | None = None
+    """A Flavor that its tasks would have and that does not exist."""
+    known_flavors: Sequence[str] = ()
+    """The names of all Flavors, where one is missing."""
 
 
 class JobRuns:
@@ -52,7 +57,16 @@ class JobRuns:
 def facts(job: Job, cache: ClusterCache, runs: JobRuns) -> JobFacts:
     """Return a Job with its Workspace and how its Runs stand."""
     workspace = cache.workspace_of_namespace(job.metadata.namespace or "")
-    return JobFacts(job, workspace, runs.newest(job), runs.count_active(job))
+    names = job.spec.flavors(workspace.spec.default_flavor if workspace else DEFAULT_FLAVOR)
+    missing = next((name for name in sorted(names) if cache.flavor(name) is None), None)
+    return JobFacts(
+        job=job,
+        workspace=workspace,
+        newest_run=runs.newest(job),
+        missing_flavor=missing,
+        known_flavors=cache.flavor_names() if missing else (),
+        active_runs=runs.count_active(job),
+    )
 
 
 def _order_of(run: Entry) -> tuple[datetime, str]:

@@ -114,7 +114,8 @@ class Admissions:
             earlier = self._line.count_before(namespace, (*candidate.order, run.metadata.uid))
             if current + earlier < limit:
                 return None
-        return Admission(False, Reason.QUOTA_EXCEEDED, f"max_running_runs={limit}, current={current}")
+        message = f"waiting for its turn: max_running_runs={limit}, current={current}"
+        return Admission(False, Reason.QUOTA_EXCEEDED, message)
 
     def current(self, run: Run) -> Admission:
         """Return the admission of a run that is admitted, or that was cancelled before."""

@@ -28,6 +28,8 @@ class RunFacts:
     """The DAG with every default filled in: the image (None: the runtime image), flavor, env, retries and timeout."""
     flavors: Mapping[str, Flavor]
     """The Flavors that the tasks name, as far as they exist; workloads and applications name none."""
+    known_flavors: Sequence[str] = ()
+    """The names of all Flavors, where one that a task names is missing."""
     written: RunStatus | None = None
     """The Run's status in Kubernetes; that of `run` may be newer (unwritten.py)."""
     replaces: str | None = None
@@ -42,14 +44,15 @@ def facts(run: Run, written: RunStatus | None, cache: ClusterCache) -> RunFacts:
     workspace = cache.workspace_of_namespace(namespace)
     execution = run.execution
     tasks = tasks_of(execution, workspace) if execution else []
-    found = ((name, cache.flavor(name)) for name in {task.flavor for task in tasks if task.flavor})
+    found = {name: cache.flavor(name) for name in {task.flavor for task in tasks if task.flavor}}
     return RunFacts(
         run=run,
         workspace=workspace,
         job=cache.job(namespace, run.spec.job_ref.name) if run.spec.job_ref else None,
         execution=execution,
         tasks=tasks,
-        flavors={name: flavor for name, flavor in found if flavor},
+        flavors={name: flavor for name, flavor in found.items() if flavor},
+        known_flavors=() if all(found.values()) else cache.flavor_names(),
         written=written,
         replaces=min(cache.unfinished_replaced_by(namespace, run.metadata.name), default=None),
         warehouse_id=default_warehouse_id(workspace, cache.warehouses(namespace)),

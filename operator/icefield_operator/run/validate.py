@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from icefield_crds import Execution, Reason, Run
 from icefield_crds.dag import cycle, unknown_dependency
-from icefield_crds.problems import execution_problem
+from icefield_crds.problems import describe_missing_flavor, execution_problem
 from icefield_crds.stored_size import size_problem
 from icefield_operator.problem import describe_missing_workspace
 
@@ -39,6 +39,8 @@ def _find_missing(facts: RunFacts) -> RunProblem | None:
     if facts.workspace is None:
         message = describe_missing_workspace(namespace)
         return RunProblem(Reason.WORKSPACE_NOT_FOUND, message, final=False)
+    if blocked := facts.workspace.blocked:
+        return RunProblem(Reason.WORKSPACE_NOT_READY, blocked, final=False)
     if facts.execution is None and facts.job is None and facts.run.spec.job_ref:
         return RunProblem(Reason.JOB_NOT_FOUND, f"job {facts.run.spec.job_ref.name} does not exist", final=False)
     return None
@@ -63,5 +65,7 @@ def _find_invalid(facts: RunFacts, execution: Execution) -> RunProblem | None:
     ended = {task.key for task in (facts.run.status.tasks if facts.run.status else ()) if task.status.is_terminal}
     for task in facts.tasks if run_type_of(facts.run) is RunType.COMMAND else ():
         if task.flavor not in facts.flavors and task.key not in ended:
-            return RunProblem(Reason.FLAVOR_NOT_FOUND, f"flavor {task.flavor} of task {task.key} does not exist", False)
+            missing = describe_missing_flavor(task.flavor or "", facts.known_flavors)
+            of_task = "" if facts.execution and facts.execution.tasks is None else f"task {task.key}: "
+            return RunProblem(Reason.FLAVOR_NOT_FOUND, f"{of_task}{missing}", final=False)
     return None

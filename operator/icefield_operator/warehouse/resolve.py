@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icefield_crds import Flavor, Warehouse, Workspace
@@ -23,6 +24,8 @@ class WarehouseFacts:
     executor_size: str | None
     """Name of the flavor of its Spark executors, when it wants any."""
     executor_flavor: Flavor | None
+    known_flavors: Sequence[str] = ()
+    """The names of all Flavors."""
 
 
 def facts(warehouse: Warehouse, cache: ClusterCache) -> WarehouseFacts:
@@ -38,6 +41,7 @@ def facts(warehouse: Warehouse, cache: ClusterCache) -> WarehouseFacts:
         flavor=cache.flavor(size),
         executor_size=executor_size,
         executor_flavor=cache.flavor(executor_size) if executor_size else None,
+        known_flavors=cache.flavor_names(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from icefield_crds import Reason
+from icefield_crds.problems import describe_missing_flavor
 from icefield_operator.problem import Problem, describe_missing_workspace
 from icefield_operator.quantity import MIB
 
@@ -15,11 +16,13 @@ def find_problem(facts: WarehouseFacts) -> Problem | None:
     if facts.workspace is None:
         message = describe_missing_workspace(facts.warehouse.metadata.namespace or "")
         return Problem(Reason.WORKSPACE_NOT_FOUND, message)
+    if blocked := facts.workspace.blocked:
+        return Problem(Reason.WORKSPACE_NOT_READY, blocked, stalled=False)
     if facts.flavor is None:
-        return Problem(Reason.FLAVOR_NOT_FOUND, f"flavor {facts.size} does not exist")
+        return Problem(Reason.FLAVOR_NOT_FOUND, describe_missing_flavor(facts.size, facts.known_flavors))
     if facts.executor_size and facts.executor_flavor is None:
-        message = f"flavor {facts.executor_size} of the Spark executors does not exist"
-        return Problem(Reason.FLAVOR_NOT_FOUND, message)
+        missing = describe_missing_flavor(facts.executor_size, facts.known_flavors)
+        return Problem(Reason.FLAVOR_NOT_FOUND, f"Spark executors: {missing}")
     if resources.memory_bytes(facts.flavor) < resources.LEAST_BYTES:
         message = (
             f"flavor {facts.size} has {facts.flavor.spec.memory} of memory; a warehouse needs "

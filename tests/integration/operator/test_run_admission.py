@@ -46,7 +46,7 @@ async def test_runs_over_quota_wait_and_start_oldest_first(place: Place, limit: 
     names = ["a", "b", "c", "d"]
     for name in names:
         await place.create("Run", {"command": "true"}, name)
-    over = ("False", Reason.QUOTA_EXCEEDED, "max_running_runs=2, current=2")
+    over = ("False", Reason.QUOTA_EXCEEDED, "waiting for its turn: max_running_runs=2, current=2")
     for name in ("c", "d"):
         run = await place.until(name, lambda run: _admitted(run) == over)
         assert run.status.error == over[2]

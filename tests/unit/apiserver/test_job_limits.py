@@ -91,7 +91,7 @@ DOCUMENTED = {
     "TaskWrite": OF_TASK,
     "KeyReferenceWrite": OF_REFERENCE,
 }
-NO_LIMIT = {"suspend", "concurrency_policy"}
+NO_LIMIT = {"suspend", "concurrency_policy", "on_quota"}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.errors import BadRequest, Conflict
 from icefield_apiserver.core.execution_checks import problem_of_execution, problem_of_tasks
 from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate, job_of
 from icefield_apiserver.features.jobs.spec import JobChange, changed, merge_patch, new_job
@@ -47,7 +47,8 @@ def work(spec: JobSpec) -> tuple[str | None, list[str] | None]:
         ({"tasks": []}, {"command": "y"}, ("y", None)),
         ({"tasks": []}, {}, (None, [])),
         ({"command": "x"}, {}, ("x", None)),
-        ({"command": "x"}, {"command": None}, ("x", None)),
+        ({"command": "x"}, {"command": ""}, ("x", None)),
+        ({"command": "x"}, {"command": None, "tasks": DAG}, (None, ["a", "b"])),
         ({"command": "x"}, {"command": "y"}, ("y", None)),
         ({"command": "x"}, {"tasks": []}, ("x", None)),
         ({"command": "x"}, {"tasks": DAG}, (None, ["a", "b"])),
@@ -65,17 +66,86 @@ def test_what_a_change_makes_of_the_work(
     [
         ({"command": "x"}, {"tasks": DAG, "command": "y"}, "A job has either a command or tasks."),
         ({"tasks": DAG}, {"tasks": DAG, "command": "y"}, "A job has either a command or tasks."),
-        (
-            {"tasks": DAG},
-            {"command": "y"},
-            "A job has either a command or tasks; with `tasks: []` the command replaces them.",
-        ),
     ],
 )
-def test_no_command_is_dropped_silently(before: dict[str, Any], change: dict[str, Any], sentence: str) -> None:
+def test_a_command_and_tasks_in_one_change_are_refused(
+    before: dict[str, Any], change: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(BadRequest) as refused:
         changed(job(**before), change_of(change))
     assert refused.value.sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "sentence"),
+    [
+        (
+            {"tasks": DAG},
+            {"command": "y"},
+            "The job has tasks; send `tasks: []` with the command, which then replaces them.",
+        ),
+        (
+            {"command": "x"},
+            {"command": None},
+            "The job has nothing but its command; send `tasks`, which replace it, or another command.",
+        ),
+    ],
+)
+def test_no_change_of_the_work_is_dropped_silently(
+    before: dict[str, Any], change: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(Conflict) as refused:
+        changed(job(**before), change_of(change))
+    assert refused.value.sentence == sentence
+
+
+EVERY_FIELD: dict[str, Any] = {
+    "name": "another",
+    "description": "what it does",
+    "schedule": "5 4 * * *",
+    "time_zone": "Europe/Paris",
+    "suspend": True,
+    "concurrency_policy": "Forbid",
+    "image": "python:3.13-slim",
+    "flavor": "cpu.2",
+    "env_vars": {"A": "1"},
+    "files": {"a.py": "print()"},
+    "params": {"day": "friday"},
+    "timeout_seconds": 60,
+    "max_retries": 2,
+    "max_disruption_retries": 1,
+}
+SHAPES: list[dict[str, Any]] = [
+    {"command": "x"},
+    {"tasks": DAG},
+    {"tasks": []},
+    {"command": "x", "schedule": "0 3 * * *", "timeZone": "UTC", "suspend": True},
+]
+
+
+def test_every_field_of_a_change_is_covered() -> None:
+    assert EVERY_FIELD.keys() | {"command", "tasks"} == JobUpdate.model_fields.keys()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("field", EVERY_FIELD)
+def test_a_change_of_a_field_shows_in_the_job(shape: dict[str, Any], field: str) -> None:
+    before = job(**shape)
+    after = before.model_copy(update={"spec": changed(before, change_of({field: EVERY_FIELD[field]}))})
+    shown, was = job_of(after, None).model_dump(mode="json"), job_of(before, None).model_dump(mode="json")
+    assert shown[field] == EVERY_FIELD[field]
+    untouched = shown.keys() - {field, "next_run_at"}
+    assert {name: shown[name] for name in untouched} == {name: was[name] for name in untouched}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("field", EVERY_FIELD.keys() - {"name"})
+def test_null_clears_a_field(shape: dict[str, Any], field: str) -> None:
+    full = job(**shape)
+    full = full.model_copy(update={"spec": changed(full, change_of(EVERY_FIELD))})
+    cleared = full.model_copy(update={"spec": changed(full, change_of({field: None}))})
+    shown = job_of(cleared, None).model_dump(mode="json")[field]
+    assert shown in (None, {}, False, "Allow")
 
 
 def test_a_command_beside_tasks_is_refused_as_kubernetes_does() -> None:

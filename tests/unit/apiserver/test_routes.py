@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
@@ -89,6 +89,10 @@ def make_app(streams: list[str]) -> FastAPI:
     @router.post("/short", max_body_size=SHORT)
     async def post_little(body: Body | None = None) -> Body:
         return body or Body()
+
+    @router.post("/once")
+    async def post_once(body: Body, idempotency_key: Annotated[str | None, Header()] = None) -> Body:
+        return body
 
     @router.get("/things")
     async def read_things() -> Body:
@@ -185,6 +189,14 @@ async def test_query_parameters_of_a_route_and_of_its_dependencies_are_known(cli
 
 async def test_who_calls_is_known_before_the_query_is_checked(client: httpx.AsyncClient) -> None:
     assert (await client.post("/closed?x=1", json={})).status_code == 401
+
+
+async def test_a_key_that_a_route_does_not_take_is_refused_where_it_would_matter(client: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "deploy-17"}
+    answer = await client.post("/open", json={}, headers=key)
+    assert (answer.status_code, "takes no Idempotency-Key" in sentence_of(answer)) == (400, True)
+    assert (await client.post("/once", json={}, headers=key)).status_code == 200
+    assert (await client.get("/things", headers=key)).status_code == 200
 
 
 async def test_a_body_that_is_announced_too_long_is_not_read(app: FastAPI) -> None:

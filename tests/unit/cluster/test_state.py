@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from icefield_cluster import lifecycle
+from icefield_cluster.cli import app
 from icefield_cluster.errors import ClusterError
 from icefield_cluster.processes import Process
 from icefield_cluster.state import ClusterState, check_name, load, write_private
@@ -24,6 +26,20 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{")
     with pytest.raises(ClusterError, match=r"state\.json is not a state file"):
         load(tmp_path)
+
+
+def test_what_is_there_is_named_where_a_name_is_not(tmp_path: Path) -> None:
+    error = lifecycle.no_cluster(tmp_path / "typo", "typo")
+    assert (error.message, error.fix) == ("no cluster typo here", "")
+    for name in ("b", "a"):
+        ClusterState(tmp_path / name, name, "kind").save()
+    assert lifecycle.no_cluster(tmp_path / "typo", "typo").fix == "there are: a, b"
+
+
+def test_down_of_a_name_that_does_not_exist_fails(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["down", "--name", "typo", "--state-dir", str(tmp_path / "typo")])
+    assert result.exit_code == 1
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:

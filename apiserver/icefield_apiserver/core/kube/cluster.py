@@ -114,9 +114,11 @@ class Cluster:
 
         Raises:
             BadRequest: it is larger than the cluster can store.
+            Conflict: nothing can run in its workspace before somebody changes something.
             ApiError: Kubernetes refused.
         """
         _check_size(resource)
+        self._check_workspace(resource)
         with self._api_errors(resource, "create", impersonation):
             created = await self.client.create(resource, impersonation)
         self.cache(type(resource)).store.put(created)
@@ -200,6 +202,12 @@ class Cluster:
                 # Its role bindings may not exist yet: this says nothing about the role.
                 raise Unavailable(f"Workspace {slug} is still being set up; try again shortly.") from error
             raise
+
+    def _check_workspace(self, resource: Resource[Any, Any]) -> None:
+        slug = workspace_of(resource.metadata.namespace or "")
+        workspace = self.workspaces.store.get(None, slug) if slug else None
+        if workspace and (blocked := workspace.blocked):
+            raise Conflict(f"{blocked[0].upper()}{blocked[1:]}.")
 
     async def _read_again(self, resource: R) -> R:
         meta = resource.metadata

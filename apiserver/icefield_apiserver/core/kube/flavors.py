@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_crds import Flavor
+from icefield_crds.problems import describe_missing_flavor
 
 from .cache import WatchCache
 
@@ -30,5 +31,5 @@ async def check_flavors_exist(flavors: WatchCache[Flavor], names: Iterable[str])
     """
     for name in names:
         if await flavors.find(None, name) is None:
-            known = ", ".join(sorted(flavor.metadata.name for flavor in flavors.store.all()))
-            raise BadRequest(f"There is no flavor {name}; there are: {known or 'none'}.")
+            missing = describe_missing_flavor(name, (flavor.metadata.name for flavor in flavors.store.all()))
+            raise BadRequest(f"{missing[0].upper()}{missing[1:]}.")

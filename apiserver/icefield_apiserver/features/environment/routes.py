@@ -43,5 +43,5 @@ async def set_environment_variable(
 
 @router.delete("/{id}", status_code=204, summary="Delete an environment variable")
 async def delete_environment_variable(principal: Editor, id: str, environment: Environment) -> None:  # noqa: A002
-    """Delete a variable, by id or name; running tasks keep it."""
+    """Delete a variable, by id or name (in any case); running tasks keep it."""
     await environment.delete(principal, id)

@@ -113,13 +113,17 @@ class EnvironmentService:
     async def delete(self, principal: Principal, id_or_name: str) -> None:
         """Delete a variable.
 
+        Args:
+            principal: the caller.
+            id_or_name: its id, or its name in any case.
+
         Raises:
             NotFound: there is none.
             Conflict: others change the variables at the same time.
         """
         secret = await self._read(principal.workspace)
         variables = _variables(secret)
-        found = next((each for each in variables.values() if id_or_name in (each.id, each.name)), None)
+        found = _find(variables, id_or_name) or _find(variables, id_or_name.upper())
         if found is None:
             raise NotFound(f"There is no environment variable {id_or_name}.")
         del variables[found.name]
@@ -201,6 +205,10 @@ def _variables(secret: Mapping[str, Any]) -> dict[str, Variable]:
             created_by=record.get("by"),
         )
     return found
+
+
+def _find(variables: Mapping[str, Variable], id_or_name: str) -> Variable | None:
+    return next((each for each in variables.values() if id_or_name in (each.id, each.name)), None)
 
 
 def _records(text: str | None) -> dict[str, Any]:

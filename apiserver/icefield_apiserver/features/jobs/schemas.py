@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from icefield_apiserver.core.execution import ExecutionRead, ExecutionWrite, OptionalText, build_spec, execution_of
+from icefield_apiserver.core.schemas import NotNull
 from icefield_crds import ConcurrencyPolicy, ConditionType, Job, JobSpec, Run, RunPhase
+from icefield_crds.execution import IN_A_PATH
 from icefield_crds.job import (
     MAX_DESCRIPTION_LENGTH,
     MAX_DISPLAY_NAME_LENGTH,
@@ -16,6 +18,7 @@ from icefield_crds.job import (
     MAX_TIME_ZONE_LENGTH,
 )
 
+from .next_run import next_run_at
 from .spec import EITHER_COMMAND_OR_TASKS, JobChange
 
 SCHEDULE = "When runs start: a cron expression of five fields, or a macro such as @daily."
@@ -24,7 +27,13 @@ Policy = Annotated[
     ConcurrencyPolicy, BeforeValidator(lambda value: value.capitalize() if isinstance(value, str) else value)
 ]
 Name = Annotated[
-    str, Field(min_length=1, max_length=MAX_DISPLAY_NAME_LENGTH, description="Display name, unique in the workspace.")
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_DISPLAY_NAME_LENGTH,
+        pattern=IN_A_PATH,
+        description="Display name, unique in the workspace.",
+    ),
 ]
 
 
@@ -81,10 +90,20 @@ class JobUpdate(JobWrite):
     """Request body to change a job.
 
     Fields that are absent keep their value. `tasks: null` leaves the DAG intact and `tasks: []` clears it; null clears
-    any other field. `tasks` replace a command; a `command` replaces tasks only together with `tasks: []`.
+    any other field but the name, and a command that is all there is to run. `tasks` replace a command; a `command`
+    replaces tasks only together with `tasks: []`.
     """
 
-    name: Name | None = Field(default=None, description="New display name, unique in the workspace.")
+    name: Annotated[Name | None, NotNull] = Field(
+        default=None, description="New display name, unique in the workspace."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_empty_command_out(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("command") == "":
+            return {name: each for name, each in value.items() if name != "command"}
+        return value
 
     def to_change(self) -> JobChange:
         """Return the change.
@@ -94,7 +113,11 @@ class JobUpdate(JobWrite):
         """
         self.check_work(EITHER_COMMAND_OR_TASKS)
         return JobChange(
-            name=self.name, command=self.command, tasks=self.task_specs(), fields=self.job_fields(only_given=True)
+            name=self.name,
+            command=self.command,
+            clears_command="command" in self.model_fields_set and self.command is None,
+            tasks=self.task_specs(),
+            fields=self.job_fields(only_given=True),
         )
 
 
@@ -167,7 +190,7 @@ def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
         "suspend": job.spec.suspend,
         "concurrency_policy": job.spec.concurrency_policy,
         "created_at": job.metadata.creation_timestamp,
-        "next_run_at": job.status.next_schedule_time if job.status else None,
+        "next_run_at": next_run_at(job, datetime.now(UTC)),
         "last_run": last_run and last_run_of(last_run),
         "last_skipped": skipped and SkippedRun(at=skipped.time, reason=skipped.reason, message=skipped.message),
         "skipped_count": job.status.skipped_schedules if job.status else 0,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.errors import Conflict
 from icefield_apiserver.core.execution import build_spec
 from icefield_apiserver.core.kube.merge_patch import difference
 from icefield_apiserver.core.kube.named_resources import slug_for
@@ -22,12 +22,14 @@ class JobChange:
     Attributes:
         name: the new display name; None keeps the current one.
         command: the new command; None keeps the current one.
+        clears_command: whether the current command is to go.
         tasks: the fields of each Task of the new DAG; None keeps the current DAG, an empty list clears it.
         fields: new values of other fields of JobSpec, by name; those that are absent keep their value.
     """
 
     name: str | None
     command: str | None
+    clears_command: bool
     tasks: Sequence[Mapping[str, Any]] | None
     fields: Mapping[str, Any]
 
@@ -54,7 +56,8 @@ def changed(job: Job, change: JobChange) -> JobSpec:
     """Return the spec of a job after a change.
 
     Raises:
-        BadRequest: there is a new command beside the DAG that the job keeps, or a value cannot be stored.
+        BadRequest: a value cannot be stored.
+        Conflict: there is a new command beside the DAG that the job keeps, or its only command is cleared.
     """
     fields = {name: getattr(job.spec, name) for name in JobSpec.model_fields} | dict(change.fields)
     if change.name is not None:
@@ -67,8 +70,10 @@ def _work_after(spec: JobSpec, change: JobChange) -> dict[str, Any]:
         return {"command": None, "tasks": change.tasks}
     if change.tasks is None and spec.tasks:
         if change.command:
-            raise BadRequest(f"{EITHER_COMMAND_OR_TASKS[:-1]}; with `tasks: []` the command replaces them.")
+            raise Conflict("The job has tasks; send `tasks: []` with the command, which then replaces them.")
         return {"command": None, "tasks": spec.tasks}
+    if change.clears_command and spec.command is not None:
+        raise Conflict("The job has nothing but its command; send `tasks`, which replace it, or another command.")
     command = change.command or spec.command
     return {"command": command, "tasks": None if command else []}
 

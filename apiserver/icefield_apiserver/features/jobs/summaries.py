@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from cachetools import LRUCache
 
 from icefield_crds import Job, Run
 
+from .next_run import next_run_at
 from .schemas import JobSummary, last_run_of, summary_of
 
 KEPT = 2048
@@ -13,7 +16,7 @@ KEPT = 2048
 
 
 class JobSummaries:
-    """Makes what a list shows of one version of a job once."""
+    """Makes what a list shows of one version of a job once, except what changes without the job."""
 
     def __init__(self) -> None:
         self._made: LRUCache[tuple[str, str], JobSummary] = LRUCache(KEPT)
@@ -24,4 +27,5 @@ class JobSummaries:
         made = self._made.get(version)
         if made is None:
             made = self._made[version] = summary_of(job)
-        return made.model_copy(update={"last_run": last_run_of(last_run)}) if last_run else made
+        fresh = {"next_run_at": next_run_at(job, datetime.now(UTC)), "last_run": last_run and last_run_of(last_run)}
+        return made.model_copy(update=fresh)

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import StrEnum
 
 from icefield_apiserver.core.errors import QuotaExceeded
 from icefield_apiserver.core.kube import Cluster
@@ -22,6 +23,14 @@ from icefield_crds import Quotas
 from icefield_crds.names import namespace_of
 
 RECOUNT_SECONDS = 1.0
+_WOULD_WAIT = "with `on_quota: queue` the run waits for its turn."
+
+
+class OnQuota(StrEnum):
+    """What happens to a run for which there is no slot."""
+
+    REFUSE = "refuse"
+    QUEUE = "queue"
 
 
 class RunQuota:
@@ -52,7 +61,25 @@ class RunQuota:
             # The cache may not have the end of a run yet: list before refusing.
             await self._recount(workspace)
             if (current := self.current(workspace)) >= limit:
-                raise QuotaExceeded(f"Quota exceeded: max_running_runs={limit}, current={current}.")
+                raise QuotaExceeded(f"Quota exceeded: max_running_runs={limit}, current={current}; {_WOULD_WAIT}")
+        self._creating[workspace] += 1
+        try:
+            yield
+        finally:
+            self._creating[workspace] -= 1
+
+    @asynccontextmanager
+    async def reserve_place_in_line(self, workspace: str) -> AsyncIterator[None]:
+        """Reserve a slot for a run while it is being created: it may run at once, or wait behind those before it.
+
+        Raises:
+            QuotaExceeded: as many runs, of whatever kind, are waiting as Polars workloads may.
+        """
+        limit = self._quotas(workspace).max_queued_workloads
+        if self._waiting_with_another(workspace) > limit:
+            await self._recount(workspace)
+            if (waiting := self._waiting_with_another(workspace) - 1) >= limit:
+                raise QuotaExceeded(f"Quota exceeded: max_queued_workloads={limit}, current={waiting}.")
         self._creating[workspace] += 1
         try:
             yield
@@ -89,6 +116,14 @@ class RunQuota:
         taken = unfinished - without_slot + others
         free = max(0, self._quotas(workspace).max_running_runs - taken)
         return max(0, workloads + self._creating_workloads[workspace] + 1 - free)
+
+    def _waiting_with_another(self, workspace: str) -> int:
+        """Return how many runs would wait with one more."""
+        namespace = namespace_of(workspace)
+        unfinished, without_slot = self._count(unfinished_group(namespace)), self._count(without_slot_group(namespace))
+        free = max(0, self._quotas(workspace).max_running_runs - (unfinished - without_slot))
+        coming = without_slot + self._creating[workspace] + self._creating_workloads[workspace] + 1
+        return max(0, coming - free)
 
     def current(self, workspace: str) -> int:
         """Return how many runs hold a slot: unfinished ones, except those that the operator keeps waiting."""

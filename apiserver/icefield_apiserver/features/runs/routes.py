@@ -57,7 +57,7 @@ async def list_runs(
 @router.post("", status_code=201, max_body_size=OBJECT_BYTES, summary="Start a run without a job")
 async def submit_run(principal: CurrentPrincipal, body: RunSubmit, runs: Runs) -> RunRead:
     """Run a command or a DAG once. The quota is that of runs of jobs."""
-    return run_of(await runs.submit(principal, body.to_spec(), body.name), None, None)
+    return run_of(await runs.submit(principal, body.to_spec(), body.name, on_quota=body.on_quota), None, None)
 
 
 @router.get("/{id}", summary="Read a run")
@@ -146,13 +146,14 @@ async def run_job(
         str | None, Header(max_length=255, description="A second request with the same key starts no second run.")
     ] = None,
 ) -> RunStarted:
-    """Start a run of the job as it is now; 429 when `max_running_runs` runs are running.
+    """Start a run of the job as it is now; 429 when `max_running_runs` runs are running, unless it may wait.
 
     201, because the call creates a run, whose path is in `Location`: the reference shows no status for this call, and
     201 for the other one that creates something (POST /compute).
     """
     job = await jobs.get(principal, id)
-    run = await runs.start(principal, job, to_params(body.params if body else None), idempotency_key)
+    start = body or RunStart()
+    run = await runs.start(principal, job, to_params(start.params), idempotency_key, start.on_quota)
     response.headers["Location"] = f"/api/v1/runs/{run.public_id}"
     return RunStarted(run_id=run.public_id, status=run.phase)
 

@@ -18,6 +18,7 @@ from icefield_crds.polars import Mode
 from icefield_crds.run import logs_complete
 
 from .outcome import RunKind, execution_time, has_result, kind_of
+from .quota import OnQuota
 from .results import ResultRows
 
 LOGS_COMPLETE = (
@@ -26,10 +27,18 @@ LOGS_COMPLETE = (
 )
 
 
+OnQuotaField = Field(
+    default=OnQuota.REFUSE,
+    description="What happens when max_running_runs runs are running: refuse (429), or queue: the run waits for its "
+    "turn, as one that was applied with kubectl does.",
+)
+
+
 class RunStart(RequestBody):
     """Request body to start a run of a job."""
 
     params: Params | None = Field(default=None, description="Parameters; they override the job's.")
+    on_quota: OnQuota = OnQuotaField
 
 
 class RunSubmit(ExecutionWrite):
@@ -38,6 +47,7 @@ class RunSubmit(ExecutionWrite):
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
         default=None, max_length=MAX_DISPLAY_NAME_LENGTH, description="Prefix of the run's name."
     )
+    on_quota: OnQuota = OnQuotaField
 
     def to_spec(self) -> RunSpec:
         """Return what the run executes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from typing import TypeVar
 
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden
@@ -22,7 +22,7 @@ from icefield_kube.errors import Conflict as KubernetesConflict
 
 from .archive import RunFilter
 from .outcome import RunKind, check_result, execution_time, has_result, kind_of
-from .quota import RunQuota
+from .quota import OnQuota, RunQuota
 from .results import INLINE_ROWS, ResultRows, RunResults
 from .spec import job_annotations, run_of_job
 from .store import RunStore
@@ -127,7 +127,14 @@ class RunService:
         job = self._cluster.cache(Job).store.get(run.metadata.namespace, run.spec.job_ref.name)
         return (job.public_id, job.spec.display_name or job.metadata.name) if job else (None, run.spec.job_ref.name)
 
-    async def start(self, principal: Principal, job: Job, params: dict[str, str], idempotency_key: str | None) -> Run:
+    async def start(
+        self,
+        principal: Principal,
+        job: Job,
+        params: dict[str, str],
+        idempotency_key: str | None,
+        on_quota: OnQuota = OnQuota.REFUSE,
+    ) -> Run:
         """Start a run of a job as the caller.
 
         Args:
@@ -135,6 +142,7 @@ class RunService:
             job: what to run; its current spec is fixed in the run.
             params: parameters over the job's.
             idempotency_key: a second call with the same key returns the first run.
+            on_quota: what happens when the maximum number of runs is running.
 
         Raises:
             BadRequest: the job has nothing to run.
@@ -153,7 +161,7 @@ class RunService:
             labels={JOB: job.metadata.name} if len(job.metadata.name) <= _MAX_LABEL else {},
             owner_references=[job.owner_reference],
         )
-        return await self._create(principal, Run(metadata=meta, spec=run_of_job(job, params)))
+        return await self._create(principal, Run(metadata=meta, spec=run_of_job(job, params)), on_quota)
 
     async def submit(
         self,
@@ -162,6 +170,7 @@ class RunService:
         name: str | None,
         annotations: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        on_quota: OnQuota = OnQuota.REFUSE,
     ) -> Run:
         """Start a run of its own, without a job, as the caller.
 
@@ -171,6 +180,7 @@ class RunService:
             name: prefix of its name.
             annotations: further annotations (icefield_crds.names), such as `job_annotations`.
             idempotency_key: a second call of the same caller with the same key returns the first run.
+            on_quota: what happens when the maximum number of runs is running; a Polars workload waits.
 
         Raises:
             BadRequest: it could never run, or names a flavor that does not exist.
@@ -183,13 +193,13 @@ class RunService:
         namespace = namespace_of(principal.workspace)
         meta = ObjectMeta(generate_name=f"{prefix}-", namespace=namespace, annotations=dict(annotations or {}))
         if not idempotency_key:
-            return await self._create(principal, Run(metadata=meta, spec=spec))
+            return await self._create(principal, Run(metadata=meta, spec=spec), on_quota)
         exact = f"{prefix}-{_digest(principal.person, idempotency_key)}"
         found = await self._store.find(principal.workspace, exact)
         if found is None:
             named = meta.model_copy(update={"name": exact, "generate_name": None})
             try:
-                return await self._create(principal, Run(metadata=named, spec=spec))
+                return await self._create(principal, Run(metadata=named, spec=spec), on_quota)
             except Conflict:  # the same request, at the same time
                 if (found := await self._cluster.runs.read(namespace, exact)) is None:
                     raise
@@ -255,13 +265,16 @@ class RunService:
             raise Conflict(f"Run {run.public_id} was deleted before it had ended.")
         return now
 
-    async def _create(self, principal: Principal, run: Run) -> Run:
+    async def _create(self, principal: Principal, run: Run, on_quota: OnQuota) -> Run:
         if problem := problem_of_execution(run.spec):
             raise BadRequest(problem)
-        quota = self._quota
-        reserve = quota.reserve_workload if run.spec.polars else quota.reserve_run
-        async with reserve(principal.workspace):
+        async with self._reserving(run, on_quota)(principal.workspace):
             return await self._runs.create(run, principal.impersonation)
+
+    def _reserving(self, run: Run, on_quota: OnQuota) -> Callable[[str], AbstractAsyncContextManager[None]]:
+        if run.spec.polars:
+            return self._quota.reserve_workload
+        return self._quota.reserve_place_in_line if on_quota is OnQuota.QUEUE else self._quota.reserve_run
 
 
 def _name_for(job: Job, idempotency_key: str) -> str:

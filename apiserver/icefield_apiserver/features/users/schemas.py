@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from icefield_apiserver.core.schemas import RequestBody
+from icefield_apiserver.core.schemas import NotNull, RequestBody
 from icefield_apiserver.identity.fields import Email, Name, NewPassword
 
 
@@ -23,10 +23,14 @@ class NewUser(RequestBody):
 class UserChange(RequestBody):
     """Request body to change a user; absent fields keep their value."""
 
-    name: Annotated[Name | None, Field(description="Display name.")] = None
-    password: Annotated[NewPassword | None, Field(description="A new password; it ends the user's sessions.")] = None
-    is_platform_admin: Annotated[bool | None, Field(description="Whether the user is an administrator.")] = None
-    is_active: Annotated[bool | None, Field(description="false: log-ins and keys are refused.")] = None
+    name: Annotated[Name | None, NotNull, Field(description="Display name.")] = None
+    password: Annotated[
+        NewPassword | None, NotNull, Field(description="A new password; it ends the user's sessions.")
+    ] = None
+    is_platform_admin: Annotated[bool | None, NotNull, Field(description="Whether the user is an administrator.")] = (
+        None
+    )
+    is_active: Annotated[bool | None, NotNull, Field(description="false: log-ins and keys are refused.")] = None
 
 
 class User(BaseModel):

@@ -10,12 +10,20 @@ from pydantic import BaseModel, Field, model_validator
 
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_crds import Warehouse, WarehousePhase, WarehouseSpec, WarehouseState
+from icefield_crds.execution import IN_A_PATH
 from icefield_crds.warehouse import MAX_EXECUTORS
 
 from .service import display_name, effective_phase
 
 Name = Annotated[
-    str, Field(min_length=1, max_length=253, description="Display name, unique in the workspace.", examples=["main"])
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=IN_A_PATH,
+        description="Display name, unique in the workspace.",
+        examples=["main"],
+    ),
 ]
 Size = Annotated[
     str, Field(min_length=1, max_length=253, description="Flavor of its pod; the workspace's default when absent.")

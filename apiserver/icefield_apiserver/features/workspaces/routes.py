@@ -56,11 +56,12 @@ async def read_workspace(workspace: str, caller: CurrentCaller, workspaces: Work
 async def update_workspace(
     workspace: str, body: WorkspaceChange, caller: PlatformAdmin, workspaces: Workspaces
 ) -> WorkspaceView:
-    """Fields that are absent keep their value."""
-    spec = _spec(body) | ({"displayName": body.name} if body.name is not None else {})
-    if "default_warehouse" in body.model_fields_set:
-        named = body.default_warehouse
-        spec["defaultWarehouse"] = named and await workspaces.name_of_warehouse(caller, workspace, named)
+    """Fields that are absent keep their value; null restores the default."""
+    cleared = {to_camel(name): None for name in body.model_fields_set - {"name"} if getattr(body, name) is None}
+    renamed = {"displayName": body.name} if "name" in body.model_fields_set else {}
+    spec = {**_spec(body), **cleared, **renamed}
+    if body.default_warehouse is not None:
+        spec["defaultWarehouse"] = await workspaces.name_of_warehouse(caller, workspace, body.default_warehouse)
     return _view(await workspaces.update(caller, workspace, spec), caller)
 
 

@@ -75,7 +75,7 @@ class NewWorkspace(RequestBody):
 
 
 class WorkspaceChange(RequestBody):
-    """Request body to change a workspace; absent fields keep their value."""
+    """Request body to change a workspace; absent fields keep their value, null restores the default."""
 
     name: Annotated[Name | None, Field(description="Display name.")] = None
     quotas: Annotated[QuotaWrite | None, Field(description="Quotas.")] = None

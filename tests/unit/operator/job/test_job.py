@@ -8,7 +8,19 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from icefield_crds import ConditionType, Job, JobStatus, Reason, Run, RunSpec, SkippedSchedule, Workspace, format_time
+from icefield_crds import (
+    Condition,
+    ConditionType,
+    Job,
+    JobStatus,
+    Reason,
+    Run,
+    RunSpec,
+    SkippedSchedule,
+    Workspace,
+    WorkspaceStatus,
+    format_time,
+)
 from icefield_kube.errors import KubernetesError
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache, Kind
@@ -26,6 +38,23 @@ CYCLE = [{"key": "a", "command": "a", "dependsOn": ["b"]}, {"key": "b", "command
 
 
 INVALID = Reason.INVALID_SPEC
+
+
+LEFT_BEHIND = WORKSPACE.model_copy(
+    update={
+        "status": WorkspaceStatus(
+            conditions=[
+                Condition(
+                    type=ConditionType.READY,
+                    status="False",
+                    reason=Reason.DATA_LEFT_BEHIND,
+                    message="objects of an earlier workspace are there",
+                    last_transition_time=datetime(2026, 3, 1, tzinfo=UTC),
+                )
+            ]
+        )
+    }
+)
 
 
 def job(**spec: Any) -> Job:
@@ -73,11 +102,26 @@ def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "et
         ({"command": "x", "files": [{"path": path, "content": ""} for path in ("a", "a/b")]}, WORKSPACE, INVALID),
         ({"command": "true", "schedule": "soon"}, WORKSPACE, Reason.INVALID_SCHEDULE),
         ({"command": "true", "schedule": "@daily", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
+        ({"command": "true", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
+        ({"command": "true"}, LEFT_BEHIND, Reason.WORKSPACE_NOT_READY),
     ],
 )
 def test_what_is_wrong(spec: dict[str, Any], workspace: Workspace | None, reason: Reason | None) -> None:
     problem = validate.find_problem(JobFacts(job(**spec), workspace))
     assert (problem.reason if problem else None) is reason
+
+
+def test_a_missing_flavor_is_named_as_rest_names_it() -> None:
+    facts = JobFacts(job(command="true"), WORKSPACE, missing_flavor="gpu.9", known_flavors=["cpu.2", "cpu.1"])
+    problem = validate.find_problem(facts)
+    assert problem == (Reason.FLAVOR_NOT_FOUND, "there is no flavor gpu.9; there are: cpu.1, cpu.2", True)
+
+
+def test_the_flavors_of_a_job_are_those_of_its_tasks() -> None:
+    assert job(command="x").spec.flavors("cpu.1") == {"cpu.1"}
+    assert job(command="x", flavor="cpu.2").spec.flavors("cpu.1") == {"cpu.2"}
+    dag = [{"key": "a", "command": "x", "flavor": "gpu.1"}, {"key": "b", "command": "x"}]
+    assert job(tasks=dag).spec.flavors("cpu.1") == {"gpu.1", "cpu.1"}
 
 
 def test_a_cycle_is_named() -> None:
@@ -227,6 +271,7 @@ async def test_a_run_that_cannot_be_created_is_told_and_created_later() -> None:
     promised = now.replace(second=0, microsecond=0)
     cache = ClusterCache()
     cache.observe("ADDED", {"kind": "Workspace", **_manifest("demo", {})})
+    cache.observe("ADDED", {"kind": "Flavor", **_manifest("cpu.1", {"cpu": "1", "memory": "1Gi"})})
     scheduled = _manifest("etl", {"command": "true", "schedule": "* * * * *"}, "icefield-demo")
     promised_text = format_time(promised)
     cache.observe("ADDED", {"kind": "Job", **scheduled, "status": {"nextScheduleTime": promised_text}})

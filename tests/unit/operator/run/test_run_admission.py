@@ -136,14 +136,20 @@ def test_an_answer_names_the_quota_and_how_much_of_it_is_taken() -> None:
     run, workspace = site.cache.run(NAMESPACE, "b"), site.cache.workspace("demo")
     assert run
     assert workspace
-    assert site.admissions.admit(run, workspace) == (False, Reason.QUOTA_EXCEEDED, "max_running_runs=1, current=1")
+    assert site.admissions.admit(run, workspace) == (
+        False,
+        Reason.QUOTA_EXCEEDED,
+        "waiting for its turn: max_running_runs=1, current=1",
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         pytest.param({}, True, id="told"),
-        pytest.param({"message": "max_running_runs=1, current=0"}, False, id="with other numbers"),
+        pytest.param(
+            {"message": "waiting for its turn: max_running_runs=1, current=0"}, False, id="with other numbers"
+        ),
         pytest.param({"reason": Reason.FLAVOR_NOT_FOUND}, False, id="another reason"),
         pytest.param({"status": "True"}, False, id="admitted before"),
         pytest.param({"observedGeneration": 1}, False, id="of an older spec"),
@@ -153,12 +159,12 @@ def test_a_run_that_was_told_why_it_waits_is_not_told_again(changes: dict[str, A
     site = Site(limit=1)
     site.add(_run("a"), _run("b", 1))
     assert site.admit("a")
-    told = {**OVER_QUOTA[0], "message": "max_running_runs=1, current=1", "observedGeneration": 2}
+    told = {**OVER_QUOTA[0], "message": "waiting for its turn: max_running_runs=1, current=1", "observedGeneration": 2}
     site.add(_run("b", 1, conditions=[told | changes], metadata={"generation": 2}))
     run, workspace = site.cache.run(NAMESPACE, "b"), site.cache.workspace("demo")
     assert run
     assert workspace
-    refusal = Admission(False, Reason.QUOTA_EXCEEDED, "max_running_runs=1, current=1")
+    refusal = Admission(False, Reason.QUOTA_EXCEEDED, "waiting for its turn: max_running_runs=1, current=1")
     assert is_told(run, refusal) is expected
     site.add(_run("b", 1))
     assert site.admissions.refusal(run, workspace) == refusal
