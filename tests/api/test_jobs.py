@@ -210,7 +210,7 @@ async def test_put_leaves_or_clears_the_dag(client: httpx.AsyncClient) -> None:
     assert (await put(description="new", tasks=None))["tasks"] == job["tasks"]
     assert (await put(description="newer"))["tasks"] == job["tasks"]
     refused = await client.put(path, json={"command": "echo hi", "tasks": None})
-    assert (refused.status_code, refused.json()["error"].split(";")[0]) == (400, "A job has either a command or tasks")
+    assert (refused.status_code, refused.json()["error"].split(";")[0]) == (409, "The job has tasks")
 
     emptied = await put(tasks=[])
     assert (emptied["tasks"], emptied["command"]) == ([], None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from icefield_crds import ConditionType, Reason, Run
+from icefield_crds import ConditionType, Job, Reason, Run
 from icefield_crds.names import API_VERSION
 from icefield_operator.run import unwritten
 from tests.eventually import eventually
@@ -131,14 +131,22 @@ async def test_a_run_waits_for_its_job_and_its_flavor_to_appear(place: Place) ->
     run = await place.until("early", lambda run: run.status and run.status.error == "job late does not exist")
     assert run.phase == "pending"
     await place.create("Job", {"command": "true", "flavor": flavor}, "late")
-    message = f"flavor {flavor} of task main does not exist"
-    await place.until("early", lambda run: run.status.error == message)
+    missing = f"there is no flavor {flavor}; there are: "
+    await place.until("early", lambda run: (run.status.error or "").startswith(missing))
+
+    async def job_is_ready(status: str) -> bool:
+        job = Job.model_validate(await place.cluster.get("Job", place.namespace, "late"))
+        ready = job.status.condition(ConditionType.READY) if job.status else None
+        return ready is not None and ready.status == status
+
+    await eventually(lambda: job_is_ready("False"))
     spec = {"cpu": 1, "memory": "64Mi"}
     await place.cluster.create(
         {"apiVersion": API_VERSION, "kind": "Flavor", "metadata": {"name": flavor}, "spec": spec}
     )
     await place.finished("early")
     await place.phase("early", "success")
+    await eventually(lambda: job_is_ready("True"))
 
 
 async def test_a_job_that_appears_before_it_is_written_that_it_is_missing(

@@ -88,11 +88,11 @@ class Site:
         return await self.until(lambda warehouse: warehouse.phase == phase, name)
 
     async def refused(self, error: str, name: str = "w") -> Warehouse:
-        """Return the warehouse once its status has this error.
+        """Return the warehouse once its status has an error that begins so.
 
         Another error may come first: the operator may see the warehouse before its workspace.
         """
-        return await self.until(lambda warehouse: warehouse.status.error == error, name)
+        return await self.until(lambda warehouse: (warehouse.status.error or "").startswith(error), name)
 
     async def pods(self, name: str = "w") -> list[Manifest]:
         """Return the warehouse's pods."""

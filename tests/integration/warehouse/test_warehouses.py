@@ -232,7 +232,7 @@ async def test_why_it_does_not_run_is_reported(site: Site) -> None:
 async def test_a_flavor_that_appears_is_waited_for(site: Site) -> None:
     name = f"wh.{site.workspace}"
     await site.create(size=name)
-    stuck = await site.refused(f"flavor {name} does not exist")
+    stuck = await site.refused(f"there is no flavor {name}; there are: ")
     assert stuck.phase == "error"
     assert stuck.status is not None
     stalled = stuck.status.condition(ConditionType.STALLED)
