@@ -174,7 +174,8 @@ async def test_a_pod_deleted_by_somebody_is_a_disruption_and_no_failure(place: P
 
 
 async def test_a_pod_that_kubernetes_refuses_fails_its_task(place: Place) -> None:
-    await place.create("Run", {"command": "true", "image": " with space "}, "refused")
+    absent = {"secretKeyRef": {"name": "keys", "key": "no key has a space"}}
+    await place.create("Run", {"command": "true", "env": [{"name": "KEY", "valueFrom": absent}]}, "refused")
     run = await place.phase("refused", "failed")
     assert run.status.error.startswith("Kubernetes refused the task's pod: ")
     assert run.status.tasks[0].attempts[0].pod_name == pod_name("refused", "main", 0)
