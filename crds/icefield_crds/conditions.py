@@ -31,6 +31,7 @@ class Reason(StrEnum):
     PENDING = "Pending"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
+    TASK_WAITING = "TaskWaiting"
     TASK_FAILED = "TaskFailed"
     CANCELLED = "Cancelled"
     REPLACED = "Replaced"

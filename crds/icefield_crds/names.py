@@ -174,6 +174,11 @@ def skipped_schedule_event(job_uid: str, minute: int) -> str:
     return f"skipped-schedule.{job_uid}.{minute}"
 
 
+def run_event(run_uid: str, what: str) -> str:
+    """Return the name of an Event of a Run; the same is told once."""
+    return f"run.{run_uid}.{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+
+
 def _child(owner: str, suffix: str) -> str:
     name = f"{owner}-{suffix}"
     if len(name) <= MAX_NAME_LENGTH:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from icefield_kube.client import Manifest
 
+from .failure_line import failure_line
 from .pod_status import condition, container_statuses, time_of
 from .quantity import MIB
 
@@ -43,6 +44,9 @@ _TERMINATION_BY_KUBELET = "TerminationByKubelet"
 _NOT_EXECUTED = frozenset({"StartError", "ContainerCannotRun"})
 _ENDED_UNSEEN = frozenset({"Unknown", "ContainerStatusUnknown"})
 """containerd's reason for a container that it finds without its process, and the kubelet's for one that is gone."""
+_SHELL_CODES = {126: "a command cannot be executed", 127: "a command does not exist"}
+_KILLED = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
+"""What a process writes last has nothing to do with such an end."""
 _OOM_KILLED = "OOMKilled"
 _EVICTED = "Evicted"
 _LOCAL_STORAGE = re.compile(r"exceed(s|ed) (the limit|the total limit|its local ephemeral storage limit)")
@@ -68,6 +72,20 @@ def give_up_time(pod: Manifest, start_problem: str | None = None) -> datetime | 
     if since is None:
         return None
     return since if waiting and waiting.reason in _PERMANENT else since + START_TIMEOUT
+
+
+def describe_patience(pod: Manifest, start_problem: str | None = None) -> str:
+    """Return how a sentence about a pod that does not start ends: with how long that may last.
+
+    Args:
+        pod: the pod.
+        start_problem: as for `give_up_time`.
+    """
+    waiting = _waiting(pod)
+    if give_up_time(pod, start_problem) is None or (waiting and waiting.reason in _PERMANENT):
+        return ""
+    minutes, seconds = divmod(int(START_TIMEOUT.total_seconds()), 60)
+    return f"; given up after {f'{minutes} min' if minutes else f'{seconds} s'}"
 
 
 def waiting_since(pod: Manifest) -> datetime | None:
@@ -107,11 +125,24 @@ def describe_oom_kill(pod: Manifest, container: str, terminated: Manifest, subje
 def describe_exit(terminated: Manifest, subject: str) -> str:
     """Return the message of a container that ended by itself.
 
-    A shell, and tini, report a process that a signal killed as 128 + the signal's number.
+    A shell, and tini, report a process that a signal killed as 128 + the signal's number; a shell ends with 126 or 127
+    when a command cannot be executed or is not found (POSIX.1-2024, Shell & Utilities, 2.8.2).
     """
     code = terminated.get("exitCode", 0)
-    killed = next((f" (killed by {s.name})" for s in signal.Signals if code == 128 + s), "")
-    return f"{subject} {'failed' if code else 'ended'} with exit code {code}{killed}"
+    meaning = _SHELL_CODES.get(code) or next((f"killed by {s.name}" for s in signal.Signals if code == 128 + s), "")
+    return f"{subject} {'failed' if code else 'ended'} with exit code {code}" + (f" ({meaning})" if meaning else "")
+
+
+def describe_failed_program(terminated: Manifest, subject: str) -> str:
+    """Return the message of a container that ended by itself, with the line of its output that says why.
+
+    Args:
+        terminated: its `state.terminated`, with the end of its log as the message.
+        subject: what the owner knows the program as, such as `the command`.
+    """
+    exit_ = describe_exit(terminated, subject)
+    line = None if terminated.get("exitCode") in _KILLED else failure_line(terminated.get("message") or "")
+    return truncate(f"{exit_}: {line}" if line else exit_)
 
 
 def describe_disruption(pod: Manifest) -> str | None:

@@ -223,7 +223,10 @@ def test_a_program_that_does_not_exist_never_started(place: Workloads) -> None:
     assert (absent["started_at"], absent["exit_code"], absent["duration_seconds"]) == (None, None, None)
     assert begin - CLOCK <= datetime.fromisoformat(absent["finished_at"]) <= datetime.now(UTC) + CLOCK
     # The shell that runs a command is there, whatever the command is.
-    assert (unknown["error"], unknown["exit_code"]) == ("the command failed with exit code 127", 127)
+    assert (unknown["error"], unknown["exit_code"]) == (
+        "the command failed with exit code 127 (a command does not exist): sh: 1: absent-program: not found",
+        127,
+    )
     assert place.scenario.messages(run_id, "unknown") == ["sh: 1: absent-program: not found"]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from icefield_crds import Execution, Job, JobReference, RunSpec, SkippedSchedule, format_time, labels, names
+from icefield_crds import Execution, Job, JobReference, RunSpec, SkippedSchedule, labels, names
 from icefield_crds.schedule import minute_of
 from icefield_kube.client import Manifest
+from icefield_operator import events
 
 
 def scheduled_run(job: Job, workspace: str, moment: datetime) -> Manifest:
@@ -44,29 +45,5 @@ def skipped_event(job: Job, skipped: SkippedSchedule, now: datetime) -> Manifest
         skipped: the times; the same give the same name.
         now: the present.
     """
-    metadata, seen = job.metadata, format_time(now)
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {
-            "name": names.skipped_schedule_event(metadata.uid, minute_of(skipped.time)),
-            "namespace": metadata.namespace,
-        },
-        "involvedObject": {
-            "apiVersion": names.API_VERSION,
-            "kind": job.KIND,
-            "namespace": metadata.namespace,
-            "name": metadata.name,
-            "uid": metadata.uid,
-            "resourceVersion": metadata.resource_version,
-        },
-        "type": "Warning",
-        "reason": skipped.reason,
-        "message": skipped.message,
-        "source": {"component": names.FIELD_MANAGER},
-        "reportingComponent": names.FIELD_MANAGER,
-        "reportingInstance": names.FIELD_MANAGER,
-        "firstTimestamp": seen,
-        "lastTimestamp": seen,
-        "count": 1,
-    }
+    name = names.skipped_schedule_event(job.metadata.uid, minute_of(skipped.time))
+    return events.warning(job, name, skipped.reason, skipped.message, now)

@@ -131,8 +131,8 @@ def _failure(
         return AttemptEnd(TaskPhase.FAILED, disrupted, disrupted=True)
     if started:
         message = terminated.get("message") if reads_termination_message else None
-        own = pod_failures.truncate(message) if message else pod_failures.describe_exit(terminated, "the command")
-        return AttemptEnd(TaskPhase.FAILED, own)
+        described = pod_failures.describe_failed_program(terminated, "the command")
+        return AttemptEnd(TaskPhase.FAILED, pod_failures.truncate(message) if message else described)
     unprepared = pod_failures.describe_start_failure(terminated) or pod_failures.describe_preparation_failure(pod)
     return AttemptEnd(TaskPhase.FAILED, unprepared or "the pod ended before the task could start")
 

@@ -159,6 +159,7 @@ def _container(context: RunPodContext, task: Task, attempt: int, flavor: Flavor,
         "image": task.image or context.images.runtime,
         "imagePullPolicy": context.images.pull_policy,
         "command": [tini, "-g", "--", "sh", "-c", _literal(preparation(context, task) + copy_files + task.command)],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "workingDir": WORKING_DIRECTORY,
         "env": environment(context, task, attempt, TokenPlace.of_attempt(context.run, task.key, attempt)),
         # Later ones win, and `env` wins over all of them.

@@ -62,7 +62,10 @@ class PodObserver:
         if attempt.start_time:
             error = unresponsive or self.describe_restart(pod, recorded) or self.waiting_message
             return attempt.model_copy(update={"status": TaskPhase.RUNNING, "error": error})
-        waits = pod_failures.describe_waiting(pod) or context.start_problems.get(pod["metadata"]["uid"])
+        problem = context.start_problems.get(pod["metadata"]["uid"])
+        waits = pod_failures.describe_waiting(pod) or problem
+        if waits:
+            waits = f"{waits}{pod_failures.describe_patience(pod, problem)}"
         return attempt.model_copy(update={"error": waits or unresponsive or self.waiting_message})
 
     def observe_missing(self, recorded: AttemptStatus, context: ObservationContext) -> AttemptStatus:

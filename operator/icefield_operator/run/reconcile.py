@@ -21,6 +21,7 @@ from .admission import TIMED_OUT, Admission, Admissions, is_told
 from .attempt_starter import AttemptStarter
 from .dag import Stop
 from .environments import NOTHING_UNPREPARED
+from .events import RunEvents
 from .job_handover import JobTooLargeError
 from .leftovers import Leftovers
 from .log_archiving import record_archived_logs
@@ -71,6 +72,7 @@ class RunReconciler:
         self._backoff = Backoff()
         self._unwritten = Unwritten()
         self._marks = Background(LOG_MARKS_A_SECOND)
+        self._events = RunEvents(cluster)
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Make one pass over a Run; return when the next is due though nothing changes."""
@@ -273,6 +275,7 @@ class RunReconciler:
             # Compared with what is written: it may equal what was only kept, of a run that has changed meanwhile.
             await self._cluster.write_status(run.model_copy(update={"status": facts.written}), written)
             self._unwritten.forget(run.metadata.namespace or "", run.metadata.name)
+            await self._events.report(run, facts.written, written, datetime.now(UTC))
         if written.phase.is_terminal:
             self._starter.discard(run)
         if first_start and run.metadata.creation_timestamp:

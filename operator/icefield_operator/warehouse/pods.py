@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from icefield_crds.names import GATEWAY_PORT
 from icefield_kube.client import Manifest
 from icefield_operator import lost_pods, pod_failures, pod_status
+from icefield_operator.failure_line import failure_line
 
 from .build import GATEWAY_CONTAINER, HASH_ANNOTATION, SPARK_CONTAINER
 
@@ -132,8 +133,8 @@ def _describe_crash(pod: Manifest, name: str, subject: str, container: Manifest)
         return None
     if killed := pod_failures.describe_oom_kill(pod, name, ended, subject):
         return f"{killed} and is restarted"
-    lines = (ended.get("message") or "").strip().splitlines()
-    why = f": {lines[-1]}" if lines else ""
+    line = failure_line(ended.get("message") or "")
+    why = f": {line}" if line else ""
     return pod_failures.truncate(f"{pod_failures.describe_exit(ended, subject)} and is restarted{why}")
 
 

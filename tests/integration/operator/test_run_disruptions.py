@@ -184,7 +184,7 @@ async def test_a_kubelet_that_waits_for_a_volume_looks_at_no_deadline(
     (task,) = run.status.tasks
     assert task.error == (
         "the task could not be started within its timeout of 2 s; until then: "
-        "the pod cannot be started (FailedMount): no such secret"
+        "the pod cannot be started (FailedMount): no such secret; given up after 5 min"
     )
     assert (task.disruptions, len(task.attempts)) == (0, 1)
 
@@ -226,7 +226,7 @@ async def test_what_only_events_tell_is_the_error_of_a_pod_that_does_not_start(
     name = pod["metadata"]["name"]
     await place.kubelet.warn(pod, "FailedMount", 'MountVolume.SetUp failed for volume "x"')
     await place.kubelet.prepare(place.namespace, name)
-    expected = 'the pod cannot be started (FailedMount): MountVolume.SetUp failed for volume "x"'
+    expected = 'the pod cannot be started (FailedMount): MountVolume.SetUp failed for volume "x"; given up after 4 s'
     await place.until("mount", lambda run: run.status and run.status.error == expected)
 
     async def is_given_up() -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from icefield_crds import ConditionType, Reason
+from icefield_crds import ConditionType, Reason, Run
 from icefield_crds.names import pod_name
 from icefield_operator import pod_failures
 from icefield_operator.run import dag
@@ -15,6 +15,17 @@ from tests.eventually import eventually
 from .conftest import Place
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("operator")]
+
+
+async def is_told(place: Place, run: Run, *events: tuple[str, str]) -> None:
+    """Wait until a run has Events of these reasons and messages, and no others."""
+
+    async def are_there() -> bool:
+        selector = f"involvedObject.uid={run.metadata.uid}"
+        found, _ = await place.cluster.list("Event", place.namespace, field_selector=selector)
+        return sorted((event["reason"], event["message"]) for event in found) == sorted(events)
+
+    await eventually(are_there)
 
 
 @pytest.fixture(autouse=True)
@@ -146,9 +157,10 @@ async def test_an_image_that_cannot_be_pulled_fails_after_a_while_and_says_so_at
     name = (await place.pod("pull"))["metadata"]["name"]
     message = 'Back-off pulling image "nowhere.example/none:1": ErrImagePull: not found'
     await place.kubelet.wait(place.namespace, name, "ImagePullBackOff", message)
-    expected = "image nowhere.example/none:1 cannot be pulled: not found"
+    expected = "image nowhere.example/none:1 cannot be pulled: not found; given up after 3 s"
     run = await place.until("pull", lambda run: run.status and run.status.error == expected)
     assert run.phase == "pending"
+    await is_told(place, run, ("TaskWaiting", f"task main: {expected}"))
 
     async def is_given_up() -> bool:
         return (await place.pod("pull"))["spec"].get("activeDeadlineSeconds") == 1
@@ -157,6 +169,36 @@ async def test_an_image_that_cannot_be_pulled_fails_after_a_while_and_says_so_at
     await place.kubelet.enforce_deadline(place.namespace, name, ran=False)
     run = await place.phase("pull", "failed")
     assert run.status.error == expected
+    await is_told(place, run, *((reason, f"task main: {expected}") for reason in ("TaskWaiting", "TaskFailed")))
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/workspace/ingest.py", line 3, in <module>
+    raise ValueError("no such day\\nin March")
+ValueError: no such day
+in March
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "error"),
+    [
+        (1, TRACEBACK, "the command failed with exit code 1: ValueError: no such day"),
+        (
+            127,
+            "sh: 1: dtb: not found",
+            "the command failed with exit code 127 (a command does not exist): sh: 1: dtb: not found",
+        ),
+    ],
+)
+async def test_the_error_of_a_task_is_the_line_that_says_why(place: Place, code: int, output: str, error: str) -> None:
+    await place.create("Run", {"command": "true"}, "says")
+    pod = await place.pod("says")
+    assert pod["spec"]["containers"][0]["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    await place.kubelet.finish(place.namespace, pod["metadata"]["name"], code, message=output)
+    run = await place.phase("says", "failed")
+    assert (run.status.error, run.status.tasks[0].error) == (error, error)
+    await is_told(place, run, ("TaskFailed", f"task main: {error}"))
 
 
 async def test_a_pod_deleted_by_somebody_is_a_disruption_and_no_failure(place: Place) -> None:

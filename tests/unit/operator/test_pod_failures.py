@@ -40,10 +40,36 @@ def test_an_oom_kill(terminated: dict[str, Any], memory: str | None, expected: s
         (3, "it failed with exit code 3"),
         (137, "it failed with exit code 137 (killed by SIGKILL)"),
         (143, "it failed with exit code 143 (killed by SIGTERM)"),
+        (126, "it failed with exit code 126 (a command cannot be executed)"),
+        (127, "it failed with exit code 127 (a command does not exist)"),
     ],
 )
 def test_an_exit_code(code: int, expected: str) -> None:
     assert pod_failures.describe_exit({"exitCode": code}, "it") == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "expected"),
+    [
+        (1, "a\nno such day\n", "it failed with exit code 1: no such day"),
+        (1, "", "it failed with exit code 1"),
+        (
+            127,
+            "sh: 1: dtb: not found",
+            "it failed with exit code 127 (a command does not exist): sh: 1: dtb: not found",
+        ),
+        (
+            139,
+            "Fatal Python error: Segmentation fault",
+            "it failed with exit code 139 (killed by SIGSEGV): Fatal Python",
+        ),
+        (137, "row 7 of 10", "it failed with exit code 137 (killed by SIGKILL)"),
+    ],
+)
+def test_a_failed_program(code: int, output: str, expected: str) -> None:
+    described = pod_failures.describe_failed_program({"exitCode": code, "message": output}, "it")
+    assert described.startswith(expected)
+    assert ":" in expected or described == expected
 
 
 @pytest.mark.parametrize(

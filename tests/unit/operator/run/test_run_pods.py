@@ -75,6 +75,7 @@ UNSCHEDULABLE = {
     ],
 }
 PULL = "image acme/tool:1 cannot be pulled"
+GIVEN_UP = "; given up after 5 min"
 
 CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
     ("new", {}, {}, "pending", None),
@@ -181,15 +182,21 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         ),
         {},
         "pending",
-        f"{PULL}: gone",
+        f"{PULL}: gone{GIVEN_UP}",
     ),
-    ("pull fails", _waiting("ErrImagePull", "rpc error: code = NotFound desc = gone"), {}, "pending", f"{PULL}: gone"),
+    (
+        "pull fails",
+        _waiting("ErrImagePull", "rpc error: code = NotFound desc = gone"),
+        {},
+        "pending",
+        f"{PULL}: gone{GIVEN_UP}",
+    ),
     (
         "pull backs off, older kubelets",
         _waiting("ImagePullBackOff", 'Back-off pulling image "acme/tool:1"'),
         {},
         "pending",
-        PULL,
+        f"{PULL}{GIVEN_UP}",
     ),
     ("image name", _waiting("InvalidImageName"), {}, "pending", '"acme/tool:1" is not a valid image name'),
     (
@@ -197,7 +204,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str | None]] = [
         _waiting("CreateContainerConfigError", 'secret "keys" not found'),
         {},
         "pending",
-        'the container cannot be started: secret "keys" not found',
+        'the container cannot be started: secret "keys" not found; given up after 5 min',
     ),
     (
         "no room",
