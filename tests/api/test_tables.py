@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "type": "long", "nullable": False, "description": "Number of the order"},
     {"name": "amount", "type": "decimal(10, 2)"},
-    {"name": "note", "type": "varchar(20)"},
+    {"name": "note", "type": "varchar"},
     {"name": "at", "type": "timestamp"},
     {"name": "tags", "type": "array<string>"},
     {"name": "where", "type": "struct<city: string, at: struct<lat: double, lon: double>>"},
@@ -160,6 +160,11 @@ async def test_tables_of_other_schemas_are_apart(client: httpx.AsyncClient) -> N
         ({"name": "a/b"}, "a name must not hold"),
         ({"columns": []}, "columns"),
         ({"columns": [{"name": "n", "type": "intt"}]}, "'intt' is not a type"),
+        (
+            {"columns": [{"name": "n", "type": "varchar(20)"}]},
+            "'varchar(20)' has a length, which Iceberg does not keep",
+        ),
+        ({"columns": [{"name": "n", "type": "array<char(2)>"}]}, "has a length, which Iceberg does not keep"),
         ({"columns": [{"name": "n", "type": "decimal(39,1)"}]}, "precision"),
         ({"columns": [{"name": "n", "type": "int"}, {"name": "N", "type": "int"}]}, "Two columns"),
         ({"partition_columns": ["m"]}, "not a column"),

@@ -18,7 +18,8 @@ from .refusals import creation_refusal
 from .sort_orders import TRANSFORMS
 
 NAMESPACES = ("SCHEMA", "DATABASE", "NAMESPACE")
-_WITH_LENGTH = frozenset(["decimal", "dec", "numeric", "char", "character", "varchar"])
+_WITH_LENGTH = frozenset(["decimal", "dec", "numeric"])
+_LENGTH_NOT_KEPT = frozenset(["char", "character", "varchar"])
 _BEFORE_GROUP = (TokenType.COMMA, TokenType.L_PAREN, TokenType.EQ)
 _FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT", "SELECT", "REFERENCES"})
 
@@ -183,6 +184,10 @@ def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozense
         if token.token_type != TokenType.L_PAREN or before is None:
             continue
         word = " ".join(before.text.lower().split())
+        if word in _LENGTH_NOT_KEPT and before.token_type != TokenType.IDENTIFIER:
+            raise SqlError(
+                f"{word.upper()}(n) cannot stand in {where}: Iceberg keeps no length of a text; write STRING."
+            )
         if before.token_type not in _BEFORE_GROUP and word not in TRANSFORMS | _WITH_LENGTH | also:
             raise SqlError(
                 f"The function {before.text} cannot stand in {where}{did_you_mean(word, sorted(TRANSFORMS | also))}",

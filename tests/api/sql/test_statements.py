@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import polnor
@@ -74,6 +75,27 @@ async def test_a_read_answers_as_the_reference_does(
     assert results == {"schema": statement["result_schema"], "rows_produced": 1, "data": [[10]]}
     again = await run(client, "SELECT name FROM orders WHERE id = ?", schema="sales", params=[3], row_limit=5)
     assert again["rows"] == [["n3"]]
+
+
+async def test_names_that_need_quotes_are_kept_as_they_are_and_found_by_the_name_that_rest_gives(
+    client: httpx.AsyncClient, gateway: RunningGateway
+) -> None:
+    names = ["a b", "größe", "select", "x.y", "100%", "Mixed", "semi;colon", "back`tick", "it's"]
+    columns = [{"name": name, "type": "int"} for name in names]
+    for database, table, full_name in (
+        ("my-sales", "2024 Q1", "`my-sales`.`2024 Q1`"),
+        ("sales", "group", "sales.group"),
+    ):
+        assert (await client.post("/databases", json={"name": database})).status_code == 201
+        made = await client.post(f"/databases/{database}/tables", json={"name": table, "columns": columns})
+        assert (made.status_code, made.json()["full_name"]) == (201, full_name), made.text
+        path = f"/databases/{quote(database)}/tables/{quote(table)}"
+        read = (await client.get(path)).json()
+        assert ([column["name"] for column in read["columns"]], read["full_name"]) == (names, full_name)
+        selected = ", ".join(f"`{name.replace('`', '``')}`" for name in names)
+        executed = await run(client, f"SELECT {selected} FROM {full_name}")  # noqa: S608 - names of this test
+        assert (executed["status"], executed["columns"]) == ("succeeded", names), executed
+        assert (await client.delete(path)).status_code == 204
 
 
 async def test_what_does_not_parse_is_400_and_what_fails_is_a_failed_statement(

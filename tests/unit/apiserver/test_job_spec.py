@@ -139,7 +139,7 @@ def test_a_change_of_a_field_shows_in_the_job(shape: dict[str, Any], field: str)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("field", EVERY_FIELD.keys() - {"name"})
+@pytest.mark.parametrize("field", [field for field in EVERY_FIELD if field != "name"])
 def test_null_clears_a_field(shape: dict[str, Any], field: str) -> None:
     full = job(**shape)
     full = full.model_copy(update={"spec": changed(full, change_of(EVERY_FIELD))})

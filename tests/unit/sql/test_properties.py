@@ -149,12 +149,30 @@ def test_properties_can_be_removed(text: str) -> None:
         "WRITE DISTRIBUTED BY PARTITION",
         "WRITE UNORDERED",
         "ADD PARTITION FIELD bucket(16, id) AS shard",
-        "ADD COLUMNS (x decimal(10, 2) COMMENT 'DEFAULT (1)', y struct<a: varchar(3), b: array<int>> FIRST)",
+        "ADD COLUMNS (x decimal(10, 2) COMMENT 'DEFAULT (1)', y struct<a: string, b: array<int>> FIRST)",
         "ALTER COLUMN id COMMENT 'SELECT 1'",
     ],
 )
 def test_alterations(text: str) -> None:
     assert parse(f"ALTER TABLE x {text}", NAMES).command == "ALTER TABLE"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE x (a VARCHAR(10))",
+        "CREATE TABLE x (id int, s struct<a: char(3)>)",
+        "ALTER TABLE x ADD COLUMNS (y array<varchar(3)>)",
+        "ALTER TABLE x ADD COLUMN y CHARACTER(3)",
+    ],
+)
+def test_a_length_that_would_not_be_kept_is_refused(statement: str) -> None:
+    with pytest.raises(SqlError, match=r"\(n\) cannot stand in .*: Iceberg keeps no length of a text; write STRING\."):
+        parse(statement, NAMES)
+
+
+def test_a_column_may_be_called_as_a_type() -> None:
+    assert parse("CREATE TABLE x (`varchar` string, `char` int)", NAMES).command == "CREATE TABLE"
 
 
 @pytest.mark.parametrize(

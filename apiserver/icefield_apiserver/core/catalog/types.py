@@ -1,7 +1,7 @@
 """Formats and parses Iceberg types as text.
 
 They are formatted with the names of Iceberg's table spec, without spaces (`long`, `decimal(10,2)`, `list<string>`), as
-in the API reference; parsing accepts the SQL names as well (`bigint`, `varchar(20)`, `array<int>`).
+in the API reference; parsing accepts the SQL names as well (`bigint`, `varchar`, `array<int>`).
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class _TypeParser:
         if make is None:
             raise ValueError(f"{name or self._text!r} is not a type")
         if name in _WITH_LENGTH and self._peek("("):
-            self._numbers("(", ")")
+            raise ValueError(f"{self._text!r} has a length, which Iceberg does not keep; use string")
         return make()
 
     def _below(self, depth: int, closing: str) -> IcebergType:

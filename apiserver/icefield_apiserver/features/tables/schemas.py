@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from icefield_apiserver.core.catalog.metadata import ColumnInfo, SnapshotInfo, TableInfo, view_schema, view_text
 from icefield_apiserver.core.catalog.metadata import columns_of as columns_of_schema
-from icefield_apiserver.core.catalog.model import LoadedView, Namespace, full_name
-from icefield_apiserver.core.catalog.names import NameField, schema_of
+from icefield_apiserver.core.catalog.model import LoadedView, Namespace
+from icefield_apiserver.core.catalog.names import NameField, schema_of, sql_name
 from icefield_apiserver.core.catalog.table_definition import TableDefinition
 from icefield_apiserver.core.execution import OptionalText
 from icefield_apiserver.core.schemas import Bounded, RequestBody
@@ -90,7 +90,10 @@ class TableSummary(BaseModel):
     kind: Literal["table"] = Field(default="table", description="Distinguishes tables from views.")
     id: str = Field(description="Id of the table; equal to its name.", examples=["orders"])
     name: str = Field(description="Name of the table.", examples=["orders"])
-    full_name: str = Field(description="Name of the table in SQL.", examples=["sales.orders", "sales.raw.orders"])
+    full_name: str = Field(
+        description="Name of the table as SQL takes it, in backticks where it needs them.",
+        examples=["sales.orders", "sales.raw.orders", "`my-sales`.orders"],
+    )
     database: str = Field(description="Name of its database.")
     schema_name: str = Field(serialization_alias="schema", description="Name of its schema.", examples=["default"])
     description: str | None = Field(description="Free-text description.")
@@ -121,7 +124,7 @@ class ViewSummary(BaseModel):
     kind: Literal["view"] = Field(default="view", description="Distinguishes tables from views.")
     id: str = Field(description="Id of the view; equal to its name.")
     name: str = Field(description="Name of the view.")
-    full_name: str = Field(description="Name of the view in SQL.")
+    full_name: str = Field(description="Name of the view as SQL takes it, in backticks where it needs them.")
     database: str = Field(description="Name of its database.")
     schema_name: str = Field(serialization_alias="schema", description="Name of its schema.")
 
@@ -211,7 +214,7 @@ def place_of(namespace: Namespace, name: str) -> dict[str, str]:
     """Return the fields that identify a table or view."""
     return {
         "id": name,
-        "full_name": full_name(namespace, name),
+        "full_name": sql_name(namespace, name),
         "name": name,
         "database": namespace[0],
         "schema_name": schema_of(namespace),

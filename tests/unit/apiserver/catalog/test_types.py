@@ -21,8 +21,8 @@ def parsed(text: str) -> object:
         ("BIGINT", "long", "bigint"),
         ("int", "int", "int"),
         ("smallint", "int", "int"),
-        ("varchar(20)", "string", "string"),
-        ("character varying(20)", "string", "string"),
+        ("varchar", "string", "string"),
+        ("character varying", "string", "string"),
         ("text", "string", "string"),
         ("decimal(10, 2)", "decimal(10,2)", "decimal(10,2)"),
         ("decimal", "decimal(10,0)", "decimal(10,0)"),
@@ -56,11 +56,23 @@ def test_types_go_both_ways(text: str, shown: str, in_spark: str) -> None:
     "text",
     [
         *("", "intt", "long long", "int)", "decimal(39,1)", "decimal(2,3)", "decimal(0)", "array<int", "array<>"),
-        *("list", "map<int>", "map<int,>", "struct<>", "struct<int>", "struct<a:int,>", "varchar(x)", "fixed", "é"),
+        *(
+            "list",
+            "map<int>",
+            "map<int,>",
+            "struct<>",
+            "struct<int>",
+            "struct<a:int,>",
+            "varchar(x)",
+            "varchar(20)",
+            "list<char(2)>",
+            "fixed",
+            "é",
+        ),
         *("int;drop", "x" * 20_000, "decimal(9999999999,1)"),
         "list<" * (MAX_DEPTH + 2) + "int" + ">" * (MAX_DEPTH + 2),
     ],
 )
 def test_what_is_no_type_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"type|decimal|nested|no name"):
+    with pytest.raises(ValueError, match=r"type|decimal|nested|no name|has a length"):
         parsed(text)
