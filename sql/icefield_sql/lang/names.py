@@ -8,12 +8,15 @@ those of databases, schemas and tables are passed on as written: some catalogs d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import SqlError
+from .quoting import quote
 
 DEFAULT_SCHEMA = "default"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 METADATA_TABLES = frozenset(
     {
@@ -52,6 +55,10 @@ class TableName:
     def qualified(self, catalog: str) -> str:
         """Return the name as lineage shows it, such as `acme.sales.orders` or `acme.sales.raw.orders`."""
         return ".".join((catalog, *self.namespace, self.name))
+
+    def quoted(self) -> str:
+        """Return the name as a statement has it, in backticks where it needs them: sales.orders, `my-sales`.`2024`."""
+        return ".".join(part if _PLAIN.fullmatch(part) else quote(part) for part in (*self.namespace, self.name))
 
     def __str__(self) -> str:
         return ".".join((*self.namespace, self.name))

@@ -93,7 +93,7 @@ async def test_names_that_need_quotes_are_kept_as_they_are_and_found_by_the_name
         read = (await client.get(path)).json()
         assert ([column["name"] for column in read["columns"]], read["full_name"]) == (names, full_name)
         selected = ", ".join(f"`{name.replace('`', '``')}`" for name in names)
-        executed = await run(client, f"SELECT {selected} FROM {full_name}")  # noqa: S608 - names of this test
+        executed = await run(client, f"SELECT {selected} FROM {full_name}")
         assert (executed["status"], executed["columns"]) == ("succeeded", names), executed
         assert (await client.delete(path)).status_code == 204
 

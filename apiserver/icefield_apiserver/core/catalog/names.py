@@ -14,7 +14,6 @@ from pydantic import Field
 
 from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_crds import Workspace
-from icefield_sql.lang.quoting import quote
 
 from .model import Namespace
 
@@ -25,7 +24,6 @@ NameField = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
 RESERVED = frozenset({"information_schema", "system"})
 """Names reserved by engines: Spark keeps its procedures in `system`."""
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f.:/\\%?#\"'`]")
 
 
@@ -78,11 +76,6 @@ def problem_of_name(name: str) -> str | None:
     if name.lower() in RESERVED:
         return "the name is reserved"
     return None
-
-
-def sql_name(namespace: Namespace, name: str) -> str:
-    """Return the dotted name of a table or view as SQL takes it: sales.orders, `my-sales`.`2024`."""
-    return ".".join(part if _PLAIN.fullmatch(part) else quote(part) for part in (*namespace, name))
 
 
 def catalog_names(workspace: Workspace) -> frozenset[str]:

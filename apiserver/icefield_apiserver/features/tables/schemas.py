@@ -10,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator, Field
 from icefield_apiserver.core.catalog.metadata import ColumnInfo, SnapshotInfo, TableInfo, view_schema, view_text
 from icefield_apiserver.core.catalog.metadata import columns_of as columns_of_schema
 from icefield_apiserver.core.catalog.model import LoadedView, Namespace
-from icefield_apiserver.core.catalog.names import NameField, schema_of, sql_name
+from icefield_apiserver.core.catalog.names import NameField, schema_of
 from icefield_apiserver.core.catalog.table_definition import TableDefinition
 from icefield_apiserver.core.execution import OptionalText
 from icefield_apiserver.core.schemas import Bounded, RequestBody
+from icefield_sql import TableName
 
 MAX_COLUMNS = 5000
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
@@ -214,7 +215,7 @@ def place_of(namespace: Namespace, name: str) -> dict[str, str]:
     """Return the fields that identify a table or view."""
     return {
         "id": name,
-        "full_name": sql_name(namespace, name),
+        "full_name": TableName(namespace, name).quoted(),
         "name": name,
         "database": namespace[0],
         "schema_name": schema_of(namespace),
