@@ -352,6 +352,7 @@ async def test_who_may_submit_and_how_much(
         assert (await client.post("/jobs", json=job())).status_code == 201
     refused = await client.post("/jobs", json=job())
     assert (refused.status_code, "max_running_runs=3" in refused.json()["error"]) == (429, True)
+    assert (await client.post("/jobs", json={**job(), "onQuota": "queue"})).status_code == 201
 
 
 async def test_another_workspace_has_its_own(

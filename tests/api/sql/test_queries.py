@@ -316,7 +316,8 @@ async def test_a_full_workspace_is_429(client: httpx.AsyncClient, sandboxes: San
         assert (await ask(client, **body))["state"] == "SUBMITTED"
         runs = sandboxes.runs()
     assert len(runs) == 10
-    assert "max_running_runs=10" in (await ask(client, 429, **body))["error"]
+    assert "with `on_quota: queue` the run waits" in (await ask(client, 429, **body))["error"]
+    assert (await ask(client, **body, on_quota="queue"))["state"] == "SUBMITTED"
 
 
 async def test_the_older_query(

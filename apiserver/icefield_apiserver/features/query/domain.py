@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from icefield_apiserver.core.on_quota import OnQuota
+
 from .decision import AUTO
 
 WriteMode = Literal["overwrite", "append"]
@@ -37,6 +39,7 @@ class Query:
         destination: the table that the result is written to; None to return it.
         write_mode: overwrite or append.
         explain: whether only the decision is wanted.
+        on_quota: what happens to a Spark application when the maximum number of runs is running.
     """
 
     text: str | None = None
@@ -47,6 +50,7 @@ class Query:
     destination: str | None = None
     write_mode: WriteMode = "overwrite"
     explain: bool = False
+    on_quota: OnQuota = OnQuota.REFUSE
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class SparkQuery:
         write_mode: overwrite or append.
         namespace: of the job that it counts as.
         name: of the job that it counts as.
+        on_quota: what happens when the maximum number of runs is running.
     """
 
     text: str
@@ -66,3 +71,4 @@ class SparkQuery:
     write_mode: WriteMode
     namespace: str
     name: str
+    on_quota: OnQuota = OnQuota.REFUSE

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from icefield_apiserver.core.on_quota import OnQuota, OnQuotaField
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.features.spark.service import DEFAULT_MACHINE, MAX_EXECUTORS, Machines
 
@@ -88,6 +89,7 @@ class QueryRequest(RequestBody):
         Literal["overwrite", "append"], Field(description="overwrite replaces the destination; append adds rows.")
     ] = "overwrite"
     explain: Annotated[bool, Field(description="Return only the decision on the engine.")] = False
+    on_quota: OnQuotaField = OnQuota.REFUSE
 
 
 class Sandbox(BaseModel):
@@ -191,6 +193,7 @@ class SparkSqlRequest(RequestBody):
     driver_machine_type: Machine = DEFAULT_MACHINE
     executor_machine_type: Machine = DEFAULT_MACHINE
     executor_numbers: Executors = 2
+    on_quota: OnQuotaField = OnQuota.REFUSE
 
 
 class SparkSqlCompute(BaseModel):
@@ -226,6 +229,7 @@ def query_of(body: QueryRequest) -> Query:
         destination=body.destination,
         write_mode=body.write_mode,
         explain=body.explain,
+        on_quota=body.on_quota,
     )
 
 
@@ -237,6 +241,7 @@ def spark_query_of(body: SparkSqlRequest) -> tuple[SparkQuery, Machines]:
         write_mode="append" if body.write_mode == "APPEND" else "overwrite",
         namespace=body.namespace.strip(),
         name=body.name.strip(),
+        on_quota=body.on_quota,
     )
     return query, Machines(body.driver_machine_type, body.executor_machine_type, body.executor_numbers)
 

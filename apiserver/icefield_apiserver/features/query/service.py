@@ -189,7 +189,13 @@ class QueryService:
     async def _on_spark(self, job: _Job, decision: Decision) -> Answer:
         mode, machines = job.query.write_mode, machines_for(decision.inputs)
         run = await self._spark.submit(
-            job.principal, job.plan, machines, write_mode=mode, namespace=job.namespace, name=job.name
+            job.principal,
+            job.plan,
+            machines,
+            write_mode=mode,
+            namespace=job.namespace,
+            name=job.name,
+            on_quota=job.query.on_quota,
         )
         return {**responses.of_submitted(decision, run.public_id, job.plan.destination, mode), **_compute(machines)}
 

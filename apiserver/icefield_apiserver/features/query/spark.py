@@ -6,6 +6,7 @@ from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.names import catalog_names, check_database_name, check_schema_name
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
+from icefield_apiserver.core.on_quota import OnQuota
 from icefield_apiserver.features.spark.service import Machines, SparkService, new_application
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Role, Run, Workspace
@@ -59,12 +60,26 @@ class SparkQueries:
         if plan.destination is None:
             raise BadRequest("Field output_table is required.")
         run = await self.submit(
-            principal, plan, machines, write_mode=query.write_mode, namespace=query.namespace, name=query.name
+            principal,
+            plan,
+            machines,
+            write_mode=query.write_mode,
+            namespace=query.namespace,
+            name=query.name,
+            on_quota=query.on_quota,
         )
         return run, plan.destination
 
     async def submit(
-        self, principal: Principal, plan: QueryPlan, machines: Machines, *, write_mode: str, namespace: str, name: str
+        self,
+        principal: Principal,
+        plan: QueryPlan,
+        machines: Machines,
+        *,
+        write_mode: str,
+        namespace: str,
+        name: str,
+        on_quota: OnQuota,
     ) -> Run:
         """Submit a planned query.
 
@@ -75,6 +90,7 @@ class SparkQueries:
             write_mode: overwrite or append.
             namespace: of the job that it counts as.
             name: of the job that it counts as.
+            on_quota: what happens when the maximum number of runs is running.
 
         Raises:
             BadRequest: Spark cannot run it.
@@ -86,7 +102,7 @@ class SparkQueries:
         spark = new_application(machines, _MACHINE_FIELDS, sql=query)
         if plan.destination:
             await self.create_namespace(principal, plan.destination)
-        return await self._applications.submit(principal, spark, namespace=namespace, name=name)
+        return await self._applications.submit(principal, spark, namespace=namespace, name=name, on_quota=on_quota)
 
     async def create_namespace(self, principal: Principal, table: TableName) -> None:
         """Create the database and the schema of a table to write, where they are missing.

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from enum import StrEnum
 
 from icefield_apiserver.core.errors import QuotaExceeded
 from icefield_apiserver.core.kube import Cluster
@@ -24,13 +23,6 @@ from icefield_crds.names import namespace_of
 
 RECOUNT_SECONDS = 1.0
 _WOULD_WAIT = "with `on_quota: queue` the run waits for its turn."
-
-
-class OnQuota(StrEnum):
-    """What happens to a run for which there is no slot."""
-
-    REFUSE = "refuse"
-    QUEUE = "queue"
 
 
 class RunQuota:

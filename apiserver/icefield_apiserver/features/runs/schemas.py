@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.execution import ExecutionWrite, Params, build_spec
+from icefield_apiserver.core.on_quota import OnQuota, OnQuotaField
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_crds import AttemptStatus, PolarsOutcome, Run, RunPhase, RunSpec, SaveMode, Task, TaskPhase, TaskStatus
 from icefield_crds.job import MAX_DISPLAY_NAME_LENGTH
@@ -18,7 +19,6 @@ from icefield_crds.polars import Mode
 from icefield_crds.run import logs_complete
 
 from .outcome import RunKind, execution_time, has_result, kind_of
-from .quota import OnQuota
 from .results import ResultRows
 
 LOGS_COMPLETE = (
@@ -27,18 +27,11 @@ LOGS_COMPLETE = (
 )
 
 
-OnQuotaField = Field(
-    default=OnQuota.REFUSE,
-    description="What happens when max_running_runs runs are running: refuse (429), or queue: the run waits for its "
-    "turn, as one that was applied with kubectl does.",
-)
-
-
 class RunStart(RequestBody):
     """Request body to start a run of a job."""
 
     params: Params | None = Field(default=None, description="Parameters; they override the job's.")
-    on_quota: OnQuota = OnQuotaField
+    on_quota: OnQuotaField = OnQuota.REFUSE
 
 
 class RunSubmit(ExecutionWrite):
@@ -47,7 +40,7 @@ class RunSubmit(ExecutionWrite):
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
         default=None, max_length=MAX_DISPLAY_NAME_LENGTH, description="Prefix of the run's name."
     )
-    on_quota: OnQuota = OnQuotaField
+    on_quota: OnQuotaField = OnQuota.REFUSE
 
     def to_spec(self) -> RunSpec:
         """Return what the run executes.

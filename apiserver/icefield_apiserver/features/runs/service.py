@@ -13,6 +13,7 @@ from icefield_apiserver.core.execution_checks import flavors_of, problem_of_exec
 from icefield_apiserver.core.kube import Cluster, NamedResources
 from icefield_apiserver.core.kube.flavors import check_flavors_exist
 from icefield_apiserver.core.kube.named_resources import slug_for
+from icefield_apiserver.core.on_quota import OnQuota
 from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import DesiredState, Job, ObjectMeta, Role, Run, RunPhase, RunSpec
@@ -22,7 +23,7 @@ from icefield_kube.errors import Conflict as KubernetesConflict
 
 from .archive import RunFilter
 from .outcome import RunKind, check_result, execution_time, has_result, kind_of
-from .quota import OnQuota, RunQuota
+from .quota import RunQuota
 from .results import INLINE_ROWS, ResultRows, RunResults
 from .spec import job_annotations, run_of_job
 from .store import RunStore

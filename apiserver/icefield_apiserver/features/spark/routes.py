@@ -97,6 +97,7 @@ async def submit_spark_job(principal: Editor, body: SparkJobRequest, spark: Curr
         namespace=body.namespace.strip(),
         name=body.name.strip(),
         tags=tags_of(body.job_tags, body.run_tags),
+        on_quota=body.on_quota,
     )
     return SparkJobSubmitted(run_id=run.public_id)
 

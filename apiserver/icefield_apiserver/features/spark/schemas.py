@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from icefield_apiserver.core.execution import LOCK, OptionalLock, RequirementsWrite
+from icefield_apiserver.core.on_quota import OnQuota, OnQuotaField
 from icefield_apiserver.core.schemas import Bounded, RequestBody
 from icefield_crds.requirements import Requirements
 
@@ -119,6 +120,7 @@ class SparkJobRequest(RequestBody):
     job_tags: Tags = []
     run_tags: Tags = []
     properties: SparkProperties = Field(description="The program, and its machines.")
+    on_quota: OnQuotaField = OnQuota.REFUSE
 
 
 class SparkJobSubmitted(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from icefield_apiserver.core.on_quota import OnQuota
 from icefield_apiserver.features.runs.service import RunService, job_annotations
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Run, RunSpec, SparkApplication
@@ -40,11 +41,18 @@ class SparkService:
         namespace: str,
         name: str,
         tags: Sequence[dict[str, str]] = (),
+        on_quota: OnQuota = OnQuota.REFUSE,
     ) -> Run:
         """Start a program as the caller; see `submit`."""
         application = await application_of(principal, program, self._artifacts)
         return await self.submit(
-            principal, application, namespace=namespace, name=name, tags=tags, requirements=program.requirements
+            principal,
+            application,
+            namespace=namespace,
+            name=name,
+            tags=tags,
+            requirements=program.requirements,
+            on_quota=on_quota,
         )
 
     async def submit(
@@ -56,6 +64,7 @@ class SparkService:
         name: str,
         tags: Sequence[dict[str, str]] = (),
         requirements: Requirements = NO_REQUIREMENTS,
+        on_quota: OnQuota = OnQuota.REFUSE,
     ) -> Run:
         """Start an application as the caller.
 
@@ -66,6 +75,7 @@ class SparkService:
             name: name of the job that it counts as; prefix of the run's name.
             tags: tags of the run, each with key, value and source.
             requirements: Python packages that driver and executors need.
+            on_quota: what happens when the maximum number of runs is running.
 
         Raises:
             BadRequest: it could never run.
@@ -74,7 +84,7 @@ class SparkService:
         """
         annotations = job_annotations(namespace, name, tags)
         spec = RunSpec(spark=application, requirements=list(requirements.lines), lock=requirements.lock)
-        return await self._runs.submit(principal, spec, _prefix(name), annotations)
+        return await self._runs.submit(principal, spec, _prefix(name), annotations, on_quota=on_quota)
 
 
 def _prefix(name: str) -> str:
