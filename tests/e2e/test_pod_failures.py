@@ -211,7 +211,12 @@ def test_the_timeout_of_a_pod_that_does_not_start_says_what_it_waited_for(place:
 
 
 def test_a_program_that_does_not_exist_never_started(place: Workloads) -> None:
-    tasks = [{"key": "absent", "command": "true"}, {"key": "unknown", "command": "absent-program"}]
+    raises = """python -c 'raise ValueError("no such day")'"""
+    tasks = [
+        {"key": "absent", "command": "true"},
+        {"key": "unknown", "command": "absent-program"},
+        {"key": "raises", "command": raises},
+    ]
     begin = datetime.now(UTC)
     run_id = place.scenario.start(tasks=tasks)
     run = place.wait(run_id)
@@ -227,6 +232,7 @@ def test_a_program_that_does_not_exist_never_started(place: Workloads) -> None:
         "the command failed with exit code 127 (a command does not exist): sh: 1: absent-program: not found",
         127,
     )
+    assert found["raises"]["error"] == "the command failed with exit code 1: ValueError: no such day"
     assert place.scenario.messages(run_id, "unknown") == ["sh: 1: absent-program: not found"]
 
 

@@ -1,6 +1,6 @@
 """Routes of the REST API: who calls is known before the body is read, bodies have a limit, and GET answers HEAD.
 
-A query parameter that a route does not declare is refused: a misspelt one must not be ignored.
+A query parameter or a body that a route does not declare is refused: nothing that a caller says is ignored.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ class Route(APIRoute):
         return tuple(dict.fromkeys(_query_parameters(self.dependant)))
 
     @property
+    def takes_body(self) -> bool:
+        """Whether a request may have a body: the function's, or one that it reads itself and documents."""
+        return self.body_field is not None or "requestBody" in (self.openapi_extra or {})
+
+    @property
     def takes_idempotency_key(self) -> bool:
         """Whether a request that is sent again with the same key is done once."""
         return IDEMPOTENCY_KEY in _headers(self.dependant)
@@ -85,6 +90,7 @@ class Route(APIRoute):
         """Return the handler, with all that comes before the body and after the answer."""
         handle = super().get_route_handler()
         checks, query_parameters, takes_key = self.checks, self.query_parameters, self.takes_idempotency_key
+        takes_body = self.takes_body
         takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
 
         async def answer(request: Request) -> Response:
@@ -92,6 +98,8 @@ class Route(APIRoute):
                 await check(request)
             if query_parameters is not None:
                 _check_query(request, query_parameters)
+                if not takes_body and _has_body(request):
+                    raise BadRequest(f"{request.method} {request.url.path} takes no body.")
                 if request.method == "POST" and not takes_key and IDEMPOTENCY_KEY in request.headers:
                     raise BadRequest(f"{request.url.path} takes no Idempotency-Key: sent again it would be done again.")
             bounded = BoundedRequest(request.scope, request.receive, self.max_body_bytes)
@@ -143,6 +151,12 @@ def _query_parameters(dependant: Dependant) -> Iterator[str]:
     yield from (parameter.alias for parameter in dependant.query_params)
     for each in dependant.dependencies:
         yield from _query_parameters(each)
+
+
+def _has_body(request: Request) -> bool:
+    """Return whether a request says more than `{}` or `null`, which clients send for nothing."""
+    length = request.headers.get("content-length", "")
+    return length.isdigit() and int(length) > len("null")
 
 
 def _headers(dependant: Dependant) -> Iterator[str]:

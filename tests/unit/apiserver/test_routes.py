@@ -62,6 +62,22 @@ class Body(BaseModel):
     value: Any = None
 
 
+def add_routes_that_refuse(router: Router) -> None:
+    """Add routes that take some of what a request may say."""
+
+    @router.get("/found")
+    async def find_things(window: Annotated[tuple[int, str | None], Depends(page)], status: Status = None) -> Body:
+        return Body(value=[status, *window])
+
+    @router.api_route("/bare", methods=["POST", "DELETE"])
+    async def act() -> Body:
+        return Body()
+
+    @router.post("/once")
+    async def post_once(body: Body, idempotency_key: Annotated[str | None, Header()] = None) -> Body:
+        return body
+
+
 def make_app(streams: list[str]) -> FastAPI:
     """Return an application with a route of each kind.
 
@@ -90,17 +106,9 @@ def make_app(streams: list[str]) -> FastAPI:
     async def post_little(body: Body | None = None) -> Body:
         return body or Body()
 
-    @router.post("/once")
-    async def post_once(body: Body, idempotency_key: Annotated[str | None, Header()] = None) -> Body:
-        return body
-
     @router.get("/things")
     async def read_things() -> Body:
         return Body(value="all")
-
-    @router.get("/found")
-    async def find_things(window: Annotated[tuple[int, str | None], Depends(page)], status: Status = None) -> Body:
-        return Body(value=[status, *window])
 
     @router.get("/lines")
     async def read_lines() -> StreamingResponse:
@@ -110,6 +118,7 @@ def make_app(streams: list[str]) -> FastAPI:
     async def follow_lines() -> EventSourceResponse:
         return EventSourceResponse(stream("events"))
 
+    add_routes_that_refuse(router)
     app.include_router(router, prefix="/v1")
     return app
 
@@ -185,6 +194,14 @@ async def test_unknown_query_parameters(client: httpx.AsyncClient, path: str, se
 async def test_query_parameters_of_a_route_and_of_its_dependencies_are_known(client: httpx.AsyncClient) -> None:
     answer = await client.get("/found?status=failed&limit=3&cursor=x")
     assert (answer.status_code, answer.json()) == (200, {"value": ["failed", 3, "x"]})
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_body_that_a_route_does_not_take_is_refused(client: httpx.AsyncClient, method: str) -> None:
+    refused = await client.request(method, "/bare", json={"force": True})
+    assert (refused.status_code, sentence_of(refused)) == (400, f"{method} /v1/bare takes no body.")
+    for nothing in ({}, None):
+        assert (await client.request(method, "/bare", json=nothing)).status_code == 200
 
 
 async def test_who_calls_is_known_before_the_query_is_checked(client: httpx.AsyncClient) -> None:
