@@ -114,6 +114,8 @@ EVERY_FIELD: dict[str, Any] = {
     "timeout_seconds": 60,
     "max_retries": 2,
     "max_disruption_retries": 1,
+    "requirements": ["polars==1.0.0"],
+    "lock": "polars==1.0.0 --hash=sha256:" + "0" * 64,
 }
 SHAPES: list[dict[str, Any]] = [
     {"command": "x"},
@@ -145,7 +147,7 @@ def test_null_clears_a_field(shape: dict[str, Any], field: str) -> None:
     full = full.model_copy(update={"spec": changed(full, change_of(EVERY_FIELD))})
     cleared = full.model_copy(update={"spec": changed(full, change_of({field: None}))})
     shown = job_of(cleared, None).model_dump(mode="json")[field]
-    assert shown in (None, {}, False, "Allow")
+    assert shown in (None, {}, [], False, "Allow")
 
 
 def test_a_command_beside_tasks_is_refused_as_kubernetes_does() -> None:
@@ -173,7 +175,7 @@ def test_a_patch_says_only_what_changes() -> None:
         "command": None,
         "schedule": None,
         "params": {"a": None, "b": "3"},
-        "tasks": [{"key": "a", "command": "x", "dependsOn": [], "env": []}],
+        "tasks": [{"key": "a", "command": "x", "dependsOn": [], "env": [], "requirements": []}],
     }
 
 
