@@ -463,6 +463,16 @@ async def test_tasks_that_build_on_each_other(
     assert found["a"]["districts"] == {"inferred": True, "gone": False, "run_ids": [run.public_id]}
     assert found["c"]["b"]["gone"] is True
     assert (await client.get("/databases/sales/tables/zones/lineage")).status_code == 404
+    graph = (await client.get("/lineage/graph", params={"table": "sales.c", "direction": "upstream"})).json()
+    names = {node["id"]: node["table"].removeprefix(f"{place.slug}.sales.") for node in graph["nodes"]}
+    assert list(names.values()) == ["c", "b", "a", "districts"]
+    edges = [(names[edge["from"]], names[edge["to"]], edge["inferred"], edge["runs"]) for edge in graph["edges"]]
+    each = (True, [run.public_id])
+    assert edges == [("b", "c", *each), ("a", "b", *each), ("districts", "a", *each)]
+    assert [node["gone"] for node in graph["nodes"]] == [False, True, False, False]
+    for wrong, status in (("sales.nope", 404), ("nope", 400), ("a.b.c.d", 400)):
+        answer = await client.get("/lineage/graph", params={"table": wrong})
+        assert (answer.status_code, set(answer.json())) == (status, {"error"}), wrong
     assert (await client.delete("/databases/sales/tables/c")).status_code == 204
     gone = (await client.get("/databases/sales/tables/c/lineage")).json()
     assert (gone["gone"], [each["table"] for each in gone["upstream"]]) == (True, [f"{place.slug}.sales.b"])

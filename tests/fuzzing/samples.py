@@ -131,6 +131,8 @@ class Samples:
         if operation_id == "read_result":
             parameters["id"] = made.result
         query = {"path": "a.txt"} if operation_id in ("download_file", "delete_file") else {}
+        if operation_id == "read_lineage_graph":
+            query = {"table": "sales.orders"}
         headers = {}
         if operation_id == "change_password" and made.passwords:
             headers = {"Authorization": f"Bearer {made.passwords.pop()}", "X-Workspace-Slug": made.other}

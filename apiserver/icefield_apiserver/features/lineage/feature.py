@@ -8,8 +8,9 @@ from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Servic
 from icefield_apiserver.core.repeating import repeating
 from icefield_apiserver.features.runs.service import RunService
 
+from .graph_store import LineageGraphStore
 from .janitor import LineageJanitor
-from .routes import router, runs_router
+from .routes import ROUTERS
 from .service import LineageRecorder, LineageService
 from .store import LineageStore
 
@@ -22,8 +23,8 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     await stack.enter_async_context(repeating(janitor.sweep, core.settings.retention.interval_seconds))
     services.provide(
         LineageRecorder(core.db, workspaces),
-        LineageService(store, workspaces, services.get(RunService), core.catalogs),
+        LineageService(store, LineageGraphStore(core.db), workspaces, services.get(RunService), core.catalogs),
     )
 
 
-feature = Feature("lineage", (Mount(API_V1, router), Mount(API_V1, runs_router)), install, needs=("runs",))
+feature = Feature("lineage", tuple(Mount(API_V1, each) for each in ROUTERS), install, needs=("runs",))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import orjson
 from pydantic import BaseModel, Field
 
 from icefield_crds.names import public_id
 
+from .graph import Direction, LineageGraph
 from .service import LineageNeighbour, LineageOfTable
 
 Kind = Literal["table", "view"]
@@ -78,3 +80,62 @@ def neighbour_of(neighbour: LineageNeighbour) -> NeighbourTable:
 def kind_of(*, is_view: bool) -> Kind:
     """Return the word for a table or a view."""
     return "view" if is_view else "table"
+
+
+class GraphNodeRead(BaseModel):
+    """A table or view in the graph."""
+
+    id: str = Field(description="UUID of the table or view in the catalog, which a rename keeps.")
+    table: str = Field(
+        description="Name with the catalog: the current one, or the last of what is gone.",
+        examples=["acme.sales.orders"],
+    )
+    kind: Kind = Field(description="table or view.")
+    gone: bool = Field(description="Whether it was dropped.")
+
+
+class GraphEdgeRead(BaseModel):
+    """That data flowed from one table or view to another."""
+
+    from_: str = Field(alias="from", description="Id of the node that was read.")
+    to: str = Field(description="Id of the node that was written.")
+    inferred: bool = Field(description="Whether only the order of a process's calls tells it.")
+    last_at: datetime = Field(description="When data last flowed between the two.")
+    runs: list[str] = Field(description="Id of the newest run between the two; the table's lineage has more.")
+    statements: list[str] = Field(
+        description="Id of the newest statement between the two; the table's lineage has more."
+    )
+
+
+class Graph(BaseModel):
+    """The tables and views around one, and the edges between them."""
+
+    table: str = Field(description="Name of the table with its catalog.", examples=["acme.sales.orders"])
+    id: str = Field(description="Id of its node.")
+    direction: Direction = Field(description="Which way the edges were followed.")
+    depth: int = Field(description="How many edges away.")
+    truncated: bool = Field(description="Whether there are more edges within the depth.")
+    nodes: list[GraphNodeRead] = Field(description="The table itself, then the others, nearest first.")
+    edges: list[GraphEdgeRead] = Field(description="The edges, nearest first, at most 10,000.")
+
+
+def graph_json(graph: LineageGraph, depth: int, direction: Direction) -> bytes:
+    """Return a graph as REST shows it (`Graph`): written directly, as it may have thousands of edges."""
+    nodes = [
+        {"id": node.uuid, "table": node.table, "kind": kind_of(is_view=node.is_view), "gone": node.is_gone}
+        for node in graph.nodes
+    ]
+    edges = [
+        {
+            "from": edge.source,
+            "to": edge.target,
+            "inferred": edge.inferred,
+            "last_at": edge.last_at,
+            "runs": [public_id("run", edge.run_uid)] if edge.run_uid else [],
+            "statements": [edge.statement_id] if edge.statement_id else [],
+        }
+        for edge in graph.edges
+    ]
+    head = {"table": graph.table.table, "id": graph.table.uuid, "direction": direction, "depth": depth}
+    whole = {**head, "truncated": graph.is_truncated, "nodes": nodes, "edges": edges}
+    return orjson.dumps(whole, option=orjson.OPT_UTC_Z)

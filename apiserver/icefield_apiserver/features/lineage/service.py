@@ -8,12 +8,14 @@ from typing import Any
 
 from icefield_apiserver.core.catalog import Catalogs, Namespace
 from icefield_apiserver.core.catalog.model import full_name
-from icefield_apiserver.core.errors import NotFound
+from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.identity.principal import Principal
-from icefield_sql import TableName
+from icefield_sql import Names, SqlError, TableName
 
+from .graph import Direction, GraphNode, LineageGraph
+from .graph_store import LineageGraphStore
 from .identities import current_dataset, mark_gone
 from .neighbours import LineageNeighbour
 from .recorder import CommittedTable, LineageRecorder
@@ -62,15 +64,22 @@ class LineageService:
 
     Args:
         store: the recorded lineage.
+        graphs: the recorded graph.
         workspaces: the Workspaces.
         runs: the runs.
         catalogs: the workspaces' catalogs.
     """
 
     def __init__(
-        self, store: LineageStore, workspaces: WorkspaceDirectory, runs: RunService, catalogs: Catalogs
+        self,
+        store: LineageStore,
+        graphs: LineageGraphStore,
+        workspaces: WorkspaceDirectory,
+        runs: RunService,
+        catalogs: Catalogs,
     ) -> None:
         self._store = store
+        self._graphs = graphs
         self._workspaces = workspaces
         self._runs = runs
         self._catalogs = catalogs
@@ -82,23 +91,46 @@ class LineageService:
             NotFound: there is none of this name, and none that had it has lineage.
         """
         uid = self._workspaces.existing(principal.workspace).metadata.uid
-        catalog = self._catalogs.of(principal.workspace)
-        current = await current_dataset(catalog, uid, namespace, table)
-        dataset = current or await self._last(principal, uid, namespace, table)
-        # What was recorded before identities were has only a name.
-        uuids = {dataset.uuid, uuid_of_name(uid, dataset.name)}
+        dataset, is_gone = await self._dataset(principal, uid, namespace, table)
+        uuids = _identities(uid, dataset)
         upstream, downstream = await asyncio.gather(
             self._store.upstream(uid, uuids), self._store.downstream(uid, uuids)
         )
-        await mark_gone(catalog, uid, [*upstream, *downstream])
-        return LineageOfTable(dataset, current is None, upstream, downstream)
+        await mark_gone(self._catalogs.of(principal.workspace), uid, [*upstream, *downstream])
+        return LineageOfTable(dataset, is_gone, upstream, downstream)
 
-    async def _last(self, principal: Principal, uid: str, namespace: Namespace, table: str) -> Dataset:
-        """Return the table that had a name last."""
+    async def graph(self, principal: Principal, table: str, direction: Direction, depth: int) -> LineageGraph:
+        """Return the graph around a table or view.
+
+        Args:
+            principal: the caller.
+            table: its name, such as `sales.orders`, with or without the catalog.
+            direction: which way the graph is followed.
+            depth: how many edges away.
+
+        Raises:
+            BadRequest: the name can mean no table of the workspace.
+            NotFound: there is none of this name, and none that had it has lineage.
+        """
+        workspace = self._workspaces.existing(principal.workspace)
+        uid, names = workspace.metadata.uid, Names(workspace.metadata.name, frozenset(workspace.spec.catalog.aliases))
+        try:
+            name = names.table(table.split("."))
+        except SqlError as error:
+            raise BadRequest(f"Parameter table: {error.sentence}") from error
+        dataset, is_gone = await self._dataset(principal, uid, name.namespace, name.name)
+        start = GraphNode(dataset.uuid, dataset.name, dataset.is_view, is_gone)
+        return await self._graphs.around(uid, start, sorted(_identities(uid, dataset)), direction, depth)
+
+    async def _dataset(self, principal: Principal, uid: str, namespace: Namespace, table: str) -> tuple[Dataset, bool]:
+        """Return the table or view that has a name, or had it last, and whether it is gone."""
+        current = await current_dataset(self._catalogs.of(principal.workspace), uid, namespace, table)
+        if current is not None:
+            return current, False
         found = await self._store.last_of_name(uid, TableName(namespace, table).qualified(principal.workspace))
         if found is None:
             raise NotFound(f"There is no table {full_name(namespace, table)}.")
-        return found
+        return found, True
 
     async def of_run(self, principal: Principal, run: str) -> dict[str, Any]:
         """Return the JSON of the `Lineage` of a run.
@@ -109,3 +141,8 @@ class LineageService:
         found = await self._runs.get(principal, run)
         uid = self._workspaces.existing(principal.workspace).metadata.uid
         return await self._store.of_run(uid, found.metadata.uid)
+
+
+def _identities(workspace_uid: str, dataset: Dataset) -> set[str]:
+    """Return all that a table is known by: what was recorded before identities were has only a name."""
+    return {dataset.uuid, uuid_of_name(workspace_uid, dataset.name)}
