@@ -12,18 +12,21 @@ from typing import Literal
 
 from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
-from .analysis.resolve import Resolved, meant, not_found
+from .analysis.references import check_references, snapshot_at
+from .analysis.resolve import Resolved, meant, needed_by, not_found, table_meant
 from .analysis.scoping import TableRef
 from .analysis.sources import sources_of
-from .analysis.statement import Statement
+from .analysis.statement import Show, Statement
 from .analysis.timetravel import NotConstant, snapshot_of
 from .analysis.widths import check_widths
 from .lang import planning_time
 from .lang.errors import SqlError, UnresolvedName
 from .lang.names import TableName
+from .show.functions import function_rows
 from .show.rows import to_rows
 from .targets.duckdb.errors import Untranslatable
 from .targets.duckdb.query import to_duckdb
+from .targets.duckdb.translation.calls import ON_DUCKDB
 from .targets.spark.statement import to_spark
 
 COMPILE_SECONDS = 1.0
@@ -61,7 +64,7 @@ def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Comp
     if statement.kind is Kind.TRANSACTION:
         return Compiled(Engine.DUCKDB, "", False)
     if statement.show is not None:
-        return Compiled(Engine.DUCKDB, to_rows(resolved, statement.show), False)
+        return Compiled(Engine.DUCKDB, _shown(resolved, statement.show), False)
     if statement.explained is not None:
         return _explain(resolved, statement.explained, engine)
     check_names(statement, resolved)
@@ -71,8 +74,15 @@ def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Comp
                 f"{statement.command} writes, and writes run on Spark; leave out engine, or set it to spark."
             )
         text = to_spark(resolved, statement)
-        return Compiled(Engine.SPARK, text, True, tables_read(resolved), statement.writes, sources=sources_of(resolved))
+        written = tuple(table_meant(name, resolved) for name in statement.writes)
+        return Compiled(Engine.SPARK, text, True, tables_read(resolved), written, sources=sources_of(resolved))
     return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
+
+
+def _shown(resolved: Resolved, show: Show) -> str:
+    if show.what == "functions":
+        return function_rows(show.pattern, ON_DUCKDB)
+    return to_rows(resolved, show)
 
 
 def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, limit: int | None) -> Compiled:
@@ -112,13 +122,14 @@ def check_names(statement: Statement, resolved: Resolved) -> None:
         SqlError: a view in it is not allowed, views have no end, or a query has too many columns.
     """
     for ref in statement.found.tables:
-        if meant(ref, resolved) not in resolved.objects:
-            raise not_found(meant(ref, resolved), resolved, ref.span[0])
-    for name in statement.must_exist:
+        if (needed := needed_by(ref, resolved)) not in resolved.objects:
+            raise not_found(needed, resolved, ref.span[0])
+    for name in (table_meant(name, resolved) for name in statement.must_exist):
         if name not in resolved.objects:
             raise not_found(name, resolved)
         if isinstance(resolved.objects[name], View):
             raise UnresolvedName("EXPECT_TABLE_NOT_VIEW", f"{name} is a view; {statement.command} takes a table.")
+    check_references(statement, resolved)
     check_views(statement, resolved)
     check_widths(statement, resolved)
 
@@ -135,19 +146,20 @@ def tables_read(resolved: Resolved) -> tuple[tuple[TableName, int | None], ...]:
             if ref.written:
                 continue
             name = meant(ref, resolved)
-            seen[(name, _snapshot(ref, resolved.objects.get(name), name))] = None
+            seen[(name, _snapshot(ref, resolved, name))] = None
             if name in resolved.views and name not in done:
                 done.add(name)
                 pending.append(resolved.views[name])
     return tuple(seen)
 
 
-def _snapshot(ref: TableRef, found: Table | View | None, name: TableName) -> int | None:
+def _snapshot(ref: TableRef, resolved: Resolved, name: TableName) -> int | None:
+    found = resolved.objects.get(name)
     if not isinstance(found, Table):
         return None
     version = ref.node.args.get("version")
     if version is None:
-        return found.snapshot_id
+        return snapshot_at(ref, found, resolved)
     try:
         return snapshot_of(version, found, name)
     except NotConstant:

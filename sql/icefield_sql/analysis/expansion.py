@@ -9,7 +9,7 @@ from icefield_sql.lang.lexing import is_as_spelled
 from icefield_sql.lang.names import TableName
 
 from .model import View
-from .resolve import MAX_VIEW_DEPTH, Resolved, is_metadata, meant
+from .resolve import MAX_VIEW_DEPTH, Resolved, is_metadata, meant, reference_of
 from .scoping import TableRef
 from .statement import Statement
 
@@ -84,6 +84,8 @@ class _Walk:
         if is_metadata(ref, self.resolved):
             if ref.base is not None and isinstance(objects[ref.base], View):
                 raise SqlError(f"The view {ref.base} has no metadata tables.")
+            return None
+        if reference_of(ref, self.resolved) is not None:
             return None
         if not isinstance(objects[ref.name], View):
             return None

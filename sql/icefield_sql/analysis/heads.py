@@ -9,12 +9,13 @@ from sqlglot.tokenizer_core import Token, TokenType
 from icefield_sql.lang.cursor import Cursor, NameSpan
 from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.lexing import Edits
-from icefield_sql.lang.names import Names, TableName
+from icefield_sql.lang.names import Names, TableName, reference_in
 from icefield_sql.lang.quoting import quote_all
 from icefield_sql.lang.suggestions import did_you_mean
 
 from .property_lists import read_properties
 from .refusals import creation_refusal
+from .scoping import meanings
 from .sort_orders import TRANSFORMS
 
 NAMESPACES = ("SCHEMA", "DATABASE", "NAMESPACE")
@@ -28,7 +29,8 @@ _FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT"
 class Head:
     """The head of a statement: its name, its target, and where its query starts (None: it has none).
 
-    `columns` are those that an INSERT lists, and `columns_end` is where the last of them ends in the text.
+    `base` is the table whose branch the target may be. `columns` are those that an INSERT lists, and `columns_end` is
+    where the last of them ends in the text.
     """
 
     command: str
@@ -37,6 +39,7 @@ class Head:
     must_exist: bool = False
     columns: tuple[str, ...] | None = None
     columns_end: int = 0
+    base: TableName | None = None
 
 
 def table_at(span: NameSpan, names: Names) -> TableName:
@@ -80,7 +83,8 @@ def insert(cursor: Cursor, names: Names, edits: Edits) -> Head:
     cursor.take("TABLE")
     if cursor.at("DIRECTORY") or cursor.at("LOCAL", "DIRECTORY"):
         raise SqlError("INSERT OVERWRITE DIRECTORY is not supported; tables are the only place to write to.")
-    target = rewrite_table(cursor.name(), names, edits)
+    span = cursor.name()
+    target, base = _written(span, names, edits)
     partition = cursor.take("PARTITION")
     if partition:
         check_inert(cursor.parenthesised(), "PARTITION")
@@ -94,8 +98,18 @@ def insert(cursor: Cursor, names: Names, edits: Edits) -> Head:
     columns = tuple(token.text for token in listed if token.token_type != TokenType.COMMA)
     command = "INSERT OVERWRITE" if overwrite else "INSERT"
     if not columns or partition:
-        return Head(command, target, cursor.index, must_exist=True)
-    return Head(command, target, cursor.index, True, columns, listed[-1].end)
+        return Head(command, target, cursor.index, must_exist=True, base=base)
+    return Head(command, target, cursor.index, True, columns, listed[-1].end, base)
+
+
+def _written(span: NameSpan, names: Names, edits: Edits) -> tuple[TableName, TableName | None]:
+    """Write the name of an INSERT's target in its full form; return it, and the table whose branch it may mean."""
+    try:
+        target, base = meanings(list(span.parts), names)
+    except SqlError as error:
+        raise SqlError(error.sentence, span.start) from None
+    edits.replace(span.start, span.end, quote_all((names.catalog, *target.namespace, target.name)))
+    return target, base if reference_in(target.name) else None
 
 
 def create(cursor: Cursor, names: Names, edits: Edits) -> Head:

@@ -40,11 +40,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot in a table's history; `timestamp_ms` counts from the epoch."""
+    """A snapshot in a table's history.
+
+    `timestamp_ms` counts from the epoch; `operation` is `append`, `overwrite`, `delete` or `replace` (Iceberg).
+    """
 
     id: int
     timestamp_ms: int
     schema_id: int | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ def _change(source: SourceText, names: Names) -> Statement:
         tree=tree,
         found=found,
         must_exist=writes,
+        bases={ref.name: ref.base for ref in found.tables if ref.written and ref.base},
     )
 
 
@@ -148,6 +149,7 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         edits=edits,
         body=head.body,
         must_exist=exist,
+        bases={head.target: head.base} if head.target and head.base else {},
         columns=head.columns,
         columns_end=head.columns_end,
         texts=bulk.texts_of(tree),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from icefield_sql.lang import planning_time
 from icefield_sql.lang.errors import SqlError, TakesTooLong, UnresolvedName
-from icefield_sql.lang.names import Names, TableName
+from icefield_sql.lang.names import Names, TableName, reference_in
 
 from .missing import about_missing
 from .model import CatalogReader, Table, View
@@ -70,10 +70,11 @@ async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
 
 def _missing(statement: Statement, resolved: Resolved) -> list[TableName]:
     """Return the names of tables and views that a statement needs and the catalog does not have."""
-    needed = [meant(ref, resolved) for ref in statement.found.tables]
+    needed = [needed_by(ref, resolved) for ref in statement.found.tables]
     if statement.show is not None and statement.show.table is not None:
         needed.append(statement.show.table)
-    return [name for name in dict.fromkeys((*needed, *statement.must_exist)) if name not in resolved.objects]
+    needed += [table_meant(name, resolved) for name in statement.must_exist]
+    return [name for name in dict.fromkeys(needed) if name not in resolved.objects]
 
 
 async def _listed(
@@ -91,7 +92,7 @@ async def _listed(
 
 def _wanted(statement: Statement) -> set[TableName]:
     bases = {ref.base for ref in statement.found.tables if ref.base}
-    return {*statement.reads, *statement.writes, *bases}
+    return {*statement.reads, *statement.writes, *bases, *statement.bases.values()}
 
 
 class _Loader:
@@ -153,12 +154,35 @@ class _Loader:
 
 def is_metadata(ref: TableRef, resolved: Resolved) -> bool:
     """Return whether a name means a metadata table of Iceberg, such as `demo.orders.snapshots`."""
+    return _is_of_base(ref, resolved) and reference_in(ref.name.name) is None
+
+
+def reference_of(ref: TableRef, resolved: Resolved) -> str | None:
+    """Return the branch or tag that a name means, such as x of `demo.orders.branch_x`; None where it means none."""
+    return reference_in(ref.name.name) if _is_of_base(ref, resolved) else None
+
+
+def needed_by(ref: TableRef, resolved: Resolved) -> TableName:
+    """Return the table that has to exist for a name to mean something."""
+    name = meant(ref, resolved)
+    is_suffixed = ref.base is not None and name.namespace == (*ref.base.namespace, ref.base.name)
+    return ref.base if ref.base is not None and is_suffixed and name not in resolved.objects else name
+
+
+def _is_of_base(ref: TableRef, resolved: Resolved) -> bool:
     return ref.base is not None and ref.name not in resolved.objects and ref.base in resolved.objects
+
+
+def table_meant(name: TableName, resolved: Resolved) -> TableName:
+    """Return the table that a statement writes: of a branch, the one that has it."""
+    subject = resolved.statement.explained or resolved.statement
+    base = subject.bases.get(name)
+    return base if base is not None and name not in resolved.objects and base in resolved.objects else name
 
 
 def meant(ref: TableRef, resolved: Resolved) -> TableName:
     """Return the table of the catalog that a name means, for lineage."""
-    return ref.base if ref.base is not None and is_metadata(ref, resolved) else ref.name
+    return ref.base if ref.base is not None and _is_of_base(ref, resolved) else ref.name
 
 
 def not_found(name: TableName, resolved: Resolved, at: int | None = None) -> UnresolvedName:

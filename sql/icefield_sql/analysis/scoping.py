@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from icefield_sql.lang import planning_time
 from icefield_sql.lang.errors import SqlError
-from icefield_sql.lang.names import METADATA_TABLES, Names, TableName
+from icefield_sql.lang.names import METADATA_TABLES, Names, TableName, reference_in
 
 T = TypeVar("T")
 
@@ -27,7 +27,8 @@ _SCOPES = (exp.Select, exp.Update, exp.Delete, exp.Merge)
 class TableRef:
     """A place where a statement names a table.
 
-    `base` is the table whose metadata table is meant when `name` itself does not exist (`demo.orders.snapshots`).
+    `base` is the table whose metadata table, branch or tag is meant when `name` itself does not exist
+    (`demo.orders.snapshots`, `demo.orders.branch_audit`).
     `label` is what columns of it are qualified with; None where the statement gives an alias.
     """
 
@@ -94,12 +95,25 @@ def find(tree: exp.Expr, names: Names) -> Found:
 
 
 def metadata_base(parts: list[str], names: Names) -> TableName | None:
-    """Return the table whose metadata table dotted parts may mean."""
-    if len(parts) < 2 or parts[-1].lower() not in METADATA_TABLES:
+    """Return the table whose metadata table, branch or tag dotted parts may mean."""
+    if len(parts) < 2 or (parts[-1].lower() not in METADATA_TABLES and reference_in(parts[-1]) is None):
         return None
     if len(parts) == 2 and (names.schema is None or names.is_catalog(parts[0])):
         return None
     return names.table(parts[:-1])
+
+
+def meanings(parts: list[str], names: Names) -> tuple[TableName, TableName | None]:
+    """Return the table that dotted parts mean, and that whose metadata table, branch or tag they mean without it.
+
+    Raises:
+        SqlError: they can mean no table of this workspace.
+    """
+    base = metadata_base(parts, names)
+    if base is not None and len(parts) > 3 and not _fits(parts, names):
+        last = parts[-1] if reference_in(parts[-1]) else parts[-1].lower()
+        return TableName((*base.namespace, base.name), last), base
+    return names.table(parts), base
 
 
 class _Walker:
@@ -150,10 +164,8 @@ class _Walker:
         return scope
 
     def _ref(self, table: exp.Table, parts: list[str], label: str | None, written: bool) -> TableRef:
-        base = metadata_base(parts, self.names)
-        if base is not None and len(parts) > 3 and not _fits(parts, self.names):
-            return TableRef(table, TableName((*base.namespace, base.name), parts[-1].lower()), base, label, written)
-        return TableRef(table, self.names.table(parts), base, label, written)
+        name, base = meanings(parts, self.names)
+        return TableRef(table, name, base, label, written)
 
     def _column(self, node: exp.Expr, scope: _Scope) -> None:
         parts = _identifiers(node)

@@ -11,6 +11,8 @@ from .model import Kind
 from .refusals import show_refusal
 from .statement import Show, Statement
 
+_NOT_DESCRIBED = {"FUNCTION": "DESCRIBE FUNCTION is not supported; SHOW FUNCTIONS LIKE 'name' shows its engines."}
+
 
 def show(cursor: Cursor, names: Names) -> Statement:
     """Read a SHOW.
@@ -38,7 +40,24 @@ def show(cursor: Cursor, names: Names) -> Statement:
         key = cursor.parenthesised() if cursor.at("(") else []
         show = Show("tblproperties", table=table, key="".join(token.text for token in key) or None)
         return _done(cursor, names, "SHOW TBLPROPERTIES", show)
+    if cursor.take("CREATE", "VIEW"):
+        return _done(cursor, names, "SHOW CREATE VIEW", Show("create table", table=_table(cursor, names)))
+    if functions := _functions(cursor, names):
+        return functions
     raise cursor.refusal(show_refusal(cursor.token.text) if cursor.token else "")
+
+
+def _functions(cursor: Cursor, names: Names) -> Statement | None:
+    """Read `SHOW [USER | SYSTEM | ALL] FUNCTIONS [LIKE pattern]` (Spark, "SHOW FUNCTIONS"); None where it is none."""
+    of = cursor.word() in ("USER", "SYSTEM", "ALL") and cursor.word(1) == "FUNCTIONS"
+    if not of and not cursor.at("FUNCTIONS"):
+        return None
+    is_of_users = cursor.take_any("USER", "SYSTEM", "ALL") == "USER"
+    cursor.take("FUNCTIONS")
+    pattern = _pattern(cursor)
+    if pattern is None and not cursor.done:
+        pattern = str(cursor.name())
+    return _done(cursor, names, "SHOW FUNCTIONS", Show("functions", pattern="" if is_of_users else pattern))
 
 
 def describe(cursor: Cursor, names: Names) -> Statement:
@@ -53,13 +72,23 @@ def describe(cursor: Cursor, names: Names) -> Statement:
         extended = bool(cursor.take_any("EXTENDED"))
         namespace = names.namespace(cursor.name().parts)
         return _done(cursor, names, "DESCRIBE SCHEMA", Show("namespace", namespace, extended=extended))
+    if _names_another(cursor, "HISTORY"):
+        cursor.take("HISTORY")
+        return _done(cursor, names, "DESCRIBE HISTORY", Show("history", table=_table(cursor, names)))
+    if _names_another(cursor, "DETAIL"):
+        raise cursor.refusal("DESCRIBE DETAIL is not supported; DESCRIBE EXTENDED database.table shows what there is.")
     cursor.take("TABLE")
     extended = bool(cursor.take_any("EXTENDED", "FORMATTED"))
     if cursor.word() in ("SELECT", "WITH", "VALUES", "QUERY", "FUNCTION"):
-        raise SqlError(f"DESCRIBE {cursor.word()} is not supported; run it with LIMIT 0 to see its columns.")
+        raise cursor.refusal(_NOT_DESCRIBED.get(cursor.word(), "Run the query with LIMIT 0 to see its columns."))
     table = _table(cursor, names)
     key = None if cursor.done else cursor.name().parts[-1]
     return _done(cursor, names, "DESCRIBE TABLE", Show("table", table=table, extended=extended, key=key))
+
+
+def _names_another(cursor: Cursor, word: str) -> bool:
+    """Return whether a word comes before a table's name, and is none itself."""
+    return cursor.at(word) and len(cursor.tokens) > cursor.index + 1 and cursor.word(1) != "."
 
 
 def _columns(cursor: Cursor, names: Names) -> Statement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -18,7 +19,8 @@ class Show:
     """A SHOW or DESCRIBE.
 
     Args:
-        what: `databases`, `tables`, `views`, `columns`, `create table`, `tblproperties`, `table` or `namespace`.
+        what: `databases`, `tables`, `views`, `columns`, `create table`, `tblproperties`, `functions`, `history`,
+            `table` or `namespace`.
         namespace: where to look; None for what has a table.
         table: what to describe.
         pattern: LIKE of SHOW: `*` for any characters, `|` between alternatives, compared without case.
@@ -53,6 +55,7 @@ class Statement:
         show: what a SHOW or DESCRIBE asks for.
         explained: the statement an EXPLAIN is about.
         must_exist: tables that have to exist before an engine is asked.
+        bases: for each name that it writes and that may be a branch's, the table that has the branch.
         tail: rows of literals that follow the text, checked and written for Spark.
         columns: those that an INSERT lists.
         columns_end: where the last of them ends in the text.
@@ -76,6 +79,7 @@ class Statement:
     show: Show | None = None
     explained: Statement | None = None
     must_exist: tuple[TableName, ...] = ()
+    bases: Mapping[TableName, TableName] = field(default_factory=dict)
     tail: str = ""
     columns: tuple[str, ...] | None = None
     columns_end: int = 0

@@ -17,7 +17,7 @@ from icefield_sql.lang.names import TableName
 from icefield_sql.lang.timed import MAX_COLUMNS, TOO_WIDE
 
 from .model import Table
-from .resolve import Resolved, is_metadata
+from .resolve import Resolved, is_metadata, meant
 from .scoping import TableRef
 from .statement import Statement
 
@@ -73,7 +73,7 @@ class _Widths:
     def _of_table(self, ref: TableRef) -> _Width:
         if is_metadata(ref, self.resolved):
             return _Width(_METADATA_COLUMNS, 0)
-        found = self.resolved.objects.get(ref.name)
+        found = self.resolved.objects.get(meant(ref, self.resolved))
         if found is None or isinstance(found, Table):
             return _Width(len(found.columns) if found else 0, 0)
         if ref.name not in self.views and ref.name in self.resolved.views:

@@ -41,6 +41,18 @@ METADATA_TABLES = frozenset(
 """What may follow a table's name to read what Iceberg knows of it (Iceberg, "Inspecting tables")."""
 
 
+_REFERENCES = ("branch_", "tag_")
+
+
+def reference_in(part: str) -> str | None:
+    """Return the branch or tag that the last part of a name means, such as x of `branch_x`; None for another part.
+
+    Iceberg, "Branching and Tagging": what follows the name of a table.
+    """
+    prefix = next((each for each in _REFERENCES if part.startswith(each)), None)
+    return part.removeprefix(prefix) if prefix else None
+
+
 @dataclass(frozen=True, order=True)
 class TableName:
     """A table or view of a workspace's catalog.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from icefield_sql.analysis.model import Column, Table, View
 from icefield_sql.analysis.resolve import Resolved, not_found
 from icefield_sql.analysis.statement import Show
-from icefield_sql.lang.errors import UnresolvedName
+from icefield_sql.lang.errors import SqlError, UnresolvedName
 from icefield_sql.lang.names import DEFAULT_SCHEMA, TableName
 from icefield_sql.lang.quoting import quote, quote_standard, quote_standard_string, quote_string
 from icefield_sql.lang.suggestions import did_you_mean
@@ -31,7 +32,10 @@ def to_rows(resolved: Resolved, show: Show) -> str:
 
 
 def values(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    """Return a DuckDB query of literal rows; a column is boolean when its name begins with `is`, else a string."""
+    """Return a DuckDB query of literal rows.
+
+    A column is boolean when its name begins with `is`, of the type in _TYPES where it is there, else a string.
+    """
     names = [quote_standard(column) for column in columns]
     listed = ", ".join("(" + ", ".join(_literal(value) for value in row) + ")" for row in rows)
     if listed:
@@ -54,6 +58,8 @@ def _answer(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
         return _describe_namespace(resolved, show)
     assert show.table is not None  # noqa: S101 - the rest is about one
     found_object = _object(resolved, show.table)
+    if show.what == "history":
+        return ["snapshot_id", "timestamp", "operation", "is_current", "refs"], _history(found_object, show)
     if show.what == "columns":
         return ["col_name"], [(column.name,) for column in found_object.columns]
     if show.what == "create table":
@@ -77,6 +83,23 @@ def _object(resolved: Resolved, name: TableName) -> Table | View:
     if found is None:
         raise not_found(name, resolved)
     return found
+
+
+def _history(found: Table | View, show: Show) -> list[Row]:
+    """Return the snapshots of a table, the newest first."""
+    if isinstance(found, View):
+        raise SqlError(f"{show.table} is a view, which has no history.")
+    rows = sorted(found.snapshots, key=lambda snapshot: -snapshot.timestamp_ms)
+    return [
+        (
+            str(snapshot.id),
+            datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+            snapshot.operation,
+            snapshot.id == found.snapshot_id,
+            ", ".join(name for name, of in sorted(found.refs.items()) if of == snapshot.id),
+        )
+        for snapshot in rows
+    ]
 
 
 def _namespace(namespace: tuple[str, ...]) -> str:
@@ -176,5 +199,8 @@ def _literal(value: str | bool | None) -> str:
     return quote_standard_string(value)
 
 
+_TYPES = {"snapshot_id": "BIGINT", "timestamp": "TIMESTAMPTZ"}
+
+
 def _type(column: str) -> str:
-    return "BOOLEAN" if column.startswith("is") else "VARCHAR"
+    return "BOOLEAN" if column.startswith("is") else _TYPES.get(column, "VARCHAR")

@@ -242,6 +242,32 @@ async def test_a_view_that_only_spark_can_read() -> None:
     assert compiled.warnings
 
 
+async def test_show_functions() -> None:
+    shown = await rows_of("SHOW FUNCTIONS")
+    assert ("upper", "scalar", "duckdb, spark") in shown
+    assert ("cbrt", "scalar", "spark") in shown
+    assert ("range", "table", "duckdb, spark") in shown
+    assert len(shown) > 300
+    assert await rows_of("SHOW FUNCTIONS LIKE 'count|rank'") == await rows_of("SHOW ALL FUNCTIONS LIKE 'rank|count'")
+    assert [row[0] for row in await rows_of("SHOW SYSTEM FUNCTIONS 'to_da*'")] == ["to_date"]
+    assert await rows_of("SHOW USER FUNCTIONS") == []
+
+
+async def test_describe_history() -> None:
+    first, second = Snapshot(1, 1_704_067_200_000, 0, "append"), Snapshot(2, 1_704_067_201_500, 0, "delete")
+    table = Table("t", 2, (first, second), refs={"main": 2, "old": 1, "keep": 1})
+    resolved = await resolve(parse("DESCRIBE HISTORY orders", NAMES), MemoryCatalog({"demo.orders": table}))
+    relation = duckdb.sql(plan_sql.compile(resolved).sql)
+    assert relation.columns == ["snapshot_id", "timestamp", "operation", "is_current", "refs"]
+    rows = relation.fetchall()
+    assert [(row[0], row[1].timestamp(), *row[2:]) for row in rows] == [
+        (2, 1_704_067_201.5, "delete", True, "main"),
+        (1, 1_704_067_200.0, "append", False, "keep, old"),
+    ]
+    for text in ("DESCRIBE history", "DESCRIBE detail"):  # names of tables as well
+        assert parse(text, NAMES).reads[0].name in ("history", "detail")
+
+
 @pytest.mark.parametrize("text", ["SELECT * FROM nope", "DELETE FROM nope", "DROP TABLE nope", "DESCRIBE nope"])
 async def test_names_that_the_catalog_does_not_have(text: str) -> None:
     with pytest.raises(UnresolvedName) as missing:

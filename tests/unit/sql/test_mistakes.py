@@ -51,12 +51,12 @@ async def _sentences(mistake: Mistake) -> dict[str, str]:
 
 @pytest.mark.skipif(not os.environ.get("UPDATE_GOLDEN"), reason="rewrites mistakes.json")
 async def test_record() -> None:
-    entries = mistakes()
-    for entry in entries:
+    entries = []
+    for entry in mistakes():
         plan = await planned(entry["sql"], catalog())
         if isinstance(plan, str):
-            entry.pop("engines", None)
-            entry["says"] = {"plan": plan}
-        else:
-            entry["says"] = {name: explained(entry["sql"], answer) for name, answer in entry["engines"].items()}
+            entries.append({"sql": entry["sql"], "says": {"plan": plan}})
+        elif "engines" in entry:
+            says = {name: explained(entry["sql"], answer) for name, answer in entry["engines"].items()}
+            entries.append({**entry, "says": says})
     record(entries)

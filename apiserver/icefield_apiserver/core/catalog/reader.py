@@ -67,7 +67,12 @@ def table_of(loaded: LoadedTable) -> Table:
         metadata_location=loaded.metadata_location,
         snapshot_id=table_metadata.current_snapshot_id(metadata),
         snapshots=tuple(
-            Snapshot(int(s["snapshot-id"]), int(s["timestamp-ms"]), s.get("schema-id"))
+            Snapshot(
+                int(s["snapshot-id"]),
+                int(s["timestamp-ms"]),
+                s.get("schema-id"),
+                (s.get("summary") or {}).get("operation"),
+            )
             for s in metadata.get("snapshots") or ()
         ),
         columns=_columns(schema),

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from icefield_sql.analysis.model import Table, View
 from icefield_sql.analysis.projections import Hidden, implicit_name, only_source, unnamed
-from icefield_sql.analysis.resolve import Resolved, is_metadata
+from icefield_sql.analysis.references import snapshot_at
+from icefield_sql.analysis.resolve import Resolved, is_metadata, meant, reference_of
 from icefield_sql.analysis.scoping import ColumnRef, Found, TableRef, find
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.analysis.timetravel import NotConstant, snapshot_of
@@ -63,12 +64,13 @@ class _Tables:
         """Return the scan that replaces a table in FROM, and its columns (None: not known)."""
         if is_metadata(ref, self.resolved):
             raise Untranslatable(f"{ref.name} is a metadata table of Iceberg.")
-        found = self.resolved.objects[ref.name]
+        found = self.resolved.objects[meant(ref, self.resolved)]
         given = ref.node.args.get("alias")
         alias = given.copy() if given is not None and given.this else None
         alias = alias or exp.TableAlias(this=exp.to_identifier(ref.label or ref.name.name, quoted=True))
         if isinstance(found, Table):
-            source, columns = _scan(ref, found), _columns(ref, found)
+            snapshot = _snapshot(ref, found, self.resolved)
+            source, columns = _scan(found, snapshot), _columns(found, snapshot)
         else:
             source, columns = self._view(ref, found, alias)
         source.set("alias", alias)
@@ -104,26 +106,42 @@ def _name_projections(tree: exp.Expr) -> None:
         alias.set("this", node)
 
 
-def _scan(ref: TableRef, table: Table) -> exp.Expr:
-    snapshot = table.snapshot_id
+def _snapshot(ref: TableRef, table: Table, resolved: Resolved) -> int | None:
+    """Return the snapshot that is read, where that is not the current one; 0 for a table that was empty then.
+
+    Raises:
+        Untranslatable: it is not known here, or has other columns than Spark reads it with.
+    """
+    version = ref.node.args.get("version")
+    is_reference = reference_of(ref, resolved) is not None
+    if version is None and not is_reference:
+        return None
+    try:
+        snapshot = snapshot_at(ref, table, resolved) if version is None else snapshot_of(version, table, ref.name)
+    except NotConstant:
+        raise Untranslatable("the snapshot asked for is not a literal.") from None
+    if (is_reference or (version and version.expression.name in table.refs)) and not _has_current_schema(
+        table, snapshot
+    ):
+        raise Untranslatable("the columns of the table have changed since the branch's last change.")
+    return snapshot or 0
+
+
+def _has_current_schema(table: Table, snapshot: int | None) -> bool:
+    return {each.id: each.schema_id for each in table.snapshots}.get(snapshot or 0) == table.schema_id
+
+
+def _scan(table: Table, snapshot: int | None) -> exp.Expr:
     arguments: list[exp.Expr] = [exp.Literal.string(table.metadata_location)]
-    if version := ref.node.args.get("version"):
-        try:
-            snapshot = snapshot_of(version, table, ref.name)
-        except NotConstant:
-            raise Untranslatable("the snapshot asked for is not a literal.") from None
-        arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot or 0)))
+    if snapshot is not None:
+        arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot)))
     return exp.Table(this=exp.Anonymous(this="iceberg_scan", expressions=arguments))
 
 
-def _columns(ref: TableRef, found: Table) -> Columns | None:
+def _columns(found: Table, snapshot: int | None) -> Columns | None:
     """Return the columns of what is read, or None when those of an older snapshot may be others."""
-    version = ref.node.args.get("version")
-    if version is not None:
-        wanted = snapshot_of(version, found, ref.name)
-        schemas = {snapshot.id: snapshot.schema_id for snapshot in found.snapshots}
-        if schemas.get(wanted or 0) != found.schema_id:
-            return None
+    if snapshot is not None and not _has_current_schema(found, snapshot):
+        return None
     return tuple((column.name, _type(column.type)) for column in found.columns) or None
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
 from icefield_sql.analysis.model import View
-from icefield_sql.analysis.resolve import Resolved, is_metadata
+from icefield_sql.analysis.resolve import Resolved, is_metadata, reference_of
 from icefield_sql.analysis.scoping import TableRef
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.lang.lexing import Edits, replace_spans, write
@@ -71,6 +71,8 @@ def polars_obstacle(resolved: Resolved, statement: Statement, limits: PolarsLimi
             return f"Polars cannot read the view {ref.name}."
         if is_metadata(ref, resolved):
             return f"Polars cannot read {ref.base}.{ref.name.name}, which is a metadata table."
+        if reference_of(ref, resolved) is not None:
+            return f"Polars cannot read {ref.name}, which is a branch or tag of {ref.base}."
         if ref.node.args.get("version"):
             return f"Polars cannot read an earlier version of {ref.name}."
         if not re.fullmatch(limits.table_pattern, str(ref.name)):

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from sqlglot.tokenizer_core import TokenType
 
 from icefield_sql.analysis.model import View
-from icefield_sql.analysis.resolve import Resolved, is_metadata
+from icefield_sql.analysis.resolve import Resolved, is_metadata, reference_of
 from icefield_sql.analysis.scoping import TableRef
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.analysis.views import columns_of
@@ -83,9 +83,11 @@ def _query(resolved: Resolved, name: TableName) -> str:
 
 
 def _parts(ref: TableRef, resolved: Resolved) -> tuple[str, ...]:
-    """Return the full name below the catalog; a metadata table's when the table itself does not exist."""
+    """Return the full name below the catalog; a metadata table's or branch's when the table itself does not exist."""
     if is_metadata(ref, resolved):
         base = ref.base
         assert base is not None  # noqa: S101 - what is_metadata says
         return (*base.namespace, base.name, ref.name.name.lower())
+    if reference_of(ref, resolved) is not None and ref.base is not None:
+        return (*ref.base.namespace, ref.base.name, ref.name.name)
     return (*ref.name.namespace, ref.name.name)

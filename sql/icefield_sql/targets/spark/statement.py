@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from icefield_sql.analysis.model import Column, Table, View
-from icefield_sql.analysis.resolve import Resolved
+from icefield_sql.analysis.resolve import Resolved, table_meant
 from icefield_sql.analysis.statement import Statement
 from icefield_sql.lang.lexing import Edits, write
-from icefield_sql.lang.quoting import quote
+from icefield_sql.lang.quoting import quote, quote_all
 from icefield_sql.targets.rewriting import can_limit, name_projections
 
 from .assignment import cast_assignments, selected, spark_type
@@ -25,7 +25,9 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
     write_names(resolved, statement, edits)
     if statement.tree is not None:
         name_projections(statement.tree, edits)
-    target = resolved.objects.get(statement.writes[0]) if statement.writes else None
+    if statement.writes:
+        _name_branch(resolved, statement, edits)
+    target = resolved.objects.get(table_meant(statement.writes[0], resolved)) if statement.writes else None
     if statement.kind_word and isinstance(target, View):
         edits.replace(*statement.kind_word, "VIEW")
     if isinstance(target, Table):
@@ -37,6 +39,19 @@ def to_spark(resolved: Resolved, statement: Statement, row_limit: int | None = N
     if row_limit is not None and can_limit(statement.tree):
         text += f"\nLIMIT {row_limit}"
     return text
+
+
+def _name_branch(resolved: Resolved, statement: Statement, edits: Edits) -> None:
+    """Write the target of an INSERT as the branch of a table, where it is one."""
+    name, catalog = statement.writes[0], statement.names.catalog
+    base = table_meant(name, resolved)
+    if base == name:
+        return
+    as_table = quote_all((catalog, *name.namespace, name.name))
+    as_branch = quote_all((catalog, *base.namespace, base.name, name.name))
+    for start, (end, text) in list(edits.replaced.items()):
+        if text == as_table:
+            edits.replace(start, end, as_branch)
 
 
 def _missing_columns(target: Table, statement: Statement) -> list[Column]:

@@ -198,3 +198,5 @@ _BUILDERS: dict[str, Callable[[str, Sequence[Argument], str], Argument]] = {
     **dict.fromkeys(WINDOW_TYPES, _window),
     **dict.fromkeys(("lag", "lead", "nth_value"), _shifted),
 }
+AGGREGATES = frozenset(_BUILDERS)
+"""The aggregates and window functions that are translated."""

@@ -13,7 +13,7 @@ from icefield_sql.lang.types import BOOLEAN, INT, STRING, Type, array
 from icefield_sql.targets.duckdb.errors import Untranslatable
 
 from . import builders, nested, times
-from .aggregates import aggregate
+from .aggregates import AGGREGATES, aggregate
 from .argument import Argument, raw
 from .casts import as_text
 from .expressions import Expressions
@@ -24,6 +24,10 @@ from .scopes import Scope
 _WITH_UNIT = ("datediff", "date_diff", "dateadd", "date_add", "timestampadd", "timestampdiff")
 _BUILDERS = {**builders.BUILDERS, **times.BUILDERS, **nested.BUILDERS}
 _LAMBDAS = ("transform", "filter", "exists", "forall")
+
+
+ON_DUCKDB = frozenset({*_LAMBDAS, *_WITH_UNIT, *_BUILDERS, *FORMS, *AGGREGATES, "struct", "explode", "range"})
+"""The functions that DuckDB answers as Spark does, at least for some arguments."""
 
 
 def call(values: Expressions, node: exp.Expr, scope: Scope) -> Argument:
