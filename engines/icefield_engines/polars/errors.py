@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from types import TracebackType
 
 from polars.exceptions import PolarsError
 
@@ -13,6 +12,8 @@ from .outcome import MAX_ERROR_CHARACTERS
 
 SCRIPT_NAME = "<script>"
 """File name of a script's code objects."""
+_noted: dict[int, int | None] = {}
+"""Lines of errors by their ids; not in the errors, whose attributes a script may guard."""
 _FULL = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 _PLAN = ("\n\nResolved plan until failure", "\n\nThis error occurred", "\n\nHint:")
 
@@ -27,9 +28,14 @@ class WorkloadError(Exception):
         self.sentence = sentence
 
 
-def line_of(traceback: TracebackType | None) -> int | None:
-    """Return the script's innermost line in a traceback, from 1; None when the script is not in it."""
-    line = None
+def note_line(error: BaseException, line: int | None) -> None:
+    """Note which line of the script an error is about that its traceback does not have."""
+    _noted[id(error)] = line
+
+
+def line_of(error: BaseException) -> int | None:
+    """Return the script's innermost line in an error's traceback, or the noted one, from 1; None without either."""
+    traceback, line = error.__traceback__, _noted.get(id(error))
     while traceback is not None:
         if traceback.tb_frame.f_code.co_filename == SCRIPT_NAME:
             line = traceback.tb_lineno

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from icefield_crds.wire.workload import Workload
 
 from . import destination, placement, query, results, script
 from .compute import LocalCompute
+from .errors import note_line
+from .script_lines import line_of_failure
 from .tables import Tables
 
 PREVIEW_ROWS = 10_000
@@ -24,8 +27,18 @@ def run(workload: Workload) -> dict[str, Any]:
         BaseException: why it failed.
     """
     tables = Tables(workload)
+    if workload.mode != "script":
+        return _computed(workload, query.run(workload, tables), tables)
+    ran = script.run(workload, tables)
+    try:
+        return _computed(workload, ran.frame, tables)
+    except PolarsError as error:
+        note_line(error, line_of_failure(workload.text, ran.scope, error))
+        raise
+
+
+def _computed(workload: Workload, frame: pl.LazyFrame, tables: Tables) -> dict[str, Any]:
     engine = placement.compute_for(workload)
-    frame = script.run(workload, tables) if workload.mode == "script" else query.run(workload, tables)
     if workload.destination is None:
         return _kept(workload, *_store(workload, engine.batches(frame)))
     written = destination.write(workload, frame, tables, engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,8 +15,16 @@ from .errors import SCRIPT_NAME, WorkloadError
 from .tables import Tables
 
 
-def run(workload: Workload, tables: Tables) -> pl.LazyFrame:
-    """Run a script; return the frame it assigned to `result`.
+@dataclass(frozen=True)
+class Ran:
+    """A script that has run: the frame that it assigned to `result`, and its variables."""
+
+    frame: pl.LazyFrame
+    scope: dict[str, object]
+
+
+def run(workload: Workload, tables: Tables) -> Ran:
+    """Run a script.
 
     Raises:
         WorkloadError: SCRIPT; there is no result, or it is no frame.
@@ -32,7 +41,7 @@ def run(workload: Workload, tables: Tables) -> pl.LazyFrame:
     except SystemExit as end:
         if end.code not in (None, 0):
             raise
-    return frame_of(scope)
+    return Ran(frame_of(scope), scope)
 
 
 def frame_of(scope: dict[str, object]) -> pl.LazyFrame:

@@ -68,7 +68,7 @@ def _failure(error: BaseException, workload: Workload, settings: Settings, milli
     kind = kind_of(error, FailureKind.SCRIPT if workload.mode == "script" else FailureKind.QUERY)
     if kind == FailureKind.MEMORY:
         return out_of_memory(settings, milliseconds).to_json()
-    line = line_of(error.__traceback__)
+    line = line_of(error)
     if isinstance(error, SyntaxError) and line is None and error.lineno:
         line = error.lineno
     return failed(kind, _scrubbed(describe(error), workload, line), milliseconds, line).to_json()

@@ -76,6 +76,12 @@ def test_a_script_that_collects_by_itself(sandbox: Sandbox) -> None:
         ("raise ValueError('x' * 10**7)", "script", 1, "script line 1: ValueError: xxxx"),
         ("class E(Exception):\n  def __str__(self): raise OSError\nraise E", "script", 3, "script line 3: E"),
         ("result = pl.DataFrame({'a': [object()]})", "query", None, "column 'a' of the result holds Python objects;"),
+        (
+            "flowers = pl.LazyFrame({'a': [1]})\nresult = (\n  flowers\n  .select('b')\n)",
+            "script",
+            4,
+            'script line 4: ColumnNotFoundError: unable to find column "b"',
+        ),
         ("raise MemoryError", "memory", None, "the workload ran out of memory (limit 4Gi); ask for more vcpus"),
     ],
 )

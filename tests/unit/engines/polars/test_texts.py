@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import sys
 
 import polars as pl
 import pytest
 
 from icefield_crds.wire.outcome import FailureKind
-from icefield_engines.polars.errors import SCRIPT_NAME, WorkloadError, describe, kind_of, line_of
+from icefield_engines.polars.errors import SCRIPT_NAME, WorkloadError, describe, kind_of, line_of, note_line
 from icefield_engines.polars.query import first_keyword
 from icefield_engines.polars.script import frame_of
 from icefield_engines.polars.tables import resolve, store_options
@@ -84,11 +83,13 @@ def test_kinds() -> None:
 
 def test_the_line_is_the_innermost_of_the_script() -> None:
     code = compile("import json\ndef f():\n  json.loads('{')\n\nf()", SCRIPT_NAME, "exec")
-    try:
+    with pytest.raises(ValueError) as raised:
         exec(code, {})  # noqa: S102 - a script of the test's own
-    except ValueError:
-        assert line_of(sys.exc_info()[2]) == 3
-    assert line_of(None) is None
+    assert line_of(raised.value) == 3
+    assert line_of(ValueError()) is None
+    noted = ValueError()
+    note_line(noted, 7)
+    assert line_of(noted) == 7
 
 
 @pytest.mark.parametrize(
