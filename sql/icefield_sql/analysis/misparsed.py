@@ -87,6 +87,17 @@ def check_commas(tokens: Sequence[Token]) -> None:
             raise SqlError(f"Nothing stands between this comma and {after}.", before.start)
 
 
+def check_cases(tokens: Sequence[Token]) -> None:
+    """Refuse a WHEN without its THEN, which the grammar overlooks and Spark does not.
+
+    Raises:
+        SqlError: there is one.
+    """
+    whens = [token for token in tokens if token.token_type == TokenType.WHEN]
+    if len(whens) > sum(token.token_type == TokenType.THEN for token in tokens):
+        raise SqlError("THEN is missing after this WHEN and its condition.", whens[-1].start)
+
+
 _AFTER_LIST = frozenset(
     {
         *_CLOSE, TokenType.COMMA, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY,

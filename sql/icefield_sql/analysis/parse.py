@@ -20,7 +20,7 @@ from icefield_sql.lang.names import Names, TableName
 
 from . import allowed, bulk, commands, heads
 from .balance import balance
-from .misparsed import check_commas, misparsed
+from .misparsed import check_cases, check_commas, misparsed
 from .model import Kind
 from .procedures import call
 from .refusals import statement_refusal
@@ -180,6 +180,7 @@ def parse_tree(source: SourceText, first: int, dialect: Dialect | None = None) -
     if not tokens:
         raise SqlError("The statement ends where a query is expected.")
     check_commas(tokens)
+    check_cases(tokens)
     try:
         parser = (dialect or Icefield()).parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(tokens, source.text)

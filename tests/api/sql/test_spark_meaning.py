@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pyarrow as pa
 import pytest
@@ -58,7 +60,7 @@ async def _messages(client: httpx.AsyncClient) -> None:
 
 
 async def _branches(client: httpx.AsyncClient, outside: Catalog) -> None:
-    async def succeed(text: str) -> dict[str, object]:
+    async def succeed(text: str) -> dict[str, Any]:
         answer = await run(client, text, wait_timeout=50)
         done = answer if "rows" in answer else await ended(client, answer["statement_id"])
         assert done["status"] == "succeeded", done["error_message"]
@@ -66,10 +68,7 @@ async def _branches(client: httpx.AsyncClient, outside: Catalog) -> None:
 
     await succeed("ALTER TABLE sales.orders CREATE BRANCH audit")
     written = await succeed("INSERT INTO sales.orders.branch_audit VALUES (10, 'n10')")
-    assert [entry["table"] for entry in written["lineage"]["written"]] == [  # type: ignore[index]
-        entry["table"]
-        for entry in (await succeed("DELETE FROM sales.orders WHERE id = 99"))["lineage"]["written"]  # type: ignore[index]
-    ]
+    assert [name.partition(".")[2] for name in written["lineage"]["written"]] == ["sales.orders"]
     counted = "SELECT count(*) FROM sales.orders"
     assert (await succeed(counted))["rows"] == [[10]]
     for text in (f"{counted}.branch_audit", f"{counted} FOR VERSION AS OF 'audit'"):
@@ -82,5 +81,5 @@ async def _branches(client: httpx.AsyncClient, outside: Catalog) -> None:
             [[10, "n10", None]],
             "spark",
         )
-    assert (await succeed("DESCRIBE HISTORY sales.orders"))["columns"][0] == "snapshot_id"  # type: ignore[index]
+    assert (await succeed("DESCRIBE HISTORY sales.orders"))["columns"][0] == "snapshot_id"
     assert len(outside.load_table("sales.orders").refs()) == 2

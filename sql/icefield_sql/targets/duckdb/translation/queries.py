@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from icefield_sql.lang import planning_time
 from icefield_sql.lang.timed import written
-from icefield_sql.lang.types import Type, common, duckdb_name
+from icefield_sql.lang.types import BOOLEAN, VOID, Type, common, duckdb_name
 from icefield_sql.targets.duckdb.errors import Untranslatable
 from icefield_sql.targets.rewriting import put
 
@@ -79,12 +79,12 @@ class Translator:
         node.set("hint", None)
         self._from(node, scope)
         if where := node.args.get("where"):
-            self.values.child(where, "this", scope)
+            self._condition(where, scope)
         columns = self._projections(node, scope, outermost)
         self._grouping(node, scope)
         for key in ("having", "qualify"):
             if part := node.args.get(key):
-                self.values.child(part, "this", scope)
+                self._condition(part, scope)
         for window in node.args.get("windows") or []:
             window_parts(self.values, window, scope)
         if isinstance(distinct := node.args.get("distinct"), exp.Distinct) and distinct.args.get("on"):
@@ -197,6 +197,12 @@ class Translator:
         first = scope.sources[0].columns
         if not wanted or first is None or [name.lower() for name, _ in first[: len(wanted)]] != wanted:
             raise Untranslatable("the order of columns of * after JOIN … USING.")
+
+    def _condition(self, part: exp.Expr, scope: Scope) -> None:
+        """Translate a condition, which in Spark has to be a boolean."""
+        kind = self.values.child(part, "this", scope).type
+        if kind not in (None, BOOLEAN, VOID):
+            raise Untranslatable(f"a {kind} as a condition.")
 
     def _grouping(self, node: exp.Select, scope: Scope) -> None:
         group = node.args.get("group")

@@ -199,7 +199,9 @@ def _boolean(values: Values, node: exp.Expr, scope: Scope) -> Argument:
     """Translate AND, OR, NOT, IS and BETWEEN."""
     for key in ("this", "expression", "low", "high"):
         if isinstance(node.args.get(key), exp.Expr):
-            values.child(node, key, scope)
+            inner = values.child(node, key, scope)
+            if isinstance(node, exp.And | exp.Or | exp.Not) and inner.type not in (None, BOOLEAN, VOID):
+                raise Untranslatable(f"a {inner.type} as a condition.")
     if node.args.get("symmetric"):
         raise Untranslatable("BETWEEN SYMMETRIC.")
     return Argument(node, BOOLEAN)
