@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from icefield_apiserver.app import FEATURES, create_app
 from icefield_apiserver.core.settings import Settings
+from icefield_crds.patterns import PATTERNS_IN_WORDS
 
 METHODS = ("get", "put", "post", "patch", "delete")
 OPEN = {("post", "/api/v1/auth/login"), ("get", "/livez"), ("get", "/readyz")}
@@ -133,3 +134,29 @@ async def test_every_field_is_described(document: dict[str, Any]) -> None:
         if not property_.get("description")
     ]
     assert bare == []
+
+
+def patterns(document: dict[str, Any], value: Any, seen: set[str]) -> set[str]:
+    """Return the patterns of all texts that a part of the document leads to; `seen` as in `objects`."""
+    if isinstance(value, list):
+        return {found for each in value for found in patterns(document, each, seen)}
+    if not isinstance(value, dict):
+        return set()
+    reference: str = value.get("$ref", "")
+    if reference:
+        if reference in seen:
+            return set()
+        seen.add(reference)
+        return patterns(document, document["components"]["schemas"][reference.rpartition("/")[2]], seen)
+    own = {value["pattern"]} if isinstance(value.get("pattern"), str) else set()
+    return own | {found for each in value.values() for found in patterns(document, each, seen)}
+
+
+async def test_every_pattern_of_a_request_has_words(document: dict[str, Any]) -> None:
+    """A message says what a text should be, never a regular expression."""
+    found: set[str] = set()
+    for _, _, operation in operations(document):
+        requested = [operation.get("requestBody", {}), operation.get("parameters", [])]
+        found |= patterns(document, requested, set())
+    assert len(found) > 5
+    assert found <= set(PATTERNS_IN_WORDS), found - set(PATTERNS_IN_WORDS)

@@ -325,7 +325,7 @@ async def test_a_query_is_a_run(
     for change, sentence in (
         ({"query": "SELECT * FROM sales.nope"}, "There is no table or view"),
         ({"query": "DELETE FROM sales.orders"}, "names the table that it writes itself"),
-        ({"query": "SELEC 1"}, "SELEC is not a statement"),
+        ({"query": "SELEC 1"}, "SELEC begins no statement"),
         ({"output_table": "no table"}, "output_table"),
         ({"output_table": "oleander.oleander.x"}, "names the workspace's catalog"),
     ):

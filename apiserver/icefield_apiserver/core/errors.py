@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 
-from icefield_crds.execution import IN_WORDS
+from icefield_crds.patterns import PATTERNS_IN_WORDS
 from icefield_kube.errors import KubernetesError, Unreachable, rest_answer
 
 log = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ def validation_sentence(errors: Sequence[Mapping[str, Any]]) -> str:
     if first["type"] == "missing":
         return f"{subject} is required."
     if first["type"] == "string_pattern_mismatch":
-        return f"{subject}: {IN_WORDS.get(first['ctx']['pattern'], first['msg'])}."
+        return f"{subject}: {PATTERNS_IN_WORDS.get(first['ctx']['pattern'], first['msg'])}."
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{subject}: {message}".rstrip(".") + "."
 

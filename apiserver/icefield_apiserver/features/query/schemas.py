@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from icefield_apiserver.core.on_quota import OnQuota, OnQuotaField
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.features.spark.service import DEFAULT_MACHINE, MAX_EXECUTORS, Machines
+from icefield_crds.patterns import DESTINATION_PATTERN
 
 from .decision import Decision
 from .domain import Query, SparkQuery, TableAlias
@@ -17,8 +18,6 @@ from .domain import Query, SparkQuery, TableAlias
 MAX_QUERY_LENGTH = 1024 * 1024
 MAX_SCRIPT_LENGTH = 262_144
 MAX_TABLES = 100
-_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
-DESTINATION_PATTERN = rf"^{_NAME}(\.{_NAME}){{0,3}}$"
 
 Text = BeforeValidator(lambda value: None if isinstance(value, str) and not value.strip() else value)
 """Makes None of a blank text."""
