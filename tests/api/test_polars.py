@@ -150,6 +150,17 @@ async def test_without_waiting(client: httpx.AsyncClient, sandboxes: Sandboxes) 
     assert result["rows"] == [["setosa", 1.5], ["ü", "NaN"]]
 
 
+async def test_the_requirements_of_a_workload_are_those_of_its_run(
+    client: httpx.AsyncClient, sandboxes: Sandboxes
+) -> None:
+    await client.post(PATH, json={**SCRIPT, "requirements": ["humanize>=4"], "async": True})
+    run = await sandboxes.next_run()
+    assert (run.spec.requirements, run.spec.lock) == (["humanize>=4"], None)
+    refused = await client.post(PATH, json={**SCRIPT, "lock": "a==1"})
+    assert refused.status_code == 400
+    assert "should be a pylock.toml, or requirements with hashes" in refused.json()["error"]
+
+
 async def test_the_same_request_again_runs_nothing_again(client: httpx.AsyncClient, sandboxes: Sandboxes) -> None:
     headers = {"Idempotency-Key": "once"}
     body = {**SCRIPT, "params": {"n": 1, "deep": [None]}, "async": True}

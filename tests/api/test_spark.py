@@ -254,6 +254,8 @@ def job(**properties: Any) -> dict[str, Any]:
         (job(sparkConf=["spark.x"]), 400, "is not spark.key=value"),
         (job(sparkConf=["other=1"]), 400, "is not spark.key=value"),
         (job(packages=["nonsense"]), 400, "is not group:artifact:version"),
+        (job(requirements=["-e ."]), 400, "should be a requirement such as"),
+        (job(lock="a==1"), 400, "should be a pylock.toml, or requirements with hashes"),
         (job(pyFiles="daily,nope"), 400, "there is no artifact nope"),
         (job(pyFiles="App"), 400, "is none of .py, .zip, .egg"),
         (job(virtualenv="env.tar.gz"), 400, "virtualenv"),
@@ -278,7 +280,7 @@ async def test_what_a_job_brings_along(app: FastAPI, client: httpx.AsyncClient, 
     jar = (await upload(client, "App.jar", mainClass="io.acme.Main")).json()
     own = f"s3://{BUCKET}/workspaces/{lakehouse.slug}/programs/own.py"
     assert (await client.post("/jobs", json=job(entrypoint="App", executorNumbers=0))).status_code == 201
-    body = job(entrypoint=own, pyFiles=["lib", own])
+    body = job(entrypoint=own, pyFiles=["lib", own], requirements=["humanize"])
     assert (await client.post("/jobs", json=body)).status_code == 201
     first, second = runs(app, lakehouse)
     assert first.spec.spark is not None
@@ -286,6 +288,7 @@ async def test_what_a_job_brings_along(app: FastAPI, client: httpx.AsyncClient, 
     assert first.spec.spark.executors == 0
     assert second.spec.spark is not None
     assert (second.spec.spark.entrypoint, second.spec.spark.py_files) == (own, [lib["entrypoint"], own])
+    assert (first.spec.requirements, second.spec.requirements) == ([], ["humanize"])
 
 
 async def test_a_query_is_a_run(
