@@ -5,7 +5,7 @@ parsed once: everything later works on the `Statement` that `parse` returned.
 """
 
 from .analysis.either_dialect import QualifiedStatement, parse_either
-from .analysis.model import CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Source, Table, View
+from .analysis.model import Append, CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Source, Table, View
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
 from .analysis.sources import sources_of
@@ -24,6 +24,7 @@ from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_
 __all__ = [
     "MAX_EXPLAINED_TEXT",
     "METADATA_TABLES",
+    "Append",
     "BoundTable",
     "CatalogReader",
     "Column",

@@ -25,6 +25,7 @@ from .lang.names import TableName
 from .show.functions import function_rows
 from .show.rows import to_rows
 from .targets.duckdb.errors import Untranslatable
+from .targets.duckdb.insert import to_append
 from .targets.duckdb.query import to_duckdb
 from .targets.duckdb.translation.calls import ON_DUCKDB
 from .targets.spark.statement import to_spark
@@ -69,14 +70,24 @@ def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Comp
         return _explain(resolved, statement.explained, engine)
     check_names(statement, resolved)
     if statement.kind is Kind.WRITE:
-        if engine == Engine.DUCKDB:
-            raise SqlError(
-                f"{statement.command} writes, and writes run on Spark; leave out engine, or set it to spark."
-            )
-        text = to_spark(resolved, statement)
-        written = tuple(table_meant(name, resolved) for name in statement.writes)
-        return Compiled(Engine.SPARK, text, True, tables_read(resolved), written, sources=sources_of(resolved))
+        return _write_statement(resolved, statement, engine)
     return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
+
+
+def _write_statement(resolved: Resolved, statement: Statement, engine: Choice) -> Compiled:
+    reads, sources = tables_read(resolved), sources_of(resolved)
+    writes = tuple(table_meant(name, resolved) for name in statement.writes)
+    if engine != Engine.SPARK:
+        try:
+            with planning_time.limited_to(TRANSLATION_SECONDS):
+                text, append, literals = to_append(resolved, statement)
+            return Compiled(Engine.DUCKDB, text, True, reads, writes, sources=sources, append=append, literals=literals)
+        except (Untranslatable, RecursionError, planning_time.OutOfTimeError) as error:
+            planning_time.check()
+            if engine == Engine.DUCKDB:
+                reason = _OBSTACLES.get(type(error)) or error
+                raise SqlError(f"DuckDB cannot write this as Spark would: {reason}") from None
+    return Compiled(Engine.SPARK, to_spark(resolved, statement), True, reads, writes, sources=sources)
 
 
 def _shown(resolved: Resolved, show: Show) -> str:

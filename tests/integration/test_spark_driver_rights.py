@@ -25,8 +25,8 @@ from icefield_crds.requirements import Requirements
 from icefield_engines.spark_application import conf as application_conf
 from icefield_engines.spark_application.settings import ApplicationSettings
 from icefield_engines.spark_connect.conf import Conf, configuration
-from icefield_engines.spark_connect.settings import CatalogSettings, SparkSettings
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.spark_connect.settings import SparkSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 from icefield_operator.environment.build import Environment, EnvironmentSettings, Mounted
 from icefield_operator.run import build as run_build
 from icefield_operator.spark import build as spark_build

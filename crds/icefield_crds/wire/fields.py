@@ -35,6 +35,14 @@ def optional_text(fields: Mapping[str, Any], name: str, max_length: int | None =
     return None if fields.get(name) is None else text(fields, name, max_length)
 
 
+def texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a list of strings, none of them empty."""
+    value = fields.get(name)
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each for each in value):
+        raise ValueError(f"{name} must be a list of strings, none of them empty")
+    return tuple(value)
+
+
 def boolean(fields: Mapping[str, Any], name: str) -> bool:
     """Return a boolean; false when it is absent or null."""
     value = fields.get(name)

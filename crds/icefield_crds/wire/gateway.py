@@ -22,6 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from .appends import Appended, AppendTarget, Literals, literals_in
 from .fields import as_object, boolean, choice, integer, optional_integer, optional_number, optional_text, text
 
 MAX_WAIT_SECONDS = 60.0
@@ -30,8 +31,12 @@ MAX_INLINE_ROWS = 10_000
 MAX_INLINE_BYTES = 8 * 1024 * 1024
 MAX_CONTENT_BYTES = 1024 * 1024
 DEFAULT_INLINE_BYTES = 1024 * 1024
-MAX_SQL_LENGTH = 4 * 1024 * 1024
+MAX_SQL_LENGTH = 20 * 1024 * 1024
+"""Characters: more than a request may have that the API server takes, for names are written out and casts added."""
+MAX_BODY = 4 * MAX_SQL_LENGTH
+"""Bytes of a request: as JSON a character may take several."""
 MAX_KEY_LENGTH = 1024
+MAX_SIGNATURE_LENGTH = 100
 STATEMENT_ID = r"[A-Za-z0-9_-]{1,100}"
 
 
@@ -66,6 +71,9 @@ class StatementRequest:
 
     Attributes:
         sql: in the engine's own dialect.
+        append: the table that the query's rows are appended to; None for a statement that writes by itself, or reads.
+        literals: columns of texts, all as long as the first, c0, c1 and so on of the table `literals` that `sql` reads.
+        signature: the statement's id that the snapshots of a write carry; the id at the gateway where it is None.
         result_key: key of the object that gets the result; None to keep no more than the inline rows.
         row_limit: how many rows the result has at most.
         inline_rows: how many of the first rows the answer carries.
@@ -83,6 +91,9 @@ class StatementRequest:
     inline_bytes: int = DEFAULT_INLINE_BYTES
     content_bytes: int = 0
     timeout_seconds: float | None = None
+    append: AppendTarget | None = None
+    literals: Literals = ()
+    signature: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as a JSON object."""
@@ -96,6 +107,9 @@ class StatementRequest:
             "inline_bytes": self.inline_bytes,
             "content_bytes": self.content_bytes,
             "timeout_seconds": self.timeout_seconds,
+            "append": self.append.to_json() if self.append else None,
+            "literals": self.literals,
+            "signature": self.signature,
         }
 
     @classmethod
@@ -110,6 +124,7 @@ class StatementRequest:
         if timeout_seconds == 0:
             raise ValueError("timeout_seconds must be more than 0")
         inline_bytes = optional_integer(fields, "inline_bytes", maximum=MAX_INLINE_BYTES)
+        append = fields.get("append")
         return cls(
             engine=choice(fields, "engine", EngineName),
             sql=text(fields, "sql", MAX_SQL_LENGTH),
@@ -120,6 +135,9 @@ class StatementRequest:
             inline_bytes=DEFAULT_INLINE_BYTES if inline_bytes is None else inline_bytes,
             content_bytes=optional_integer(fields, "content_bytes", maximum=MAX_CONTENT_BYTES) or 0,
             timeout_seconds=timeout_seconds,
+            append=AppendTarget.from_json(append) if append else None,
+            literals=literals_in(fields.get("literals") or ()),
+            signature=optional_text(fields, "signature", MAX_SIGNATURE_LENGTH),
         )
 
 
@@ -179,6 +197,7 @@ class StatementState:
         result: the result.
         content: the whole result, where it is not stored under its key; in JSON, `inline` is then absent when it is the
             same.
+        appended: what was appended, where the request named a table to append to.
     """
 
     id: str
@@ -193,6 +212,7 @@ class StatementState:
     inline: bytes | None = None
     result: ResultIndex | None = None
     content: bytes | None = None
+    appended: Appended | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as a JSON object."""
@@ -210,6 +230,7 @@ class StatementState:
             "inline": _encoded(inline),
             "result": self.result.to_json() if self.result else None,
             "content": _encoded(self.content),
+            "appended": self.appended.to_json() if self.appended else None,
         }
 
     @classmethod
@@ -222,6 +243,7 @@ class StatementState:
         fields = as_object(document, "the state")
         error: Mapping[str, Any] = as_object(fields.get("error") or {}, "error")
         inline, result, content = _decoded(fields, "inline"), fields.get("result"), _decoded(fields, "content")
+        appended = fields.get("appended")
         return cls(
             id=text(fields, "id"),
             status=choice(fields, "status", StatementPhase),
@@ -235,6 +257,7 @@ class StatementState:
             inline=content if inline is None else inline,
             result=ResultIndex.from_json(result) if result else None,
             content=content,
+            appended=Appended.from_json(appended) if appended else None,
         )
 
 
@@ -243,10 +266,10 @@ class GatewayStatus:
     """What a gateway reports of itself.
 
     Attributes:
-        spark: whether statements that write are served.
+        spark: whether statements that Spark runs are served.
         running: how many statements run, or wait to.
         last_activity: when the last statement ended; the start of the gateway before the first.
-        duckdb: whether statements that read are served.
+        duckdb: whether statements that DuckDB runs are served.
         draining: whether it starts no more statements.
     """
 

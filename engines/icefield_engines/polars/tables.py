@@ -16,8 +16,8 @@ from pyiceberg.table.snapshots import Snapshot
 
 from icefield_crds.wire.outcome import FailureKind
 from icefield_crds.wire.workload import Workload
+from icefield_engines.catalog_client import RetryingCatalog
 
-from .catalog_client import RetryingCatalog
 from .errors import WorkloadError
 
 Identifier = tuple[str, ...]

@@ -19,7 +19,9 @@ from pyiceberg.table.metadata import new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.table.update import TableRequirement, TableUpdate, update_table_metadata
 
-from . import catalog_client, results
+from icefield_engines import catalog_client
+
+from . import results
 from .commit import Addition
 from .compute import LocalCompute, ParquetTarget
 from .types import schema_of

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from icefield_crds import SparkApplication
 from icefield_engines.spark_connect.__main__ import spark_home
 from icefield_engines.spark_connect.conf import properties_file
-from icefield_engines.spark_connect.settings import MIB, CatalogSettings, SparkSettings
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.spark_connect.settings import MIB, SparkSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 from . import submit
 from .conf import Programs, command, configuration, environment, ignored_settings

@@ -19,8 +19,8 @@ from icefield_engines.spark_connect.conf import (
     java_options,
     verbatim,
 )
-from icefield_engines.spark_connect.settings import MIB, CatalogSettings, SparkSettings
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.spark_connect.settings import MIB, SparkSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 from .errors import ApplicationError
 from .settings import ApplicationSettings

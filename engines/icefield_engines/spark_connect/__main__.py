@@ -6,10 +6,10 @@ import importlib.util
 import os
 from pathlib import Path
 
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 from .conf import command, configuration, environment, properties_file
-from .settings import CatalogSettings, SparkSettings
+from .settings import SparkSettings
 
 
 def main() -> None:

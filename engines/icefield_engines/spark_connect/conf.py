@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
-from .settings import MIB, CatalogSettings, SparkSettings
+from .settings import MIB, SparkSettings
 
 DRIVER_PORT = 7078
 BLOCK_MANAGER_PORT = 7079

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
-
-
-class CatalogSettings(BaseSettings):
-    """The workspace's Iceberg catalog (Secret icefield-catalog)."""
-
-    model_config = SettingsConfigDict(env_prefix="ICEFIELD_CATALOG_", extra="ignore", frozen=True)
-
-    uri: str
-    warehouse: str
-    token: SecretStr = SecretStr("")
 
 
 class SparkSettings(BaseSettings):

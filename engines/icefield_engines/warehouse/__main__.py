@@ -20,9 +20,10 @@ from .http import Gateway
 from .registry import Registry
 from .results.upload import Bucket
 from .runner import Runner
-from .settings import Settings, StoreSettings
+from .settings import CatalogSettings, Settings, StoreSettings
 from .spark.connection import SparkConnection
 from .spark.engine import SparkEngine
+from .writes.appender import Appender
 
 log = logging.getLogger("icefield.warehouse")
 
@@ -32,16 +33,17 @@ SHUTDOWN_SECONDS = 5.0
 
 async def serve() -> None:
     """Serve until SIGTERM, then until running statements have ended, or their time is over."""
-    settings, store = Settings(), StoreSettings()
+    settings, store, catalog = Settings(), StoreSettings(), CatalogSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     duckdb = DuckDBProcess()
     await duckdb.start()
-    engines: dict[EngineName, Engine] = {EngineName.DUCKDB: DuckDBEngine(duckdb, settings.duckdb_statements)}
+    appender = Appender(catalog, store)
+    engines: dict[EngineName, Engine] = {EngineName.DUCKDB: DuckDBEngine(duckdb, settings.duckdb_statements, appender)}
     spark = SparkConnection(settings.spark_remote, settings.spark_statements)
     if settings.spark:
         engines[EngineName.SPARK] = SparkEngine(spark, settings.spark_statements, settings.spark_wait_seconds)
     token = settings.gateway_token.get_secret_value()
-    secrets = [store.secret_access_key, settings.gateway_token, settings.catalog_token]
+    secrets = [store.secret_access_key, settings.gateway_token, catalog.token]
     scrub = Scrubber([store.access_key_id, *(secret.get_secret_value() for secret in secrets)])
     async with Bucket.open(store) as bucket:
         runner = Runner(engines, bucket, scrub)
@@ -55,7 +57,7 @@ async def serve() -> None:
             monitoring = [asyncio.create_task(duckdb.keep())]
             if settings.spark:
                 monitoring.append(asyncio.create_task(spark.keep()))
-            _exempt_from_collection()
+            monitoring.append(asyncio.create_task(_warm_up(appender)))
             log.info("Serving warehouse %s of workspace %s", settings.warehouse, settings.workspace)
             await _wait_for_signal()
             await registry.drain(settings.drain_seconds)
@@ -64,6 +66,11 @@ async def serve() -> None:
         finally:
             await web_runner.cleanup()
             runner.close()
+
+
+async def _warm_up(appender: Appender) -> None:
+    await asyncio.to_thread(appender.warm_up)
+    _exempt_from_collection()
 
 
 def _exempt_from_collection() -> None:

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from icefield_crds.wire.gateway import EngineName
+from icefield_crds.wire.appends import Appended
+from icefield_crds.wire.gateway import EngineName, StatementRequest
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Rows:
 
 class Execution(Protocol):
     """One statement on an engine, run by one thread."""
+
+    @property
+    def appended(self) -> Appended | None:
+        """What was appended, after its end; None where the request named no table to append to."""
 
     def start(self) -> Rows:
         """Run the statement as far as is needed to know what it returns; its batches run the rest."""
@@ -52,5 +57,5 @@ class Engine(Protocol):
             EngineError: they cannot within the time that a statement waits.
         """
 
-    def execution(self, statement_id: str, sql: str) -> Execution:
+    def execution(self, statement_id: str, request: StatementRequest) -> Execution:
         """Return the statement, not yet started."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from icefield_crds.wire.gateway import (
-    MAX_SQL_LENGTH,
+    MAX_BODY,
     MAX_WAIT_SECONDS,
     STATEMENT_ID,
     EngineName,
@@ -25,6 +25,8 @@ from .errors import EngineError
 from .registry import RefusedError, Registry
 from .statement import Statement
 
+LONG_BODY = 128 * 1024
+"""Bytes: a longer one is parsed in a thread."""
 _OPEN_PATHS = frozenset({"/livez", "/readyz"})
 _ID = re.compile(STATEMENT_ID)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -58,7 +60,7 @@ class Gateway:
 
     def app(self) -> web.Application:
         """Return the application to serve."""
-        app = web.Application(middlewares=[self._authorize, _errors_as_json], client_max_size=2 * MAX_SQL_LENGTH)
+        app = web.Application(middlewares=[self._authorize, _errors_as_json], client_max_size=MAX_BODY)
         app.add_routes(
             [
                 web.get("/livez", self._livez),
@@ -105,7 +107,8 @@ class Gateway:
     async def _put(self, request: web.Request) -> web.Response:
         statement_id, wait = _statement_id(request), _wait(request)
         try:
-            parsed = StatementRequest.from_json(json.loads(await request.read()))
+            body = await request.read()
+            parsed = await asyncio.to_thread(_parse, body) if len(body) > LONG_BODY else _parse(body)
         except (ValueError, RecursionError) as error:
             raise web.HTTPBadRequest(text=str(error)) from None
         if parsed.result_key and not self._is_result_key(parsed.result_key):
@@ -144,6 +147,10 @@ class Gateway:
 
     def _is_result_key(self, key: str) -> bool:
         return key.startswith(self._results) and ".." not in key.split("/")
+
+
+def _parse(body: bytes) -> StatementRequest:
+    return StatementRequest.from_json(json.loads(body))
 
 
 async def _wait_for_end(statement: Statement, wait: float) -> None:

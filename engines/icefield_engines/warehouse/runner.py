@@ -95,7 +95,7 @@ class Runner:
             inline_rows=request.inline_rows,
             inline_bytes=request.inline_bytes,
         )
-        execution = pool.engine.execution(statement.id, request.sql)
+        execution = pool.engine.execution(statement.id, request)
         statement.start()
         work = asyncio.get_running_loop().run_in_executor(pool.threads, _produce, execution, stream, statement)
         work.add_done_callback(lambda _: pool.slots.release())
@@ -108,7 +108,7 @@ class Runner:
             if upload:
                 await self._abort(upload)
             raise
-        statement.succeed(stream, content)
+        statement.succeed(stream, content, execution.appended)
 
     async def _abort(self, upload: Upload) -> None:
         try:
@@ -212,6 +212,8 @@ def _produce(execution: Execution, stream: ResultStream, statement: Statement) -
     except Exception as error:
         code, message = execution.describe_error(error)
         raise EngineError(code, message) from error
+    except BaseException as error:  # a panic of a library in Rust is no Exception, and would end the statement's task
+        raise EngineError(Code.INTERNAL_ERROR, f"A library of the warehouse failed: {error}") from error
 
 
 def _shipping(upload: Upload, statement: Statement) -> Callable[[bytes], None]:

@@ -45,6 +45,16 @@ class StoreSettings(BaseSettings):
         return not (self.endpoint or "").startswith("http://")
 
 
+class CatalogSettings(BaseSettings):
+    """The workspace's Iceberg catalog (Secret icefield-catalog)."""
+
+    model_config = SettingsConfigDict(env_prefix="ICEFIELD_CATALOG_", extra="ignore", frozen=True)
+
+    uri: str
+    warehouse: str
+    token: SecretStr = SecretStr("")
+
+
 class DuckDBSettings(BaseSettings):
     """What DuckDB is given; each field is the variable ICEFIELD_<NAME>."""
 
@@ -79,8 +89,6 @@ class Settings(DuckDBSettings):
     workspace: str
     warehouse: str = "warehouse"
     gateway_token: SecretStr = Field(min_length=16)
-    catalog_token: SecretStr = SecretStr("")
-    """Not used here; known so that it can be removed from messages."""
     gateway_host: str = "0.0.0.0"  # noqa: S104 - a pod's own network; the token guards it
     gateway_port: int = Field(default=8080, ge=0, le=65535)
     drain_seconds: float = Field(default=25.0, ge=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from icefield_crds.wire.appends import Appended
 from icefield_crds.wire.gateway import ResultIndex, StatementPhase, StatementRequest, StatementState
 
 from .errors import Code
@@ -34,6 +35,7 @@ class Statement:
         self._content: bytes | None = None
         self._is_stored = False
         self._result: ResultIndex | None = None
+        self._appended: Appended | None = None
 
     @property
     def inline_bytes(self) -> int:
@@ -64,8 +66,9 @@ class Statement:
         """Stop it because its engine shuts down."""
         self._stop(StatementPhase.FAILED, Code.ENGINE_LOST, f"{why}.")
 
-    def succeed(self, stream: ResultStream, content: bytes | None = None) -> None:
-        """Mark it as succeeded: its result is stored, or this is its content."""
+    def succeed(self, stream: ResultStream, content: bytes | None = None, appended: Appended | None = None) -> None:
+        """Mark it as succeeded: its result is stored, or this is its content; or rows were appended."""
+        self._appended = appended
         if stream.schema is not None:
             self._schema = [{"name": field.name, "type": spark_name(field.type)} for field in stream.schema]
             self._rows = stream.rows
@@ -102,6 +105,7 @@ class Statement:
             inline=self._inline,
             result=self._result,
             content=self.content,
+            appended=self._appended,
         )
 
     def _stop(self, phase: StatementPhase, code: str, message: str) -> None:

@@ -44,12 +44,14 @@ _QUOTED = re.compile(_STRING, re.DOTALL)
 class Rows:
     """An INSERT up to its first row, and the rest of its rows as Spark reads them.
 
-    `texts` has the positions of the values that are strings in some row.
+    `texts` has the positions of the values that are strings in some row, `width` how many values each row has: None
+    where not all have as many.
     """
 
     head: str
     tail: str
     texts: frozenset[int]
+    width: int | None
 
 
 def split(text: str) -> Rows | None:
@@ -63,6 +65,7 @@ def split(text: str) -> Rows | None:
     position = first.end()
     count, texts = len(_VALUE.findall(first.group())), _texts(first.group())
     shape = _shape(count, frozenset(texts))
+    is_even = True
     while comma := _COMMA.match(text, position):
         planning_time.check()
         if alike := shape.match(text, position):
@@ -72,12 +75,19 @@ def split(text: str) -> Rows | None:
         if row is None:
             return None
         found = _texts(row.group())
+        is_even = is_even and len(_VALUE.findall(row.group())) == count
         shape = shape if found <= texts else _shape(count, frozenset(texts | found))
         texts |= found
         position = row.end()
     if not _END.match(text, position) or position == first.end():
         return None
-    return Rows(text[: first.end()], _QUOTED.sub(_escaped, text[first.end() : position]), frozenset(texts))
+    tail = _QUOTED.sub(_escaped, text[first.end() : position])
+    return Rows(text[: first.end()], tail, frozenset(texts), count if is_even else None)
+
+
+def values_of(rows: str) -> list[str]:
+    """Return the literals of rows that have nothing else, as they are written, one row after the other."""
+    return _VALUE.findall(_QUOTED.sub(_escaped, rows))
 
 
 def texts_of(tree: exp.Expr | None) -> frozenset[int]:

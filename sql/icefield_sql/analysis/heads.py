@@ -31,6 +31,7 @@ class Head:
 
     `base` is the table whose branch the target may be. `columns` are those that an INSERT lists, and `columns_end` is
     where the last of them ends in the text.
+    `is_by_position`: it has neither PARTITION nor BY NAME.
     """
 
     command: str
@@ -40,6 +41,7 @@ class Head:
     columns: tuple[str, ...] | None = None
     columns_end: int = 0
     base: TableName | None = None
+    is_by_position: bool = False
 
 
 def table_at(span: NameSpan, names: Names) -> TableName:
@@ -90,16 +92,18 @@ def insert(cursor: Cursor, names: Names, edits: Edits) -> Head:
         check_inert(cursor.parenthesised(), "PARTITION")
         cursor.take("IF", "NOT", "EXISTS")
     listed: list[Token] = []
-    if not cursor.take("BY", "NAME") and cursor.at("(") and not _opens_query(cursor):
+    is_by_name = bool(cursor.take("BY", "NAME"))
+    if not is_by_name and cursor.at("(") and not _opens_query(cursor):
         listed = cursor.parenthesised()
         check_inert(listed, "the list of columns")
     if cursor.at("REPLACE"):
         raise SqlError("INSERT INTO … REPLACE WHERE is not supported.")
     columns = tuple(token.text for token in listed if token.token_type != TokenType.COMMA)
     command = "INSERT OVERWRITE" if overwrite else "INSERT"
+    is_by_position = not (partition or is_by_name)
     if not columns or partition:
-        return Head(command, target, cursor.index, must_exist=True, base=base)
-    return Head(command, target, cursor.index, True, columns, listed[-1].end, base)
+        return Head(command, target, cursor.index, must_exist=True, base=base, is_by_position=is_by_position)
+    return Head(command, target, cursor.index, True, columns, listed[-1].end, base, is_by_position)
 
 
 def _written(span: NameSpan, names: Names, edits: Edits) -> tuple[TableName, TableName | None]:

@@ -59,6 +59,7 @@ class Table:
     (the snapshots themselves are used when it is empty); `refs` the branches and tags. `schema_id` and a snapshot's
     schema_id show whether the columns have changed since that snapshot. `partitioning` has texts such as `days(ts)`.
     `uuid` is its `table-uuid`, which a rename keeps.
+    `append_obstacle` says why only Spark can append rows to it, as the end of a sentence; None where DuckDB can.
     """
 
     metadata_location: str
@@ -74,6 +75,8 @@ class Table:
     schema_id: int | None = None
     comment: str | None = None
     uuid: str = ""
+    spec_id: int = 0
+    append_obstacle: str | None = "its metadata is not known."
 
 
 @dataclass(frozen=True)
@@ -124,12 +127,24 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Append:
+    """The table that the rows of a query are appended to, as it was when the query was written."""
+
+    table: TableName
+    uuid: str
+    schema_id: int
+    spec_id: int
+    metadata_location: str
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A statement, ready for the gateway.
 
     `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
     that it changes. Of a write, `sources` has what it and the views in it read. `sql` is empty where there is nothing
-    to run.
+    to run. With `append` it is a query whose rows are appended.
+    `literals` are columns of texts, c0, c1 and so on of the table `literals` that the query reads.
     """
 
     engine: Engine
@@ -139,3 +154,5 @@ class Compiled:
     written: tuple[TableName, ...] = ()
     warnings: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    append: Append | None = None
+    literals: tuple[list[str | None], ...] = ()

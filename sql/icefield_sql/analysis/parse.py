@@ -63,7 +63,7 @@ def _parse_in(dialect: str, text: str, names: Names, params: Params) -> Statemen
         statement = _own(source, names) if dialect == "duckdb" else _parse(source, names)
     except SqlError as error:
         raise source.placed(error) from None
-    return replace(statement, tail=rows.tail, texts=rows.texts) if rows else statement
+    return replace(statement, tail=rows.tail, texts=rows.texts, width=rows.width) if rows else statement
 
 
 def _parse(source: SourceText, names: Names) -> Statement:
@@ -152,6 +152,7 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         bases={head.target: head.base} if head.target and head.base else {},
         columns=head.columns,
         columns_end=head.columns_end,
+        is_by_position=head.is_by_position,
         texts=bulk.texts_of(tree),
     )
 

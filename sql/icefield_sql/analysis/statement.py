@@ -57,7 +57,9 @@ class Statement:
         must_exist: tables that have to exist before an engine is asked.
         bases: for each name that it writes and that may be a branch's, the table that has the branch.
         tail: rows of literals that follow the text, checked and written for Spark.
+        width: how many values each of these rows has, and the one in the text; None where not all have as many.
         columns: those that an INSERT lists.
+        is_by_position: whether an INSERT INTO gives values by position, to the columns it lists or to all.
         columns_end: where the last of them ends in the text.
         texts: positions of the values, in an INSERT of VALUES, that are strings in some row.
         dropped_namespace: the database or schema that it drops.
@@ -81,7 +83,9 @@ class Statement:
     must_exist: tuple[TableName, ...] = ()
     bases: Mapping[TableName, TableName] = field(default_factory=dict)
     tail: str = ""
+    width: int | None = None
     columns: tuple[str, ...] | None = None
+    is_by_position: bool = False
     columns_end: int = 0
     texts: frozenset[int] = frozenset()
     dropped_namespace: tuple[str, ...] | None = None

@@ -34,11 +34,13 @@ class Engine:
     async def wait_until_ready(self) -> None:
         return None
 
-    def execution(self, statement_id: str, sql: str) -> Execution:
-        return Execution(int(sql))
+    def execution(self, statement_id: str, request: StatementRequest) -> Execution:
+        return Execution(int(request.sql))
 
 
 class Execution:
+    appended = None
+
     def __init__(self, rows: int) -> None:
         self._rows = rows
 

@@ -16,8 +16,8 @@ from icefield_engines.spark_connect.conf import (
     java_options,
     properties_file,
 )
-from icefield_engines.spark_connect.settings import MIB, CatalogSettings, SparkSettings
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.spark_connect.settings import MIB, SparkSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 STORE = {
     "AWS_ENDPOINT_URL": "http://store:7070",

@@ -367,7 +367,7 @@ async def test_explain() -> None:
 
 
 async def test_engines_that_cannot_run_it() -> None:
-    with pytest.raises(SqlError, match="writes run on Spark"):
+    with pytest.raises(SqlError, match="DuckDB cannot write this as Spark would: DELETE is no INSERT INTO"):
         await plan("DELETE FROM orders", Engine.DUCKDB)
     with pytest.raises(SqlError, match="DuckDB cannot answer"):
         await plan("SELECT hash(id) FROM orders", Engine.DUCKDB)

@@ -9,6 +9,7 @@ from icefield_apiserver.core.errors import NotFound
 from icefield_sql import Column, Snapshot, Table, TableName, View
 
 from . import metadata as table_metadata
+from .appends import append_obstacle
 from .client import IcebergCatalog
 from .model import LoadedTable, LoadedView, Namespace
 from .types import spark_type_name
@@ -85,6 +86,8 @@ def table_of(loaded: LoadedTable) -> Table:
         schema_id=metadata.get("current-schema-id"),
         comment=properties.get("comment"),
         uuid=str(metadata.get("table-uuid") or ""),
+        spec_id=int(metadata.get("default-spec-id") or 0),
+        append_obstacle=append_obstacle(metadata),
     )
 
 

@@ -6,6 +6,7 @@ statement may have started, so the exceptions tell these cases apart.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -24,6 +25,7 @@ KEEP_ALIVE_SECONDS = 15.0
 """Less than the gateway keeps an idle connection, so that no call meets a closing one."""
 MAX_CONNECTIONS = 1024
 """A call that waits for its statement holds a connection."""
+LONG_SQL = 256 * 1024
 LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer: its first rows and a short result in base64, and the index of a result of any size."""
 
@@ -77,9 +79,11 @@ class Gateways:
             GatewaySilenceError: it may have started.
         """
         session = self._single if statement.is_write else self._pooled
-        return await self._call(
-            session, "PUT", workspace, f"{endpoint}/statements/{statement_id}", wait, orjson.dumps(statement.to_json())
-        )
+        document = statement.to_json()
+        # In a thread where it takes milliseconds.
+        is_long = bool(statement.literals) or len(statement.sql) > LONG_SQL
+        body = await asyncio.to_thread(orjson.dumps, document) if is_long else orjson.dumps(document)
+        return await self._call(session, "PUT", workspace, f"{endpoint}/statements/{statement_id}", wait, body)
 
     async def get(self, workspace: str, endpoint: str, statement_id: str, wait: float) -> StatementState:
         """Return the state of a statement, having waited for its end for up to `wait` seconds.

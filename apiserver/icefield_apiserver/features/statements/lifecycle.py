@@ -20,13 +20,15 @@ from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.features.lineage.service import TableAccess, lineage_of
 from icefield_crds import WarehousePhase, Workspace
 from icefield_crds.object_store import result_key
+from icefield_crds.wire.appends import AppendTarget
 from icefield_crds.wire.gateway import EngineName, StatementRequest, StatementState
-from icefield_sql import Compiled, SqlError, UnresolvedName
+from icefield_sql import Append, Compiled, SqlError, UnresolvedName
 
 from .ahead import SentAhead
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import CancelledError, Execution, LostError, StatementError, StatementOutcome
 from .gateway import GatewayRefusalError, GatewaySilenceError, UnknownStatementError
+from .moving import CRASH_SUSPECTED, may_move
 from .planning import Parsed, Plan
 from .record import (
     LeaseLostError,
@@ -53,24 +55,6 @@ MAX_ATTEMPTS = 3
 PLAN_GOOD_SECONDS = 5.0
 """How old a plan may be when it is sent: the tables change while a warehouse starts."""
 REFUSED_DELAY_SECONDS = 0.5
-CRASHED, CRASH_SUSPECTED = "ENGINE_CRASHED", "ENGINE_CRASH_SUSPECTED"
-SPARK_MAY_KNOW = frozenset(
-    {
-        "BINDER_ERROR",
-        "CATALOG_ERROR",
-        CRASHED,
-        CRASH_SUSPECTED,
-        "NOT_IMPLEMENTED_ERROR",
-        "OUT_OF_RANGE",
-        "PARSER_ERROR",
-        "STATEMENT_NOT_ALLOWED",
-        "UNSUPPORTED_TYPE",
-    }
-)
-"""DuckDB's errors for a read that it cannot answer as it was translated: Spark, whose SQL it is, then runs it.
-
-So it does what ended DuckDB's process, or may have; where only DuckDB may run that, one of several is run once more.
-"""
 SPARK_UNAVAILABLE = "SPARK_UNAVAILABLE"
 
 
@@ -256,15 +240,15 @@ async def _dispatch(
 
 
 async def _move_to_spark(execution: Execution, deps: ExecutionDependencies, state: StatementState) -> bool:
-    """Have Spark run a read that DuckDB could not answer, and return True; False where it may not or need not.
+    """Have Spark run what DuckDB could not, and return True; False where it may not or need not.
 
-    Spark may still be starting: the gateway keeps the read pending until it is ready, as it does with a write.
+    Spark may still be starting: the gateway keeps the statement pending until it is ready.
 
     Raises:
         StatementError: Spark cannot run it either.
         CancelledError: it was cancelled.
     """
-    if state.engine is not EngineName.DUCKDB or state.error_code not in SPARK_MAY_KNOW:
+    if state.engine is not EngineName.DUCKDB or not may_move(state, is_write=execution.statement.is_write):
         return False
     execution.check_cancelled()
     parsed = execution.parsed or await _parse_recorded(execution, deps)
@@ -315,7 +299,7 @@ async def _start_again(execution: Execution, deps: ExecutionDependencies, why: s
 
 
 async def _reset(execution: Execution, deps: ExecutionDependencies, engine: str | None) -> None:
-    """Record that a read waits for an engine again, under another id at the gateway."""
+    """Record that a statement waits for an engine again, under another id at the gateway."""
     attempts = execution.statement.attempts + 1
     values = {"attempts": attempts, "status": "pending", "engine": engine, "is_dispatched": False, "started_at": None}
     await change(execution, deps, values)
@@ -372,6 +356,16 @@ def _for_gateway(execution: Execution, deps: ExecutionDependencies, compiled: Co
         inline_bytes=INLINE_BYTES,
         content_bytes=RECORDED_BYTES,
         timeout_seconds=deps.settings.timeout_seconds,
+        append=_append_target(compiled.append) if compiled.append else None,
+        literals=compiled.literals,
+        signature=statement.id,
+    )
+
+
+def _append_target(append: Append) -> AppendTarget:
+    table = append.table
+    return AppendTarget(
+        table.namespace, table.name, append.uuid, append.schema_id, append.spec_id, append.metadata_location
     )
 
 

@@ -84,8 +84,8 @@ class Parsed:
 
     @property
     def may_move_to_spark(self) -> bool:
-        """Whether the engine was chosen here, so that Spark may run what DuckDB cannot answer."""
-        return self.request.engine == "auto" and self.statement.dialect == "icefield" and not self.is_write
+        """Whether the engine was chosen here, so that Spark may run what DuckDB cannot."""
+        return self.request.engine == "auto" and self.statement.dialect == "icefield"
 
     def on_spark(self) -> Parsed:
         """Return the same statement for Spark."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.features.lineage.service import TableAccess, accesses_in
+from icefield_crds.wire.appends import Appended
 from icefield_crds.wire.gateway import StatementState
 from icefield_sql import Compiled, TableName
 
@@ -105,7 +106,9 @@ async def outcome_of_write(
     What failed by itself was not applied, unless a snapshot names it; of what was stopped that is not certain.
     """
     is_success = state.status == "succeeded"
-    read, _ = recorded_lineage(execution.statement.lineage)
+    read, written = recorded_lineage(execution.statement.lineage)
+    if state.appended:
+        return write_outcome(execution, state, _findings_of(state.appended, execution.statement, written[0][0]))
     try:
         findings = await examine(execution, deps, is_success=is_success)
     except ApiError as error:
@@ -134,6 +137,13 @@ async def examine(execution: Execution, deps: ExecutionDependencies, *, is_succe
     found = (_own_snapshot(statement.id, name, each, before if is_success else None) for name, each in after.items())
     objects = written_objects(before, after, statement.workspace)
     return Findings(judge(statement.id, before, after), [snapshot for snapshot in found if snapshot], objects)
+
+
+def _findings_of(appended: Appended, statement: Statement, table: str) -> Findings:
+    """Return what is known of an append that was answered; its table is the one that it was planned with."""
+    snapshot = WrittenSnapshot(_table(table, statement.workspace), appended.snapshot_id, appended.rows)
+    objects = unchecked_objects(_before(statement), statement.workspace)
+    return Findings(Judgement(Verdict.APPLIED), [snapshot], objects)
 
 
 def unknown_because(judgement: Judgement) -> str:

@@ -14,7 +14,8 @@ from icefield_crds.names import public_id
 from .models import Statement
 from .requests import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
 
-MAX_QUERY_LENGTH = 1024 * 1024
+MAX_QUERY_LENGTH = 16 * 1024 * 1024
+"""Characters: what the body of a request may have."""
 
 StatementStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 ResultFormat = Literal["json", "arrow"]

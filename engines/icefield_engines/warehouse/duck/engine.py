@@ -12,9 +12,12 @@ from contextlib import suppress
 
 import pyarrow as pa
 
-from icefield_crds.wire.gateway import EngineName
-from icefield_engines.warehouse.engine import Rows
+from icefield_crds.wire.appends import Literals
+from icefield_crds.wire.gateway import EngineName, StatementRequest
+from icefield_engines.warehouse.engine import Execution, Rows
 from icefield_engines.warehouse.errors import Code, EngineError
+from icefield_engines.warehouse.writes.appender import Appender
+from icefield_engines.warehouse.writes.execution import AppendExecution
 
 from .crashes import Crashes, digest_of
 from .frames import Frame, Kind, PeerGoneError, receive, send
@@ -31,9 +34,10 @@ class DuckDBEngine:
 
     name = EngineName.DUCKDB
 
-    def __init__(self, process: DuckDBProcess, statements_at_once: int) -> None:
-        """Run statements in a process that somebody keeps running."""
+    def __init__(self, process: DuckDBProcess, statements_at_once: int, appender: Appender) -> None:
+        """Run statements in a process that somebody keeps running; rows are appended by this."""
         self._process = process
+        self._appender = appender
         self._crashes = Crashes()
         self.statements_at_once = statements_at_once
 
@@ -50,20 +54,28 @@ class DuckDBEngine:
         """
         await self._process.wait_until_ready()
 
-    def execution(self, statement_id: str, sql: str) -> RemoteExecution:
+    def execution(self, statement_id: str, request: StatementRequest) -> Execution:
         """Return the statement, not yet started."""
-        return RemoteExecution(self._process, self._crashes, statement_id, sql)
+        query = RemoteExecution(self._process, self._crashes, statement_id, request.sql, request.literals)
+        if request.append is None:
+            return query
+        return AppendExecution(query, self._appender, request.append, request.signature or statement_id)
 
 
 class RemoteExecution:
     """One statement on a connection to DuckDB's process."""
 
-    def __init__(self, process: DuckDBProcess, crashes: Crashes, statement_id: str, sql: str) -> None:
-        """Run this SQL there, unless it is the cause of a crash."""
+    appended = None
+
+    def __init__(
+        self, process: DuckDBProcess, crashes: Crashes, statement_id: str, sql: str, literals: Literals = ()
+    ) -> None:
+        """Run this SQL there, over these literals, unless it is the cause of a crash."""
         self._process = process
         self._crashes = crashes
         self._id = statement_id
         self._sql = sql
+        self._literals = literals
         self._digest = digest_of(sql)
         self._generation: Generation | None = None
         self._connection: socket.socket | None = None
@@ -125,6 +137,8 @@ class RemoteExecution:
         try:
             connection = generation.connect()
             try:
+                if self._literals:
+                    send(connection, Kind.LITERALS, _stream_of(self._literals))
                 send(connection, Kind.QUERY, self._sql.encode())
                 receive(connection)  # RUNNING: only now may it be what ends the process
             except PeerGoneError:
@@ -170,3 +184,12 @@ class RemoteExecution:
         return EngineError(
             Code.ENGINE_CRASH_SUSPECTED, f"DuckDB's process {how} while it ran this statement and others."
         )
+
+
+def _stream_of(literals: Literals) -> pa.Buffer:
+    """Return columns of texts as an Arrow IPC stream."""
+    table = pa.table({f"c{index}": pa.array(column, pa.string()) for index, column in enumerate(literals)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()

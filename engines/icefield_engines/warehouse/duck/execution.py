@@ -36,20 +36,42 @@ _POSITION = re.compile(r"\n\n(LINE \d+:|Possible solutions:).*", re.DOTALL)
 _SHORT_CODES = {"OUT_OF_MEMORY_ERROR": Code.OUT_OF_MEMORY, "OUT_OF_RANGE_ERROR": "OUT_OF_RANGE"}
 
 
+LITERALS = "literals"
+"""The table of a statement's literals."""
+
+
 class DuckDBExecution:
     """One statement on a connection of its own."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str, guard: StatementGuard) -> None:
-        """Run this SQL, if the guard allows it, on this connection, which is closed at the end."""
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sql: str,
+        guard: StatementGuard,
+        literals: pa.Table | None = None,
+    ) -> None:
+        """Run this SQL, if the guard allows it, on this connection, which is closed at the end.
+
+        Args:
+            connection: of its own.
+            sql: the statement.
+            guard: checks it.
+            literals: the rows of the table `literals` that it may read.
+        """
         self._guard = guard
         self._connection = connection
         self._sql = sql
+        self._literals = literals
         self._closing = threading.Lock()
         self._is_closed = False
 
     def start(self) -> Rows:
         """Run the statement up to its first rows."""
-        self._guard.check(self._sql)
+        if self._literals is None:
+            self._guard.check(self._sql)
+        else:
+            self._guard.check(self._sql, frozenset({LITERALS}))
+            self._connection.register(LITERALS, self._literals)
         self._connection.execute(self._sql)
         described = self._connection.description or []
         types = [column[1] for column in described]

@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from icefield_engines.warehouse.errors import EngineError
 
@@ -61,7 +62,7 @@ class _Connection:
         self._connection = connection
         self._database = database
         self._guard = guard
-        self._queries: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._queries: queue.SimpleQueue[tuple[str, pa.Table | None] | None] = queue.SimpleQueue()
         self._running: DuckDBExecution | None = None
 
     def start(self) -> None:
@@ -70,11 +71,15 @@ class _Connection:
             threading.Thread(target=loop, daemon=True).start()
 
     def _receive(self) -> None:
+        literals: pa.Table | None = None
         with suppress(PeerGoneError):
             while True:
                 kind, content = receive(self._connection)
-                if kind is Kind.QUERY:
-                    self._queries.put(content.to_pybytes().decode())
+                if kind is Kind.LITERALS:
+                    literals = pa.ipc.open_stream(content).read_all()
+                elif kind is Kind.QUERY:
+                    self._queries.put((content.to_pybytes().decode(), literals))
+                    literals = None
                 else:
                     self._interrupt()
         self._queries.put(None)
@@ -85,8 +90,9 @@ class _Connection:
 
     def _run(self) -> None:
         with self._connection, suppress(PeerGoneError):
-            while (sql := self._queries.get()) is not None:
-                self._running = DuckDBExecution(self._database.cursor(), sql, self._guard)
+            while (query := self._queries.get()) is not None:
+                sql, literals = query
+                self._running = DuckDBExecution(self._database.cursor(), sql, self._guard, literals)
                 try:
                     self._answer(self._running)
                 finally:

@@ -37,21 +37,25 @@ class StatementGuard:
         self._database = database
         self._remembered = lru_cache(REMEMBERED_TEXTS)(self._refusal)
 
-    def check(self, sql: str) -> None:
+    def check(self, sql: str, tables: frozenset[str] = frozenset()) -> None:
         """Refuse everything but one SELECT, or the EXPLAIN of one, over Iceberg tables.
+
+        Args:
+            sql: the statement.
+            tables: names of tables of its own, in lower case.
 
         Raises:
             EngineError: STATEMENT_NOT_ALLOWED.
             duckdb.Error: it does not parse.
         """
         find = self._remembered if len(sql) <= LONGEST_REMEMBERED_TEXT else self._refusal
-        if message := find(sql):
+        if message := find(sql, tables):
             raise EngineError(Code.STATEMENT_NOT_ALLOWED, message)
 
-    def _refusal(self, sql: str) -> str | None:
+    def _refusal(self, sql: str, tables: frozenset[str]) -> str | None:
         with self._database.cursor() as connection:
             try:
-                _check(connection, sql)
+                _check(connection, sql, tables)
             except EngineError as error:
                 return error.message
             except RecursionError:
@@ -59,12 +63,12 @@ class StatementGuard:
         return None
 
 
-def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+def _check(connection: duckdb.DuckDBPyConnection, sql: str, tables: frozenset[str]) -> None:
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise _refusal("One statement at a time is run.")
     if statements[0].type == duckdb.StatementType.EXPLAIN and (explain := _EXPLAIN.match(sql)):
-        _check(connection, sql[explain.end() :])
+        _check(connection, sql[explain.end() :], tables)
         return
     if statements[0].type != duckdb.StatementType.SELECT:
         raise _refusal(_NO_READ)
@@ -72,13 +76,13 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     tree: Tree = json.loads(found[0]) if found else {"error": True}
     if tree["error"]:
         raise _refusal(_NO_READ)
-    for node, visible in _nodes(tree):
+    for node, visible in _nodes(tree, tables):
         _refuse_unless_allowed(node, visible)
 
 
-def _nodes(tree: Tree) -> Iterator[tuple[Tree, frozenset[str]]]:
-    """Yield each node with the names of the common table expressions that are visible from it."""
-    waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+def _nodes(tree: Tree, tables: frozenset[str]) -> Iterator[tuple[Tree, frozenset[str]]]:
+    """Yield each node with the names of these tables and of the common table expressions that are visible from it."""
+    waiting: list[tuple[Any, frozenset[str]]] = [(tree, tables)]
     while waiting:
         node, visible = waiting.pop()
         if isinstance(node, list):

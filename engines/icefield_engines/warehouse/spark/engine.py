@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from icefield_crds.wire.gateway import EngineName
+from icefield_crds.wire.gateway import EngineName, StatementRequest
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 
@@ -50,18 +50,32 @@ class SparkEngine:
         if not await self._connection.wait(self._wait_seconds):
             raise unavailable(self._wait_seconds)
 
-    def execution(self, statement_id: str, sql: str) -> SparkExecution:
+    def execution(self, statement_id: str, request: StatementRequest) -> SparkExecution:
         """Return the statement, not yet started."""
-        return SparkExecution(self._connection, statement_id, sql, self._wait_seconds)
+        signature = request.signature or statement_id
+        return SparkExecution(self._connection, statement_id, signature, request.sql, self._wait_seconds)
 
 
 class SparkExecution:
     """One statement in a session of its own."""
 
-    def __init__(self, connection: SparkConnection, statement_id: str, sql: str, wait_seconds: float) -> None:
-        """Run this SQL in a session of this connection; wait up to `wait_seconds` for the server."""
+    appended = None
+
+    def __init__(
+        self, connection: SparkConnection, statement_id: str, signature: str, sql: str, wait_seconds: float
+    ) -> None:
+        """Run this SQL in a session of this connection; wait up to `wait_seconds` for the server.
+
+        Args:
+            connection: to the server.
+            statement_id: the statement's id at the gateway, by which it is stopped.
+            signature: what its snapshots name.
+            sql: the statement.
+            wait_seconds: how long the server may take to start.
+        """
         self._connection = connection
         self._id = statement_id
+        self._signature = signature
         self._sql = sql
         self._wait_seconds = wait_seconds
         self._session: Session | None = None
@@ -111,7 +125,7 @@ class SparkExecution:
                 break
             try:
                 self._session = self._connection.borrow()
-                self._session.prepare(self._id)
+                self._session.prepare(self._id, self._signature)
             except Exception as error:
                 if not is_lost(error):
                     raise

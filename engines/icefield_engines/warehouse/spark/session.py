@@ -52,9 +52,9 @@ class Session:
             for _ in self.run(sql).batches:
                 pass
 
-    def prepare(self, statement_id: str) -> None:
-        """Have the snapshots of the next statement carry its id, and its operations its tag."""
-        self._spark.conf.set(SNAPSHOT_PROPERTY, statement_id)
+    def prepare(self, statement_id: str, signature: str) -> None:
+        """Have the operations of the next statement carry its id, and its snapshots its signature."""
+        self._spark.conf.set(SNAPSHOT_PROPERTY, signature)
         self._spark.clearTags()
         self._spark.addTag(statement_id)
 

@@ -30,10 +30,20 @@ def to_duckdb(resolved: Resolved, statement: Statement, row_limit: int | None = 
         Untranslatable: DuckDB would not answer it as Spark does.
         UnresolvedName: a snapshot cannot be found.
     """
-    tree, _ = _Tables(resolved).expand(statement)
+    tree, _ = tree_and_columns(resolved, statement)
     if row_limit is not None and can_limit(tree):
         tree = tree.limit(row_limit, copy=False)  # type: ignore[attr-defined]
     return written(tree, "duckdb", copy=False, comments=False, normalize_functions=False)
+
+
+def tree_and_columns(resolved: Resolved, statement: Statement) -> tuple[exp.Expr, Columns | None]:
+    """Return the query of a statement as a tree of DuckDB's SQL, and its columns where they are known.
+
+    Raises:
+        Untranslatable: DuckDB would not answer it as Spark does.
+        UnresolvedName: a snapshot cannot be found.
+    """
+    return _Tables(resolved).expand(statement)
 
 
 class _Tables:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from icefield_crds.wire.appends import Appended, AppendTarget
 from icefield_crds.wire.gateway import (
     EngineName,
     GatewayStatus,
@@ -39,7 +40,18 @@ def _through_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-@pytest.mark.parametrize("request_", [REQUEST, StatementRequest(EngineName.SPARK, "INSERT", is_write=True)])
+APPEND = AppendTarget(("sales", "default"), "orders", "uuid", 3, 0, "s3://lake/orders/metadata/v1.metadata.json")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        REQUEST,
+        StatementRequest(EngineName.SPARK, "INSERT", is_write=True),
+        replace(REQUEST, is_write=True, append=APPEND, signature="stmt_1"),
+    ],
+    ids=["read", "write", "append"],
+)
 def test_request_round_trip(request_: StatementRequest) -> None:
     assert StatementRequest.from_json(_through_json(request_.to_json())) == request_
 
@@ -50,6 +62,7 @@ def test_request_round_trip(request_: StatementRequest) -> None:
         SUCCEEDED,
         KEPT,
         replace(SUCCEEDED, content=b"whole"),
+        replace(SUCCEEDED, appended=Appended(snapshot_id=2**62, rows=3, files=1)),
         StatementState("s", StatementPhase.PENDING, EngineName.SPARK),
         StatementState("s", StatementPhase.FAILED, EngineName.SPARK, "TIMED_OUT", "It took too long."),
     ],
@@ -77,6 +90,7 @@ def test_state_on_the_wire() -> None:
             "batches": [[2, 100, 90], [1, 190, 90]],
         },
         "content": None,
+        "appended": None,
     }
 
 
@@ -86,7 +100,8 @@ def test_rows_that_are_the_whole_result_are_sent_once() -> None:
 
 
 def test_a_state_of_an_older_gateway() -> None:
-    sent = {name: value for name, value in SUCCEEDED.to_json().items() if name != "content"}
+    newer = ("content", "appended")
+    sent = {name: value for name, value in SUCCEEDED.to_json().items() if name not in newer}
     assert StatementState.from_json(_through_json(sent)) == SUCCEEDED
 
 

@@ -19,8 +19,8 @@ from icefield_engines.spark_application.conf import (
 from icefield_engines.spark_application.errors import ApplicationError
 from icefield_engines.spark_application.settings import ApplicationSettings
 from icefield_engines.spark_connect.conf import Conf
-from icefield_engines.spark_connect.settings import MIB, CatalogSettings, SparkSettings
-from icefield_engines.warehouse.settings import StoreSettings
+from icefield_engines.spark_connect.settings import MIB, SparkSettings
+from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 STORE = StoreSettings.model_validate(
     {

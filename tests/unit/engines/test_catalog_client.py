@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from icefield_cluster.install import certificates
-from icefield_engines.polars import catalog_client
+from icefield_engines import catalog_client
 
 ISSUED = certificates.issue(["127.0.0.1"])
 

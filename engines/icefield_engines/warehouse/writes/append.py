@@ -1,0 +1,110 @@
+"""Rows into a table, in one commit (Iceberg REST protocol, updateTable)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+from pyiceberg.exceptions import (
+    BadRequestError,
+    CommitFailedException,
+    ForbiddenError,
+    NoSuchTableError,
+    UnauthorizedError,
+    ValidationException,
+)
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table, TableProperties
+from pyiceberg.table.update import AssertCurrentSchemaId, AssertDefaultSortOrderId, AssertDefaultSpecId
+from pyiceberg.table.update.snapshot import _MergeAppendFiles
+
+from icefield_crds.wire.appends import Appended, AppendTarget
+from icefield_engines.warehouse.errors import Code, EngineError
+
+from .data_files import DataFileWriter
+from .tables import Tables
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = (
+    BadRequestError, CommitFailedException, ForbiddenError, NoSuchTableError, UnauthorizedError, ValidationException
+)  # fmt: skip
+"""What the catalog answers when it did not commit; after anything else it may have."""
+
+
+_PARTITIONS = "changed-partition-count"
+
+
+def append(
+    tables: Tables, target: AppendTarget, batches: Iterator[pa.RecordBatch], summary: Mapping[str, str]
+) -> Appended:
+    """Write rows into data files as they come, and commit them; without rows, too, as Spark does.
+
+    Args:
+        tables: the workspace's tables.
+        target: the table, as the statement was planned with it.
+        batches: rows, with the columns of the table in their order and in the Arrow types of theirs.
+        summary: entries of the snapshot's summary.
+
+    Raises:
+        EngineError: NOT_NULL, TABLE_CHANGED, COMMIT_FAILED, STORE_UNAVAILABLE: nothing was committed. ENGINE_LOST: that
+            is not known.
+        Exception: what the batches raise; nothing was committed.
+    """
+    table = tables.load(target)
+    writer = DataFileWriter(table, tables.files)
+    try:
+        for batch in batches:
+            writer.add(batch)
+        files = writer.finish()
+        with tables.commit_lock(target):
+            committed = _commit(tables.newest(target), files, summary)
+            tables.remember(committed)
+    except EngineError as error:
+        if error.code != Code.ENGINE_LOST:
+            writer.abort()
+        raise
+    except OSError as error:
+        writer.abort()
+        raise EngineError(Code.STORE_UNAVAILABLE, f"The rows could not be stored: {error}") from error
+    except BaseException:
+        writer.abort()
+        raise
+    snapshot = committed.current_snapshot()
+    assert snapshot is not None  # noqa: S101 - there is one after a commit
+    return Appended(snapshot.snapshot_id, sum(file.record_count for file in files), len(files))
+
+
+def _commit(table: Table, files: list[DataFile], summary: Mapping[str, str]) -> Table:
+    """Add a snapshot with these files, whatever other snapshots were made meanwhile.
+
+    Raises:
+        EngineError: COMMIT_FAILED; or ENGINE_LOST, when nobody knows.
+    """
+    transaction = table.transaction()
+    summary = dict(summary)
+    if table.spec().is_unpartitioned():
+        summary[_PARTITIONS] = str(min(1, len(files)))  # as Iceberg's Java library counts; PyIceberg says nothing
+    with transaction.update_snapshot(snapshot_properties=summary).merge_append() as snapshot:
+        assert isinstance(snapshot, _MergeAppendFiles)  # noqa: S101 - its __enter__ is declared to return less
+        if TableProperties.MANIFEST_MERGE_ENABLED not in table.properties:
+            snapshot._merge_enabled = True  # Iceberg's default; PyIceberg has another
+        for file in files:
+            snapshot.append_data_file(file)
+    metadata = table.metadata
+    transaction._stage(
+        (),
+        (
+            AssertCurrentSchemaId(current_schema_id=metadata.current_schema_id),
+            AssertDefaultSpecId(default_spec_id=metadata.default_spec_id),
+            AssertDefaultSortOrderId(default_sort_order_id=metadata.default_sort_order_id),
+        ),
+    )
+    try:
+        return transaction.commit_transaction()
+    except _REFUSALS as error:
+        raise EngineError(Code.COMMIT_FAILED, f"The catalog refused the commit: {error}") from error
+    except Exception as error:
+        log.warning("a commit was not answered: %s", type(error).__name__)
+        raise EngineError(Code.ENGINE_LOST, f"The catalog did not answer the commit: {error}") from error

@@ -1,0 +1,129 @@
+"""The workspace's part of the object store, as PyIceberg reads and writes it; a short file takes one request.
+
+PyIceberg asks for the length of what it has just written, and reads the list of manifests that it wrote a moment ago:
+both are remembered. Files of Iceberg tables are never written twice, so what is remembered stays true.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+from cachetools import LRUCache
+from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystem, S3FileSystem
+from pyiceberg.io import InputStream, OutputStream
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+
+from icefield_engines.warehouse.settings import StoreSettings
+
+CONNECT_SECONDS = 5.0
+REQUEST_SECONDS = 60.0
+ATTEMPTS = 4
+REMEMBERED_BYTES = 16 * 1024 * 1024
+LONGEST_REMEMBERED = 1024 * 1024
+
+
+class WorkspaceFiles(PyArrowFileIO):
+    """Opens files with the workspace's keys, whatever a table's properties name."""
+
+    def __init__(self, store: StoreSettings) -> None:
+        """Prepare; nothing is opened yet."""
+        super().__init__({})
+        self._remembered: LRUCache[str, bytes] = LRUCache(REMEMBERED_BYTES, getsizeof=len)
+        self._lock = threading.Lock()
+        self._bucket = store.bucket
+        self.file_system: FileSystem = S3FileSystem(
+            access_key=store.access_key_id,
+            secret_key=store.secret_access_key.get_secret_value(),
+            region=store.region,
+            endpoint_override=store.endpoint,
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=REQUEST_SECONDS,
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+            allow_delayed_open=True,  # a file of one part is then one request instead of three
+        )
+
+    def new_input(self, location: str) -> PyArrowFile:
+        """Return a file to read."""
+        return _File(self, location)
+
+    def new_output(self, location: str) -> PyArrowFile:
+        """Return a file to write as a whole, which is short: metadata."""
+        return _File(self, location)
+
+    def open_stream(self, location: str) -> Any:
+        """Return a stream to write a file of any length."""
+        return self.file_system.open_output_stream(self.path_of(location))
+
+    def delete(self, location: Any) -> None:
+        """Delete a file."""
+        self.file_system.delete_file(self.path_of(getattr(location, "location", location)))
+
+    def path_of(self, location: str) -> str:
+        """Return the path of a file in the store, bucket included.
+
+        Raises:
+            ValueError: it is not in the workspace's bucket.
+        """
+        scheme, netloc, path = PyArrowFileIO.parse_location(location)
+        if scheme not in ("s3", "s3a") or netloc != self._bucket:
+            raise ValueError(f"{location} is not in the workspace's bucket.")
+        return path
+
+    def remembered(self, location: str) -> bytes | None:
+        """Return the content of a short file that was written or read lately."""
+        with self._lock:
+            content: bytes | None = self._remembered.get(location)
+            return content
+
+    def remember(self, location: str, content: bytes) -> None:
+        """Remember the content of a short file."""
+        if len(content) <= LONGEST_REMEMBERED:
+            with self._lock:
+                self._remembered[location] = content
+
+
+class _File(PyArrowFile):
+    def __init__(self, files: WorkspaceFiles, location: str) -> None:
+        super().__init__(location=location, path=files.path_of(location), fs=files.file_system)
+        self._files = files
+        self._written: int | None = None
+
+    def __len__(self) -> int:
+        return super().__len__() if self._written is None else self._written
+
+    def open(self, seekable: bool = True) -> InputStream:
+        content = self._files.remembered(self.location)
+        if content is None:
+            with self._filesystem.open_input_stream(self._path) as stream:
+                content = stream.read()
+            self._files.remember(self.location, content)
+        return io.BytesIO(content)
+
+    def create(self, overwrite: bool = False) -> OutputStream:
+        return _Whole(self)
+
+    def write(self, content: bytes) -> None:
+        with self._filesystem.open_output_stream(self._path) as stream:
+            stream.write(content)
+        self._written = len(content)
+        self._files.remember(self.location, content)
+
+
+class _Whole(io.BytesIO):
+    """A file's content, which is written when it is closed."""
+
+    def __init__(self, file: _File) -> None:
+        super().__init__()
+        self._file = file
+
+    def __exit__(self, kind: Any, *rest: Any) -> None:
+        if kind is None:
+            self.close()
+
+    def close(self) -> None:
+        if not self.closed:
+            content = self.getvalue()
+            super().close()
+            self._file.write(content)
