@@ -19,6 +19,9 @@ The format of archived logs is `icefield_crds.wire.log_line`.
 
 from __future__ import annotations
 
+PLATFORM_FOLDERS = frozenset({"tables", "results", "runs", "artifacts"})
+"""Folders of a workspace's prefix that hold no files for statements to read or write: data of tables is read through
+the catalog, and results of statements and workloads, and programs, are read through the API."""
 LOG_PART_SUFFIX = ".jsonl.gz"
 LOG_COMPLETE = "_complete"
 LOG_INCOMPLETE = "_incomplete"

@@ -5,6 +5,7 @@ parsed once: everything later works on the `Statement` that `parse` returned.
 """
 
 from .analysis.either_dialect import QualifiedStatement, parse_either
+from .analysis.files.model import FileRead, FileReader, FileSet, StoredFile
 from .analysis.model import Append, CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Source, Table, View
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
@@ -13,12 +14,14 @@ from .analysis.statement import Show, Statement
 from .analysis.views import read_view
 from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
 from .lang.errors import SqlError, TakesTooLong, UnresolvedName
+from .lang.file_paths import FilePath, FilePattern
 from .lang.literals import Params
 from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
 from .lang.properties import property_problem
 from .messages.engine_errors import EngineMessage, explain
 from .messages.written_text import MAX_LENGTH as MAX_EXPLAINED_TEXT
 from .messages.written_text import WrittenText
+from .targets.duckdb.files import columns_of_files, describing_query
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
 __all__ = [
@@ -31,6 +34,11 @@ __all__ = [
     "Compiled",
     "Engine",
     "EngineMessage",
+    "FilePath",
+    "FilePattern",
+    "FileRead",
+    "FileReader",
+    "FileSet",
     "Kind",
     "Names",
     "Params",
@@ -43,6 +51,7 @@ __all__ = [
     "Source",
     "SqlError",
     "Statement",
+    "StoredFile",
     "Table",
     "TableName",
     "TakesTooLong",
@@ -50,7 +59,9 @@ __all__ = [
     "View",
     "WrittenText",
     "check_names",
+    "columns_of_files",
     "compile",
+    "describing_query",
     "explain",
     "parse",
     "parse_either",

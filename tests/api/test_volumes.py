@@ -73,6 +73,20 @@ def keys(lakehouse: Lakehouse) -> list[str]:
     return [item["Key"].removeprefix(prefix) for item in (*found, *unfinished)]
 
 
+async def test_an_upload_and_a_list_answer_the_address_that_others_take(
+    client: httpx.AsyncClient, lakehouse: Lakehouse
+) -> None:
+    root = f"{lakehouse.site.prefix}/volumes/demo/raw"
+    address = {"location": f"{root}/in/a b.csv", "sql_path": "volumes/demo/raw/in/a b.csv"}
+    written = await upload(client, "in/a b.csv", b"1")
+    assert written.status_code == 201, written.text
+    assert written.json() == {"name": "a b.csv", "path": "in/a b.csv", "size": 1, **address}
+    [listed] = (await client.get(FILES, params={"path": "in"})).json()["data"]
+    assert {name: listed[name] for name in address} == address
+    [folder] = (await client.get(FILES)).json()["data"]
+    assert (folder["location"], folder["sql_path"]) == (f"{root}/in/", "volumes/demo/raw/in/")
+
+
 async def test_a_volume_from_creation_to_its_end(client: httpx.AsyncClient, lakehouse: Lakehouse) -> None:
     made = await client.post("/databases/demo/volumes", json={"name": "second", "description": "More"})
     assert made.status_code == 201, made.text
@@ -134,10 +148,9 @@ async def test_a_volume_with_files_goes_only_by_force(client: httpx.AsyncClient,
 async def test_files_are_listed_by_folder(client: httpx.AsyncClient) -> None:
     for path in ("b.txt", "a/1", "a/2", "a-b", "c/d/e"):
         made = await upload(client, path, b"12345")
-        assert (made.status_code, made.json()) == (
-            201,
-            {"name": path.rpartition("/")[2], "path": path, "size": 5},
-        )
+        assert made.status_code == 201, made.text
+        described = {name: made.json()[name] for name in ("name", "path", "size")}
+        assert described == {"name": path.rpartition("/")[2], "path": path, "size": 5}
     rows = (await client.get(FILES)).json()["data"]
     assert [(row["name"], row["is_directory"], row["size"]) for row in rows] == [
         ("a-b", False, 5),

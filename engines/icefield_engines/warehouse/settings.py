@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 MIB = 1024 * 1024
 _PYTHON_BYTES = 350 * MIB
 """Of the gateway and of DuckDB's process together."""
-_SMALLEST_DUCKDB_BYTES = 128 * MIB
+SMALLEST_DUCKDB_BYTES = 128 * MIB
 
 
 class StoreSettings(BaseSettings):
@@ -75,7 +75,7 @@ class DuckDBSettings(BaseSettings):
     @property
     def duckdb_memory_bytes(self) -> int:
         """What DuckDB may hold: Python has its own, and a fifth is left to what DuckDB does not count."""
-        return max(_SMALLEST_DUCKDB_BYTES, int(self.memory_limit_bytes * 0.8) - _PYTHON_BYTES)
+        return max(SMALLEST_DUCKDB_BYTES, int(self.memory_limit_bytes * 0.8) - _PYTHON_BYTES)
 
     @property
     def spill_bytes(self) -> int:

@@ -15,6 +15,7 @@ from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.suggestions import did_you_mean
 
 from . import duckdb_functions as duckdb
+from .files.model import FUNCTIONS as FILE_FUNCTIONS
 
 _QUERY = (
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Qualify, exp.Order, exp.Ordered, exp.Limit,
@@ -103,6 +104,10 @@ def _function(node: exp.Expr, own: bool) -> None:
     tables, scalars = (
         (duckdb.TABLE_FUNCTIONS, duckdb.ALLOWED) if own else (functions.TABLE_FUNCTIONS, functions.ALLOWED)
     )
+    if name in FILE_FUNCTIONS:
+        if not isinstance(node.parent, exp.Table):
+            raise SqlError(f"{name} is a table function: it stands in FROM.")
+        return
     if is_table and name not in tables:
         raise SqlError(f"The table function {name} is not supported{_instead(name, tables, own)}")
     if not is_table and name not in scalars:

@@ -142,8 +142,8 @@ class Compiled:
     """A statement, ready for the gateway.
 
     `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
-    that it changes. Of a write, `sources` has what it and the views in it read. `sql` is empty where there is nothing
-    to run. With `append` it is a query whose rows are appended.
+    that it changes; `files` the paths read, as the statement has them. Of a write, `sources` has what it and the views
+    in it read. `sql` is empty where there is nothing to run. With `append` it is a query whose rows are appended.
     `literals` are columns of texts, c0, c1 and so on of the table `literals` that the query reads.
     """
 
@@ -154,5 +154,6 @@ class Compiled:
     written: tuple[TableName, ...] = ()
     warnings: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    files: tuple[str, ...] = ()
     append: Append | None = None
     literals: tuple[list[str | None], ...] = ()

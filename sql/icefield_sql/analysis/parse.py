@@ -20,6 +20,7 @@ from icefield_sql.lang.names import Names, TableName
 
 from . import allowed, bulk, commands, heads
 from .balance import balance
+from .files.model import FileRead
 from .misparsed import check_cases, check_commas, misparsed
 from .model import Kind
 from .procedures import call
@@ -91,7 +92,10 @@ def _own(source: SourceText, names: Names) -> Statement:
         raise SqlError("Only queries can be written in DuckDB's dialect; write changes in Spark SQL.")
     found = find(tree, names)
     reads = _unique(found, written=False)
-    return Statement(source, names, Kind.READ, "SELECT", reads, tree=tree, found=found, dialect="duckdb")
+    files = _file_reads(found)
+    return Statement(
+        source, names, Kind.READ, "SELECT", reads, tree=tree, found=found, dialect="duckdb", file_reads=files
+    )
 
 
 def _query(source: SourceText, names: Names) -> Statement:
@@ -99,7 +103,8 @@ def _query(source: SourceText, names: Names) -> Statement:
     if not isinstance(tree, exp.Query | exp.Values):
         raise SqlError("A statement that begins with WITH is a query; write INSERT INTO … WITH … SELECT.")
     found = find(tree, names)
-    return Statement(source, names, Kind.READ, "SELECT", _unique(found, written=False), tree=tree, found=found)
+    reads, files = _unique(found, written=False), _file_reads(found)
+    return Statement(source, names, Kind.READ, "SELECT", reads, tree=tree, found=found, file_reads=files)
 
 
 def _change(source: SourceText, names: Names) -> Statement:
@@ -108,6 +113,8 @@ def _change(source: SourceText, names: Names) -> Statement:
     if command is None:
         raise SqlError(statement_refusal(source.tokens[0].text), source.tokens[0].start)
     found = find(tree, names)
+    if found.files:
+        raise SqlError(f"{command} cannot read files; load them into a table with COPY INTO first.")
     writes = _unique(found, written=True)
     return Statement(
         source,
@@ -137,6 +144,8 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
     found = find(tree, names)
     reads = _unique(found, written=False)
     command = f"{head.command} AS SELECT" if head.command == "CREATE TABLE" else head.command
+    if found.files and head.command == "CREATE VIEW":
+        raise SqlError("A view cannot read files, which other engines could not read; make a table of them.")
     return Statement(
         source,
         names,
@@ -154,6 +163,7 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         columns_end=head.columns_end,
         is_by_position=head.is_by_position,
         texts=bulk.texts_of(tree),
+        file_reads=_file_reads(found),
     )
 
 
@@ -210,6 +220,10 @@ def _without_table_queries(tokens: Sequence[Token]) -> list[Token]:
         else:
             out.append(token)
     return out
+
+
+def _file_reads(found: Found) -> tuple[FileRead, ...]:
+    return tuple(dict.fromkeys(ref.read for ref in found.files))
 
 
 def _unique(found: Found, *, written: bool) -> tuple[TableName, ...]:

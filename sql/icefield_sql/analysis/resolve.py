@@ -11,6 +11,7 @@ from icefield_sql.lang import planning_time
 from icefield_sql.lang.errors import SqlError, TakesTooLong, UnresolvedName
 from icefield_sql.lang.names import Names, TableName, reference_in
 
+from .files.model import FileRead, FileReader, FileSet
 from .missing import about_missing
 from .model import CatalogReader, Table, View
 from .scoping import TableRef
@@ -42,6 +43,7 @@ class Resolved:
         namespaces: the databases or schemas that a SHOW asks for.
         relations: (name, whether it is a view) of the tables and views that a SHOW asks for.
         missing: for each name that the catalog does not have, a sentence that says so and what may be meant.
+        files: what the object store has of the files that it reads.
     """
 
     statement: Statement
@@ -51,19 +53,27 @@ class Resolved:
     namespaces: tuple[tuple[str, ...], ...] = ()
     relations: tuple[tuple[str, bool], ...] = ()
     missing: Mapping[TableName, str] = field(default_factory=dict)
+    files: Mapping[FileRead, FileSet] = field(default_factory=dict)
 
 
-async def resolve(statement: Statement, reader: CatalogReader) -> Resolved:
-    """Load the tables and views that a statement names, and those that its views name.
+async def resolve(statement: Statement, reader: CatalogReader, files: FileReader | None = None) -> Resolved:
+    """Load the tables and views that a statement names, those that its views name, and the columns of its files.
+
+    Args:
+        statement: the statement.
+        reader: the catalog.
+        files: the files of the workspace; None where a statement may not read any.
 
     Raises:
-        SqlError: it names too many.
+        SqlError: it names too many, or files where it may not.
+        UnresolvedName: files do not exist, or cannot be read.
     """
     subject = statement.explained or statement
     loader = _Loader(reader)
     await loader.load(_wanted(subject), subject.names)
     namespaces, relations = await _listed(statement, reader)
-    resolved = Resolved(statement, loader.objects, loader.views, loader.refused, namespaces, relations)
+    found = await _files(subject, files)
+    resolved = Resolved(statement, loader.objects, loader.views, loader.refused, namespaces, relations, files=found)
     missing = {name: await about_missing(name, reader) for name in _missing(subject, resolved)[:MAX_EXPLAINED]}
     return replace(resolved, missing=missing) if missing else resolved
 
@@ -75,6 +85,12 @@ def _missing(statement: Statement, resolved: Resolved) -> list[TableName]:
         needed.append(statement.show.table)
     needed += [table_meant(name, resolved) for name in statement.must_exist]
     return [name for name in dict.fromkeys(needed) if name not in resolved.objects]
+
+
+async def _files(statement: Statement, files: FileReader | None) -> dict[FileRead, FileSet]:
+    if statement.file_reads and files is None:
+        raise SqlError(f"{statement.file_reads[0].function} is a function of SQL statements on warehouses.")
+    return {read: await files.read(read) for read in statement.file_reads} if files else {}
 
 
 async def _listed(

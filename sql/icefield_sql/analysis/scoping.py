@@ -18,6 +18,8 @@ from icefield_sql.lang import planning_time
 from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.names import METADATA_TABLES, Names, TableName, reference_in
 
+from .files.calls import FileRef, file_ref, is_file_call
+
 T = TypeVar("T")
 
 _SCOPES = (exp.Select, exp.Update, exp.Delete, exp.Merge)
@@ -61,10 +63,11 @@ class ColumnRef:
 
 @dataclass
 class Found:
-    """The tables of the catalog that a statement names, and the columns that repeat their names."""
+    """The tables of the catalog that a statement names, the columns that repeat their names, and the files it reads."""
 
     tables: list[TableRef] = field(default_factory=list)
     columns: list[ColumnRef] = field(default_factory=list)
+    files: list[FileRef] = field(default_factory=list)
 
 
 @dataclass
@@ -135,6 +138,10 @@ class _Walker:
     def _visit(self, visit: _Visit, with_: exp.Expr | None) -> list[_Visit]:
         """Note what one node names, and return the visits of what is in it."""
         node, ctes, scope = visit.node, visit.ctes, visit.scope
+        if is_file_call(node):
+            assert isinstance(node, exp.Table)  # noqa: S101 - what is_file_call says
+            self.found.files.append(file_ref(node))
+            return [_Visit(join, ctes, scope) for join in node.args.get("joins") or ()]
         if isinstance(node, _SCOPES):
             scope = self._scope_of(node, ctes, scope)
         if isinstance(node, exp.Column | exp.Dot) and scope is not None:

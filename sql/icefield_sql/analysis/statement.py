@@ -10,6 +10,7 @@ from sqlglot import exp
 from icefield_sql.lang.lexing import Edits, SourceText
 from icefield_sql.lang.names import Names, TableName
 
+from .files.model import FileRead
 from .model import Kind
 from .scoping import Found
 
@@ -46,6 +47,7 @@ class Statement:
         kind: whether it reads, writes, or asks about names.
         command: its name, such as `SELECT`, `INSERT` or `CREATE TABLE`.
         reads: the tables and views it names to read from, each once.
+        file_reads: the files it reads.
         writes: the tables, views and namespaces' tables it changes, each once.
         tree: the parsed query or change; None for what has neither.
         found: where the tree names tables.
@@ -91,6 +93,7 @@ class Statement:
     dropped_namespace: tuple[str, ...] | None = None
     renamed_to: TableName | None = None
     kind_word: tuple[int, int] | None = None
+    file_reads: tuple[FileRead, ...] = ()
 
     @property
     def is_write(self) -> bool:

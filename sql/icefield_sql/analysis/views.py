@@ -69,6 +69,8 @@ def _read(view: View, names: Names) -> Statement:
     statement = parse(text, Names(names.catalog, aliases, tuple(view.default_namespace) or None))
     if statement.command != "SELECT":
         raise SqlError("Its text is not a query.")
+    if statement.file_reads:
+        raise SqlError("It reads files, which only a statement itself may.")
     return statement
 
 

@@ -68,6 +68,8 @@ class _Widths:
             width = self._of_table(ref)
             catalog[id(ref.node)] = width.own
             together += width.together
+        for file in statement.found.files:
+            catalog[id(file.node)] = len(self.resolved.files[file.read].columns)
         return _Queries(catalog).of(statement.tree, together)
 
     def _of_table(self, ref: TableRef) -> _Width:

@@ -12,6 +12,8 @@ from icefield_engines.warehouse.errors import Scrubber
 from icefield_engines.warehouse.spark.errors import describe_error as spark_problem
 from icefield_engines.warehouse.spark.errors import is_lost
 
+ROOT = "s3://bucket/workspaces/w"
+
 
 @pytest.mark.parametrize(
     ("sql", "code"),
@@ -29,7 +31,7 @@ from icefield_engines.warehouse.spark.errors import is_lost
 def test_duckdb_errors(sql: str, code: str) -> None:
     with pytest.raises(duckdb.Error) as caught:
         duckdb.connect().execute(sql).fetchall()
-    found, message = duckdb_problem(caught.value)
+    found, message = duckdb_problem(caught.value, ROOT)
     assert found == code
     assert "LINE 1:" not in message
 
@@ -38,9 +40,21 @@ def test_a_lack_of_memory_has_a_code_of_its_own() -> None:
     connection = duckdb.connect(config={"memory_limit": "20MB", "max_temp_directory_size": "0KB"})
     with pytest.raises(duckdb.Error) as caught:
         connection.execute("SELECT list(range) FROM range(100000000)").fetchall()
-    code, message = duckdb_problem(caught.value)
+    code, message = duckdb_problem(caught.value, ROOT)
     assert code == "OUT_OF_MEMORY"
     assert "Possible solutions" not in message
+
+
+def test_a_row_that_cannot_be_read_is_named_with_its_file_and_line() -> None:
+    message = (
+        'Conversion Error: CSV Error on Line: 3\nOriginal Line: 2,many\nError when converting column "fare". Could not '
+        f"convert string \"many\" to 'DOUBLE'\n\nPossible solutions:\n\n  file = {ROOT}/volumes/sales/raw/a.csv"
+        "\n  delimiter = ,"
+    )
+    assert duckdb_problem(duckdb.ConversionException(message), ROOT) == (
+        "CONVERSION_ERROR",
+        "volumes/sales/raw/a.csv, line 3: column fare: Could not convert string \"many\" to 'DOUBLE'.",
+    )
 
 
 class _SparkError(Exception):

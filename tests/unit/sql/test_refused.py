@@ -138,7 +138,7 @@ SPARK = [
 DUCKDB = [
     "SELECT * FROM read_csv('/etc/passwd')",
     "SELECT * FROM read_text('/proc/self/environ')",
-    "SELECT * FROM read_parquet('s3://bucket/other/*')",
+    "SELECT * FROM read_parquet('gs://bucket/other/*')",
     "SELECT * FROM '/etc/passwd'",
     "SELECT * FROM 's3://bucket/x.parquet'",
     'SELECT * FROM "file.csv"',

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -97,6 +97,7 @@ class ObjectInfo:
     key: str
     size: int
     modified: datetime
+    etag: str
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ class Bucket:
         with _client_errors():
             async for page in pages:
                 yield Listing(
-                    [ObjectInfo(each["Key"], each["Size"], each["LastModified"]) for each in page.get("Contents", ())],
+                    [_listed(each) for each in page.get("Contents", ())],
                     [each["Prefix"] for each in page.get("CommonPrefixes", ())],
                 )
 
@@ -223,7 +224,7 @@ class Bucket:
         """Return an object's size and time of modification."""
         with _client_errors():
             head = await self._s3.head_object(Bucket=self.name, Key=key)
-        return ObjectInfo(key, head["ContentLength"], head["LastModified"])
+        return ObjectInfo(key, head["ContentLength"], head["LastModified"], head["ETag"].strip('"'))
 
     async def open_object(self, key: str, byte_range: str | None = None) -> ObjectStream:
         """Start to read an object.
@@ -291,6 +292,10 @@ class Bucket:
             response.close()
         code = _CODE.search(body.decode(errors="replace"))
         raise ObjectStoreError(response.status, code[1] if code else "")
+
+
+def _listed(entry: Mapping[str, Any]) -> ObjectInfo:
+    return ObjectInfo(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"].strip('"'))
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from icefield_apiserver.core.errors import ApiError, BadRequest, Conflict, NotFound, TooLarge, Unavailable
 from icefield_apiserver.core.kube.secrets import ObjectStoreKeys, WorkspaceSecrets
 
-from .transfers import Bucket, BucketAccess, ObjectStoreError
+from .transfers import Bucket, BucketAccess, ObjectInfo, ObjectStoreError
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,17 @@ class WorkspaceStores:
                 if len(found) >= limit:
                     break
         return sorted(found, key=lambda entry: entry.key)[:limit]
+
+    async def list_below(self, workspace: str, prefix: str, limit: int) -> Sequence[ObjectInfo]:
+        """Return all files whose keys have a prefix, by key, and no more than `limit`."""
+        bucket = await self._bucket(workspace)
+        found: deque[ObjectInfo] = deque()
+        with _translated_errors(prefix):
+            async for page in bucket.list(prefix):
+                found.extend(each for each in page.objects if not each.key.endswith("/"))
+                if len(found) >= limit:
+                    break
+        return tuple(found)[:limit]
 
     async def find(self, workspace: str, prefix: str, path: str) -> FileEntry:
         """Return a file.

@@ -25,16 +25,20 @@ class Lineage(BaseModel):
     written: list[str] = Field(default=[], description="Names of the tables written.")
     read_snapshots: list[TableSnapshot] = Field(default=[], description="Snapshots that were read.")
     written_snapshots: list[TableSnapshot] = Field(default=[], description="Snapshots that were committed.")
+    read_files: list[str] = Field(default=[], description="Paths of the files read, as the statement names them.")
 
 
-def lineage_of(read: Iterable[TableAccess], written: Iterable[TableAccess]) -> dict[str, Any]:
-    """Return the JSON of a `Lineage`: each table once, in order of access, and the snapshots."""
+def lineage_of(
+    read: Iterable[TableAccess], written: Iterable[TableAccess], *, files: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the JSON of a `Lineage`: each table once, in order of access, the snapshots, and paths of files."""
     read, written = list(dict.fromkeys(read)), list(dict.fromkeys(written))
     return {
         "read": list(dict.fromkeys(name for name, _ in read)),
         "written": list(dict.fromkeys(name for name, _ in written)),
         "read_snapshots": _snapshots(read),
         "written_snapshots": _snapshots(written),
+        **({"read_files": paths} if (paths := list(files)) else {}),
     }
 
 

@@ -11,6 +11,7 @@ from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.core.settings import StatementSettings
 from icefield_apiserver.features.lineage.service import LineageRecorder
+from icefield_apiserver.features.volumes.service import VolumeService
 
 from .ahead import RecentReads
 from .dispatch import Dispatcher
@@ -39,6 +40,7 @@ class ExecutionDependencies:
     dispatcher: Dispatcher
     recorder: LineageRecorder
     workspaces: WorkspaceDirectory
+    volumes: VolumeService
     settings: StatementSettings
 
 

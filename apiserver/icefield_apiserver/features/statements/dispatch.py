@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import uuid
 from collections.abc import Awaitable, Callable
 
 from icefield_apiserver.core.errors import ApiError
@@ -10,13 +12,17 @@ from icefield_apiserver.core.settings import StatementSettings
 from icefield_crds import WarehousePhase
 from icefield_crds.wire.gateway import StatementRequest, StatementState
 
-from .execution import Execution, LostError
+from .execution import Execution, LostError, StatementError
 from .gateway import GatewayRefusalError, Gateways, GatewaySilenceError, UnknownStatementError
 from .waking import Waker, known_endpoints
+
+log = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 1.0
 """A statement that ends sooner is recorded once, at its end: its status running is not worth a write."""
 WAIT_SECONDS = 30.0
+ASK_SECONDS = 120.0
+"""How long a read that a plan depends on may take."""
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 2.0
 
@@ -88,6 +94,29 @@ class Dispatcher:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, LONGEST_DELAY_SECONDS)
         return state
+
+    async def ask(self, execution: Execution, endpoint: str, statement: StatementRequest) -> StatementState:
+        """Run a short read that a statement's plan depends on, and return its final state.
+
+        Raises:
+            StatementError: the warehouse does not answer it in time.
+            CancelledError: the statement was cancelled meanwhile.
+        """
+        workspace, gateway_id = execution.statement.workspace, f"{execution.statement.id}-ask-{uuid.uuid4().hex[:8]}"
+        clock = asyncio.get_running_loop().time
+        give_up, delay = clock() + ASK_SECONDS, FIRST_DELAY_SECONDS
+        while True:
+            execution.check_cancelled()
+            try:
+                state = await self._gateways.put(workspace, endpoint, gateway_id, statement, WAIT_SECONDS)
+                if state.status.is_final:
+                    return state
+            except (GatewayRefusalError, GatewaySilenceError, UnknownStatementError, ApiError) as error:
+                log.warning("the warehouse of statement %s does not answer: %s", execution.statement.id, error)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, LONGEST_DELAY_SECONDS)
+            if clock() > give_up:
+                raise StatementError("WAREHOUSE_UNAVAILABLE", "The warehouse did not read the files in time.")
 
     async def locate(self, execution: Execution) -> str:
         """Return the URL of the gateway that knows a statement which another process sent to its warehouse.

@@ -32,7 +32,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     gateways = await stack.enter_async_context(Gateways.open(core.secrets))
     results = ResultStore(core.bucket)
     events = await stack.enter_async_context(LineageEvents.open(settings.openlineage))
-    warehouses, runs = services.get(WarehouseService), services.get(RunService)
+    warehouses, runs, volumes = services.get(WarehouseService), services.get(RunService), services.get(VolumeService)
     waker = Waker(warehouses, settings.statements)
     deps = ExecutionDependencies(
         repository=StatementRepository(core.db),
@@ -43,6 +43,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
         dispatcher=Dispatcher(gateways, waker, settings.statements),
         recorder=services.get(LineageRecorder),
         workspaces=core.cluster.workspace_directory,
+        volumes=volumes,
         settings=settings.statements,
     )
     janitor = Janitor(deps.repository, results, deps.workspaces)
@@ -56,7 +57,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
             results,
             warehouses,
             runs,
-            services.get(VolumeService),
+            volumes,
             deps.workspaces,
         ),
         StatementHistory(deps.repository, warehouses, runs, deps.workspaces),

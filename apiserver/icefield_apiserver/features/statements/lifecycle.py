@@ -27,6 +27,7 @@ from icefield_sql import Append, Compiled, SqlError, UnresolvedName
 from .ahead import SentAhead
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import CancelledError, Execution, LostError, StatementError, StatementOutcome
+from .files import StatementFiles
 from .gateway import GatewayRefusalError, GatewaySilenceError, UnknownStatementError
 from .moving import CRASH_SUSPECTED, may_move
 from .planning import Parsed, Plan
@@ -318,7 +319,8 @@ async def _plan(execution: Execution, deps: ExecutionDependencies) -> Plan:
     if parsed.plan and made_at - parsed.plan.made_at <= PLAN_GOOD_SECONDS:
         return parsed.plan
     try:
-        return Plan(await retry_catalog(lambda: deps.planner.compile(parsed, workspace)), made_at)
+        files = StatementFiles(execution, deps)
+        return Plan(await retry_catalog(lambda: deps.planner.compile(parsed, workspace, files)), made_at)
     except UnresolvedName as error:
         raise StatementError(error.code, error.sentence) from error
     except SqlError as error:
@@ -380,7 +382,8 @@ def _set_lineage(execution: Execution, compiled: Compiled) -> None:
     catalog = execution.statement.workspace
     read = [(table.qualified(catalog), snapshot) for table, snapshot in compiled.read]
     written: list[TableAccess] = [(table.qualified(catalog), None) for table in compiled.written]
-    execution.change({"engine": compiled.engine.value, "lineage": lineage_of(read, written), "started_at": now()})
+    lineage = lineage_of(read, written, files=compiled.files)
+    execution.change({"engine": compiled.engine.value, "lineage": lineage, "started_at": now()})
 
 
 def _call_once(call: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from cachetools import LRUCache
 
@@ -27,6 +28,18 @@ CACHED_CHARACTERS = 128 * 1024
 _TIME_DEPENDENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
 
 Key = tuple[Any, ...]
+
+
+class Files(sql.FileReader, Protocol):
+    """Files that statements read, found before they are needed."""
+
+    async def find(self, reads: Iterable[sql.FileRead]) -> None:
+        """Find the files that these calls read, with their columns, which `read` returns from then on.
+
+        Raises:
+            UnresolvedName: there are none, or their columns cannot be read.
+            SqlError: they may not be read.
+        """
 
 
 @dataclass(frozen=True)
@@ -78,13 +91,15 @@ class Parsed:
 
         None where it is not cached, or may depend on the time, so that it is compiled each time.
         """
-        if self.key is None or _TIME_DEPENDENT.search(self.request.query):
+        if self.key is None or self.statement.file_reads or _TIME_DEPENDENT.search(self.request.query):
             return None
         return self.key, self.request.engine, self.request.row_limit
 
     @property
     def may_move_to_spark(self) -> bool:
         """Whether the engine was chosen here, so that Spark may run what DuckDB cannot."""
+        if self.statement.file_reads:
+            return False
         return self.request.engine == "auto" and self.statement.dialect == "icefield"
 
     def on_spark(self) -> Parsed:
@@ -126,22 +141,29 @@ class Planner:
             except SqlError as error:
                 raise BadRequest(error.sentence) from error
 
-    async def compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
+    async def compile(self, parsed: Parsed, workspace: Workspace, files: Files | None = None) -> Compiled:
         """Resolve a statement's names in the catalog as it is now, and compile it for its engine.
+
+        Args:
+            parsed: the statement.
+            workspace: its workspace.
+            files: the files that it may read; None for none.
 
         Raises:
             UnresolvedName: it names something that does not exist.
             SqlError: the engine asked for cannot run it.
             ApiError: the catalog is unavailable.
         """
+        if files:  # may wait for a warehouse, so outside of the room for long texts
+            await files.find(parsed.statement.file_reads)
         async with self._threads.room(workspace.metadata.name, parsed.request.length):
-            return await self._compile(parsed, workspace)
+            return await self._compile(parsed, workspace, files)
 
-    async def _compile(self, parsed: Parsed, workspace: Workspace) -> Compiled:
+    async def _compile(self, parsed: Parsed, workspace: Workspace, files: Files | None) -> Compiled:
         request, statement = parsed.request, parsed.statement
         if not parsed.is_whole:
             statement = await self._statement(request, workspace, parsed.key)
-        resolved = await sql.resolve(statement, SqlCatalogReader(self._catalogs.of(workspace.metadata.name)))
+        resolved = await sql.resolve(statement, SqlCatalogReader(self._catalogs.of(workspace.metadata.name)), files)
         key = _compiled_key(parsed, resolved)
         if key and (kept := self._compiled.get(key)):
             return kept

@@ -158,7 +158,7 @@ def _final_values(statement: Statement, deps: ExecutionDependencies, outcome: St
         "result": state.result.to_json() if state and state.result and is_success else None,
         "result_content": state.content if is_success and state else None,
         "expires_at": moment + timedelta(seconds=deps.settings.result_seconds) if has_result else None,
-        "lineage": lineage_of(outcome.read, outcome.written),
+        "lineage": lineage_of(outcome.read, outcome.written, files=(statement.lineage or {}).get("read_files", ())),
     }
 
 

@@ -51,3 +51,8 @@ def upload_path(path: str | None, filename: str | None) -> str:
     if path is None or not path.strip("/"):
         return file_path(own)
     return file_path(f"{path}{own}") if path.endswith("/") else file_path(path)
+
+
+def sql_path(database: str, volume: str, path: str) -> str:
+    """Return the path by which SQL statements name a file of a volume."""
+    return f"volumes/{database}/{volume}/{path}"

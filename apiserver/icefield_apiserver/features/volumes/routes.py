@@ -16,7 +16,7 @@ from icefield_apiserver.core.pagination import CurrentOpenWindow, Page
 from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity.dependencies import CurrentPrincipal, Editor
 
-from .schemas import FileRead, FileWritten, VolumeCreate, VolumeRead, file_of, volume_of
+from .schemas import FileRead, FileWritten, VolumeCreate, VolumeRead, file_of, volume_of, written_of
 from .service import UploadedFile, VolumeService
 
 router = Router(prefix="/databases/{id}/volumes", tags=["Volumes"])
@@ -95,8 +95,10 @@ async def list_files(
     path: Annotated[str, Query(max_length=1024, description="Folder to list; the volume itself when absent.")] = "",
 ) -> Page[FileRead]:
     """Return the files and folders directly in a folder; the path of a file returns that file."""
-    page = await volumes.list_files(principal, id, volume, path, window)
-    return Page(data=[file_of(entry) for entry in page.data], next_cursor=page.next_cursor)
+    found = await volumes.get(principal, id, volume)
+    location = (await volumes.root(principal))(found)
+    page = await volumes.list_files(principal, found, path, window)
+    return Page(data=[file_of(entry, found, location) for entry in page.data], next_cursor=page.next_cursor)
 
 
 @router.post("/{volume}/files", status_code=201, summary="Upload a file", openapi_extra=_FORM)
@@ -116,8 +118,9 @@ async def upload_file(
     form = UploadForm(request.headers.get("content-type", ""), request.stream())
     await form.find_file()
     file = UploadedFile(form.fields.get("path"), form.filename, form.content_type, form.file(), max_bytes)
+    location = (await volumes.root(principal))(found)
     path, size = await volumes.upload(principal, found, file)
-    return FileWritten(name=path.rpartition("/")[2], path=path, size=size)
+    return written_of(path, size, found, location)
 
 
 @router.delete("/{volume}/files", status_code=204, summary="Delete a file")

@@ -13,6 +13,10 @@ from icefield_apiserver.core.objects.workspace_stores import FileEntry
 from icefield_apiserver.core.schemas import RequestBody
 
 from .models import Volume
+from .paths import sql_path
+
+_LOCATION = "Its URI, which tasks, Polars workloads and Spark applications open."
+_SQL_PATH = "Its path in SQL statements."
 
 
 class VolumeCreate(RequestBody):
@@ -43,6 +47,8 @@ class FileRead(BaseModel):
     is_directory: bool = Field(description="Whether it is a folder.")
     size: int = Field(description="Size in bytes; 0 for a folder.")
     modified_at: datetime | None = Field(description="When the file was last written; null for a folder.")
+    location: str = Field(description=_LOCATION)
+    sql_path: str = Field(description=_SQL_PATH, examples=["volumes/sales/raw/2026/patients.csv"])
 
 
 class FileWritten(BaseModel):
@@ -51,6 +57,8 @@ class FileWritten(BaseModel):
     name: str = Field(description="Last part of the path.")
     path: str = Field(description="Path in the volume.")
     size: int = Field(description="Size in bytes.")
+    location: str = Field(description=_LOCATION)
+    sql_path: str = Field(description=_SQL_PATH, examples=["volumes/sales/raw/2026/patients.csv"])
 
 
 def volume_of(volume: Volume, location: str) -> VolumeRead:
@@ -71,8 +79,14 @@ def volume_of(volume: Volume, location: str) -> VolumeRead:
     )
 
 
-def file_of(entry: FileEntry) -> FileRead:
-    """Return a file or folder as REST shows it."""
+def file_of(entry: FileEntry, volume: Volume, location: str) -> FileRead:
+    """Return a file or folder as REST shows it.
+
+    Args:
+        entry: the file or folder.
+        volume: its volume.
+        location: URI of the volume's files.
+    """
     return FileRead(
         name=entry.path.rpartition("/")[2],
         path=entry.path,
@@ -80,4 +94,24 @@ def file_of(entry: FileEntry) -> FileRead:
         is_directory=entry.is_directory,
         size=entry.size,
         modified_at=entry.modified,
+        location=f"{location}/{entry.key}",
+        sql_path=sql_path(volume.database, volume.name, entry.key),
+    )
+
+
+def written_of(path: str, size: int, volume: Volume, location: str) -> FileWritten:
+    """Return an uploaded file as REST shows it.
+
+    Args:
+        path: its path in the volume.
+        size: its size in bytes.
+        volume: its volume.
+        location: URI of the volume's files.
+    """
+    return FileWritten(
+        name=path.rpartition("/")[2],
+        path=path,
+        size=size,
+        location=f"{location}/{path}",
+        sql_path=sql_path(volume.database, volume.name, path),
     )

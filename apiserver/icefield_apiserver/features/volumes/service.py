@@ -19,14 +19,18 @@ from icefield_apiserver.core.objects.workspace_stores import FileDownload, FileE
 from icefield_apiserver.core.pagination import Page, Window, encode_cursor
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds.object_store import volume_prefix
+from icefield_sql import FilePath, FilePattern, SqlError, StoredFile, UnresolvedName
 
 from .models import Volume
 from .names import may_be_same
 from .paths import file_path, normalised, upload_path
+from .places import Place, path_prefix, place_in_store, place_in_volume, stored_file
 from .store import VolumeStore
 
 T = TypeVar("T")
 
+MAX_LISTED = 100_000
+"""Most files that are looked through for those of a pattern."""
 MAX_ROWS = 100_000
 """Most rows of a page without `limit`; the rest follows with `cursor`."""
 
@@ -160,16 +164,14 @@ class VolumeService:
         bucket = (await self._secrets.object_store(principal.workspace)).bucket
         return lambda volume: f"s3://{bucket}/{_prefix(principal, volume)}"
 
-    async def list_files(
-        self, principal: Principal, database: str, volume: str, path: str, window: Window
-    ) -> Page[FileEntry]:
+    async def list_files(self, principal: Principal, volume: Volume, path: str, window: Window) -> Page[FileEntry]:
         """Return a page of the direct content of a folder; the path of a file returns that file.
 
         Raises:
             BadRequest: the path is invalid.
-            NotFound: the volume, or the file or folder, does not exist.
+            NotFound: the file or folder does not exist.
         """
-        prefix = _prefix(principal, await self.get(principal, database, volume))
+        prefix = _prefix(principal, volume)
         folder, after = normalised(path), after_text(window)
         limit = min(window.limit, MAX_ROWS)
         entries = await self._files.list(principal.workspace, prefix, folder, after, limit + 1)
@@ -177,7 +179,7 @@ class VolumeService:
             try:
                 entries = [await self._files.find(principal.workspace, prefix, folder)]
             except NotFound:
-                raise NotFound(f"There is no file or folder {folder} in volume {volume}.") from None
+                raise NotFound(f"There is no file or folder {folder} in volume {volume.name}.") from None
         shown = entries[:limit]
         cursor = encode_cursor((shown[-1].key,)) if len(entries) > len(shown) else None
         return Page(data=shown, next_cursor=cursor)
@@ -226,6 +228,39 @@ class VolumeService:
         prefix = _prefix(principal, await self.get(principal, database, volume))
         clean = file_path(path)
         return _name(clean), await self._files.read(principal.workspace, prefix, clean, byte_range)
+
+    async def files_at(self, workspace: str, workspace_uid: str, path: FilePath, limit: int) -> list[StoredFile]:
+        """Return the files that a path in a statement means, by name, and no more than `limit`.
+
+        Args:
+            workspace: slug of the workspace.
+            workspace_uid: its metadata.uid.
+            path: the path, which may be a pattern.
+            limit: most files.
+
+        Raises:
+            SqlError: it is outside of what statements read.
+            UnresolvedName: there is no such volume, or no such file in it.
+        """
+        place = await self._place(workspace, workspace_uid, path)
+        start = f"{place.prefix}/{path_prefix(place.path)}"
+        listed = await self._files.list_below(workspace, start, MAX_LISTED)
+        if len(listed) == MAX_LISTED:
+            raise SqlError(f"More than {MAX_LISTED} files begin as {path.text!r} does; name a smaller folder.")
+        pattern = FilePattern(place.path)
+        matching = [each for each in listed if pattern.matches(each.key.removeprefix(f"{place.prefix}/"))][:limit]
+        if not matching:
+            raise UnresolvedName("PATH_NOT_FOUND", f"There is no file {path.text}.")
+        return [stored_file(place, each) for each in matching]
+
+    async def _place(self, workspace: str, workspace_uid: str, path: FilePath) -> Place:
+        keys = await self._secrets.object_store(workspace)
+        if path.volume is None or path.database is None:
+            return place_in_store(path, keys.root)
+        volume = await self._store.find(workspace_uid, path.database, path.volume)
+        if volume is None:
+            raise UnresolvedName("PATH_NOT_FOUND", f"There is no volume {path.volume} in database {path.database}.")
+        return place_in_volume(path, keys.root, volume)
 
     async def _check_database(self, principal: Principal, database: str) -> None:
         await self._catalogs.of(principal.workspace).load_namespace(database_namespace(database))

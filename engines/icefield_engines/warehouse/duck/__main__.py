@@ -9,7 +9,7 @@ import sys
 
 from icefield_engines.warehouse.settings import DuckDBSettings, StoreSettings
 
-from .database import open_database
+from .database import Databases
 from .server import prefer_to_be_killed, serve
 
 if __name__ == "__main__":
@@ -17,6 +17,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     prefer_to_be_killed()
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        serve(control, open_database(settings, StoreSettings()))
+        store = StoreSettings()
+        serve(control, Databases.open(settings, store), store.url)
     # Not sys.exit: nobody waits for statements that still run.
     os._exit(0)

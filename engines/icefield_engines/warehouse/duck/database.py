@@ -1,4 +1,4 @@
-"""One DuckDB database per process, confined to the workspace's part of the object store.
+"""The DuckDB databases of a process, confined to the workspace's part of the object store.
 
 Statements are restricted twice: the API server's parser allows kinds of statements and functions by name, and the
 settings made here refuse access to the outside, whatever the SQL. See docs.duckdb.org, "Securing DuckDB".
@@ -7,26 +7,79 @@ settings made here refuse access to the outside, whatever the SQL. See docs.duck
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
-from icefield_engines.warehouse.settings import DuckDBSettings, StoreSettings
+from icefield_engines.warehouse.settings import SMALLEST_DUCKDB_BYTES, DuckDBSettings, StoreSettings
 
 EXTENSIONS = ("avro", "httpfs", "iceberg")
 """In the order in which they need each other."""
+FILES_SHARE = 4
+"""Statements that read files get one part of so many of the memory."""
+_IMMUTABLE_FILES: Mapping[str, str | bool] = {
+    # Files of Iceberg tables are never written twice, so their metadata can be cached: a tiny scan then takes half the
+    # time.
+    "enable_http_metadata_cache": True,
+    "validate_external_file_cache": "NO_VALIDATION",
+    "parquet_metadata_cache": True,
+}
+_CHANGING_FILES: Mapping[str, str | bool] = {
+    "enable_http_metadata_cache": False,
+    "enable_external_file_cache": False,
+    "parquet_metadata_cache": False,
+}
 HTTP_TIMEOUT = 30
 HTTP_RETRIES = 3
 
 
-def open_database(settings: DuckDBSettings, store: StoreSettings) -> duckdb.DuckDBPyConnection:
-    """Open the database, with its extensions loaded and its configuration locked.
+class Databases:
+    """The databases of a process: one for tables, whose files never change, and one for files, which do."""
+
+    def __init__(self, tables: duckdb.DuckDBPyConnection, files: duckdb.DuckDBPyConnection) -> None:
+        """Use these; use `Databases.open`."""
+        self.tables = tables
+        self.files = files
+
+    @classmethod
+    def open(cls, settings: DuckDBSettings, store: StoreSettings) -> Self:
+        """Open both.
+
+        Raises:
+            FileNotFoundError: an extension is not installed.
+            duckdb.Error: a setting is refused.
+        """
+        files_bytes = max(SMALLEST_DUCKDB_BYTES, settings.duckdb_memory_bytes // FILES_SHARE)
+        tables_bytes = max(SMALLEST_DUCKDB_BYTES, settings.duckdb_memory_bytes - files_bytes)
+        return cls(
+            open_database(settings, store, tables_bytes, _IMMUTABLE_FILES, "tables"),
+            open_database(settings, store, files_bytes, _CHANGING_FILES, "files"),
+        )
+
+
+def open_database(
+    settings: DuckDBSettings,
+    store: StoreSettings,
+    memory_bytes: int,
+    caches: Mapping[str, str | bool],
+    name: str,
+) -> duckdb.DuckDBPyConnection:
+    """Open a database, with its extensions loaded and its configuration locked.
+
+    Args:
+        settings: what DuckDB is given.
+        store: the workspace's part of the object store.
+        memory_bytes: how much memory it may hold.
+        caches: its settings of what is kept of files that were read.
+        name: name of its folder for what it spills.
 
     Raises:
         FileNotFoundError: an extension is not installed.
         duckdb.Error: a setting is refused.
     """
-    spill = settings.spill_directory / "duckdb"
+    spill = settings.spill_directory / "duckdb" / name
     spill.mkdir(parents=True, exist_ok=True)
     database = duckdb.connect(":memory:", config={"threads": str(settings.threads)})
     _set(
@@ -42,17 +95,13 @@ def open_database(settings: DuckDBSettings, store: StoreSettings) -> duckdb.Duck
     _set(
         database,
         {
-            "memory_limit": f"{settings.duckdb_memory_bytes} bytes",
+            "memory_limit": f"{memory_bytes} bytes",
             "temp_directory": str(spill),
             "max_temp_directory_size": f"{settings.spill_bytes} bytes",
             "TimeZone": "UTC",
             "http_timeout": HTTP_TIMEOUT,
             "http_retries": HTTP_RETRIES,
-            # Files of Iceberg tables are never written twice, so their metadata can be cached: a tiny scan then takes
-            # half the time.
-            "enable_http_metadata_cache": True,
-            "validate_external_file_cache": "NO_VALIDATION",
-            "parquet_metadata_cache": True,
+            **caches,
             "httpfs_connection_caching": True,
             "arrow_lossless_conversion": False,
         },

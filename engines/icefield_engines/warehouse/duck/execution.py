@@ -14,6 +14,8 @@ from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import conversion
 
+from .database import Databases
+from .file_errors import sentence_of
 from .statement_guard import StatementGuard
 from .types import target_of
 
@@ -43,23 +45,18 @@ LITERALS = "literals"
 class DuckDBExecution:
     """One statement on a connection of its own."""
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        sql: str,
-        guard: StatementGuard,
-        literals: pa.Table | None = None,
-    ) -> None:
-        """Run this SQL, if the guard allows it, on this connection, which is closed at the end.
+    def __init__(self, databases: Databases, sql: str, guard: StatementGuard, literals: pa.Table | None = None) -> None:
+        """Run this SQL, if the guard allows it, on one of these databases.
 
         Args:
-            connection: of its own.
+            databases: open databases.
             sql: the statement.
             guard: checks it.
             literals: the rows of the table `literals` that it may read.
         """
         self._guard = guard
-        self._connection = connection
+        self._databases = databases
+        self._connection: duckdb.DuckDBPyConnection | None = None
         self._sql = sql
         self._literals = literals
         self._closing = threading.Lock()
@@ -67,16 +64,14 @@ class DuckDBExecution:
 
     def start(self) -> Rows:
         """Run the statement up to its first rows."""
-        if self._literals is None:
-            self._guard.check(self._sql)
-        else:
-            self._guard.check(self._sql, frozenset({LITERALS}))
-            self._connection.register(LITERALS, self._literals)
-        self._connection.execute(self._sql)
-        described = self._connection.description or []
+        connection = self._connect()
+        if self._literals is not None:
+            connection.register(LITERALS, self._literals)
+        connection.execute(self._sql)
+        described = connection.description or []
         types = [column[1] for column in described]
         is_narrow = all(str(kind.id) in _NARROW for kind in types)
-        reader = self._connection.to_arrow_reader(_NARROW_ROWS if is_narrow else _WIDE_ROWS)
+        reader = connection.to_arrow_reader(_NARROW_ROWS if is_narrow else _WIDE_ROWS)
         fields = [
             pa.field(field.name, target_of(field.type, kind)) for field, kind in zip(reader.schema, types, strict=True)
         ]
@@ -86,22 +81,42 @@ class DuckDBExecution:
     def interrupt(self) -> None:
         """Have DuckDB stop at its next step."""
         with self._closing:
-            if not self._is_closed:
+            if self._connection and not self._is_closed:
                 self._connection.interrupt()
 
     def close(self) -> None:
         """Close the connection, and with it what is left of the result."""
         with self._closing:
             self._is_closed = True
-            self._connection.close()
+            if self._connection:
+                self._connection.close()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own to the database that the statement reads from.
+
+        Raises:
+            EngineError: STATEMENT_NOT_ALLOWED.
+            duckdb.Error: it does not parse.
+        """
+        tables = frozenset() if self._literals is None else frozenset({LITERALS})
+        reads_files = self._guard.check(self._sql, tables).reads_files
+        database = self._databases.files if reads_files else self._databases.tables
+        with self._closing:
+            self._connection = database.cursor()
+            return self._connection
 
     def describe_error(self, error: Exception) -> tuple[str, str]:
         """Return DuckDB's kind of error in upper snake case, and its message without the quoted SQL."""
-        return describe_error(error)
+        return describe_error(error, self._guard.root)
 
 
-def describe_error(error: Exception) -> tuple[str, str]:
-    """Return code and sentence for what DuckDB, or Arrow reading from DuckDB, raised."""
+def describe_error(error: Exception, root: str) -> tuple[str, str]:
+    """Return code and sentence for what DuckDB, or Arrow reading from DuckDB, raised.
+
+    Args:
+        error: what was raised.
+        root: s3:// URL of the workspace's prefix, without a slash at its end.
+    """
     if isinstance(error, EngineError):
         return error.code, error.message
     if isinstance(error, (MemoryError, pa.ArrowMemoryError)):
@@ -112,7 +127,7 @@ def describe_error(error: Exception) -> tuple[str, str]:
     if (raised := _RAISED.match(found[2])) and raised[1] not in _OURS:
         return raised[1], raised[2].strip()
     code = re.sub(r"[^A-Z]+", "_", f"{found[1]} Error".upper())
-    return _SHORT_CODES.get(code, code), _POSITION.sub("", str(error)).strip()
+    return _SHORT_CODES.get(code, code), _POSITION.sub("", sentence_of(str(error), root)).strip()
 
 
 def _batches(reader: pa.RecordBatchReader, convert: Any) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from icefield_engines.warehouse.errors import EngineError
 
-from .execution import DuckDBExecution, describe_error
+from .database import Databases
+from .execution import DuckDBExecution
 from .frames import READY, Kind, PeerGoneError, receive, send
 from .statement_guard import StatementGuard
 
@@ -29,14 +30,15 @@ INTERRUPT_INTERVAL = 0.2
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
-def serve(control: socket.socket, database: duckdb.DuckDBPyConnection) -> None:
+def serve(control: socket.socket, databases: Databases, root: str) -> None:
     """Answer statements until the gateway is gone.
 
     Args:
         control: on which the gateway hands over connections; closed when it ends.
-        database: an open database.
+        databases: open databases.
+        root: s3:// URL of the workspace's prefix, without a slash at its end.
     """
-    guard = StatementGuard(database)
+    guard = StatementGuard(databases.tables, root)
     control.sendall(READY)
     while True:
         try:
@@ -46,7 +48,7 @@ def serve(control: socket.socket, database: duckdb.DuckDBPyConnection) -> None:
         if not message:
             return
         for descriptor in descriptors:
-            _Connection(socket.socket(fileno=descriptor), database, guard).start()
+            _Connection(socket.socket(fileno=descriptor), databases, guard).start()
 
 
 def prefer_to_be_killed() -> None:
@@ -58,9 +60,9 @@ def prefer_to_be_killed() -> None:
 class _Connection:
     """One connection: a thread runs its statements one after the other, another waits for interrupts."""
 
-    def __init__(self, connection: socket.socket, database: duckdb.DuckDBPyConnection, guard: StatementGuard) -> None:
+    def __init__(self, connection: socket.socket, databases: Databases, guard: StatementGuard) -> None:
         self._connection = connection
-        self._database = database
+        self._databases = databases
         self._guard = guard
         self._queries: queue.SimpleQueue[tuple[str, pa.Table | None] | None] = queue.SimpleQueue()
         self._running: DuckDBExecution | None = None
@@ -92,7 +94,7 @@ class _Connection:
         with self._connection, suppress(PeerGoneError):
             while (query := self._queries.get()) is not None:
                 sql, literals = query
-                self._running = DuckDBExecution(self._database.cursor(), sql, self._guard, literals)
+                self._running = DuckDBExecution(self._databases, sql, self._guard, literals)
                 try:
                     self._answer(self._running)
                 finally:
@@ -112,7 +114,7 @@ class _Connection:
         except Exception as error:
             if not isinstance(error, EngineError | duckdb.Error | MemoryError):
                 log.exception("a statement failed because of an internal error")
-            code, message = describe_error(error)
+            code, message = execution.describe_error(error)
             send(self._connection, Kind.FAILURE, json.dumps({"code": code, "message": message}).encode())
 
     def _interrupt(self) -> None:

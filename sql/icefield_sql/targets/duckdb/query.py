@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from icefield_sql.analysis.files.calls import FileRef
+from icefield_sql.analysis.files.model import FileSet
 from icefield_sql.analysis.model import Table, View
 from icefield_sql.analysis.projections import Hidden, implicit_name, only_source, unnamed
 from icefield_sql.analysis.references import snapshot_at
@@ -19,6 +21,8 @@ from icefield_sql.lang.types import Type, parse_type
 from icefield_sql.targets.rewriting import can_limit, put
 
 from .errors import Untranslatable
+from .files import typed_query
+from .translation.argument import raw
 from .translation.queries import Translator
 from .translation.scopes import Columns, renamed
 
@@ -63,6 +67,11 @@ class _Tables:
             for key in ("joins", "sample", "pivots"):
                 scan.set(key, ref.node.args.get(key))
             ref.node.replace(scan)
+            columns[id(scan)] = columns_of
+        for file in found.files:
+            scan, columns_of = _file_scan(file, self.resolved.files[file.read])
+            scan.set("joins", file.node.args.get("joins"))
+            file.node.replace(scan)
             columns[id(scan)] = columns_of
         if statement.dialect == "duckdb":
             return tree, None
@@ -146,6 +155,18 @@ def _scan(table: Table, snapshot: int | None) -> exp.Expr:
     if snapshot is not None:
         arguments.append(exp.Kwarg(this=exp.var("snapshot_from_id"), expression=exp.Literal.number(snapshot)))
     return exp.Table(this=exp.Anonymous(this="iceberg_scan", expressions=arguments))
+
+
+def _file_scan(ref: FileRef, found: FileSet) -> tuple[exp.Expr, Columns]:
+    """Return what reads files in FROM, and its columns."""
+    for key in ("sample", "pivots", "version"):
+        if ref.node.args.get(key):
+            raise SqlError(f"{ref.read.function} cannot have {key.upper()} beside it; put it into a subquery.")
+    given = ref.node.args.get("alias")
+    alias = given.copy() if given is not None and given.this else None
+    alias = alias or exp.TableAlias(this=exp.to_identifier(ref.label, quoted=True))
+    source = exp.Subquery(this=raw(typed_query(ref.read, found)), alias=alias)
+    return source, tuple((column.name, _type(column.type)) for column in found.columns)
 
 
 def _columns(found: Table, snapshot: int | None) -> Columns | None:

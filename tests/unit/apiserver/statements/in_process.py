@@ -284,6 +284,7 @@ async def in_process() -> AsyncIterator[InProcess]:
         dispatcher=Dispatcher(cast(Any, gateway), waker, settings),
         recorder=cast(Any, SimpleNamespace(of_statement=lambda *arguments: [])),
         workspaces=any_workspaces,
+        volumes=cast(Any, None),
         settings=settings,
     )
     janitor = Janitor(deps.repository, cast(Any, None), any_workspaces)
