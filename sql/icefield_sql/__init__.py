@@ -5,6 +5,7 @@ parsed once: everything later works on the `Statement` that `parse` returned.
 """
 
 from .analysis.either_dialect import QualifiedStatement, parse_either
+from .analysis.files.copy_into import CopyInto
 from .analysis.files.model import FileRead, FileReader, FileSet, StoredFile
 from .analysis.model import Append, CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Source, Table, View
 from .analysis.parse import parse
@@ -21,6 +22,7 @@ from .lang.properties import property_problem
 from .messages.engine_errors import EngineMessage, explain
 from .messages.written_text import MAX_LENGTH as MAX_EXPLAINED_TEXT
 from .messages.written_text import WrittenText
+from .targets.duckdb.copy_into import compile_copy, new_columns
 from .targets.duckdb.files import columns_of_files, describing_query
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
@@ -32,6 +34,7 @@ __all__ = [
     "CatalogReader",
     "Column",
     "Compiled",
+    "CopyInto",
     "Engine",
     "EngineMessage",
     "FilePath",
@@ -61,8 +64,10 @@ __all__ = [
     "check_names",
     "columns_of_files",
     "compile",
+    "compile_copy",
     "describing_query",
     "explain",
+    "new_columns",
     "parse",
     "parse_either",
     "parse_schema",

@@ -69,8 +69,8 @@ def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Comp
     if statement.explained is not None:
         return _explain(resolved, statement.explained, engine)
     check_names(statement, resolved)
-    if statement.file_reads and (statement.kind is Kind.WRITE or engine == Engine.SPARK):
-        raise SqlError(_obstacle_of_files(statement))
+    if statement.file_reads and engine == Engine.SPARK:
+        raise SqlError(f"{statement.file_reads[0].function} is a function of DuckDB; leave out engine.")
     if statement.kind is Kind.WRITE:
         return _write_statement(resolved, statement, engine)
     return _read_statement(resolved, statement, engine, None if row_limit is None else row_limit + 1)
@@ -83,10 +83,21 @@ def _write_statement(resolved: Resolved, statement: Statement, engine: Choice) -
         try:
             with planning_time.limited_to(TRANSLATION_SECONDS):
                 text, append, literals = to_append(resolved, statement)
-            return Compiled(Engine.DUCKDB, text, True, reads, writes, sources=sources, append=append, literals=literals)
+            files = _paths_read(statement)
+            return Compiled(
+                Engine.DUCKDB,
+                text,
+                True,
+                reads,
+                writes,
+                sources=sources,
+                files=files,
+                append=append,
+                literals=literals,
+            )
         except (Untranslatable, RecursionError, planning_time.OutOfTimeError) as error:
             planning_time.check()
-            if engine == Engine.DUCKDB:
+            if engine == Engine.DUCKDB or statement.file_reads:
                 reason = _OBSTACLES.get(type(error)) or error
                 raise SqlError(f"DuckDB cannot write this as Spark would: {reason}") from None
     return Compiled(Engine.SPARK, to_spark(resolved, statement), True, reads, writes, sources=sources)
@@ -118,13 +129,6 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
 
 def _paths_read(statement: Statement) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path.text for read in statement.file_reads for path in read.paths))
-
-
-def _obstacle_of_files(statement: Statement) -> str:
-    name = statement.file_reads[0].function
-    if statement.kind is Kind.WRITE:
-        return f"{statement.command} cannot read files with {name} yet; load them with COPY INTO."
-    return f"{name} is a function of DuckDB; leave out engine, or set it to duckdb."
 
 
 def _only_duckdb(engine: Choice) -> Choice:

@@ -20,6 +20,7 @@ from icefield_sql.lang.names import Names, TableName
 
 from . import allowed, bulk, commands, heads
 from .balance import balance
+from .files.copy_into import read_copy_into
 from .files.model import FileRead
 from .misparsed import check_cases, check_commas, misparsed
 from .model import Kind
@@ -76,6 +77,8 @@ def _parse(source: SourceText, names: Names) -> Statement:
         return _change(source, names)
     if word in ("INSERT", "CREATE"):
         return _headed(cursor, names)
+    if word == "COPY":
+        return _copy(cursor, names)
     if word == "EXPLAIN":
         return _explain(cursor, names)
     if reader := _READERS.get(word):
@@ -164,6 +167,21 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
         is_by_position=head.is_by_position,
         texts=bulk.texts_of(tree),
         file_reads=_file_reads(found),
+    )
+
+
+def _copy(cursor: Cursor, names: Names) -> Statement:
+    copy = read_copy_into(cursor, names)
+    target = (copy.target,)
+    return Statement(
+        cursor.source,
+        names,
+        Kind.WRITE,
+        "COPY INTO",
+        writes=target,
+        must_exist=target,
+        copy_into=copy,
+        file_reads=(copy.read,),
     )
 
 

@@ -10,6 +10,7 @@ from sqlglot import exp
 from icefield_sql.lang.lexing import Edits, SourceText
 from icefield_sql.lang.names import Names, TableName
 
+from .files.copy_into import CopyInto
 from .files.model import FileRead
 from .model import Kind
 from .scoping import Found
@@ -48,6 +49,7 @@ class Statement:
         command: its name, such as `SELECT`, `INSERT` or `CREATE TABLE`.
         reads: the tables and views it names to read from, each once.
         file_reads: the files it reads.
+        copy_into: a COPY INTO.
         writes: the tables, views and namespaces' tables it changes, each once.
         tree: the parsed query or change; None for what has neither.
         found: where the tree names tables.
@@ -94,6 +96,7 @@ class Statement:
     renamed_to: TableName | None = None
     kind_word: tuple[int, int] | None = None
     file_reads: tuple[FileRead, ...] = ()
+    copy_into: CopyInto | None = None
 
     @property
     def is_write(self) -> bool:

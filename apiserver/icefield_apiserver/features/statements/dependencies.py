@@ -14,6 +14,7 @@ from icefield_apiserver.features.lineage.service import LineageRecorder
 from icefield_apiserver.features.volumes.service import VolumeService
 
 from .ahead import RecentReads
+from .copied_files import CopiedFiles
 from .dispatch import Dispatcher
 from .execution import StatementError
 from .planning import Planner
@@ -41,6 +42,7 @@ class ExecutionDependencies:
     recorder: LineageRecorder
     workspaces: WorkspaceDirectory
     volumes: VolumeService
+    copied_files: CopiedFiles
     settings: StatementSettings
 
 

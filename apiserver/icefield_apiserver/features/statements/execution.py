@@ -78,6 +78,7 @@ class Execution:
         losses: how often its engine was lost.
         refusal: how it ended on DuckDB, which could not answer it, before it was sent to Spark.
         engine_text: its text as its engine was given it, unless that is long.
+        skipped_files: how many files it did not load because they were loaded before.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Execution:
         self.losses = statement.attempts
         self.refusal: StatementState | None = None
         self.engine_text: str | None = None
+        self.skipped_files = 0
 
     @property
     def gateway_id(self) -> str:
@@ -134,6 +136,13 @@ class Execution:
         """Return the record of a new statement to whoever stores it: the first to ask; None to all others."""
         record, self._new_record = self._new_record, None
         return record
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it loads files into a table, as far as is known of one that another process accepted."""
+        if self.parsed:
+            return self.parsed.statement.copy_into is not None
+        return (self.statement.before_write or {}).get("command") == "COPY INTO"
 
     @property
     def request(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 
 from .ahead import RecentReads
+from .copied_files import CopiedFiles
 from .dependencies import ExecutionDependencies
 from .dispatch import Dispatcher
 from .executor import Executor
@@ -44,6 +45,7 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
         recorder=services.get(LineageRecorder),
         workspaces=core.cluster.workspace_directory,
         volumes=volumes,
+        copied_files=CopiedFiles(core.db),
         settings=settings.statements,
     )
     janitor = Janitor(deps.repository, results, deps.workspaces)

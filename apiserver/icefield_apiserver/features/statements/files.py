@@ -69,7 +69,15 @@ class StatementFiles:
         return tuple(files.values())
 
     async def _find(self, read: FileRead) -> FileSet:
-        files = await self.files(read)
+        return await self.describe(read, await self.files(read))
+
+    async def describe(self, read: FileRead, files: tuple[StoredFile, ...]) -> FileSet:
+        """Return files with the columns that a call reads from them.
+
+        Raises:
+            UnresolvedName: their columns cannot be read.
+            StatementError, CancelledError: the warehouse that reads them cannot.
+        """
         endpoint = await self._deps.waker.endpoint(self._execution)
         request = StatementRequest(
             engine=EngineName.DUCKDB,

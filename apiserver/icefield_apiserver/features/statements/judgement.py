@@ -21,7 +21,7 @@ from .table_states import BeforeWrite, TableState
 
 Found = LoadedTable | LoadedView | None
 
-_SIGNED = frozenset({"INSERT", "INSERT OVERWRITE", "UPDATE", "MERGE"})
+_SIGNED = frozenset({"INSERT", "INSERT OVERWRITE", "UPDATE", "MERGE", "COPY INTO"})
 """Every snapshot that they commit names the statement."""
 _DELETES = frozenset({"DELETE", "TRUNCATE TABLE"})
 _DROPS = frozenset({"DROP TABLE", "DROP VIEW"})

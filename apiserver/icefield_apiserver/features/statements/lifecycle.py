@@ -25,6 +25,7 @@ from icefield_crds.wire.gateway import EngineName, StatementRequest, StatementSt
 from icefield_sql import Append, Compiled, SqlError, UnresolvedName
 
 from .ahead import SentAhead
+from .copying import copied, plan_copy
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import CancelledError, Execution, LostError, StatementError, StatementOutcome
 from .files import StatementFiles
@@ -133,7 +134,7 @@ async def _plan_and_dispatch(execution: Execution, deps: ExecutionDependencies) 
     """Plan a statement, send it to its warehouse, and follow it to its end."""
     plan, sent = await _plan_and_send_ahead(execution, deps)
     if not plan.compiled.sql:
-        return StatementOutcome("succeeded")
+        return copied(execution, StatementOutcome("succeeded")) if execution.is_copy else StatementOutcome("succeeded")
     while True:
         sent = sent or await _send(execution, deps, plan)
         running = _call_once(lambda: record_running(execution, deps))
@@ -278,7 +279,8 @@ async def _outcome_of(execution: Execution, deps: ExecutionDependencies, state: 
         state = replace(state, error_message=await execution.explain(state))
     execution.inline = state.inline
     if statement.is_write:
-        return await outcome_of_write(execution, deps, state)
+        outcome = await outcome_of_write(execution, deps, state)
+        return copied(execution, outcome) if execution.is_copy else outcome
     read, _ = recorded_lineage(statement.lineage)
     rows = state.rows_produced if state.status == "succeeded" else None
     return StatementOutcome(state.status.value, state.error_code, state.error_message, state, rows, read=read)
@@ -319,6 +321,8 @@ async def _plan(execution: Execution, deps: ExecutionDependencies) -> Plan:
     if parsed.plan and made_at - parsed.plan.made_at <= PLAN_GOOD_SECONDS:
         return parsed.plan
     try:
+        if copy := parsed.statement.copy_into:
+            return Plan(await retry_catalog(lambda: plan_copy(execution, deps, copy)), made_at)
         files = StatementFiles(execution, deps)
         return Plan(await retry_catalog(lambda: deps.planner.compile(parsed, workspace, files)), made_at)
     except UnresolvedName as error:

@@ -1,4 +1,4 @@
-"""The table of SQL statements."""
+"""The tables of SQL statements, and of the files that COPY INTO has loaded."""
 
 from __future__ import annotations
 
@@ -89,3 +89,26 @@ class Statement(Base):
     is_accepted: Mapped[bool] = mapped_column(default=False)
     before_write: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     write_lineage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class CopiedFile(Base):
+    """A file that a COPY INTO loads, or has loaded, into a table; it is loaded once.
+
+    Attributes:
+        table_uuid: of the table: another one of the same name has another.
+        file_id: digest of the file's address and ETag.
+        workspace_uid: metadata.uid of the workspace.
+        path: as statements name it.
+        statement_id: the statement that loads it.
+        is_loaded: whether that has succeeded.
+    """
+
+    __tablename__ = "copied_files"
+    __table_args__ = (Index("ix_copied_files_statement_id", "statement_id"),)
+
+    table_uuid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    file_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    workspace_uid: Mapped[str] = mapped_column(String(36))
+    path: Mapped[str] = mapped_column(Text)
+    statement_id: Mapped[str] = mapped_column(String(37))
+    is_loaded: Mapped[bool] = mapped_column(default=False)

@@ -9,12 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy.exc
+from sqlalchemy import Delete, Executable, Update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.features.lineage.service import lineage_of
 from icefield_crds.wire.gateway import StatementState
 
+from . import copied_files
 from .dependencies import ExecutionDependencies
 from .execution import Execution, StatementOutcome
 from .models import Statement
@@ -136,7 +138,7 @@ async def finish(execution: Execution, deps: ExecutionDependencies, outcome: Sta
         await execution.recorded
     else:
         await execution.recorded
-        await _update(execution.statement, deps, values, outcome)
+        await _update(execution, deps, values, outcome)
     execution.change(values)
 
 
@@ -163,13 +165,23 @@ def _final_values(statement: Statement, deps: ExecutionDependencies, outcome: St
 
 
 async def _update(
-    statement: Statement, deps: ExecutionDependencies, values: dict[str, Any], outcome: StatementOutcome
+    execution: Execution, deps: ExecutionDependencies, values: dict[str, Any], outcome: StatementOutcome
 ) -> None:
-    lineage = []
+    statement = execution.statement
+    more: list[Executable] = [*_of_files(execution, outcome)]
     if outcome.status == "succeeded":
-        lineage = deps.recorder.of_statement(access_of(statement, outcome.read, outcome.written, outcome.objects))
-    if not await retry_database(lambda: deps.repository.finish(statement.id, statement.owner, values, lineage)):
+        more += deps.recorder.of_statement(access_of(statement, outcome.read, outcome.written, outcome.objects))
+    if not await retry_database(lambda: deps.repository.finish(statement.id, statement.owner, values, more)):
         raise LeaseLostError
+
+
+def _of_files(execution: Execution, outcome: StatementOutcome) -> list[Update | Delete]:
+    """Return what becomes of the files that a COPY INTO claimed; while nobody knows, it keeps them."""
+    statement = execution.statement
+    if not execution.is_copy or outcome.error_code == copied_files.UNKNOWN:
+        return []
+    is_loaded = outcome.status == "succeeded"
+    return [copied_files.loaded(statement.id) if is_loaded else copied_files.given_up(statement.id)]
 
 
 def _duration(state: StatementState | None, since: timedelta | None) -> float | None:

@@ -285,6 +285,7 @@ async def in_process() -> AsyncIterator[InProcess]:
         recorder=cast(Any, SimpleNamespace(of_statement=lambda *arguments: [])),
         workspaces=any_workspaces,
         volumes=cast(Any, None),
+        copied_files=cast(Any, None),
         settings=settings,
     )
     janitor = Janitor(deps.repository, cast(Any, None), any_workspaces)
