@@ -37,6 +37,7 @@ from .features.flavors.feature import feature as flavors
 from .features.iceberg.feature import feature as iceberg
 from .features.jobs.feature import feature as jobs
 from .features.lineage.feature import feature as lineage
+from .features.loads.feature import feature as loads
 from .features.logs.feature import feature as logs
 from .features.maintenance.feature import feature as maintenance
 from .features.polars.feature import feature as polars
@@ -64,6 +65,7 @@ FEATURES = (
     tables,
     volumes,
     statements,
+    loads,
     catalogs,
     databases,
     maintenance,

@@ -50,6 +50,7 @@ __all__ = [
     "Statement",
     "StatementService",
     "is_id",
+    "rows_of_stream",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Loading a file into a table by one call."""
