@@ -7,7 +7,7 @@ parsed once: everything later works on the `Statement` that `parse` returned.
 from .analysis.either_dialect import QualifiedStatement, parse_either
 from .analysis.files.copy_into import CopyInto
 from .analysis.files.model import FileRead, FileReader, FileSet, StoredFile
-from .analysis.model import Append, CatalogReader, Column, Compiled, Engine, Kind, Snapshot, Source, Table, View
+from .analysis.model import Append, CatalogReader, Column, Compiled, Engine, Export, Kind, Snapshot, Source, Table, View
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
 from .analysis.sources import sources_of
@@ -37,6 +37,7 @@ __all__ = [
     "CopyInto",
     "Engine",
     "EngineMessage",
+    "Export",
     "FilePath",
     "FilePattern",
     "FileRead",

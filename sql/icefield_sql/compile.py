@@ -25,6 +25,7 @@ from .lang.names import TableName
 from .show.functions import function_rows
 from .show.rows import to_rows
 from .targets.duckdb.errors import Untranslatable
+from .targets.duckdb.files import compiled_export
 from .targets.duckdb.insert import to_append
 from .targets.duckdb.query import to_duckdb
 from .targets.duckdb.translation.calls import ON_DUCKDB
@@ -69,6 +70,8 @@ def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Comp
     if statement.explained is not None:
         return _explain(resolved, statement.explained, engine)
     check_names(statement, resolved)
+    if statement.export and engine == Engine.SPARK:
+        raise SqlError("COPY … TO runs on DuckDB; leave out engine, or set it to duckdb.")
     if statement.file_reads and engine == Engine.SPARK:
         raise SqlError(f"{statement.file_reads[0].function} is a function of DuckDB; leave out engine.")
     if statement.kind is Kind.WRITE:
@@ -117,11 +120,13 @@ def _read_statement(resolved: Resolved, statement: Statement, engine: Choice, li
         try:
             with planning_time.limited_to(TRANSLATION_SECONDS):
                 text = to_duckdb(resolved, statement, limit)
-            return Compiled(Engine.DUCKDB, text, False, tables_read(resolved), files=_paths_read(statement))
+            export = compiled_export(statement.export) if statement.export else None
+            files = _paths_read(statement)
+            return Compiled(Engine.DUCKDB, text, False, tables_read(resolved), files=files, export=export)
         except (Untranslatable, RecursionError, planning_time.OutOfTimeError) as error:
             planning_time.check()  # the time may be over that all of it has
             reason = _OBSTACLES.get(type(error)) or error
-            if engine == Engine.DUCKDB or statement.file_reads:
+            if engine == Engine.DUCKDB or statement.file_reads or statement.export:
                 raise SqlError(f"DuckDB cannot answer this as Spark would: {reason}") from None
             warnings = (f"Runs on Spark: {reason}",)
     return Compiled(Engine.SPARK, to_spark(resolved, statement, limit), False, tables_read(resolved), warnings=warnings)

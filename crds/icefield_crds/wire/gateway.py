@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from .appends import Appended, AppendTarget, Literals, literals_in
+from .exports import ExportTarget
 from .fields import as_object, boolean, choice, integer, optional_integer, optional_number, optional_text, text
 
 MAX_WAIT_SECONDS = 60.0
@@ -74,6 +75,7 @@ class StatementRequest:
         append: the table that the query's rows are appended to; None for a statement that writes by itself, or reads.
         literals: columns of texts, all as long as the first, c0, c1 and so on of the table `literals` that `sql` reads.
         signature: the statement's id that the snapshots of a write carry; the id at the gateway where it is None.
+        export: the file that the query's rows are written to; the result is how many they were.
         result_key: key of the object that gets the result; None to keep no more than the inline rows.
         row_limit: how many rows the result has at most.
         inline_rows: how many of the first rows the answer carries.
@@ -94,6 +96,7 @@ class StatementRequest:
     append: AppendTarget | None = None
     literals: Literals = ()
     signature: str | None = None
+    export: ExportTarget | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as a JSON object."""
@@ -110,6 +113,7 @@ class StatementRequest:
             "append": self.append.to_json() if self.append else None,
             "literals": self.literals,
             "signature": self.signature,
+            "export": self.export.to_json() if self.export else None,
         }
 
     @classmethod
@@ -138,6 +142,7 @@ class StatementRequest:
             append=AppendTarget.from_json(append) if append else None,
             literals=literals_in(fields.get("literals") or ()),
             signature=optional_text(fields, "signature", MAX_SIGNATURE_LENGTH),
+            export=ExportTarget.from_json(export) if (export := fields.get("export")) else None,
         )
 
 

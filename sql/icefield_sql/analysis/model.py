@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from icefield_sql.lang.file_paths import FilePath
 from icefield_sql.lang.names import TableName
 
 
@@ -138,6 +139,16 @@ class Append:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Where the rows of a query are written: `options` is DuckDB's text, `location` the address once it is known."""
+
+    path: FilePath
+    format: str
+    options: str
+    location: str = ""
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A statement, ready for the gateway.
 
@@ -155,5 +166,6 @@ class Compiled:
     warnings: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     files: tuple[str, ...] = ()
+    export: Export | None = None
     append: Append | None = None
     literals: tuple[list[str | None], ...] = ()

@@ -21,6 +21,7 @@ from icefield_sql.lang.names import Names, TableName
 from . import allowed, bulk, commands, heads
 from .balance import balance
 from .files.copy_into import read_copy_into
+from .files.copy_to import read_copy_to
 from .files.model import FileRead
 from .misparsed import check_cases, check_commas, misparsed
 from .model import Kind
@@ -171,6 +172,8 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
 
 
 def _copy(cursor: Cursor, names: Names) -> Statement:
+    if not cursor.at("COPY", "INTO"):
+        return _copy_to(cursor, names)
     copy = read_copy_into(cursor, names)
     target = (copy.target,)
     return Statement(
@@ -183,6 +186,13 @@ def _copy(cursor: Cursor, names: Names) -> Statement:
         copy_into=copy,
         file_reads=(copy.read,),
     )
+
+
+def _copy_to(cursor: Cursor, names: Names) -> Statement:
+    """Parse what a COPY … TO writes; it is a read that can be run again, for it writes the same file."""
+    source, export = read_copy_to(cursor)
+    statement = _query(source, names)
+    return replace(statement, command="COPY TO", export=export)
 
 
 def _explain(cursor: Cursor, names: Names) -> Statement:

@@ -11,6 +11,7 @@ from icefield_sql.lang.lexing import Edits, SourceText
 from icefield_sql.lang.names import Names, TableName
 
 from .files.copy_into import CopyInto
+from .files.copy_to import FileExport
 from .files.model import FileRead
 from .model import Kind
 from .scoping import Found
@@ -50,6 +51,7 @@ class Statement:
         reads: the tables and views it names to read from, each once.
         file_reads: the files it reads.
         copy_into: a COPY INTO.
+        export: where a COPY … TO writes the rows of its query.
         writes: the tables, views and namespaces' tables it changes, each once.
         tree: the parsed query or change; None for what has neither.
         found: where the tree names tables.
@@ -97,6 +99,12 @@ class Statement:
     kind_word: tuple[int, int] | None = None
     file_reads: tuple[FileRead, ...] = ()
     copy_into: CopyInto | None = None
+    export: FileExport | None = None
+
+    @property
+    def needs_editor(self) -> bool:
+        """Whether it changes tables, or writes files."""
+        return self.is_write or self.export is not None
 
     @property
     def is_write(self) -> bool:

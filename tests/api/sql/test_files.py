@@ -187,3 +187,47 @@ async def test_a_row_that_cannot_be_read_is_named_with_file_and_line(
     assert await rows(
         volume, "SELECT count(*) FROM read_csv('volumes/sales/raw/bad.csv', mode => 'DROPMALFORMED')"
     ) == [[29_999]]
+
+
+async def test_rows_of_a_query_are_written_to_a_file_of_a_volume(
+    orders: pa.Table, volume: httpx.AsyncClient, gateway: RunningGateway
+) -> None:
+    query = "SELECT id, upper(name) AS name, sum(id) OVER () AS total FROM sales.orders WHERE id < 3 ORDER BY id"
+    expected = [[0, "N0", 3], [1, "N1", 3], [2, "N2", 3]]
+    for name, options in (
+        ("out/a.csv", "(FORMAT csv, HEADER true, DELIMITER ';')"),
+        ("out/a.parquet", ""),
+        ("out/a.json.gz", ""),
+        ("out/folder/", "(FORMAT parquet)"),
+    ):
+        ran = await run(volume, f"COPY ({query}) TO 'volumes/sales/raw/{name}' {options}")
+        assert (ran["status"], ran["engine"]) == ("succeeded", "duckdb"), ran["error_message"]
+        assert (ran["columns"], ran["rows"]) == (["num_affected_rows"], [[3]])
+        assert ran["lineage"]["read"] != []
+        kind = {"out/a.csv": "csv", "out/a.json.gz": "json"}.get(name, "parquet")
+        found = await rows(volume, f"SELECT id, name, total FROM read_{kind}('volumes/sales/raw/{name}') ORDER BY id")
+        assert found == expected, name
+    listed = await volume.get("/databases/sales/volumes/raw/files", params={"path": "out"})
+    assert [file["name"] for file in listed.json()["data"]] == ["a.csv", "a.json.gz", "a.parquet", "folder"]
+    await run(volume, "COPY (SELECT 1 AS id) TO 'volumes/sales/raw/out/a.csv'")  # replaces it
+    assert await rows(volume, "SELECT id FROM read_csv('volumes/sales/raw/out/a.csv')") == [[1]]
+
+
+async def test_files_are_written_by_editors_and_into_the_workspace_alone(
+    volume: httpx.AsyncClient, gateway: RunningGateway, sign_in: SignIn, lakehouse: Lakehouse
+) -> None:
+    viewer = await sign_in("viewer@acme.eu", workspace=lakehouse.slug)
+    query = "COPY (SELECT 1 AS id) TO 'volumes/sales/raw/a.csv'"
+    refused = await viewer.post("/sql/execute", json={"query": query, "warehouse_id": "main"})
+    assert (refused.status_code, refused.json()["error"]) == (403, "Your role viewer may only read; COPY TO writes.")
+    root = lakehouse.site.prefix
+    for path in (
+        f"{root}/results/a.csv",
+        f"{root}/tables/a.parquet",
+        "s3://elsewhere/a.csv",
+        "volumes/sales/none/a.csv",
+    ):
+        ran = await run(volume, f"COPY (SELECT 1 AS id) TO '{path}'")
+        assert (ran["status"], ran["rows"]) == ("failed", []), path
+    ran = await run(volume, f"COPY (SELECT 1 AS id) TO '{root}/mine/a.csv'")
+    assert ran["status"] == "succeeded", ran["error_message"]

@@ -167,3 +167,53 @@ def test_patterns_are_the_shells(pattern: str, matches: list[str], does_not: lis
 
 def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
     assert not FilePattern("*a" * 300).matches("a" * 900 + "b")
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("COPY (SELECT 1 AS a) TO 'volumes/sales/raw/a.csv'", "HEADER true"),
+        (
+            "COPY (SELECT 1 AS a) TO 'volumes/sales/raw/x' (FORMAT csv, HEADER false, SEP '|')",
+            "DELIMITER '|', HEADER false",
+        ),
+        ("COPY (SELECT 1 AS a) TO 'volumes/sales/raw/a.parquet' (COMPRESSION zstd)", "COMPRESSION 'zstd'"),
+        ("COPY (SELECT 1 AS a) TO 'volumes/sales/raw/out/' (FORMAT json, ARRAY)", "ARRAY true"),
+    ],
+)
+def test_copy_to_writes_the_rows_of_a_query(query: str, options: str) -> None:
+    plan = planned(query)
+    assert (plan.engine, plan.is_write, plan.sql) == (sql.Engine.DUCKDB, False, "SELECT 1 AS a")
+    assert plan.export is not None
+    assert plan.export.options == options
+    assert sql.parse(query, NAMES).needs_editor
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("COPY sales.t TO 'volumes/sales/raw/a.csv'", "COPY (SELECT * FROM t)"),
+        ("COPY (SELECT 1) TO 'volumes/sales/raw/*.csv'", "pattern"),
+        ("COPY (SELECT 1) TO 'volumes/sales/raw/x'", "needs a format"),
+        ("COPY (SELECT 1) TO 'volumes/sales/raw/a.csv' (heder)", "did you mean header?"),
+        ("COPY (SELECT 1) TO 'volumes/sales/raw/a.csv' (header 7)", "takes true or false"),
+        ("COPY (SELECT 1) TO '/tmp/a.csv'", "volumes/<database>/<volume>/<path>"),
+        ("COPY (DELETE FROM sales.t) TO 'volumes/sales/raw/a.csv'", "query"),
+        ("COPY (SELECT 1) TO 'volumes/sales/raw/a.csv'; SELECT 1", "One statement"),
+        ("COPY INTO t FROM 'volumes/sales/raw/a.csv' FILEFORMAT = CSV", "needs its database"),
+        ("COPY INTO sales.t FROM '/tmp' FILEFORMAT = CSV", "volumes/<database>/<volume>/<path>"),
+        ("COPY INTO sales.t FROM 'volumes/sales/raw/a' FILEFORMAT = AVRO", "CSV, PARQUET or JSON"),
+        ("COPY INTO sales.t FROM 'volumes/sales/raw' FILEFORMAT = CSV", "volumes/<database>/<volume>/<path>"),
+        ("COPY INTO sales.t FROM 'volumes/sales/raw/' FILEFORMAT = CSV FILES = ('../x')", "`..`"),
+        ("COPY INTO sales.t FROM 'volumes/sales/raw/' FILEFORMAT = CSV FILES = ('*.csv')", "PATTERN"),
+        ("COPY INTO sales.t FROM 'volumes/sales/raw/' FILEFORMAT = CSV COPY_OPTIONS ('forse' = 'true')", "mean force?"),
+        (
+            "COPY INTO sales.t FROM 'volumes/sales/raw/' FILEFORMAT = CSV FORMAT_OPTIONS ('heder' = 'true')",
+            "mean header?",
+        ),
+    ],
+)
+def test_copies_that_are_none_are_refused(query: str, why: str) -> None:
+    with pytest.raises(SqlError) as refused:
+        sql.parse(query, NAMES)
+    assert why in refused.value.sentence

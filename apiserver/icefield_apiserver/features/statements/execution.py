@@ -121,7 +121,8 @@ class Execution:
         Its caller waits for its rows and does not know its id before, so that nothing is lost when this process ends.
         """
         statement = self.statement
-        is_harmless = not (statement.is_write or statement.idempotency_key or statement.run_uid)
+        is_export = self.parsed is not None and self.parsed.statement.export is not None
+        is_harmless = not (statement.is_write or statement.idempotency_key or statement.run_uid or is_export)
         return is_harmless and self.inline_rows > 0
 
     def amend_new_record(self, values: dict[str, Any]) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import icefield_sql as sql
 from icefield_crds.wire.gateway import EngineName, StatementRequest, StatementState
-from icefield_sql import FileRead, FileSet, SqlError, StoredFile, UnresolvedName
+from icefield_sql import Compiled, FileRead, FileSet, SqlError, StoredFile, UnresolvedName
 
 from .execution import Execution
 
@@ -19,6 +20,26 @@ MAX_FILES = 10_000
 """Of one call."""
 MAX_ADDRESSES_LENGTH = 2 * 1024 * 1024
 """Of the addresses of all files of a call together, which the text for DuckDB names."""
+
+
+PART = "part-0"
+"""Name, without its ending, of the file that a COPY … TO writes into a folder."""
+
+
+async def with_location(execution: Execution, deps: ExecutionDependencies, compiled: Compiled) -> Compiled:
+    """Return what was compiled with the address of the file that it writes, where it writes one.
+
+    Raises:
+        SqlError: that is outside of what statements write.
+        UnresolvedName: there is no such volume.
+    """
+    export, statement = compiled.export, execution.statement
+    if export is None:
+        return compiled
+    location = await deps.volumes.location_at(
+        statement.workspace, statement.workspace_uid, export.path, f"{PART}.{export.format}"
+    )
+    return replace(compiled, export=replace(export, location=location))
 
 
 class StatementFiles:

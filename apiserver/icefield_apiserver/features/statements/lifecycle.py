@@ -21,14 +21,15 @@ from icefield_apiserver.features.lineage.service import TableAccess, lineage_of
 from icefield_crds import WarehousePhase, Workspace
 from icefield_crds.object_store import result_key
 from icefield_crds.wire.appends import AppendTarget
+from icefield_crds.wire.exports import ExportTarget
 from icefield_crds.wire.gateway import EngineName, StatementRequest, StatementState
-from icefield_sql import Append, Compiled, SqlError, UnresolvedName
+from icefield_sql import Append, Compiled, Export, SqlError, UnresolvedName
 
 from .ahead import SentAhead
 from .copying import copied, plan_copy
 from .dependencies import ExecutionDependencies, retry_catalog
 from .execution import CancelledError, Execution, LostError, StatementError, StatementOutcome
-from .files import StatementFiles
+from .files import StatementFiles, with_location
 from .gateway import GatewayRefusalError, GatewaySilenceError, UnknownStatementError
 from .moving import CRASH_SUSPECTED, may_move
 from .planning import Parsed, Plan
@@ -324,7 +325,8 @@ async def _plan(execution: Execution, deps: ExecutionDependencies) -> Plan:
         if copy := parsed.statement.copy_into:
             return Plan(await retry_catalog(lambda: plan_copy(execution, deps, copy)), made_at)
         files = StatementFiles(execution, deps)
-        return Plan(await retry_catalog(lambda: deps.planner.compile(parsed, workspace, files)), made_at)
+        compiled = await retry_catalog(lambda: deps.planner.compile(parsed, workspace, files))
+        return Plan(await with_location(execution, deps, compiled), made_at)
     except UnresolvedName as error:
         raise StatementError(error.code, error.sentence) from error
     except SqlError as error:
@@ -365,7 +367,12 @@ def _for_gateway(execution: Execution, deps: ExecutionDependencies, compiled: Co
         append=_append_target(compiled.append) if compiled.append else None,
         literals=compiled.literals,
         signature=statement.id,
+        export=_export_target(compiled.export) if compiled.export else None,
     )
+
+
+def _export_target(export: Export) -> ExportTarget:
+    return ExportTarget(export.location, export.format, export.options)
 
 
 def _append_target(append: Append) -> AppendTarget:

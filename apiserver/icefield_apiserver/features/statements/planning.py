@@ -91,14 +91,19 @@ class Parsed:
 
         None where it is not cached, or may depend on the time, so that it is compiled each time.
         """
-        if self.key is None or self.statement.file_reads or _TIME_DEPENDENT.search(self.request.query):
+        if (
+            self.key is None
+            or self.statement.file_reads
+            or self.statement.export
+            or _TIME_DEPENDENT.search(self.request.query)
+        ):
             return None
         return self.key, self.request.engine, self.request.row_limit
 
     @property
     def may_move_to_spark(self) -> bool:
         """Whether the engine was chosen here, so that Spark may run what DuckDB cannot."""
-        if self.statement.file_reads:
+        if self.statement.file_reads or self.statement.export:
             return False
         return self.request.engine == "auto" and self.statement.dialect == "icefield"
 

@@ -147,7 +147,7 @@ class StatementService:
             parsed = Parsed.of(request.plan, prepared.statement, plan=prepared.plan)
         else:
             parsed = await self._planner.parse(request.plan, workspace)
-        if parsed.is_write and not principal.may(Role.EDITOR):
+        if parsed.statement.needs_editor and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
         if parsed.statement.dropped_namespace and not await self._is_repeated(principal, workspace, request):
             await self._volumes.refuse_to_drop(principal, parsed.statement.dropped_namespace)

@@ -253,6 +253,23 @@ class VolumeService:
             raise UnresolvedName("PATH_NOT_FOUND", f"There is no file {path.text}.")
         return [stored_file(place, each) for each in matching]
 
+    async def location_at(self, workspace: str, workspace_uid: str, path: FilePath, name: str) -> str:
+        """Return the address at which a file is written that a statement names.
+
+        Args:
+            workspace: slug of the workspace.
+            workspace_uid: its metadata.uid.
+            path: the path; a folder has a slash at its end.
+            name: name of the file in a folder.
+
+        Raises:
+            SqlError: it is outside of what statements write.
+            UnresolvedName: there is no such volume.
+        """
+        place = await self._place(workspace, workspace_uid, path)
+        file = f"{place.path}{name}" if place.path.endswith("/") or not place.path else place.path
+        return f"s3://{place.bucket}/{place.prefix}/{file}"
+
     async def _place(self, workspace: str, workspace_uid: str, path: FilePath) -> Place:
         keys = await self._secrets.object_store(workspace)
         if path.volume is None or path.database is None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 import pyarrow as pa
 
 from icefield_crds.wire.appends import Literals
+from icefield_crds.wire.exports import ExportTarget
 from icefield_crds.wire.gateway import EngineName, StatementRequest
 from icefield_engines.warehouse.engine import Execution, Rows
 from icefield_engines.warehouse.errors import Code, EngineError
@@ -56,7 +57,9 @@ class DuckDBEngine:
 
     def execution(self, statement_id: str, request: StatementRequest) -> Execution:
         """Return the statement, not yet started."""
-        query = RemoteExecution(self._process, self._crashes, statement_id, request.sql, request.literals)
+        query = RemoteExecution(
+            self._process, self._crashes, statement_id, request.sql, request.literals, request.export
+        )
         if request.append is None:
             return query
         return AppendExecution(query, self._appender, request.append, request.signature or statement_id)
@@ -68,14 +71,21 @@ class RemoteExecution:
     appended = None
 
     def __init__(
-        self, process: DuckDBProcess, crashes: Crashes, statement_id: str, sql: str, literals: Literals = ()
+        self,
+        process: DuckDBProcess,
+        crashes: Crashes,
+        statement_id: str,
+        sql: str,
+        literals: Literals = (),
+        export: ExportTarget | None = None,
     ) -> None:
-        """Run this SQL there, over these literals, unless it is the cause of a crash."""
+        """Run this SQL there, over these literals, unless it is the cause of a crash; its rows may go to a file."""
         self._process = process
         self._crashes = crashes
         self._id = statement_id
         self._sql = sql
         self._literals = literals
+        self._export = export
         self._digest = digest_of(sql)
         self._generation: Generation | None = None
         self._connection: socket.socket | None = None
@@ -139,6 +149,8 @@ class RemoteExecution:
             try:
                 if self._literals:
                     send(connection, Kind.LITERALS, _stream_of(self._literals))
+                if self._export:
+                    send(connection, Kind.EXPORT, json.dumps(self._export.to_json()).encode())
                 send(connection, Kind.QUERY, self._sql.encode())
                 receive(connection)  # RUNNING: only now may it be what ends the process
             except PeerGoneError:

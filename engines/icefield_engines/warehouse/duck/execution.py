@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
+from icefield_crds.wire.exports import ExportTarget
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import conversion
 
 from .database import Databases
+from .export import export_rows
 from .file_errors import sentence_of
 from .statement_guard import StatementGuard
 from .types import target_of
@@ -42,23 +44,23 @@ LITERALS = "literals"
 """The table of a statement's literals."""
 
 
+class Work(NamedTuple):
+    """A query, the rows of the table `literals` that it may read, and the file that gets its rows."""
+
+    sql: str
+    literals: pa.Table | None = None
+    export: ExportTarget | None = None
+
+
 class DuckDBExecution:
     """One statement on a connection of its own."""
 
-    def __init__(self, databases: Databases, sql: str, guard: StatementGuard, literals: pa.Table | None = None) -> None:
-        """Run this SQL, if the guard allows it, on one of these databases.
-
-        Args:
-            databases: open databases.
-            sql: the statement.
-            guard: checks it.
-            literals: the rows of the table `literals` that it may read.
-        """
+    def __init__(self, databases: Databases, guard: StatementGuard, work: Work) -> None:
+        """Run a query, if the guard allows it, on one of these databases."""
+        self._sql, self._literals, self._export = work
         self._guard = guard
         self._databases = databases
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._sql = sql
-        self._literals = literals
         self._closing = threading.Lock()
         self._is_closed = False
 
@@ -67,6 +69,8 @@ class DuckDBExecution:
         connection = self._connect()
         if self._literals is not None:
             connection.register(LITERALS, self._literals)
+        if self._export:
+            return export_rows(connection, self._sql, self._export, self._guard.root)
         connection.execute(self._sql)
         described = connection.description or []
         types = [column[1] for column in described]

@@ -20,7 +20,7 @@ _OPTIONS = frozenset(
     }
 )  # fmt: skip
 _MAKERS = frozenset({"list_value", "struct_pack"})
-_WILD = frozenset("*?[]\\")
+WILD = frozenset("*?[]\\")
 Tree = dict[str, Any]
 
 
@@ -58,7 +58,7 @@ def is_below(address: str, root: str) -> bool:
 
 
 def _is_readable(address: str, root: str) -> bool:
-    return is_below(address, root) and _WILD.isdisjoint(address)
+    return is_below(address, root) and WILD.isdisjoint(address)
 
 
 def _texts(node: Tree) -> list[str]:

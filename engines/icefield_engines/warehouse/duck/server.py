@@ -16,10 +16,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from icefield_crds.wire.exports import ExportTarget
 from icefield_engines.warehouse.errors import EngineError
 
 from .database import Databases
-from .execution import DuckDBExecution
+from .execution import DuckDBExecution, Work
 from .frames import READY, Kind, PeerGoneError, receive, send
 from .statement_guard import StatementGuard
 
@@ -64,7 +65,7 @@ class _Connection:
         self._connection = connection
         self._databases = databases
         self._guard = guard
-        self._queries: queue.SimpleQueue[tuple[str, pa.Table | None] | None] = queue.SimpleQueue()
+        self._queries: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._running: DuckDBExecution | None = None
 
     def start(self) -> None:
@@ -74,14 +75,17 @@ class _Connection:
 
     def _receive(self) -> None:
         literals: pa.Table | None = None
+        export: ExportTarget | None = None
         with suppress(PeerGoneError):
             while True:
                 kind, content = receive(self._connection)
                 if kind is Kind.LITERALS:
                     literals = pa.ipc.open_stream(content).read_all()
+                elif kind is Kind.EXPORT:
+                    export = ExportTarget.from_json(json.loads(content.to_pybytes()))
                 elif kind is Kind.QUERY:
-                    self._queries.put((content.to_pybytes().decode(), literals))
-                    literals = None
+                    self._queries.put(Work(content.to_pybytes().decode(), literals, export))
+                    literals = export = None
                 else:
                     self._interrupt()
         self._queries.put(None)
@@ -92,9 +96,8 @@ class _Connection:
 
     def _run(self) -> None:
         with self._connection, suppress(PeerGoneError):
-            while (query := self._queries.get()) is not None:
-                sql, literals = query
-                self._running = DuckDBExecution(self._databases, sql, self._guard, literals)
+            while (work := self._queries.get()) is not None:
+                self._running = DuckDBExecution(self._databases, self._guard, work)
                 try:
                     self._answer(self._running)
                 finally:

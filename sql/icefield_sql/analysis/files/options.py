@@ -13,27 +13,27 @@ from icefield_sql.lang.types import parse_type, spark_name
 
 from .model import Value
 
-_BOOLEAN, _INTEGER, _TEXT, _TEXTS, _TYPES = "true or false", "an integer", "a string", "strings", "types of columns"
+BOOLEAN, INTEGER, TEXT, TEXTS, TYPES = "true or false", "an integer", "a string", "strings", "types of columns"
 
-_COMMON = {"filename": _BOOLEAN, "hive_partitioning": _BOOLEAN, "union_by_name": _BOOLEAN}
+_COMMON = {"filename": BOOLEAN, "hive_partitioning": BOOLEAN, "union_by_name": BOOLEAN}
 _CSV = {
     **_COMMON,
-    "all_varchar": _BOOLEAN, "allow_quoted_nulls": _BOOLEAN, "auto_detect": _BOOLEAN, "auto_type_candidates": _TEXTS,
-    "columns": _TYPES, "comment": _TEXT, "compression": _TEXT, "dateformat": _TEXT, "decimal_separator": _TEXT,
-    "delim": _TEXT, "encoding": _TEXT, "escape": _TEXT, "force_not_null": _TEXTS, "header": _BOOLEAN,
-    "ignore_errors": _BOOLEAN, "max_line_size": _INTEGER, "names": _TEXTS, "new_line": _TEXT,
-    "normalize_names": _BOOLEAN, "null_padding": _BOOLEAN, "nullstr": _TEXTS, "parallel": _BOOLEAN, "quote": _TEXT,
-    "sample_size": _INTEGER, "skip": _INTEGER, "strict_mode": _BOOLEAN, "thousands": _TEXT, "timestampformat": _TEXT,
-    "types": _TYPES,
+    "all_varchar": BOOLEAN, "allow_quoted_nulls": BOOLEAN, "auto_detect": BOOLEAN, "auto_type_candidates": TEXTS,
+    "columns": TYPES, "comment": TEXT, "compression": TEXT, "dateformat": TEXT, "decimal_separator": TEXT,
+    "delim": TEXT, "encoding": TEXT, "escape": TEXT, "force_not_null": TEXTS, "header": BOOLEAN,
+    "ignore_errors": BOOLEAN, "max_line_size": INTEGER, "names": TEXTS, "new_line": TEXT,
+    "normalize_names": BOOLEAN, "null_padding": BOOLEAN, "nullstr": TEXTS, "parallel": BOOLEAN, "quote": TEXT,
+    "sample_size": INTEGER, "skip": INTEGER, "strict_mode": BOOLEAN, "thousands": TEXT, "timestampformat": TEXT,
+    "types": TYPES,
 }  # fmt: skip
 _JSON = {
     **_COMMON,
-    "auto_detect": _BOOLEAN, "columns": _TYPES, "compression": _TEXT, "convert_strings_to_integers": _BOOLEAN,
-    "dateformat": _TEXT, "format": _TEXT, "ignore_errors": _BOOLEAN, "map_inference_threshold": _INTEGER,
-    "maximum_depth": _INTEGER, "maximum_object_size": _INTEGER, "records": _TEXT, "sample_size": _INTEGER,
-    "timestampformat": _TEXT,
+    "auto_detect": BOOLEAN, "columns": TYPES, "compression": TEXT, "convert_strings_to_integers": BOOLEAN,
+    "dateformat": TEXT, "format": TEXT, "ignore_errors": BOOLEAN, "map_inference_threshold": INTEGER,
+    "maximum_depth": INTEGER, "maximum_object_size": INTEGER, "records": TEXT, "sample_size": INTEGER,
+    "timestampformat": TEXT,
 }  # fmt: skip
-_PARQUET = {**_COMMON, "binary_as_string": _BOOLEAN, "file_row_number": _BOOLEAN}
+_PARQUET = {**_COMMON, "binary_as_string": BOOLEAN, "file_row_number": BOOLEAN}
 OPTIONS: dict[str, dict[str, str]] = {"csv": _CSV, "json": _JSON, "parquet": _PARQUET}
 """DuckDB's options that may be given, with what each takes."""
 
@@ -90,7 +90,7 @@ def _duckdb(kind: str, name: str, value: Value) -> list[tuple[str, Value]]:
         near = get_close_matches(lowered, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(sorted(OPTIONS[kind]))}."
         raise SqlError(f"Files of format {kind} have no option {name[:80]}; {hint}")
-    return [(own, _taken(name, OPTIONS[kind][own], _strptime(value) if own in _FORMATS_OF_TIMES else value))]
+    return [(own, taken(name, OPTIONS[kind][own], _strptime(value) if own in _FORMATS_OF_TIMES else value))]
 
 
 def _by_value(kind: str, name: str, value: Value) -> list[tuple[str, Value]]:
@@ -101,7 +101,7 @@ def _by_value(kind: str, name: str, value: Value) -> list[tuple[str, Value]]:
         if str(value).upper() not in modes:
             raise SqlError("The option mode of files is FAILFAST (as without it) or DROPMALFORMED.")
         return modes[str(value).upper()]
-    chosen = _taken(name, _BOOLEAN, value)
+    chosen = taken(name, BOOLEAN, value)
     if name == "inferschema":
         return [] if chosen else [("all_varchar", True)]
     if kind == "csv":
@@ -109,23 +109,27 @@ def _by_value(kind: str, name: str, value: Value) -> list[tuple[str, Value]]:
     return [("format", "array" if chosen else "newline_delimited")]
 
 
-def _taken(name: str, takes: str, value: Value) -> Value:
-    """Return a value as its option takes it; a string may say what is no string, as in FORMAT_OPTIONS."""
-    if takes == _BOOLEAN:
+def taken(name: str, takes: str, value: Value) -> Value:
+    """Return a value as its option takes it; a string may say what is no string, as in FORMAT_OPTIONS.
+
+    Raises:
+        SqlError: it is none that the option takes.
+    """
+    if takes == BOOLEAN:
         spelled = {"true": True, "false": False}.get(str(value).lower())
         if spelled is not None:
             return spelled
-    elif takes == _INTEGER:
+    elif takes == INTEGER:
         number = int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 10 else value
         if isinstance(number, int) and not isinstance(number, bool) and -1 <= number <= MAX_OPTION_BYTES:
             return number
-    elif takes == _TEXT and isinstance(value, str):
+    elif takes == TEXT and isinstance(value, str):
         return value
-    elif takes == _TEXTS:
+    elif takes == TEXTS:
         texts = (value,) if isinstance(value, str) else value
         if isinstance(texts, tuple) and all(isinstance(text, str) for text in texts):
             return texts
-    elif takes == _TYPES:
+    elif takes == TYPES:
         return _types(name, value)
     raise SqlError(f"The option {name} of files takes {takes}.")
 

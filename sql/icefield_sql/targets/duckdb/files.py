@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from icefield_sql.analysis.files.copy_to import FileExport
 from icefield_sql.analysis.files.model import FileRead, FileSet, Value
-from icefield_sql.analysis.model import Column
+from icefield_sql.analysis.model import Column, Export
 from icefield_sql.lang.quoting import quote_standard, quote_standard_string
 from icefield_sql.lang.types import duckdb_name, parse_type
 
@@ -47,6 +48,12 @@ def call(read: FileRead, urls: Sequence[str]) -> str:
     listed = ", ".join(quote_standard_string(url) for url in urls)
     options = "".join(f", {name} = {_literal(name, value)}" for name, value in read.options)
     return f"{read.function}([{listed}]{options})"
+
+
+def compiled_export(export: FileExport) -> Export:
+    """Return where rows are written, with the options as DuckDB reads them."""
+    options = ", ".join(f"{name.upper()} {_literal(name, value)}" for name, value in export.options)
+    return Export(export.path, export.format, options)
 
 
 def _typed(column: Column) -> str:
