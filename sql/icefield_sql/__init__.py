@@ -7,7 +7,20 @@ parsed once: everything later works on the `Statement` that `parse` returned.
 from .analysis.either_dialect import QualifiedStatement, parse_either
 from .analysis.files.copy_into import CopyInto
 from .analysis.files.model import FileRead, FileReader, FileSet, StoredFile
-from .analysis.model import Append, CatalogReader, Column, Compiled, Engine, Export, Kind, Snapshot, Source, Table, View
+from .analysis.model import (
+    Append,
+    BadRows,
+    CatalogReader,
+    Column,
+    Compiled,
+    Engine,
+    Export,
+    Kind,
+    Snapshot,
+    Source,
+    Table,
+    View,
+)
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
 from .analysis.sources import sources_of
@@ -22,7 +35,7 @@ from .lang.properties import property_problem
 from .messages.engine_errors import EngineMessage, explain
 from .messages.written_text import MAX_LENGTH as MAX_EXPLAINED_TEXT
 from .messages.written_text import WrittenText
-from .targets.duckdb.copy_into import compile_copy, new_columns
+from .targets.duckdb.copy_into import compile_copy, lenient, new_columns
 from .targets.duckdb.files import columns_of_files, describing_query
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
@@ -30,6 +43,7 @@ __all__ = [
     "MAX_EXPLAINED_TEXT",
     "METADATA_TABLES",
     "Append",
+    "BadRows",
     "BoundTable",
     "CatalogReader",
     "Column",
@@ -68,6 +82,7 @@ __all__ = [
     "compile_copy",
     "describing_query",
     "explain",
+    "lenient",
     "new_columns",
     "parse",
     "parse_either",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from .fields import as_object, integer, text, texts
+from .fields import as_object, integer, optional_integer, optional_text, text, texts
 
 Literals: TypeAlias = tuple[list[str | None], ...]
 """Columns of texts, all of one length."""
@@ -68,6 +68,33 @@ class AppendTarget:
 
 
 @dataclass(frozen=True)
+class BadRows:
+    """What becomes of rows of files that cannot be read.
+
+    Attributes:
+        limit: how many are left out; with one more nothing is appended.
+        location: address of the file that gets them, as JSON lines; None for none.
+    """
+
+    limit: int
+    location: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return this as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: object) -> BadRows:
+        """Return what is in a JSON object.
+
+        Raises:
+            ValueError: a field is missing or of the wrong type.
+        """
+        fields = as_object(document, "bad_rows")
+        return cls(integer(fields, "limit"), optional_text(fields, "location", 2048))
+
+
+@dataclass(frozen=True)
 class Appended:
     """What was appended to a table, in one commit.
 
@@ -75,11 +102,13 @@ class Appended:
         snapshot_id: of the snapshot that has the rows.
         rows: how many.
         files: in how many data files.
+        left_out: how many rows could not be read, and were left out.
     """
 
     snapshot_id: int
     rows: int
     files: int
+    left_out: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return this as a JSON object."""
@@ -93,4 +122,9 @@ class Appended:
             ValueError: a field is missing or of the wrong type.
         """
         fields = as_object(document, "appended")
-        return cls(integer(fields, "snapshot_id"), integer(fields, "rows"), integer(fields, "files"))
+        return cls(
+            integer(fields, "snapshot_id"),
+            integer(fields, "rows"),
+            integer(fields, "files"),
+            optional_integer(fields, "left_out") or 0,
+        )

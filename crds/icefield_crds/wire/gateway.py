@@ -22,7 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from .appends import Appended, AppendTarget, Literals, literals_in
+from .appends import Appended, AppendTarget, BadRows, Literals, literals_in
 from .exports import ExportTarget
 from .fields import as_object, boolean, choice, integer, optional_integer, optional_number, optional_text, text
 
@@ -75,6 +75,7 @@ class StatementRequest:
         append: the table that the query's rows are appended to; None for a statement that writes by itself, or reads.
         literals: columns of texts, all as long as the first, c0, c1 and so on of the table `literals` that `sql` reads.
         signature: the statement's id that the snapshots of a write carry; the id at the gateway where it is None.
+        bad_rows: what becomes of rows of files that cannot be read, where rows are appended.
         export: the file that the query's rows are written to; the result is how many they were.
         result_key: key of the object that gets the result; None to keep no more than the inline rows.
         row_limit: how many rows the result has at most.
@@ -97,6 +98,7 @@ class StatementRequest:
     literals: Literals = ()
     signature: str | None = None
     export: ExportTarget | None = None
+    bad_rows: BadRows | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as a JSON object."""
@@ -114,6 +116,7 @@ class StatementRequest:
             "literals": self.literals,
             "signature": self.signature,
             "export": self.export.to_json() if self.export else None,
+            "bad_rows": self.bad_rows.to_json() if self.bad_rows else None,
         }
 
     @classmethod
@@ -143,6 +146,7 @@ class StatementRequest:
             literals=literals_in(fields.get("literals") or ()),
             signature=optional_text(fields, "signature", MAX_SIGNATURE_LENGTH),
             export=ExportTarget.from_json(export) if (export := fields.get("export")) else None,
+            bad_rows=BadRows.from_json(bad_rows) if (bad_rows := fields.get("bad_rows")) else None,
         )
 
 

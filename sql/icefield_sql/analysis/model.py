@@ -149,6 +149,15 @@ class Export:
 
 
 @dataclass(frozen=True)
+class BadRows:
+    """How many rows that cannot be read are left out, and the folder that gets them; `location` is its address."""
+
+    limit: int
+    path: FilePath | None = None
+    location: str = ""
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A statement, ready for the gateway.
 
@@ -167,5 +176,6 @@ class Compiled:
     sources: tuple[Source, ...] = ()
     files: tuple[str, ...] = ()
     export: Export | None = None
+    bad_rows: BadRows | None = None
     append: Append | None = None
     literals: tuple[list[str | None], ...] = ()

@@ -20,7 +20,7 @@ from .test_files import parquet, upload
 pytestmark = pytest.mark.integration
 
 RAW = "volumes/sales/raw"
-COUNTS = ["num_affected_rows", "num_inserted_rows", "num_skipped_files"]
+COUNTS = ["num_affected_rows", "num_inserted_rows", "num_skipped_files", "num_skipped_bad_rows"]
 
 
 @pytest_asyncio.fixture
@@ -38,8 +38,8 @@ async def copied(client: httpx.AsyncClient, source: str, more: str = "", **body:
     ran = await run(client, f"COPY INTO sales.trips FROM '{RAW}/{source}' {more}", wait_timeout=50, **body)
     assert ran["status"] == "succeeded", ran["error_message"]
     assert (ran["columns"], ran["truncated"]) == (COUNTS, False)
-    [row] = ran["rows"]
-    return list(row)
+    [[*counts, bad]] = ran["rows"]
+    return [*counts, bad] if bad else counts
 
 
 async def refused(client: httpx.AsyncClient, source: str, more: str = "") -> str:
@@ -84,7 +84,7 @@ async def test_its_statement_is_in_the_history_with_files_and_snapshot(
     table = f"{lakehouse.slug}.sales.trips"
     assert statement["lineage"]["written_snapshots"] == [{"table": table, "snapshot_id": snapshot.snapshot_id}]
     assert statement["lineage"]["read_files"] == [f"{RAW}/a.csv"]
-    assert (await trips.get(f"/sql/statements/{ran['statement_id']}/results")).json()["data"] == [[1, 1, 0]]
+    assert (await trips.get(f"/sql/statements/{ran['statement_id']}/results")).json()["data"] == [[1, 1, 0, 0]]
 
 
 async def test_two_at_once_load_a_file_once(trips: httpx.AsyncClient, outside: Catalog) -> None:
@@ -157,3 +157,19 @@ async def test_a_table_is_filled_by_insert_from_files(trips: httpx.AsyncClient, 
     ran = await run(trips, query, wait_timeout=50)
     assert (ran["status"], ran["engine"], ran["lineage"]["read_files"]) == ("succeeded", "duckdb", [f"{RAW}/a.csv"])
     assert ids(outside) == [11, 12]
+
+
+async def test_rows_that_cannot_be_read_are_kept_with_line_and_reason(
+    trips: httpx.AsyncClient, outside: Catalog
+) -> None:
+    await upload(trips, "in/a.csv", b"id,fare\n1,2.5\n2,many\n3,1\nx,2,9\n4,2\n")
+    message = await refused(trips, "in", "FILEFORMAT = CSV COPY_OPTIONS ('maxBadRecords' = '1')")
+    assert message.startswith(f"More than 1 rows cannot be read; the first is {RAW}/in/a.csv, line 3: "), message
+    assert ids(outside) == []
+    options = f"COPY_OPTIONS ('maxBadRecords' = '2', 'badRecordsPath' = '{RAW}/bad')"
+    assert await copied(trips, "in", f"FILEFORMAT = CSV {options}") == [3, 3, 0, 2]
+    assert ids(outside) == [1, 3, 4]
+    query = f"SELECT file, line, record, reason FROM read_json('{RAW}/bad') ORDER BY line"
+    found = (await run(trips, query))["rows"]
+    assert [row[:3] for row in found] == [[f"{RAW}/in/a.csv", 3, "2,many"], [f"{RAW}/in/a.csv", 5, "x,2,9"]]
+    assert "many" in found[0][3]

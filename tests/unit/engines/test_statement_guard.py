@@ -67,7 +67,6 @@ def test_files_of_the_workspace_are_read_in_their_own_database(source: str) -> N
         "read_csv([])",
         f"read_csv('{FILE}' || '')",
         f"read_csv((SELECT '{FILE}'))",
-        f"read_csv('{FILE}', store_rejects = true)",
         f"read_csv('{FILE}', rejects_table = 'x')",
         f"read_csv('{FILE}', skip = (SELECT 1))",
         f"read_csv('{FILE}', delim = getenv('HOME'))",

@@ -122,7 +122,7 @@ def result_of(loaded: Loaded) -> LoadResult:
     """Return a load as REST shows it."""
     statement = loaded.statement
     counts = orjson.loads(b"[" + rows_of_stream(loaded.rows)[1] + b"]") if loaded.rows else []
-    rows, _, skipped = counts[0] if counts else (None, None, None)
+    rows, _, skipped, *_ = counts[0] if counts else (None, None, None)
     took = statement.finished_at - statement.submitted_at if statement.finished_at else None
     return LoadResult(
         statement_id=statement.id,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .dependencies import ExecutionDependencies
 
 POLL_SECONDS = 0.5
-COLUMNS = ("num_affected_rows", "num_inserted_rows", "num_skipped_files")
+COLUMNS = ("num_affected_rows", "num_inserted_rows", "num_skipped_files", "num_skipped_bad_rows")
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 """The end of an Arrow IPC stream."""
 
@@ -45,10 +45,21 @@ async def plan_copy(execution: Execution, deps: ExecutionDependencies, copy: Cop
     loading = await _claimed(execution, deps, copy, target, await files.files(copy.read))
     if not loading:
         return Compiled(Engine.DUCKDB, "", True, written=(copy.target,))
-    found = await files.describe(copy.read, loading)
+    found = await files.describe(sql.lenient(copy), loading)
     if copy.merge_schema and (columns := sql.new_columns(copy, target, found.columns)):
         target = await _widened(catalog, copy.target, columns)
-    return sql.compile_copy(copy, target, FileSet(loading, found.columns))
+    return await _with_bad_rows(execution, deps, sql.compile_copy(copy, target, FileSet(loading, found.columns)))
+
+
+async def _with_bad_rows(execution: Execution, deps: ExecutionDependencies, compiled: Compiled) -> Compiled:
+    """Return a COPY INTO with the address of the file that gets the rows that cannot be read."""
+    bad_rows, statement = compiled.bad_rows, execution.statement
+    if bad_rows is None or bad_rows.path is None:
+        return compiled
+    location = await deps.volumes.location_at(
+        statement.workspace, statement.workspace_uid, bad_rows.path, f"{statement.id}.jsonl"
+    )
+    return replace(compiled, bad_rows=replace(bad_rows, location=location))
 
 
 def copied(execution: Execution, outcome: StatementOutcome) -> StatementOutcome:
@@ -57,8 +68,9 @@ def copied(execution: Execution, outcome: StatementOutcome) -> StatementOutcome:
         return outcome
     statement, appended = execution.statement, outcome.state.appended if outcome.state else None
     rows = appended.rows if appended else outcome.rows_produced or 0
+    left_out = appended.left_out if appended else 0
     batch = pa.RecordBatch.from_pydict(
-        dict(zip(COLUMNS, ([rows], [rows], [execution.skipped_files]), strict=True)),
+        dict(zip(COLUMNS, ([rows], [rows], [execution.skipped_files], [left_out]), strict=True)),
         pa.schema([(name, pa.int64()) for name in COLUMNS]),
     )
     head, body = batch.schema.serialize().to_pybytes(), batch.serialize().to_pybytes()

@@ -20,7 +20,7 @@ from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.features.lineage.service import TableAccess, lineage_of
 from icefield_crds import WarehousePhase, Workspace
 from icefield_crds.object_store import result_key
-from icefield_crds.wire.appends import AppendTarget
+from icefield_crds.wire.appends import AppendTarget, BadRows
 from icefield_crds.wire.exports import ExportTarget
 from icefield_crds.wire.gateway import EngineName, StatementRequest, StatementState
 from icefield_sql import Append, Compiled, Export, SqlError, UnresolvedName
@@ -368,6 +368,7 @@ def _for_gateway(execution: Execution, deps: ExecutionDependencies, compiled: Co
         literals=compiled.literals,
         signature=statement.id,
         export=_export_target(compiled.export) if compiled.export else None,
+        bad_rows=BadRows(compiled.bad_rows.limit, compiled.bad_rows.location or None) if compiled.bad_rows else None,
     )
 
 

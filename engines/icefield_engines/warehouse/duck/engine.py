@@ -62,7 +62,8 @@ class DuckDBEngine:
         )
         if request.append is None:
             return query
-        return AppendExecution(query, self._appender, request.append, request.signature or statement_id)
+        signature = request.signature or statement_id
+        return AppendExecution(query, self._appender, request.append, signature, request.bad_rows)
 
 
 class RemoteExecution:
@@ -86,6 +87,8 @@ class RemoteExecution:
         self._sql = sql
         self._literals = literals
         self._export = export
+        self.bad_rows = b""
+        """The rows of files that could not be read, as JSON lines, once there are no more batches."""
         self._digest = digest_of(sql)
         self._generation: Generation | None = None
         self._connection: socket.socket | None = None
@@ -167,6 +170,9 @@ class RemoteExecution:
     def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         while (frame := self._next()).kind is Kind.BATCH:
             yield pa.ipc.read_record_batch(frame.content, schema)
+        if frame.kind is Kind.BAD_ROWS:
+            self.bad_rows = frame.content.to_pybytes()
+            self._next()
 
     def _next(self) -> Frame:
         """Return the next message of the answer.

@@ -15,6 +15,7 @@ from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import conversion
 
+from .bad_rows import read_bad_rows
 from .database import Databases
 from .export import export_rows
 from .file_errors import sentence_of
@@ -63,6 +64,7 @@ class DuckDBExecution:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._closing = threading.Lock()
         self._is_closed = False
+        self._keeps_bad_rows = False
 
     def start(self) -> Rows:
         """Run the statement up to its first rows."""
@@ -81,6 +83,12 @@ class DuckDBExecution:
         ]
         target = pa.schema(fields)
         return Rows(target, _batches(reader, conversion(reader.schema, target)))
+
+    def bad_rows(self) -> bytes | None:
+        """Return the rows that could not be read, as JSON lines, after the last batch; None where none are kept."""
+        if not self._keeps_bad_rows or self._connection is None:
+            return None
+        return read_bad_rows(self._connection, self._guard.root)
 
     def interrupt(self) -> None:
         """Have DuckDB stop at its next step."""
@@ -103,8 +111,9 @@ class DuckDBExecution:
             duckdb.Error: it does not parse.
         """
         tables = frozenset() if self._literals is None else frozenset({LITERALS})
-        reads_files = self._guard.check(self._sql, tables).reads_files
-        database = self._databases.files if reads_files else self._databases.tables
+        checked = self._guard.check(self._sql, tables)
+        self._keeps_bad_rows = checked.keeps_bad_rows
+        database = self._databases.files if checked.reads_files else self._databases.tables
         with self._closing:
             self._connection = database.cursor()
             return self._connection

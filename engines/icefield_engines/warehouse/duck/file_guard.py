@@ -15,8 +15,8 @@ _OPTIONS = frozenset(
         "encoding", "escape", "file_row_number", "filename", "force_not_null", "format", "header",
         "hive_partitioning", "ignore_errors", "map_inference_threshold", "max_line_size", "maximum_depth",
         "maximum_object_size", "names", "new_line", "normalize_names", "null_padding", "nullstr", "parallel",
-        "quote", "records", "sample_size", "skip", "strict_mode", "thousands", "timestampformat", "types",
-        "union_by_name",
+        "quote", "records", "sample_size", "skip", "store_rejects", "strict_mode", "thousands",
+        "timestampformat", "types", "union_by_name",
     }
 )  # fmt: skip
 _MAKERS = frozenset({"list_value", "struct_pack"})
@@ -46,6 +46,12 @@ def problem_of_call(function: Tree, root: str) -> str | None:
         if not _is_constant(argument.get("right") or {}):
             return "Options of files are literals."
     return None
+
+
+def keeps_bad_rows(function: Tree) -> bool:
+    """Return whether a call keeps the rows that it cannot read."""
+    names = [(argument.get("left") or {}).get("column_names") for argument in function.get("children") or ()]
+    return ["store_rejects"] in names
 
 
 def is_below(address: str, root: str) -> bool:

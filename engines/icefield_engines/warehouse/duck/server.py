@@ -111,6 +111,8 @@ class _Connection:
                 send(self._connection, Kind.SCHEMA, rows.schema.serialize())
                 for batch in rows.batches:
                     send(self._connection, Kind.BATCH, batch.serialize())
+                if (bad_rows := execution.bad_rows()) is not None:
+                    send(self._connection, Kind.BAD_ROWS, bad_rows)
             send(self._connection, Kind.END)
         except PeerGoneError:
             raise

@@ -18,7 +18,7 @@ import duckdb
 
 from icefield_engines.warehouse.errors import Code, EngineError
 
-from .file_guard import FILE_FUNCTIONS, problem_of_call
+from .file_guard import FILE_FUNCTIONS, keeps_bad_rows, problem_of_call
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 _TABLE_FUNCTIONS = frozenset(
@@ -35,10 +35,11 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of a statement: why it is refused, if it is, and whether it reads files."""
+    """What was found of a statement: why it is refused, if it is, whether it reads files and keeps bad rows."""
 
     refusal: str | None = None
     reads_files: bool = False
+    keeps_bad_rows: bool = False
 
 
 class StatementGuard:
@@ -70,15 +71,15 @@ class StatementGuard:
     def _find(self, sql: str, tables: frozenset[str]) -> Checked:
         with self._database.cursor() as connection:
             try:
-                return Checked(reads_files=_check(connection, sql, tables, self.root))
+                return _check(connection, sql, tables, self.root)
             except EngineError as error:
                 return Checked(error.message)
             except RecursionError:
                 return Checked(_TOO_DEEP)
 
 
-def _check(connection: duckdb.DuckDBPyConnection, sql: str, tables: frozenset[str], root: str) -> bool:
-    """Return whether a statement that is allowed reads files."""
+def _check(connection: duckdb.DuckDBPyConnection, sql: str, tables: frozenset[str], root: str) -> Checked:
+    """Return what was found of a statement that is allowed."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise _refusal("One statement at a time is run.")
@@ -90,14 +91,15 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, tables: frozenset[st
     tree: Tree = json.loads(found[0]) if found else {"error": True}
     if tree["error"]:
         raise _refusal(_NO_READ)
-    reads_files = False
+    reads_files = is_keeping = False
     for node, visible in _nodes(tree, tables):
         _refuse_unless_allowed(node, visible)
         if node.get("type") == "TABLE_FUNCTION" and _name_of(node) in FILE_FUNCTIONS:
             reads_files = True
             if problem := problem_of_call(node["function"], root):
                 raise _refusal(problem)
-    return reads_files
+            is_keeping = is_keeping or keeps_bad_rows(node["function"])
+    return Checked(None, reads_files, is_keeping)
 
 
 def _nodes(tree: Tree, tables: frozenset[str]) -> Iterator[tuple[Tree, frozenset[str]]]:

@@ -34,6 +34,15 @@ class Appender:
 
         return append(self._opened(), target, batches, summary)
 
+    def write_file(self, location: str, content: bytes) -> None:
+        """Write a file of the workspace.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._opened().files.open_stream(location) as stream:
+            stream.write(content)
+
     def warm_up(self) -> None:
         """Do what the first statement would otherwise wait for."""
         from .append import append  # noqa: F401 - the import takes the longest

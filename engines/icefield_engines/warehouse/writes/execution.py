@@ -5,25 +5,43 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Protocol
 
 import pyarrow as pa
 
-from icefield_crds.wire.appends import Appended, AppendTarget
+from icefield_crds.wire.appends import Appended, AppendTarget, BadRows
 from icefield_engines.warehouse.engine import Execution, Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 
 from .appender import Appender
+from .bad_rows import keep
 
 STATEMENT_ID = "icefield.statement-id"
 """The entry of a snapshot's summary that names the statement, as Spark's sessions write it (spark/session.py)."""
 log = logging.getLogger(__name__)
 
 
+class RowSource(Execution, Protocol):
+    """A query, and the rows of files that it could not read, as JSON lines, once it has no more batches."""
+
+    bad_rows: bytes
+
+
 class AppendExecution:
     """A query on DuckDB, and the table that gets its rows."""
 
-    def __init__(self, query: Execution, appender: Appender, target: AppendTarget, statement_id: str) -> None:
-        """Append the rows of this query; the snapshot names this statement."""
+    def __init__(
+        self,
+        query: RowSource,
+        appender: Appender,
+        target: AppendTarget,
+        statement_id: str,
+        bad_rows: BadRows | None = None,
+    ) -> None:
+        """Append the rows of this query; the snapshot names this statement; keep rows of files that cannot be read."""
+        self._bad_rows = bad_rows
+        self._left_out = 0
         self._query = query
         self._appender = appender
         self._target = target
@@ -35,7 +53,8 @@ class AppendExecution:
         """Run the query to its end, and commit its rows."""
         rows = self._query.start()
         summary = {STATEMENT_ID: self._statement_id}
-        self.appended = self._appender.append(self._target, self._until_stopped(rows.batches), summary)
+        appended = self._appender.append(self._target, self._until_stopped(rows.batches), summary)
+        self.appended = replace(appended, left_out=self._left_out)
         return Rows(pa.schema([]))
 
     def interrupt(self) -> None:
@@ -56,5 +75,7 @@ class AppendExecution:
             if self._is_stopped.is_set():
                 raise EngineError(Code.CANCELLED, "The statement was stopped.")
             yield batch
+        if self._bad_rows:
+            self._left_out = keep(self._query.bad_rows, self._bad_rows, self._appender.write_file)
         if self._is_stopped.is_set():
             raise EngineError(Code.CANCELLED, "The statement was stopped.")

@@ -16,7 +16,11 @@ from .model import FileRead, Value
 from .options import options_of
 
 FORMATS = ("CSV", "PARQUET", "JSON")
-COPY_OPTIONS = ("mergeSchema", "force")
+COPY_OPTIONS = ("mergeSchema", "force", "maxBadRecords", "badRecordsPath")
+MAX_BAD_ROWS = 100_000
+"""Most rows that a COPY INTO may leave out."""
+
+_OF_BAD_ROWS = ("maxbadrecords", "badrecordspath")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,16 @@ class CopyInto:
         read: the files.
         merge_schema: whether columns that the table does not have are added to it.
         force: whether files that were loaded before are loaded again.
+        max_bad_rows: how many rows that cannot be read are left out; with one more nothing is loaded.
+        bad_rows_path: the folder that gets a file of them; None for none.
     """
 
     target: TableName
     read: FileRead
     merge_schema: bool = False
     force: bool = False
+    max_bad_rows: int = 0
+    bad_rows_path: FilePath | None = None
 
 
 def read_copy_into(cursor: Cursor, names: Names) -> CopyInto:
@@ -67,11 +75,22 @@ def read_copy_into(cursor: Cursor, names: Names) -> CopyInto:
             copy_options = _options(cursor)
         else:
             raise cursor.unexpected("FILES, PATTERN, FORMAT_OPTIONS or COPY_OPTIONS")
-    chosen = _chosen(copy_options)
+    flags, bad_rows = _split(copy_options)
+    chosen = _chosen(flags)
+    if bad_rows and kind != "CSV":
+        raise SqlError("maxBadRecords and badRecordsPath are for CSV, whose rows can be read one by one.")
     # Files may have their columns in any order, and not all of them.
     options: dict[str, Value] = {"union_by_name": True, **dict(options_of(kind.lower(), format_options))}
     read = FileRead(kind.lower(), paths or (read_path(root),), tuple(sorted(options.items())))
-    return CopyInto(target, read, chosen.get("mergeschema", False), chosen.get("force", False))
+    path, most = bad_rows.get("badrecordspath"), bad_rows.get("maxbadrecords")
+    return CopyInto(
+        target,
+        read,
+        chosen.get("mergeschema", False),
+        chosen.get("force", False),
+        _limit(most) if most is not None else MAX_BAD_ROWS if path else 0,
+        _folder(path) if path else None,
+    )
 
 
 def _files(cursor: Cursor, root: str) -> tuple[FilePath, ...]:
@@ -111,6 +130,25 @@ def _options(cursor: Cursor) -> dict[str, str]:
             break
     cursor.expect(")")
     return found
+
+
+def _split(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the options that are true or false, and those of rows that cannot be read."""
+    about_rows = {name.lower(): value for name, value in given.items() if name.lower() in _OF_BAD_ROWS}
+    return {name: value for name, value in given.items() if name.lower() not in _OF_BAD_ROWS}, about_rows
+
+
+def _limit(value: str) -> int:
+    if not value.isdecimal() or len(value) > 9 or int(value) > MAX_BAD_ROWS:
+        raise SqlError(f"The option maxBadRecords of COPY INTO is a number from 0 to {MAX_BAD_ROWS}.")
+    return int(value)
+
+
+def _folder(value: str) -> FilePath:
+    path = read_path(f"{value.rstrip('/')}/")
+    if path.is_pattern:
+        raise SqlError(f"The path {value!r} is a pattern; badRecordsPath is a folder.")
+    return path
 
 
 def _chosen(given: Mapping[str, str]) -> dict[str, bool]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from icefield_sql.analysis.files.copy_into import CopyInto
-from icefield_sql.analysis.files.model import FileRead, FileSet
-from icefield_sql.analysis.model import Append, Column, Compiled, Engine, Table
+from icefield_sql.analysis.files.model import FileRead, FileSet, Value
+from icefield_sql.analysis.model import Append, BadRows, Column, Compiled, Engine, Table
 from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.quoting import quote_standard
 from icefield_sql.lang.types import duckdb_name, parse_type, spark_name
@@ -53,11 +53,12 @@ def compile_copy(copy: CopyInto, target: Table, found: FileSet) -> Compiled:
         )
     sources = _matched(copy, target, found.columns)
     values = [_value(column, sources.get(column.name)) for column in target.columns]
-    read = _with_types(copy.read, target, sources)
+    read = _keeping_bad_rows(_with_types(copy.read, target, sources), copy.max_bad_rows)
     text = f"SELECT {', '.join(values)} FROM {call(read, [file.url for file in found.files])}"  # noqa: S608 - text of ours
     append = Append(copy.target, target.uuid, target.schema_id, target.spec_id, target.metadata_location)
     files = tuple(path.text for path in copy.read.paths)
-    return Compiled(Engine.DUCKDB, text, True, written=(copy.target,), files=files, append=append)
+    bad_rows = BadRows(copy.max_bad_rows, copy.bad_rows_path) if copy.max_bad_rows else None
+    return Compiled(Engine.DUCKDB, text, True, written=(copy.target,), files=files, append=append, bad_rows=bad_rows)
 
 
 def _matched(copy: CopyInto, target: Table, columns: Sequence[Column]) -> dict[str, Column]:
@@ -91,6 +92,26 @@ def _with_types(read: FileRead, target: Table, sources: dict[str, Column]) -> Fi
     kinds = {column.name: parse_type(column.type) for column in target.columns}
     types = tuple((source.name, spark_name(kinds[name])) for name, source in sources.items() if not kinds[name].inner)
     return replace(read, options=tuple(sorted({**options, "types": types}.items()))) if types else read
+
+
+def _keeping_bad_rows(read: FileRead, most: int) -> FileRead:
+    """Return the call with which DuckDB leaves out rows that it cannot read, and keeps them."""
+    if not most:
+        return read
+    # DuckDB does not keep them where it brings files of different columns together.
+    options = {**_without_union(read), "store_rejects": True}
+    return replace(read, options=tuple(sorted(options.items())))
+
+
+def lenient(copy: CopyInto) -> FileRead:
+    """Return the call with which the columns of files are found, whose rows may be bad where those are left out."""
+    if not copy.max_bad_rows:
+        return copy.read
+    return replace(copy.read, options=tuple(sorted({**_without_union(copy.read), "ignore_errors": True}.items())))
+
+
+def _without_union(read: FileRead) -> dict[str, Value]:
+    return {name: value for name, value in read.options if name != "union_by_name"}
 
 
 def _listed(columns: Sequence[Column]) -> str:
