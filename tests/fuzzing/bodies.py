@@ -62,6 +62,7 @@ def _of_data(made: Made, number: int) -> dict[str, dict[str, Any]]:
     table = {"name": f"t_{number}", "columns": [{"name": "n", "type": "int"}]}
     maintenance = {"operations": ["expire_snapshots"], "warehouse_id": made.warehouse}
     rollback = {"snapshot_id": made.snapshot}
+    files = {"path": "volumes/sales/raw/a.txt", "format": "csv", "warehouse_id": made.warehouse}
     return {
         "execute_statement": {"query": QUERY, "warehouse_id": made.warehouse},
         "run_query": {"query": QUERY},
@@ -77,5 +78,9 @@ def _of_data(made: Made, number: int) -> dict[str, dict[str, Any]]:
         "maintain": maintenance,
         "maintain_in_schema": maintenance,
         "create_volume": {"name": f"volume_{number}"},
+        "load_files": files,
+        "load_in_schema": files,
+        "preview_files": files,
+        "preview_in_schema": files,
         "upload_file": {"path": f"{number % 5}.txt", "file": b"hello"},
     }
