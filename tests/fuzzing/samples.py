@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +99,9 @@ class Made:
         ]
 
 
+EDITORS_OF_OTHER = ("somebody@acme.eu", *(f"p{number}@acme.eu" for number in range(4)))
+
+
 class Samples:
     """Valid parts of requests.
 
@@ -106,14 +109,15 @@ class Samples:
         rest: an administrator in the workspace, at /api/v1.
         slug: the workspace. Runs end there by themselves, except those of the job "kept", and there is a table
             sales.orders with a column id.
+        other: another workspace, whose editors are EDITORS_OF_OTHER and whose members its administrators may change.
         warehouse: name of a warehouse that runs.
     """
 
-    def __init__(self, rest: httpx.Client, slug: str, warehouse: str) -> None:
+    def __init__(self, rest: httpx.Client, slug: str, other: str, warehouse: str) -> None:
         self._rest = rest
         self._numbers = itertools.count(1)
         self._workspaces: list[str] = []
-        self._made = self._make(slug, warehouse)
+        self._made = self._make(slug, other, warehouse)
 
     def of(self, operation_id: str, path: str) -> Sample:
         """Return the valid parts of a request, made for this one if the request removes or renames them.
@@ -184,9 +188,9 @@ class Samples:
             "delete_spark_artifact": lambda name: {"name": self._artifact(name)},
         }
 
-    def _make(self, slug: str, warehouse: str) -> Made:
-        people = [self._user(f"{name}@acme.eu") for name in ("somebody", *(f"p{number}" for number in range(4)))]
-        members = [{"user": person, "role": "editor"} for person in people]
+    def _make(self, slug: str, other: str, warehouse: str) -> Made:
+        for person in EDITORS_OF_OTHER:
+            self._user(person)
         self._post("/databases/sales/volumes", name="raw")
         self._file()
         self._artifact("program")
@@ -195,7 +199,7 @@ class Samples:
         tasks = [{"key": "first", "command": "true"}, {"key": "second", "command": "true", "depends_on": ["first"]}]
         return Made(
             slug=slug,
-            other=self._workspace(f"{slug}-other", members),
+            other=other,
             user=self._user("changed@acme.eu"),
             job=self._post("/jobs", name="nightly", tasks=tasks)["id"],
             kept=self._post(f"/jobs/{KEPT}/run")["run_id"],
@@ -204,7 +208,7 @@ class Samples:
             warehouse=warehouse,
             statement=self._statement(warehouse, "SELECT id FROM sales.orders"),
             snapshot=self._get("/databases/sales/tables/orders")["current_snapshot_id"],
-            passwords=[self._logged_in(person) for person in people[1:]],
+            passwords=[self._logged_in(person) for person in EDITORS_OF_OTHER[1:]],
         )
 
     @property
@@ -250,9 +254,9 @@ class Samples:
         token: str = self._post("/auth/login", email=email, password=PASSWORD)["access_token"]
         return token
 
-    def _workspace(self, slug: str, members: Sequence[dict[str, str]] = ()) -> str:
+    def _workspace(self, slug: str) -> str:
         self._workspaces.append(slug)
-        return str(self._post("/workspaces", name=slug, slug=slug, members=list(members))["slug"])
+        return str(self._post("/workspaces", name=slug, slug=slug)["slug"])
 
     def _stopped_warehouse(self, name: str) -> str:
         return str(self._post("/sql/warehouses", name=name, desired_state="stopped")["id"])

@@ -28,13 +28,14 @@ from icefield_crds.names import API_VERSION
 from icefield_kube.client import MERGE_PATCH
 from icefield_kube.errors import KubernetesError
 from icefield_kube.paths import path_of
+from tests.api.conftest import MakeWorkspace
 from tests.api.lakehouse import Lakehouse
 from tests.api.sandboxes import Sandboxes, arrow_stream
 from tests.api.test_polnor_sdk import listening
 from tests.controlplane import ControlPlane
 from tests.fuzzing.extent import Extent
 from tests.fuzzing.report import Report
-from tests.fuzzing.samples import KEPT, Samples
+from tests.fuzzing.samples import EDITORS_OF_OTHER, KEPT, Samples
 from tests.fuzzing.sending import fuzz
 from tests.object_store import s3_client
 
@@ -130,6 +131,7 @@ async def test_no_request_is_answered_with_5xx_or_otherwise_than_documented(
     app: FastAPI,
     client: httpx.AsyncClient,
     lakehouse: Lakehouse,
+    make_workspace: MakeWorkspace,
     cluster_with_roles: ControlPlane,
     operator: None,
     orders: pa.Table,
@@ -138,16 +140,17 @@ async def test_no_request_is_answered_with_5xx_or_otherwise_than_documented(
     quotas = {"max_running_runs": EXTENT.requests}
     assert (await client.patch(f"/workspaces/{lakehouse.slug}", json={"quotas": quotas})).status_code == 200
     warehouse = (await client.get("/sql/warehouses/main")).json()["id"]
+    other = await make_workspace("other", dict.fromkeys(EDITORS_OF_OTHER, "editor"))
     async with listening(app) as url:
-        report = await asyncio.to_thread(_sent, url, client.headers, lakehouse.slug, warehouse)
+        report = await asyncio.to_thread(_sent, url, client.headers, lakehouse.slug, other, warehouse)
     Console(width=200).print(report.table())
     assert not report.faults, report.faults_text()
     assert (report.requests, report.without_success) == (EXTENT.requests, set())
 
 
-def _sent(url: str, headers: httpx.Headers, slug: str, warehouse: str) -> Report:
+def _sent(url: str, headers: httpx.Headers, slug: str, other: str, warehouse: str) -> Report:
     with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60) as rest:
-        samples = Samples(rest, slug, warehouse)
+        samples = Samples(rest, slug, other, warehouse)
         try:
             return fuzz(url, samples, EXTENT)
         finally:
