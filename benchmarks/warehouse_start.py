@@ -44,7 +44,7 @@ def start(platform: SqlPlatform, table: str, number: int) -> tuple[float, float]
 
     with ThreadPoolExecutor(2) as pool:
         read = pool.submit(until_ended, f"SELECT count(*) FROM {table}")
-        write = pool.submit(until_ended, f"INSERT INTO {table} VALUES ({number})")
+        write = pool.submit(until_ended, f"DELETE FROM {table} WHERE id = {number}")
         return read.result(), write.result()
 
 
