@@ -7,6 +7,7 @@ both are remembered. Files of Iceberg tables are never written twice, so what is
 from __future__ import annotations
 
 import io
+import os
 import threading
 from typing import Any
 
@@ -17,6 +18,7 @@ from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
 from icefield_engines.warehouse.settings import StoreSettings
 
+CA_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 60.0
 ATTEMPTS = 4
@@ -41,6 +43,7 @@ class WorkspaceFiles(PyArrowFileIO):
             connect_timeout=CONNECT_SECONDS,
             request_timeout=REQUEST_SECONDS,
             retry_strategy=AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+            tls_ca_file_path=_authorities(),
             allow_delayed_open=True,  # a file of one part is then one request instead of three
         )
 
@@ -82,6 +85,11 @@ class WorkspaceFiles(PyArrowFileIO):
         if len(content) <= LONGEST_REMEMBERED:
             with self._lock:
                 self._remembered[location] = content
+
+
+def _authorities() -> str | None:
+    """Return the file of trusted certificate authorities that the environment names."""
+    return next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), None)
 
 
 class _File(PyArrowFile):
