@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from pyiceberg.catalog import Catalog
 
 from tests.api.lakehouse import Lakehouse
+from tests.breaking_proxy import BreakingProxy
 from tests.integration.engines.pod import Pod
 
-from .site import RunningGateway, ended, run
+from .site import RunningGateway, ended, run, running, running_gateway, set_warehouse_status
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +39,30 @@ async def test_a_warehouse_without_spark_inserts(
     answers = [await client.post("/sql/execute", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert len({answer.json()["statement_id"] for answer in answers}) == 1
     assert (await run(client, "SELECT count(*) FROM sales.orders"))["rows"] == [[14]]
+
+
+async def test_a_commit_that_was_not_answered(
+    app: FastAPI, client: httpx.AsyncClient, lakehouse: Lakehouse, orders: pa.Table, outside: Catalog
+) -> None:
+    proxy = BreakingProxy(lakehouse.catalog.port)
+    async with (
+        proxy.running(),
+        running_gateway(lakehouse, ICEFIELD_CATALOG_URI=f"http://127.0.0.1:{proxy.port}/catalog") as gateway,
+    ):
+        await set_warehouse_status(app, lakehouse.slug, "main", running(gateway.endpoint))
+        proxy.lose_answer_to(b"add-snapshot", stays_away=False)
+        made = await run(client, "INSERT INTO sales.orders VALUES (11, 'x')", wait_timeout=50)
+        assert proxy.lost_answers == 1
+        assert (made["status"], made["rows_produced"], made["engine"]) == ("succeeded", 1, "duckdb"), made
+        again = await run(client, "INSERT INTO sales.orders VALUES (12, 'y')", wait_timeout=50)
+        assert again["status"] == "succeeded", again
+        read = await run(client, "SELECT id FROM sales.orders WHERE id > 9 ORDER BY id")
+        assert read["rows"] == [[11], [12]]
+    (first, second) = outside.load_table("sales.orders").snapshots()[-2:]
+    assert first.summary
+    assert second.summary
+    ids = [each.summary["icefield.statement-id"] for each in (first, second) if each.summary]
+    assert ids == [made["statement_id"], again["statement_id"]]
 
 
 async def test_many_rows_in_one_statement(
