@@ -204,7 +204,8 @@ def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozense
         word = " ".join(before.text.lower().split())
         if word in _LENGTH_NOT_KEPT and before.token_type != TokenType.IDENTIFIER:
             raise SqlError(
-                f"{word.upper()}(n) cannot stand in {where}: Iceberg keeps no length of a text; write STRING."
+                f"{word.upper()}(n) cannot stand in {where}: Iceberg keeps no length of a text; write STRING.",
+                before.start,
             )
         if before.token_type not in _BEFORE_GROUP and word not in TRANSFORMS | _WITH_LENGTH | also:
             raise SqlError(
