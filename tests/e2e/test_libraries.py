@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 MODULE = "icefieldmine"
 MAKE_WHEEL = f'''
-import base64, hashlib, json, os, zipfile, boto3
+import base64, hashlib, json, os, zipfile, boto3, botocore.config
 file, info = "{MODULE}-1.0-py3-none-any.whl", "{MODULE}-1.0.dist-info"
 files = {{
     "{MODULE}.py": "VERSION = 'one'\\n",
@@ -32,7 +32,8 @@ with zipfile.ZipFile(file, "w") as archive:
 '''
 STORE_WHEEL = """
 key = os.environ["ICEFIELD_PREFIX"] + "/volumes/wheels/" + file
-client = boto3.client("s3", region_name=os.environ["AWS_REGION"])
+config = botocore.config.Config(signature_version="s3v4")
+client = boto3.client("s3", region_name=os.environ["AWS_REGION"], config=config)
 client.upload_file(file, os.environ["ICEFIELD_BUCKET"], key)
 place = {"Bucket": os.environ["ICEFIELD_BUCKET"], "Key": key}
 url = client.generate_presigned_url("get_object", Params=place, ExpiresIn=3600)

@@ -34,7 +34,9 @@ def store(environment: Path, bucket: str, key: str) -> None:
     Raises:
         ArchiveError: the object store refuses, or the environment cannot be read.
     """
-    pack = ["tar", "--create", "--use-compress-program=gzip -1", "--directory", str(environment), "."]
+    # Without the folder itself: that of a volume belongs to root, and tar could not set its times.
+    names = sorted(each.name for each in environment.iterdir())
+    pack = ["tar", "--create", "--use-compress-program=gzip -1", "--directory", str(environment), "--", *names]
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as tar:
         try:
             _client().upload_fileobj(_Whole(tar), bucket, key)
