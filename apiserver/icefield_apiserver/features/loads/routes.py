@@ -38,6 +38,9 @@ router = Router(prefix="/databases/{id}", tags=["Loads"])
 
 Loads = Annotated[LoadService, Depends(provided(LoadService))]
 IN_SCHEMA = "/schemas/{schema}"
+_RUNS_ON: dict[int | str, dict[str, Any]] = {
+    202: {"model": LoadResult, "description": "It has not ended within wait_timeout."}
+}
 
 
 def _body(form: type[FileOptions], json: type[FileOptions]) -> dict[str, Any]:
@@ -48,12 +51,18 @@ def _body(form: type[FileOptions], json: type[FileOptions]) -> dict[str, Any]:
     return body
 
 
-@router.post("/tables/{table}/load", summary="Load files into a table", openapi_extra=_body(LoadOptions, LoadRequest))
+@router.post(
+    "/tables/{table}/load",
+    summary="Load files into a table",
+    openapi_extra=_body(LoadOptions, LoadRequest),
+    responses=_RUNS_ON,
+)
 @router.post(
     f"{IN_SCHEMA}/tables/{{table}}/load",
     name="load_in_schema",
     summary="Load files into a schema's table",
     openapi_extra=_body(LoadOptions, LoadRequest),
+    responses=_RUNS_ON,
 )
 async def load_files(
     principal: Editor,
