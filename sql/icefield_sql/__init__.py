@@ -4,6 +4,7 @@
 parsed once: everything later works on the `Statement` that `parse` returned.
 """
 
+from .analysis.column_uses import ColumnLineage, ColumnUse
 from .analysis.either_dialect import QualifiedStatement, parse_either
 from .analysis.files.copy_into import CopyInto
 from .analysis.files.model import FileRead, FileReader, FileSet, StoredFile
@@ -47,6 +48,8 @@ __all__ = [
     "BoundTable",
     "CatalogReader",
     "Column",
+    "ColumnLineage",
+    "ColumnUse",
     "Compiled",
     "CopyInto",
     "Engine",

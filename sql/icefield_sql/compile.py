@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from .analysis.column_lineage import column_lineage
 from .analysis.expansion import check_views
 from .analysis.model import Compiled, Engine, Kind, Table, View
 from .analysis.references import check_references, snapshot_at
@@ -57,8 +58,11 @@ def compile(  # noqa: A001 - the word for it
         TakesTooLong: compiling it takes more than a second of its thread's time, or than its caller has left.
         SqlError: the engine asked for cannot run it.
     """
+    # Before the time for compiling begins, and before a translation changes the tree: no statement fails because of it.
+    columns = column_lineage(resolved)
     with planning_time.refused_after(COMPILE_SECONDS):
-        return _compiled(resolved, engine, row_limit)
+        compiled = _compiled(resolved, engine, row_limit)
+    return replace(compiled, columns=columns) if columns else compiled
 
 
 def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Compiled:

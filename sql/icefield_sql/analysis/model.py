@@ -10,6 +10,8 @@ from typing import Protocol
 from icefield_sql.lang.file_paths import FilePath
 from icefield_sql.lang.names import TableName
 
+from .column_uses import ColumnLineage
+
 
 class Engine(StrEnum):
     """What runs a statement."""
@@ -163,7 +165,8 @@ class Compiled:
 
     `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
     that it changes; `files` the paths read, as the statement has them. Of a write, `sources` has what it and the views
-    in it read. `sql` is empty where there is nothing to run. With `append` it is a query whose rows are appended.
+    in it read, and `columns` what it makes the columns of its target of, where that is known. `sql` is empty where there
+    is nothing to run. With `append` it is a query whose rows are appended.
     `literals` are columns of texts, c0, c1 and so on of the table `literals` that the query reads.
     """
 
@@ -179,3 +182,4 @@ class Compiled:
     bad_rows: BadRows | None = None
     append: Append | None = None
     literals: tuple[list[str | None], ...] = ()
+    columns: ColumnLineage | None = None

@@ -275,6 +275,7 @@ async def test_writes_with_spark(
     orders: pa.Table,
     outside: Catalog,
     lakehouse: Lakehouse,
+    receiver: Receiver,
 ) -> None:
     slug = lakehouse.slug
     query = "CREATE TABLE sales.totals AS SELECT count(*) AS n FROM sales.orders"
@@ -294,6 +295,7 @@ async def test_writes_with_spark(
 
     assert (up["upstream"][0]["inferred"], up["kind"]) == (False, "table")
     await check_edges(client, slug, nightly)
+    await check_columns_in_events(receiver)
 
     more = await run(client, "INSERT INTO sales.totals VALUES (1), (2)", wait_timeout=50)
     assert (more["status"], more["rows_produced"], more["rows"]) == ("succeeded", 2, [])
@@ -336,6 +338,11 @@ async def check_edges(client: httpx.AsyncClient, slug: str, nightly: Run) -> Non
     view = (await client.get("/databases/sales/tables/v/lineage")).json()
     assert (view["kind"], view["upstream"][0]["run_ids"]) == ("view", [nightly.public_id])
 
+    shown = (await client.get("/databases/sales/tables/a/lineage?columns=true")).json()["columns"]
+    (source,) = shown["fields"]["id"]
+    assert (source["table"], source["column"]) == (f"{slug}.sales.orders", "id")
+    assert (source["type"], source["subtype"], shown["dataset"]) == ("DIRECT", "IDENTITY", [])
+    assert (await client.get("/databases/sales/tables/a/lineage")).json()["columns"] is None
     for text in (
         "CREATE TABLE sales.b__tmp AS SELECT id FROM sales.orders",
         "ALTER TABLE sales.b RENAME TO sales.b__backup",
@@ -350,6 +357,25 @@ async def check_edges(client: httpx.AsyncClient, slug: str, nightly: Run) -> Non
     assert await neighbours(client, slug, "a", "downstream") == ["b__backup gone"]
     assert await neighbours(client, slug, "b__backup", "upstream") == ["a"]
     assert (await client.get("/databases/sales/tables/b__tmp/lineage")).status_code == 404
+
+
+async def check_columns_in_events(receiver: Receiver) -> None:
+    """The event of a statement that writes has the facet of its columns."""
+
+    def facets() -> list[dict[str, Any]]:
+        ended = [event for event in list(receiver.events) if event["eventType"] == "COMPLETE"]
+        outputs = [output for event in ended for output in event["outputs"] if output["name"] == "sales.a"]
+        return [output["facets"]["columnLineage"] for output in outputs]
+
+    async def received() -> bool:
+        return bool(facets())
+
+    await eventually(received)
+    facet = facets()[0]
+    assert facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json")
+    (field,) = facet["fields"]["id"]["inputFields"]
+    assert (field["name"], field["field"]) == ("sales.orders", "id")
+    assert [(each["type"], each["subtype"]) for each in field["transformations"]] == [("DIRECT", "IDENTITY")]
 
 
 async def neighbours(client: httpx.AsyncClient, slug: str, table: str, direction: str) -> list[str]:

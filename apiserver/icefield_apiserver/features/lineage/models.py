@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Index, String
+from sqlalchemy import JSON, BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from icefield_apiserver.core.db.base import Base, UtcDateTime
@@ -122,3 +123,25 @@ class LineageEdge(Base):
     last_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_run_uid: Mapped[str | None] = mapped_column(String(36))
     last_statement_id: Mapped[str | None] = mapped_column(String(37))
+
+
+class LineageColumns(Base):
+    """One of the ways in which statements make the columns of a table.
+
+    Attributes:
+        target_uuid: the table.
+        digest: the same for statements that make its columns of the same.
+        columns: ColumnSet, as JSON.
+        last_statement_id: the newest of them.
+        last_at: when that ended.
+    """
+
+    __tablename__ = "lineage_columns"
+    __table_args__ = (Index("ix_lineage_columns_workspace_uid_last_at", "workspace_uid", "last_at"),)
+
+    workspace_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    target_uuid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    columns: Mapped[dict[str, Any]] = mapped_column(JSON)
+    last_statement_id: Mapped[str] = mapped_column(String(37))
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)

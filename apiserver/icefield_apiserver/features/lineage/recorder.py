@@ -70,6 +70,7 @@ class LineageRecorder:
             *writer.tables_gone(workspace, access.gone, moment),
             *writer.namespace_gone(workspace, access.dropped_namespace, moment),
             *writer.flows(unit, flows_of_statement(access), moment),
+            *writer.columns(unit, access.changed, access.columns, moment),
         ]
 
     async def table_loaded(self, unit: CatalogUnit, dataset: Dataset, snapshot_id: int | None) -> None:

@@ -33,10 +33,17 @@ CurrentLineage = Annotated[LineageService, Depends(provided(LineageService))]
     summary="Read the lineage of a schema's table",
 )
 async def read_table_lineage(
-    principal: CurrentPrincipal, place: Place, table: str, lineage: CurrentLineage
+    principal: CurrentPrincipal,
+    place: Place,
+    table: str,
+    lineage: CurrentLineage,
+    columns: Annotated[
+        bool, Query(description="Whether the columns are wanted, as far as statements tell them.")
+    ] = False,
 ) -> TableLineage:
-    """Return the tables directly upstream and downstream of a table, connected by SQL statements and runs."""
-    return table_lineage_of(await lineage.of_table(principal, place, table))
+    """Return what is directly upstream and downstream of a table or view, connected by SQL statements and runs."""
+    found = await lineage.of_table(principal, place, table)
+    return table_lineage_of(found, await lineage.columns(principal, found.dataset) if columns else None)
 
 
 @graph_router.get("/graph", response_model=Graph, summary="Read the graph around a table")

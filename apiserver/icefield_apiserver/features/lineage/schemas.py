@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 from icefield_crds.names import public_id
 
 from .graph import Direction, LineageGraph
-from .service import LineageNeighbour, LineageOfTable
+from .service import ColumnsOfTable, LineageNeighbour, LineageOfTable, SourceColumn
 
 Kind = Literal["table", "view"]
 
@@ -39,6 +40,25 @@ class NeighbourTable(BaseModel):
     )
 
 
+class SourceColumnRead(BaseModel):
+    """A column that a column, or a table, is made of (OpenLineage, facet columnLineage)."""
+
+    table: str = Field(description="Name of its table with the catalog.", examples=["acme.sales.orders"])
+    uuid: str = Field(description="UUID of its table in the catalog.")
+    column: str = Field(description="Its name.")
+    type: Literal["DIRECT", "INDIRECT"] = Field(description="DIRECT: its values flow; INDIRECT: they decide.")
+    subtype: str = Field(
+        description="IDENTITY, TRANSFORMATION or AGGREGATION; FILTER, JOIN, GROUP_BY, SORT, WINDOW or CONDITIONAL."
+    )
+
+
+class ColumnsRead(BaseModel):
+    """What the columns of a table are made of."""
+
+    fields: dict[str, list[SourceColumnRead]] = Field(description="Its columns, with what each is made of.")
+    dataset: list[SourceColumnRead] = Field(description="What decides which rows there are, and in which order.")
+
+
 class TableLineage(BaseModel):
     """What is directly upstream and downstream of a table or view."""
 
@@ -48,10 +68,11 @@ class TableLineage(BaseModel):
     gone: bool = Field(description="Whether it was dropped.")
     upstream: list[NeighbourTable] = Field(description="What it was written from, latest first.")
     downstream: list[NeighbourTable] = Field(description="What was written from it, latest first.")
+    columns: ColumnsRead | None = Field(None, description="What its columns are made of, where that is asked for.")
 
 
-def table_lineage_of(lineage: LineageOfTable) -> TableLineage:
-    """Return the lineage of a table as REST shows it."""
+def table_lineage_of(lineage: LineageOfTable, columns: ColumnsOfTable | None = None) -> TableLineage:
+    """Return the lineage of a table as REST shows it, with that of its columns where it is given."""
     return TableLineage(
         table=lineage.dataset.name,
         uuid=lineage.dataset.uuid,
@@ -59,6 +80,7 @@ def table_lineage_of(lineage: LineageOfTable) -> TableLineage:
         gone=lineage.is_gone,
         upstream=[neighbour_of(each) for each in lineage.upstream],
         downstream=[neighbour_of(each) for each in lineage.downstream],
+        columns=columns_of(columns) if columns else None,
     )
 
 
@@ -75,6 +97,26 @@ def neighbour_of(neighbour: LineageNeighbour) -> NeighbourTable:
         run_ids=[public_id("run", uid) for uid in neighbour.run_uids],
         statement_ids=neighbour.statement_ids,
     )
+
+
+def columns_of(found: ColumnsOfTable) -> ColumnsRead:
+    """Return what the columns of a table are made of as REST shows it."""
+
+    def read(sources: Sequence[SourceColumn]) -> list[SourceColumnRead]:
+        return [
+            SourceColumnRead(
+                table=found.tables[each.uuid].name,
+                uuid=each.uuid,
+                column=each.column,
+                type="DIRECT" if each.type == "DIRECT" else "INDIRECT",
+                subtype=each.subtype,
+            )
+            for each in sources
+            if each.uuid in found.tables
+        ]
+
+    fields = {name: read(sources) for name, sources in found.columns.fields.items()}
+    return ColumnsRead(fields=fields, dataset=read(found.columns.dataset))
 
 
 def kind_of(*, is_view: bool) -> Kind:

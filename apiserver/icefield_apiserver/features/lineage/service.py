@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.identity.principal import Principal
 from icefield_sql import Names, SqlError, TableName
 
+from .columns import ColumnSet, SourceColumn
 from .graph import Direction, GraphNode, LineageGraph
 from .graph_store import LineageGraphStore
 from .identities import current_dataset, mark_gone
@@ -25,6 +27,8 @@ from .units import CatalogUnit, Dataset, ReadDataset, StatementAccess, unit_id, 
 
 __all__ = [
     "CatalogUnit",
+    "ColumnSet",
+    "ColumnsOfTable",
     "CommittedTable",
     "Dataset",
     "Lineage",
@@ -33,6 +37,7 @@ __all__ = [
     "LineageRecorder",
     "LineageService",
     "ReadDataset",
+    "SourceColumn",
     "StatementAccess",
     "TableAccess",
     "accesses_in",
@@ -57,6 +62,19 @@ class LineageOfTable:
     is_gone: bool
     upstream: list[LineageNeighbour]
     downstream: list[LineageNeighbour]
+
+
+@dataclass(frozen=True)
+class ColumnsOfTable:
+    """What the columns of a table are made of.
+
+    Attributes:
+        columns: the columns.
+        tables: the tables of the columns that they are made of, by their identities.
+    """
+
+    columns: ColumnSet
+    tables: Mapping[str, Dataset]
 
 
 class LineageService:
@@ -98,6 +116,11 @@ class LineageService:
         )
         await mark_gone(self._catalogs.of(principal.workspace), uid, [*upstream, *downstream])
         return LineageOfTable(dataset, is_gone, upstream, downstream)
+
+    async def columns(self, principal: Principal, dataset: Dataset) -> ColumnsOfTable:
+        """Return what the columns of a table are made of, as far as statements tell it."""
+        uid = self._workspaces.existing(principal.workspace).metadata.uid
+        return ColumnsOfTable(*await self._store.columns(uid, dataset.uuid))
 
     async def graph(self, principal: Principal, table: str, direction: Direction, depth: int) -> LineageGraph:
         """Return the graph around a table or view.

@@ -11,8 +11,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, aliased
 
 from icefield_apiserver.core.db import Database
 from icefield_apiserver.core.db.distinct import distinct_values
+from icefield_apiserver.core.db.one_of import one_of
 
-from .models import LineageAccess, LineageEdge, LineageFlow, LineageTable
+from .columns import MAX_SETS, ColumnSet, merged
+from .models import LineageAccess, LineageColumns, LineageEdge, LineageFlow, LineageTable
 from .neighbours import FlowRow, LineageNeighbour, neighbours_of
 from .summary import TableAccess, lineage_of
 from .units import Dataset
@@ -24,6 +26,7 @@ _AGED = (
     (LineageFlow, LineageFlow.at),
     (LineageEdge, LineageEdge.last_at),
     (LineageTable, LineageTable.seen_at),
+    (LineageColumns, LineageColumns.last_at),
 )
 
 
@@ -68,6 +71,23 @@ class LineageStore:
     async def downstream(self, workspace_uid: str, uuids: Collection[str]) -> list[LineageNeighbour]:
         """Return what was written from a table, latest first, given the identities that it has."""
         return await self._neighbours(workspace_uid, uuids, LineageFlow.source_uuid, LineageFlow.target_uuid)
+
+    async def columns(self, workspace_uid: str, uuid: str) -> tuple[ColumnSet, dict[str, Dataset]]:
+        """Return what the columns of a table are made of, with the tables of these columns by their identities."""
+        query = (
+            select(LineageColumns.columns)
+            .where(LineageColumns.workspace_uid == workspace_uid, LineageColumns.target_uuid == uuid)
+            .order_by(LineageColumns.last_at.desc())
+            .limit(MAX_SETS)
+        )
+        async with self._db.session() as session:
+            found = merged(ColumnSet.from_json(row) for row in await session.scalars(query))
+            uuids = {each.uuid for sources in (*found.fields.values(), found.dataset) for each in sources}
+            named = select(LineageTable).where(
+                LineageTable.workspace_uid == workspace_uid, one_of(self._db.engine, LineageTable.uuid, sorted(uuids))
+            )
+            tables = (await session.scalars(named)).all()
+        return found, {each.uuid: Dataset(each.uuid, each.name, each.is_view) for each in tables}
 
     async def workspace_uids(self) -> list[str]:
         """Return metadata.uid of each workspace that has lineage."""

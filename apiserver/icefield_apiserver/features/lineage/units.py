@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from .columns import ColumnSet
+
 MAX_FLOWS = 2000
 """Most edges that one statement, or one commit, is recorded with."""
 _NAMESPACE = uuid.UUID("5a7c2f0e-7a2b-5d0c-9c53-0c9f8a1d6e44")
@@ -94,6 +96,7 @@ class StatementAccess:
         changed: UUIDs of those targets that it changed.
         gone: UUIDs of what it dropped.
         dropped_namespace: name, with the catalog, of the database or schema that it dropped.
+        columns: what it makes the columns of what it changed of; None where that is not known.
     """
 
     statement_id: str
@@ -107,6 +110,7 @@ class StatementAccess:
     changed: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     dropped_namespace: str | None = None
+    columns: ColumnSet | None = None
 
 
 def uuid_of_name(workspace_uid: str, name: str) -> str:

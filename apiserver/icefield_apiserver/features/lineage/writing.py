@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from icefield_apiserver.core.db.upserts import insert_into
 
-from .models import LineageAccess, LineageEdge, LineageFlow, LineageTable
+from .columns import ColumnSet
+from .models import LineageAccess, LineageColumns, LineageEdge, LineageFlow, LineageTable
 from .summary import TableAccess
 from .units import Dataset, Flow
 
@@ -152,6 +153,31 @@ class LineageWriter:
             if flow.through is None
         ]
         return [*self._insert_flows(rows), *self._insert_edges(edges)]
+
+    def columns(self, unit: Unit, targets: Iterable[str], columns: ColumnSet | None, at: datetime) -> list[Executable]:
+        """Return what stores what a statement makes the columns of its targets of, given their UUIDs."""
+        rows = [
+            {
+                "workspace_uid": unit.workspace_uid,
+                "target_uuid": target,
+                "digest": columns.digest,
+                "columns": columns.to_json(),
+                "last_statement_id": unit.id,
+                "last_at": at,
+            }
+            for target in sorted(targets)
+            if columns
+        ]
+        if not rows:
+            return []
+        insert = insert_into(self._engine, LineageColumns).values(rows)
+        new = insert.excluded
+        return [
+            insert.on_conflict_do_update(
+                index_elements=["workspace_uid", "target_uuid", "digest"],
+                set_={"last_statement_id": new.last_statement_id, "last_at": new.last_at},
+            )
+        ]
 
     def _insert_flows(self, rows: list[dict[str, Any]]) -> list[Executable]:
         if not rows:

@@ -17,6 +17,7 @@ from typing import Any, Self
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
+    column_lineage_dataset,
     dataset_version_dataset,
     error_message_run,
     job_type_job,
@@ -30,9 +31,10 @@ from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, H
 from prometheus_client import Counter
 
 from icefield_apiserver.core.settings import OpenLineageSettings
-from icefield_apiserver.features.lineage.service import TableAccess, accesses_in
+from icefield_apiserver.features.lineage.service import SourceColumn, TableAccess, accesses_in
 
 from .models import Statement
+from .write_lineage import WriteLineage
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +127,7 @@ class LineageEvents:
                 OutputDataset(
                     namespace=namespace,
                     name=_name(statement, each),
-                    facets=_facets(each),
+                    facets={**_facets(each), **_columns(statement, namespace, outputs)},
                     outputFacets=_statistics(statement, outputs),
                 )
                 for each in outputs
@@ -179,6 +181,30 @@ def _facets(table: TableAccess) -> dict[str, Any]:
     if table[1] is None:
         return {}
     return {"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=str(table[1]))}
+
+
+def _columns(statement: Statement, namespace: str, outputs: Sequence[TableAccess]) -> dict[str, Any]:
+    """Return the facet of the columns of the one output that a statement has."""
+    columns = WriteLineage.from_json(statement.write_lineage).columns if statement.write_lineage else None
+    if columns is None or len(outputs) != 1:
+        return {}
+
+    def inputs(sources: Sequence[SourceColumn]) -> list[column_lineage_dataset.InputField]:
+        return [
+            column_lineage_dataset.InputField(
+                namespace=namespace,
+                name=each.uuid.removeprefix(f"{statement.workspace}."),
+                field=each.column,
+                transformations=[column_lineage_dataset.Transformation(type=each.type, subtype=each.subtype)],
+            )
+            for each in sources
+        ]
+
+    fields = {
+        name: column_lineage_dataset.Fields(inputFields=inputs(sources)) for name, sources in columns.fields.items()
+    }
+    facet = column_lineage_dataset.ColumnLineageDatasetFacet(fields=fields, dataset=inputs(columns.dataset))
+    return {"columnLineage": facet}
 
 
 def _statistics(statement: Statement, outputs: Sequence[TableAccess]) -> dict[str, Any]:

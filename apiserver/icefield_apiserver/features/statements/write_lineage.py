@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from icefield_apiserver.core.catalog.model import LoadedTable, LoadedView
-from icefield_apiserver.features.lineage.service import Dataset, ReadDataset, StatementAccess, uuid_of_name
-from icefield_sql import Compiled, TableName
+from icefield_apiserver.features.lineage.service import (
+    ColumnSet,
+    Dataset,
+    ReadDataset,
+    SourceColumn,
+    StatementAccess,
+    uuid_of_name,
+)
+from icefield_sql import ColumnLineage, ColumnUse, Compiled, TableName
 from icefield_sql import Statement as ParsedStatement
 
 from .models import Statement
@@ -25,12 +32,14 @@ class WriteLineage:
         seen_at: until when they were looked up, and not after.
         renamed_to: the new name, with the catalog, of what it renames.
         dropped_namespace: name, with the catalog, of the database or schema that it drops.
+        columns: what it makes the columns of its target of, with names of tables in place of UUIDs.
     """
 
     sources: tuple[ReadDataset, ...] = ()
     seen_at: datetime | None = None
     renamed_to: str | None = None
     dropped_namespace: str | None = None
+    columns: ColumnSet | None = None
 
     @classmethod
     def of(cls, compiled: Compiled, parsed: ParsedStatement, workspace_uid: str, seen_at: datetime) -> Self:
@@ -56,6 +65,7 @@ class WriteLineage:
             seen_at,
             parsed.renamed_to.qualified(catalog) if parsed.renamed_to else None,
             ".".join((catalog, *dropped)) if dropped else None,
+            _columns(compiled.columns, catalog) if compiled.columns else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +76,7 @@ class WriteLineage:
             "seen_at": self.seen_at.isoformat() if self.seen_at else None,
             "renamed_to": self.renamed_to,
             "dropped_namespace": self.dropped_namespace,
+            "columns": self.columns.to_json() if self.columns else None,
         }
 
     @classmethod
@@ -76,7 +87,8 @@ class WriteLineage:
         )
         seen_at, renamed_to = fields["seen_at"], fields["renamed_to"]
         moment = datetime.fromisoformat(seen_at) if seen_at else None
-        return cls(tuple(sources), moment, renamed_to, fields["dropped_namespace"])
+        columns = ColumnSet.from_json(fields["columns"]) if fields.get("columns") else None
+        return cls(tuple(sources), moment, renamed_to, fields["dropped_namespace"], columns)
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,7 @@ def access_of(
     ]
     here = [Dataset(each.uuid, each.name, each.is_view) for each in objects if each.uuid]
     former = {each.former_uuid for each in objects if each.former_uuid}
+    uuids = {each.name: each.uuid for each in (*here, *(source.dataset for source in known.sources))}
     return StatementAccess(
         statement.id,
         statement.workspace_uid,
@@ -158,7 +171,24 @@ def access_of(
         frozenset(each.uuid for each in objects if each.uuid and each.is_changed),
         frozenset() if renamed else frozenset(former - {each.uuid for each in here}),
         known.dropped_namespace,
+        _identified(known.columns, uuids) if known.columns else None,
     )
+
+
+def _columns(lineage: ColumnLineage, catalog: str) -> ColumnSet:
+    def sources(uses: Iterable[ColumnUse]) -> tuple[SourceColumn, ...]:
+        return tuple(SourceColumn(use.table.qualified(catalog), use.column, use.subtype) for use in uses)
+
+    return ColumnSet({name: sources(uses) for name, uses in lineage.fields}, sources(lineage.deciding))
+
+
+def _identified(columns: ColumnSet, uuids: Mapping[str, str]) -> ColumnSet:
+    """Return columns with the UUIDs of their tables in place of names; of tables without one, nothing."""
+
+    def sources(named: Iterable[SourceColumn]) -> tuple[SourceColumn, ...]:
+        return tuple(each._replace(uuid=uuids[each.uuid]) for each in named if each.uuid in uuids)
+
+    return ColumnSet({name: sources(each) for name, each in columns.fields.items()}, sources(columns.dataset))
 
 
 def _written(name: str, before: TableState | None, after: TableState | None) -> WrittenObject:
