@@ -47,7 +47,8 @@ class ColumnSet:
 
     def to_json(self) -> dict[str, Any]:
         """Return this as a JSON object."""
-        return {"fields": {name: list(sources) for name, sources in self.fields.items()}, "dataset": list(self.dataset)}
+        fields = {name: [list(each) for each in sources] for name, sources in self.fields.items()}
+        return {"fields": fields, "dataset": [list(each) for each in self.dataset]}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
