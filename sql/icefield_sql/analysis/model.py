@@ -165,8 +165,8 @@ class Compiled:
 
     `read` has each table read with the snapshot that is read (None while the table is empty); `written` the tables
     that it changes; `files` the paths read, as the statement has them. Of a write, `sources` has what it and the views
-    in it read, and `columns` what it makes the columns of its target of, where that is known. `sql` is empty where there
-    is nothing to run. With `append` it is a query whose rows are appended.
+    in it read, and `columns` what it makes the columns of its target of, where that is known. `sql` is empty where
+    there is nothing to run. With `append` it is a query whose rows are appended.
     `literals` are columns of texts, c0, c1 and so on of the table `literals` that the query reads.
     """
 
