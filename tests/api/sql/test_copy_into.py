@@ -14,7 +14,7 @@ from pyiceberg.catalog import Catalog
 from tests.api.conftest import SignIn
 from tests.api.lakehouse import Lakehouse
 
-from .site import RunningGateway, run
+from .site import RunningGateway, ended, run
 from .test_files import parquet, upload
 
 pytestmark = pytest.mark.integration
@@ -77,7 +77,7 @@ async def test_its_statement_is_in_the_history_with_files_and_snapshot(
 ) -> None:
     await upload(trips, "a.csv", b"id\n1\n")
     ran = await run(trips, f"COPY INTO sales.trips FROM '{RAW}/a.csv' FILEFORMAT = CSV", wait_timeout=50)
-    statement = (await trips.get(f"/sql/statements/{ran['statement_id']}")).json()
+    statement = await ended(trips, ran["statement_id"], 60)
     snapshot = outside.load_table("sales.trips").current_snapshot()
     assert snapshot is not None and snapshot.summary is not None
     assert snapshot.summary["icefield.statement-id"] == ran["statement_id"]
@@ -97,9 +97,9 @@ async def test_two_at_once_load_a_file_once(trips: httpx.AsyncClient, outside: C
 async def test_a_file_that_failed_is_loaded_once_it_is_mended(trips: httpx.AsyncClient, outside: Catalog) -> None:
     await upload(trips, "in/a.csv", b"id,fare\n1,2.5\n2,many\n")
     message = await refused(trips, "in", "FILEFORMAT = CSV")
-    assert f"{RAW}/in/a.csv, line 3: column fare: " in message, message
+    assert f"Line 3 of {RAW}/in/a.csv: column fare: " in message, message
     assert ids(outside) == []
-    assert "line 3" in await refused(trips, "in", "FILEFORMAT = CSV")
+    assert "Line 3" in await refused(trips, "in", "FILEFORMAT = CSV")
     await upload(trips, "in/a.csv", b"id,fare\n1,2.5\n2,3\n")
     assert await copied(trips, "in", "FILEFORMAT = CSV") == [2, 2, 0]
 

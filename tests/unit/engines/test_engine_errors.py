@@ -53,7 +53,7 @@ def test_a_row_that_cannot_be_read_is_named_with_its_file_and_line() -> None:
     )
     assert duckdb_problem(duckdb.ConversionException(message), ROOT) == (
         "CONVERSION_ERROR",
-        "volumes/sales/raw/a.csv, line 3: column fare: Could not convert string \"many\" to 'DOUBLE'.",
+        "Line 3 of volumes/sales/raw/a.csv: column fare: Could not convert string \"many\" to 'DOUBLE'.",
     )
 
 

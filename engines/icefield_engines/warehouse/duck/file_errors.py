@@ -27,4 +27,4 @@ def _short(message: str) -> str:
     reason = row["reason"].rstrip(".")
     if converted := _CONVERTED.fullmatch(reason):
         reason = f"column {converted[1]}: {converted[2]}"
-    return f"{file[1]}, line {row[1]}: {reason}."
+    return f"Line {row[1]} of {file[1]}: {reason}."
