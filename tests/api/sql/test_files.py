@@ -185,7 +185,7 @@ async def test_a_row_that_cannot_be_read_is_named_with_file_and_line(
     reason = "column id: Could not convert string \"many\" to 'BIGINT'."
     assert ran["error_message"] == f"Line 25002 of volumes/sales/raw/bad.csv: {reason}"
     assert await rows(
-        volume, "SELECT count(*) FROM read_csv('volumes/sales/raw/bad.csv', mode => 'DROPMALFORMED')"
+        volume, "SELECT count(id) FROM read_csv('volumes/sales/raw/bad.csv', mode => 'DROPMALFORMED')"
     ) == [[29_999]]
 
 
