@@ -18,7 +18,7 @@ from icefield_apiserver.features.jobs import routes as jobs
 from icefield_apiserver.features.jobs.schemas import JobCreate, JobUpdate
 from icefield_apiserver.features.runs import routes as runs
 from icefield_apiserver.features.runs.schemas import RunStart, RunSubmit
-from icefield_crds import execution, job
+from icefield_crds import execution, job, requirements
 from icefield_crds.environment import MAX_STRING_BYTES, MAX_TOTAL_BYTES
 from icefield_crds.stored_size import ETCD_REQUEST_BYTES, MAX_FILES_BYTES, MAX_OBJECT_BYTES
 
@@ -47,6 +47,9 @@ LIMITS: dict[str, int] = {
     "value of a parameter, as text": execution.MAX_VALUE_LENGTH,
     "a variable or a parameter as `NAME=value`, `ICEFIELD_PARAMS`, or the command": MAX_STRING_BYTES,
     "command, variables and parameters of a task together": MAX_TOTAL_BYTES,
+    "`requirements` of a task, with those of the job": requirements.MAX_REQUIREMENTS,
+    "a requirement": requirements.MAX_REQUIREMENT_LENGTH,
+    "`lock`": requirements.MAX_LOCK_LENGTH,
     "the whole job or run as the cluster stores it": MAX_OBJECT_BYTES,
     "the same, with 1,000 for each attempt that its tasks may have": ETCD_REQUEST_BYTES,
     "the body of a request": OBJECT_BYTES,
@@ -67,6 +70,9 @@ OF_EXECUTION = {
     "files.additionalProperties": ("maxLength", "text of a file"),
     "params": ("maxProperties", "`params`"),
     "params.propertyNames": ("maxLength", "name of a parameter"),
+    "requirements": ("maxItems", "`requirements` of a task, with those of the job"),
+    "requirements.items": ("maxLength", "a requirement"),
+    "lock": ("maxLength", "`lock`"),
     "timeout_seconds": ("maximum", "`timeout_seconds`"),
     "max_retries": ("maximum", "`max_retries`"),
     "max_disruption_retries": ("maximum", "`max_disruption_retries`"),
