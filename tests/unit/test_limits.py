@@ -14,12 +14,13 @@ from icefield_apiserver.features.catalogs import service as catalogs
 from icefield_apiserver.features.environment import service as environment
 from icefield_apiserver.features.iceberg import metadata_files
 from icefield_apiserver.features.iceberg import routes as iceberg
+from icefield_apiserver.features.lineage import graph, neighbours
 from icefield_apiserver.features.logs import routes as logs
 from icefield_apiserver.features.polars import service as polars
 from icefield_apiserver.features.query import routes as query
 from icefield_apiserver.features.query import schemas as query_schemas
 from icefield_apiserver.features.spark import artifacts, machines
-from icefield_apiserver.features.statements import lifecycle, requests
+from icefield_apiserver.features.statements import files, lifecycle, requests
 from icefield_apiserver.features.statements import routes as statements
 from icefield_apiserver.features.statements import schemas as statement_schemas
 from icefield_apiserver.features.tables import routes as tables
@@ -28,14 +29,15 @@ from icefield_apiserver.features.volumes import paths
 from icefield_apiserver.features.workspaces import service as workspaces
 from icefield_apiserver.identity import failures, passwords
 from icefield_cluster.paths import CHECKOUT
-from icefield_crds import object_store, warehouse
+from icefield_crds import object_store, requirements, warehouse
 from icefield_crds.polars import DEFAULT_TIMEOUT_SECONDS, PolarsWorkload
 from icefield_crds.spark import SparkQuery
 from icefield_crds.wire import gateway
 from icefield_crds.workspace import Quotas
 from icefield_engines.polars import results
 from icefield_operator.sandbox import build
-from icefield_sql.analysis import resolve, views, widths
+from icefield_sql.analysis import column_lineage, resolve, views, widths
+from icefield_sql.analysis.files import calls, copy_into
 from icefield_sql.lang import timed
 
 PAGE = CHECKOUT / "docs" / "limits.md"
@@ -134,6 +136,9 @@ LIMITS = {
         "metadata file that is registered as a table": size(metadata_files.MAX_METADATA_BYTES),
         "file in a volume": size(default(Settings, "max_upload_bytes")),
         "path of a file in a volume, bytes": count(paths.MAX_BYTES),
+        "files of one `read_…` or COPY INTO": count(files.MAX_FILES),
+        "paths in `array('…', …)` of one `read_…`": count(calls.MAX_PATHS),
+        "rows that COPY INTO leaves out with `badRecordsPath` alone": count(copy_into.MAX_BAD_ROWS),
         "manifest that `…/size` reads": size(catalogs.MAX_MANIFEST_BYTES),
         "manifests that `…/size` reads together": size(catalogs.MAX_MANIFESTS_BYTES),
     },
@@ -155,6 +160,17 @@ LIMITS = {
         "rows of a page of results": count(statements.MAX_PAGE_ROWS),
         "statements of a warehouse at once, for each API server": count(setting("statements", "max_per_warehouse")),
         "executors of a warehouse": count(warehouse.MAX_EXECUTORS),
+    },
+    "Libraries": {
+        "requirements of a job with those of a task": count(requirements.MAX_REQUIREMENTS),
+        "requirement, characters": count(requirements.MAX_REQUIREMENT_LENGTH),
+        "lock, characters": count(requirements.MAX_LOCK_LENGTH),
+    },
+    "Lineage": {
+        "`depth` of a graph": count(graph.MAX_DEPTH),
+        "edges of a graph": count(graph.MAX_EDGES),
+        "runs, and statements, of a neighbour": count(neighbours.MAX_SHOWN),
+        "text of a statement whose columns are followed": size(column_lineage.MAX_TEXT),
     },
     "Polars workloads": {
         "script, characters": count(longest(PolarsWorkload, "script")),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from icefield_apiserver.core.errors import QuotaExceeded
 from icefield_apiserver.core.kube import Cluster
@@ -54,11 +54,8 @@ class RunQuota:
             await self._recount(workspace)
             if (current := self.current(workspace)) >= limit:
                 raise QuotaExceeded(f"Quota exceeded: max_running_runs={limit}, current={current}; {_WOULD_WAIT}")
-        self._creating[workspace] += 1
-        try:
+        with _counted(self._creating, workspace):
             yield
-        finally:
-            self._creating[workspace] -= 1
 
     @asynccontextmanager
     async def reserve_place_in_line(self, workspace: str) -> AsyncIterator[None]:
@@ -72,11 +69,8 @@ class RunQuota:
             await self._recount(workspace)
             if (waiting := self._waiting_with_another(workspace) - 1) >= limit:
                 raise QuotaExceeded(f"Quota exceeded: max_queued_workloads={limit}, current={waiting}.")
-        self._creating[workspace] += 1
-        try:
+        with _counted(self._creating, workspace):
             yield
-        finally:
-            self._creating[workspace] -= 1
 
     @asynccontextmanager
     async def reserve_workload(self, workspace: str) -> AsyncIterator[None]:
@@ -90,11 +84,8 @@ class RunQuota:
             await self._recount(workspace)
             if (queued := self.queued_with_another(workspace) - 1) >= limit:
                 raise QuotaExceeded(f"Quota exceeded: max_queued_workloads={limit}, current={queued}.")
-        self._creating_workloads[workspace] += 1
-        try:
+        with _counted(self._creating_workloads, workspace):
             yield
-        finally:
-            self._creating_workloads[workspace] -= 1
 
     def queued_with_another(self, workspace: str) -> int:
         """Return how many Polars workloads would wait with one more.
@@ -136,3 +127,13 @@ class RunQuota:
             return
         self._recounted[workspace] = now
         await self._cluster.runs.refresh(namespace_of(workspace))
+
+
+@contextmanager
+def _counted(creating: Counter[str], workspace: str) -> Iterator[None]:
+    """Count one more in a workspace while it is being created."""
+    creating[workspace] += 1
+    try:
+        yield
+    finally:
+        creating[workspace] -= 1
