@@ -15,6 +15,7 @@ import pytest
 from icefield_crds import ConditionType, Job, JobStatus, Run, RunPhase, RunStatus
 from icefield_crds.names import API_VERSION, scheduled_run
 from icefield_crds.schedule import minute_of
+from icefield_crds.workspace import DEFAULT_FLAVOR
 from icefield_operator.cluster import Cluster
 from icefield_operator.cluster_cache import ClusterCache
 from icefield_operator.controllers import Controllers
@@ -103,10 +104,14 @@ async def running_operator(key: Path) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def place(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    """A workspace and its namespace."""
+    """A workspace, its namespace, and the flavor of whoever names none."""
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     slug = own_slug()
     cluster = await PatientCluster.connect(ClusterCache())
+    flavor = {"cpu": "1", "memory": "1Gi"}
+    await cluster.apply(
+        {"apiVersion": API_VERSION, "kind": "Flavor", "metadata": {"name": DEFAULT_FLAVOR}, "spec": flavor}
+    )
     await cluster.create({"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": {}})
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"icefield-{slug}"}})
     yield Place(cluster, f"icefield-{slug}")
