@@ -28,8 +28,14 @@ class ArchiveError(Exception):
     """Why an environment was not stored or not unpacked, in one sentence."""
 
 
-def store(environment: Path, bucket: str, key: str) -> None:
+def store(client: Any, environment: Path, bucket: str, key: str) -> None:
     """Store an environment; nothing is there before all of it is.
+
+    Args:
+        client: of the object store, made by `client`.
+        environment: the folder.
+        bucket: where it is stored.
+        key: name of the archive.
 
     Raises:
         ArchiveError: the object store refuses, or the environment cannot be read.
@@ -39,13 +45,19 @@ def store(environment: Path, bucket: str, key: str) -> None:
     pack = ["tar", "--create", "--use-compress-program=gzip -1", "--directory", str(environment), "--", *names]
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as tar:
         try:
-            _client().upload_fileobj(_Whole(tar), bucket, key)
+            client.upload_fileobj(_Whole(tar), bucket, key)
         except (BotoCoreError, ClientError, S3UploadFailedError) as error:
             raise ArchiveError(f"the environment cannot be stored: {error}") from error
 
 
-def fetch(environment: Path, bucket: str, key: str) -> None:
+def fetch(client: Any, environment: Path, bucket: str, key: str) -> None:
     """Unpack a stored environment into a folder.
+
+    Args:
+        client: of the object store, made by `client`.
+        environment: the folder.
+        bucket: where the archive is.
+        key: name of the archive.
 
     Raises:
         ArchiveError: there is none, the object store refuses, or the disk is full.
@@ -53,7 +65,7 @@ def fetch(environment: Path, bucket: str, key: str) -> None:
     environment.mkdir(parents=True, exist_ok=True)
     unpack = ["tar", "--extract", "--gzip", "--no-same-owner", "--directory", str(environment)]
     try:
-        body = _client().get_object(Bucket=bucket, Key=key)["Body"]
+        body = client.get_object(Bucket=bucket, Key=key)["Body"]
         with subprocess.Popen(unpack, stdin=subprocess.PIPE) as tar:
             assert tar.stdin is not None  # noqa: S101
             # Where tar ends early, it says why.
@@ -82,7 +94,13 @@ class _Whole:
         return found
 
 
-def _client() -> Any:
+def client(**credentials: str) -> Any:
+    """Return a client of the object store.
+
+    Args:
+        credentials: `endpoint_url`, `region_name`, `aws_access_key_id`, `aws_secret_access_key`; what is absent comes
+            from the environment.
+    """
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
@@ -91,14 +109,14 @@ def _client() -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=config)
+    return boto3.client("s3", config=config, **{"region_name": os.environ.get("AWS_REGION"), **credentials})
 
 
 def main(action: str, key: str) -> None:
     """Do what the arguments say; a failure is the termination message of the container."""
     environment, bucket = Path(os.environ["ICEFIELD_ENVIRONMENT"]), os.environ["ICEFIELD_BUCKET"]
     try:
-        {"store": store, "fetch": fetch}[action](environment, bucket, key)
+        {"store": store, "fetch": fetch}[action](client(), environment, bucket, key)
     except ArchiveError as error:
         print(error, file=sys.stderr)
         TERMINATION_LOG.write_text(str(error), encoding="utf-8")

@@ -1,23 +1,37 @@
-"""What opens the files of the workspace to a script: `pl.scan_csv("s3://…")`, sinks, boto3, PyArrow."""
+"""What opens the files of the workspace to Polars' own readers and sinks: `pl.scan_csv("s3://…")`.
+
+The keys are Polars' default credentials and no variables of the environment: scripts print those, and programs that scripts
+start inherit them.
+"""
 
 from __future__ import annotations
+
+import os
+
+import polars as pl
 
 from icefield_crds import object_store
 from icefield_crds.wire.workload import CatalogAccess
 
 
-def variables(access: CatalogAccess) -> dict[str, str]:
-    """Return the variables of the environment that a script's libraries find the object store by.
+def open_files(access: CatalogAccess) -> None:
+    """Let this process open the files of the workspace by their address.
 
-    Those of tasks (docs/jobs.md), and two more: Polars reads endpoints and keys from the environment as boto3 does, but
-    refuses plain HTTP and puts the bucket into the host's name unless it is told otherwise.
+    Args:
+        access: where they are, and the keys.
     """
+    os.environ.update(_variables(access))
+    store = access.object_store
+    keys = {"aws_access_key_id": store.access_key_id, "aws_secret_access_key": store.secret_access_key}
+    pl.Config.set_default_credential_provider(lambda: (keys, None))
+
+
+def _variables(access: CatalogAccess) -> dict[str, str]:
     store = access.object_store
     return {
         "AWS_ENDPOINT_URL": store.endpoint,
         "AWS_REGION": store.region,
-        "AWS_ACCESS_KEY_ID": store.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": store.secret_access_key,
+        # Polars refuses plain HTTP, and puts the bucket into the host's name, unless it is told otherwise.
         "AWS_ALLOW_HTTP": str(store.endpoint.startswith("http://")).lower(),
         "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false",
         "ICEFIELD_BUCKET": store.bucket,

@@ -22,11 +22,17 @@ def add(workload: Workload) -> None:
     if workload.environment_key is None:
         return
     # Imported here, for it takes a while: a warm sandbox has no use for it.
-    from icefield_engines.environments.archive import ArchiveError, fetch
+    from icefield_engines.environments.archive import ArchiveError, client, fetch
 
-    directory = Path(tempfile.mkdtemp(prefix="environment-"))
+    directory, store = Path(tempfile.mkdtemp(prefix="environment-")), workload.access.object_store
+    opened = client(
+        endpoint_url=store.endpoint,
+        region_name=store.region,
+        aws_access_key_id=store.access_key_id,
+        aws_secret_access_key=store.secret_access_key,
+    )
     try:
-        fetch(directory, workload.access.object_store.bucket, workload.environment_key)
+        fetch(opened, directory, store.bucket, workload.environment_key)
     except ArchiveError as error:
         raise WorkloadError(FailureKind.START, str(error)) from error
     packages = directory / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"

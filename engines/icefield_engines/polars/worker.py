@@ -46,7 +46,8 @@ def main(work: int, messages: int) -> None:
         return
     workload = Workload.from_json(json.loads(document))
     del document
-    os.environ.update(workload.environment | file_access.variables(workload.access))
+    os.environ.update(workload.environment)
+    file_access.open_files(workload.access)
     started = time.monotonic()
     outcome = _outcome(workload, settings, started)
     _flush()

@@ -159,11 +159,11 @@ def test_what_was_stored_is_unpacked_at_its_place(
 ) -> None:
     _use(object_store, monkeypatch)
     assert image.build("icefieldmine").returncode == 0
-    archive.store(image.environment, BUCKET, "workspaces/w/environments/a.tar.gz")
+    archive.store(archive.client(), image.environment, BUCKET, "workspaces/w/environments/a.tar.gz")
     shutil.rmtree(image.environment)
     with pytest.raises(archive.ArchiveError, match="cannot be fetched"):
-        archive.fetch(image.environment, BUCKET, "workspaces/w/environments/b.tar.gz")
-    archive.fetch(image.environment, BUCKET, "workspaces/w/environments/a.tar.gz")
+        archive.fetch(archive.client(), image.environment, BUCKET, "workspaces/w/environments/b.tar.gz")
+    archive.fetch(archive.client(), image.environment, BUCKET, "workspaces/w/environments/a.tar.gz")
     assert image.run("import icefieldmine; print(icefieldmine.VERSION)") == "1.0"
 
 
@@ -172,12 +172,12 @@ def test_what_is_unpacked_does_not_touch_the_folder_it_is_unpacked_into(
 ) -> None:
     _use(object_store, monkeypatch)
     assert image.build("icefieldmine").returncode == 0
-    archive.store(image.environment, BUCKET, "workspaces/w/environments/c.tar.gz")
+    archive.store(archive.client(), image.environment, BUCKET, "workspaces/w/environments/c.tar.gz")
     shutil.rmtree(image.environment)
     image.environment.mkdir(mode=0o2777)
     image.environment.chmod(0o2777)
     os.utime(image.environment, (1, 1))
-    archive.fetch(image.environment, BUCKET, "workspaces/w/environments/c.tar.gz")
+    archive.fetch(archive.client(), image.environment, BUCKET, "workspaces/w/environments/c.tar.gz")
     assert image.environment.stat().st_mode & 0o7777 == 0o2777
 
 

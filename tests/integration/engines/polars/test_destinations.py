@@ -130,14 +130,18 @@ def test_nulls_where_none_may_be(sandbox: Sandbox, lake: Catalog, name: str) -> 
         (
             "result = scan('default.flowers').select(pl.col('species').str.to_date())",
             "script",
-            "ComputeError: could not find an appropriate format to parse dates",
+            "script line 1: ComputeError: could not find an appropriate format to parse dates",
         ),
         (
             "from datetime import timedelta\nresult = pl.DataFrame({'took': [timedelta(1)]})",
             "write",
             "column 'took' has the type Duration(time_unit='us'), which a table cannot hold; cast it to a number",
         ),
-        ("result = pl.DataFrame({'u': [2**63]}, schema={'u': pl.UInt64})", "script", "InvalidOperationError: "),
+        (
+            "result = pl.DataFrame({'u': [2**63]}, schema={'u': pl.UInt64})",
+            "script",
+            "script line 1: InvalidOperationError: ",
+        ),
     ],
 )
 def test_a_write_that_fails_leaves_nothing(sandbox: Sandbox, lake: Catalog, script: str, kind: str, error: str) -> None:

@@ -55,7 +55,12 @@ def test_a_script_that_collects_by_itself(sandbox: Sandbox) -> None:
             2,
             'script line 2: ColumnNotFoundError: unable to find column "nothing"; valid columns:',
         ),
-        ("result = scan('default.flowers').select('nothing')", "script", None, "ColumnNotFoundError: unable to find"),
+        (
+            "result = scan('default.flowers').select('nothing')",
+            "script",
+            1,
+            "script line 1: ColumnNotFoundError: unable to find",
+        ),
         (
             "result = scan('default.nothing')",
             "table_not_found",
