@@ -1,6 +1,6 @@
 """What opens the files of the workspace to Polars' own readers and sinks: `pl.scan_csv("s3://…")`.
 
-The keys are Polars' default credentials and no variables of the environment: scripts print those, and programs that scripts
+The keys are Polars' default credentials and no variables of the environment: scripts print those, and programs that they
 start inherit them.
 """
 
