@@ -1,7 +1,7 @@
 """What opens the files of the workspace to Polars' own readers and sinks: `pl.scan_csv("s3://…")`.
 
-The keys are Polars' default credentials and no variables of the environment: scripts print those, and programs that they
-start inherit them.
+The keys are default credentials of Polars, and no variables of the environment, which scripts print and their programs
+inherit.
 """
 
 from __future__ import annotations
