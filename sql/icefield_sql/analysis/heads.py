@@ -25,7 +25,8 @@ _FORBIDDEN_IN_COLUMNS = frozenset({"DEFAULT", "GENERATED", "CHECK", "CONSTRAINT"
 class Head:
     """The head of a statement: its name, its target, and where its query starts (None: it has none).
 
-    `columns` are those that an INSERT lists, and `columns_end` is where the last of them ends in the text.
+    `columns` are those that an INSERT lists, and `columns_end` is where the last of them ends in the text; `namespace`
+    is the one that a CREATE SCHEMA makes.
     """
 
     command: str
@@ -34,6 +35,7 @@ class Head:
     must_exist: bool = False
     columns: tuple[str, ...] | None = None
     columns_end: int = 0
+    namespace: tuple[str, ...] | None = None
 
 
 def rewrite_table(span: NameSpan, names: Names, edits: Edits) -> TableName:
@@ -143,7 +145,7 @@ def _create_view(cursor: Cursor, target: TableName) -> Head:
 
 
 def _create_namespace(cursor: Cursor, names: Names, edits: Edits) -> Head:
-    rewrite_namespace(cursor.name(), names, edits)
+    namespace = rewrite_namespace(cursor.name(), names, edits)
     while not cursor.done:
         if cursor.take("COMMENT"):
             cursor.string()
@@ -155,7 +157,7 @@ def _create_namespace(cursor: Cursor, names: Names, edits: Edits) -> Head:
             raise SqlError("LOCATION is not supported; where a schema's files lie is the catalog's decision.")
         else:
             raise cursor.unexpected("COMMENT or WITH PROPERTIES")
-    return Head("CREATE SCHEMA", None, None)
+    return Head("CREATE SCHEMA", None, None, namespace=namespace)
 
 
 def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozenset()) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from icefield_apiserver.core.catalog import Catalogs, Namespace
@@ -12,6 +12,7 @@ from icefield_apiserver.core.errors import NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.identity.principal import Principal
+from icefield_crds import Privilege
 from icefield_sql import TableName
 
 from .identities import current_dataset, mark_gone
@@ -82,6 +83,7 @@ class LineageService:
             NotFound: there is none of this name, and none that had it has lineage.
         """
         uid = self._workspaces.existing(principal.workspace).metadata.uid
+        principal.access.require(Privilege.SELECT, namespace, table)
         catalog = self._catalogs.of(principal.workspace)
         current = await current_dataset(catalog, uid, namespace, table)
         dataset = current or await self._last(principal, uid, namespace, table)
@@ -91,7 +93,7 @@ class LineageService:
             self._store.upstream(uid, uuids), self._store.downstream(uid, uuids)
         )
         await mark_gone(catalog, uid, [*upstream, *downstream])
-        return LineageOfTable(dataset, current is None, upstream, downstream)
+        return LineageOfTable(dataset, current is None, _shown(principal, upstream), _shown(principal, downstream))
 
     async def _last(self, principal: Principal, uid: str, namespace: Namespace, table: str) -> Dataset:
         """Return the table that had a name last."""
@@ -108,4 +110,21 @@ class LineageService:
         """
         found = await self._runs.get(principal, run)
         uid = self._workspaces.existing(principal.workspace).metadata.uid
-        return await self._store.of_run(uid, found.metadata.uid)
+        lineage = await self._store.of_run(uid, found.metadata.uid)
+        accesses = (accesses_in(lineage, direction) for direction in ("read", "written"))
+        return lineage_of(*([each for each in some if _may_see(principal, each[0])] for some in accesses))
+
+
+def _shown(principal: Principal, neighbours: list[LineageNeighbour]) -> list[LineageNeighbour]:
+    """Return the neighbours that the caller may see, without the views between that the caller may not."""
+    return [
+        replace(each, through=[view for view in each.through if _may_see(principal, view)])
+        for each in neighbours
+        if _may_see(principal, each.table)
+    ]
+
+
+def _may_see(principal: Principal, table: str) -> bool:
+    """Return whether the caller may see a table, given its name with the catalog."""
+    _, *namespace, name = table.split(".")
+    return principal.access.may(Privilege.SELECT, tuple(namespace), name)
