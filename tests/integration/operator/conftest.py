@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from icefield_crds import Run
+from icefield_crds import Run, Workspace
 from icefield_crds.names import API_VERSION, pod_name
 from icefield_kube.client import Manifest
 from icefield_operator.cluster import Cluster
@@ -193,8 +193,12 @@ async def place(cluster: Cluster) -> AsyncIterator[Place]:
 
 async def make_workspace(cluster: Cluster, slug: str, **spec: Any) -> None:
     """Make a Workspace and, as nobody else does here, its namespace."""
-    await cluster.apply({"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": spec})
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"icefield-{slug}"}})
+    made = await cluster.apply(
+        {"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": slug}, "spec": spec}
+    )
+    owner = Workspace.model_validate(made).owner_reference.to_api()
+    metadata = {"name": f"icefield-{slug}", "ownerReferences": [owner]}
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     account = {"name": "default", "namespace": f"icefield-{slug}"}
     await cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
 

@@ -59,6 +59,7 @@ async def test_what_a_sandbox_is_brought(place: Place, node: Node) -> None:
         "cluster_size": None,
         "timeout_seconds": 3600,
         "environment": {"MODE": "fast"},
+        "environment_key": None,
         "access": {
             "catalog_uri": "https://icefield-apiserver.icefield-system.svc/iceberg",
             "warehouse": place.workspace,
