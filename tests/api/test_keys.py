@@ -60,8 +60,9 @@ async def test_key_neither_manages_the_platform_nor_begets_keys(
     client = await clients(key["key"])
     assert (await client.get("/users")).status_code == 403
     assert (await client.post("/workspaces", json={"name": "mine"})).status_code == 403
-    for method, path in (("GET", "/auth/keys"), ("POST", "/auth/keys"), ("POST", "/auth/refresh")):
-        assert (await client.request(method, path, json={"name": "more"})).status_code == 403
+    assert (await client.get("/auth/keys")).status_code == 403
+    assert (await client.post("/auth/keys", json={"name": "more"})).status_code == 403
+    assert (await client.post("/auth/refresh")).status_code == 403
 
 
 async def test_key_for_a_workspace_of_others_is_404(

@@ -158,7 +158,7 @@ async def test_a_run_without_a_job(client: httpx.AsyncClient) -> None:
 async def test_lineage_is_empty_before_anything_was_queried(client: httpx.AsyncClient) -> None:
     run_id = await start(client, "single")
     lineage = (await client.get(f"/runs/{run_id}/lineage")).json()
-    assert lineage == {"read": [], "written": [], "read_snapshots": [], "written_snapshots": []}
+    assert lineage == {"read": [], "written": [], "read_snapshots": [], "written_snapshots": [], "read_files": []}
 
 
 async def test_a_run_by_id_or_name_and_no_other(client: httpx.AsyncClient) -> None:

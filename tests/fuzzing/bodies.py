@@ -62,7 +62,7 @@ def _of_data(made: Made, number: int) -> dict[str, dict[str, Any]]:
     table = {"name": f"t_{number}", "columns": [{"name": "n", "type": "int"}]}
     maintenance = {"operations": ["expire_snapshots"], "warehouse_id": made.warehouse}
     rollback = {"snapshot_id": made.snapshot}
-    files = {"path": "volumes/sales/raw/a.txt", "format": "csv", "warehouse_id": made.warehouse}
+    files = {"path": "volumes/sales/raw/rows.csv", "format": "csv", "warehouse_id": made.warehouse}
     return {
         "execute_statement": {"query": QUERY, "warehouse_id": made.warehouse},
         "run_query": {"query": QUERY},

@@ -181,6 +181,10 @@ class Samples:
             "delete_volume": lambda name: {"volume": self._post("/databases/sales/volumes", name=name)["id"]},
             "delete_file": lambda name: self._file(),
             "download_file": lambda name: self._file(),
+            **dict.fromkeys(
+                ("load_files", "load_in_schema", "preview_files", "preview_in_schema"),
+                lambda name: {"table": self._table(name)} | self._file("rows.csv", b"n\n1\n"),
+            ),
             "delete_database": lambda name: {"id": self._post("/databases", name=name)["name"]},
             "delete_schema": lambda name: {"schema": self._post("/databases/sales/schemas", name=name)["name"]},
             "read_schema": lambda name: {"schema": self._post("/databases/sales/schemas", name=name)["name"]},
@@ -285,9 +289,9 @@ class Samples:
         self._checked(self._rest.post(self._root.join(path), json=body))
         return name
 
-    def _file(self) -> dict[str, str]:
+    def _file(self, name: str = "a.txt", content: bytes = b"hello") -> dict[str, str]:
         path = "/databases/sales/volumes/raw/files"
-        self._checked(self._rest.post(path, data={"path": "a.txt"}, files={"file": ("a.txt", b"hello")}))
+        self._checked(self._rest.post(path, data={"path": name}, files={"file": (name, content)}))
         return {}
 
     def _variable(self, name: str) -> str:

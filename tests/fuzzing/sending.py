@@ -47,6 +47,7 @@ WAIT_SECONDS = 2.0
 """How long a request may ask for the end of a statement."""
 EXAMPLES = 2
 """How many requests of one operation follow on each other, valid ones and invalid ones."""
+JSON, FORM = "application/json", "multipart/form-data"
 KNOWN = 0.95
 """Which part of the requests is authenticated, and acts in the workspace that exists."""
 REPLACED = 0.5
@@ -131,6 +132,8 @@ def _complete(case: Case, samples: Samples, choose: random.Random, *, is_first: 
     case.query = {**case.query, **sample.query}
     if is_first:
         case.body = sample.body if sample.body is not None else case.body
+        # Where an operation takes either, the sample is of one of them.
+        case.media_type = case.media_type and (FORM if isinstance(case.body, dict) and "file" in case.body else JSON)
     elif is_valid and isinstance(case.body, dict) and sample.body is not None:
         kept = {name: value for name, value in case.body.items() if choose.random() < 1 / 2}
         case.body = {**kept, **sample.body}

@@ -38,7 +38,7 @@ def lineage_of(
         "written": list(dict.fromkeys(name for name, _ in written)),
         "read_snapshots": _snapshots(read),
         "written_snapshots": _snapshots(written),
-        **({"read_files": paths} if (paths := list(files)) else {}),
+        "read_files": list(files),
     }
 
 

@@ -12,6 +12,7 @@ def test_tables_are_named_once_and_snapshots_each() -> None:
         "written": ["acme.a.w"],
         "read_snapshots": [{"table": "acme.a.t", "snapshot_id": 1}, {"table": "acme.a.t", "snapshot_id": 2}],
         "written_snapshots": [{"table": "acme.a.w", "snapshot_id": 3}],
+        "read_files": [],
     }
     assert accesses_in(made, "read") == (("acme.a.t", 1), ("acme.a.t", 2), ("acme.a.u", None))
     assert accesses_in(made, "written") == (("acme.a.w", 3),)
