@@ -33,6 +33,7 @@ from .lang.file_paths import FilePath, FilePattern
 from .lang.literals import Params
 from .lang.names import METADATA_TABLES, Names, TableName, parse_schema
 from .lang.properties import property_problem
+from .lang.quoting import quote_all
 from .messages.engine_errors import EngineMessage, explain
 from .messages.written_text import MAX_LENGTH as MAX_EXPLAINED_TEXT
 from .messages.written_text import WrittenText
@@ -92,6 +93,7 @@ __all__ = [
     "parse_schema",
     "polars_obstacle",
     "property_problem",
+    "quote_all",
     "read_view",
     "resolve",
     "sources_of",

@@ -63,7 +63,7 @@ def explain(message: EngineMessage, written: WrittenText, catalog: str) -> str:
     for useless in _USELESS:
         text = useless.sub("", text)
     text = _without_catalog(_SERVER.sub("", _JAVA.sub("", _DUCKDB_KIND.sub("", text))), catalog)
-    found = reworded(message.code, text, written)
+    found = reworded(text, written)
     at = found.at
     if at is None and position is not None:
         at = written.from_engine(int(position["line"]), int(position["column"]))

@@ -1,4 +1,4 @@
-"""The messages of engines that need other words, by error class and text."""
+"""The messages of engines that need other words, by their text."""
 
 from __future__ import annotations
 
@@ -30,21 +30,20 @@ class Reworded(NamedTuple):
 Rule = Callable[[re.Match[str], WrittenText], Reworded]
 
 
-def reworded(code: str, text: str, written: WrittenText) -> Reworded:
+def reworded(text: str, written: WrittenText) -> Reworded:
     """Return what to say in place of an engine's message.
 
     Args:
-        code: its error class.
         text: the message, cleared of what is said of every error.
         written: the statement.
     """
     for pattern, rule in _RULES:
         if found := pattern.search(text):
             return rule(found, written)
-    return Reworded(text, _place_of_value(code, text, written))
+    return Reworded(text, _place_of_value(text, written))
 
 
-def _place_of_value(code: str, text: str, written: WrittenText) -> int | None:
+def _place_of_value(text: str, written: WrittenText) -> int | None:
     """Return where the text is that a message quotes."""
     quoted = re.search(r"'([^']{1,100})'", text)
     return written.find_string(quoted[1]) if quoted else None

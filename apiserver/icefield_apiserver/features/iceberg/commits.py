@@ -68,12 +68,12 @@ def _changes(call: CatalogCall, body: Mapping[str, Any]) -> Iterator[tuple[Names
 
 
 def _uuid(change: Mapping[str, Any]) -> str | None:
-    told = (
+    uuids = (
         each.get("uuid")
         for each in (*(change.get("requirements") or ()), *(change.get("updates") or ()))
         if each.get("type") == "assert-table-uuid" or each.get("action") == "assign-uuid"
     )
-    return next((str(found) for found in told if found), None)
+    return next((str(found) for found in uuids if found), None)
 
 
 def _snapshots(change: Mapping[str, Any]) -> Iterator[AddedSnapshot]:

@@ -58,7 +58,7 @@ class ColumnSet:
 
     @property
     def digest(self) -> str:
-        """The same for two statements that make the columns of the same."""
+        """SHA-256 of it; statements whose columns have the same sources have the same digest."""
         return hashlib.sha256(orjson.dumps(self.to_json(), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from icefield_apiserver.core.catalog.model import Namespace
 from icefield_apiserver.core.errors import BadRequest
+from icefield_sql import quote_all
 
 FileFormat = Literal["csv", "json", "parquet"]
 _ENDINGS: dict[str, FileFormat] = {
@@ -56,8 +57,7 @@ def copy_query(
         options: of the format.
         copy_options: of COPY INTO.
     """
-    name = ".".join("`" + part.replace("`", "``") + "`" for part in (*namespace, table))
-    text, params = f"COPY INTO {name} FROM ? FILEFORMAT = {file_format.upper()}", [path]
+    text, params = f"COPY INTO {quote_all((*namespace, table))} FROM ? FILEFORMAT = {file_format.upper()}", [path]
     if options:
         text += f" FORMAT_OPTIONS ({', '.join('? = ?' for _ in options)})"
         params += [part for pair in options.items() for part in pair]

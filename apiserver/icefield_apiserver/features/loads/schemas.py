@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -111,7 +112,7 @@ def load_of(path: str, name: str, body: FileOptions, idempotency_key: str | None
     )
     if not isinstance(body, LoadOptions):
         return load
-    return Load(**{**load.__dict__, "create": body.create, "merge_schema": body.merge_schema, "force": body.force})
+    return replace(load, create=body.create, merge_schema=body.merge_schema, force=body.force)
 
 
 def _text(value: str | bool | int) -> str:
@@ -121,7 +122,7 @@ def _text(value: str | bool | int) -> str:
 def result_of(loaded: Loaded) -> LoadResult:
     """Return a load as REST shows it."""
     statement = loaded.statement
-    counts = orjson.loads(b"[" + rows_of_stream(loaded.rows)[1] + b"]") if loaded.rows else []
+    counts = _rows(loaded)
     rows, _, skipped, *_ = counts[0] if counts else (None, None, None)
     took = statement.finished_at - statement.submitted_at if statement.finished_at else None
     return LoadResult(
@@ -143,5 +144,11 @@ def preview_of(loaded: Loaded) -> Preview:
         PreviewColumn(name=each["name"], type=each["type"], iceberg_type=iceberg_type(each["type"]))
         for each in statement.result_schema or ()
     ]
-    rows = orjson.loads(b"[" + rows_of_stream(loaded.rows)[1] + b"]") if loaded.rows else []
-    return Preview(statement_id=statement.id, columns=columns, rows=rows, error_message=statement.error_message)
+    return Preview(
+        statement_id=statement.id, columns=columns, rows=_rows(loaded), error_message=statement.error_message
+    )
+
+
+def _rows(loaded: Loaded) -> list[list[Any]]:
+    found: list[list[Any]] = orjson.loads(b"[" + rows_of_stream(loaded.rows)[1] + b"]") if loaded.rows else []
+    return found

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "loads"
 WAIT_SECONDS = 6 * 3600.0
-"""How long a statement may need its file; then it is deleted all the same."""
+"""Time after which a file is deleted although its statement still runs."""
 
 
 class Uploads:

@@ -42,7 +42,7 @@ class TableService:
 
     Args:
         catalogs: the workspaces' catalogs.
-        lineage: is told of what is dropped.
+        lineage: records what is dropped.
     """
 
     def __init__(self, catalogs: Catalogs, lineage: LineageRecorder) -> None:
