@@ -1,0 +1,30 @@
+"""Each code block of the documentation is run by tests/e2e/pages, or listed there with the reason why not."""
+
+from __future__ import annotations
+
+import pytest
+from tests.e2e.pages.blocks import RUN, blocks_of, pages
+from tests.e2e.pages.exceptions import NOT_RUN, NOT_YET, why_not_run
+
+
+@pytest.mark.parametrize("page", sorted(set(pages()) - NOT_YET))
+def test_each_block_is_run_or_listed_with_a_reason(page: str) -> None:
+    left = [
+        f"{page}:{block.line}: {block.language or 'no language'}: {block.first_line}"
+        for block in blocks_of(page)
+        if block.language not in RUN and why_not_run(block) is None
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize("page", sorted(NOT_RUN))
+def test_what_is_listed_is_one_block_of_the_page(page: str) -> None:
+    found = {
+        start: [block.line for block in blocks_of(page) if block.code.startswith(start)] for start in NOT_RUN[page]
+    }
+    assert {start: lines for start, lines in found.items() if len(lines) != 1} == {}
+    assert all(reason.strip() for reason in NOT_RUN[page].values())
+
+
+def test_pages_that_are_not_converted_exist_and_have_blocks() -> None:
+    assert sorted(page for page in NOT_YET if page not in pages() or not blocks_of(page)) == []
