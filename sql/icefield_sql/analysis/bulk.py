@@ -81,13 +81,18 @@ def split(text: str) -> Rows | None:
         position = row.end()
     if not _END.match(text, position) or position == first.end():
         return None
-    tail = _QUOTED.sub(_escaped, text[first.end() : position])
+    tail = _with_backslashes(text[first.end() : position])
     return Rows(text[: first.end()], tail, frozenset(texts), count if is_even else None)
 
 
 def values_of(rows: str) -> list[str]:
     """Return the literals of rows that have nothing else, as they are written, one row after the other."""
-    return _VALUE.findall(_QUOTED.sub(_escaped, rows))
+    return _VALUE.findall(_with_backslashes(rows))
+
+
+def _with_backslashes(rows: str) -> str:
+    """Write doubled quotes in strings with a backslash: Spark would take them for two strings side by side."""
+    return _QUOTED.sub(_escaped, rows) if "''" in rows else rows
 
 
 def texts_of(tree: exp.Expr | None) -> frozenset[int]:
@@ -117,7 +122,6 @@ def _texts(row: str) -> set[int]:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """Write a doubled quote with a backslash: Spark would take it for two strings side by side."""
     literal = match.group()
     if "''" not in literal[1:-1]:
         return literal

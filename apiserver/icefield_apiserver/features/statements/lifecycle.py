@@ -79,7 +79,7 @@ class Sent:
 async def run_statement(execution: Execution, deps: ExecutionDependencies) -> None:
     """Run a statement to its end, and record that.
 
-    A read is planned and run before it is recorded, for that can do no harm.
+    A read is planned and run before it is recorded, and a write is planned, for that can do no harm.
 
     Args:
         execution: the statement.
@@ -90,7 +90,7 @@ async def run_statement(execution: Execution, deps: ExecutionDependencies) -> No
         LeaseLostError: another process owns it.
     """
     execution.recording = asyncio.create_task(record_new(execution, deps))
-    if execution.statement.is_write:
+    if execution.is_copy:  # its claims of files name its record
         await execution.recorded
     try:
         outcome = await _run_to_outcome(execution, deps)
@@ -134,6 +134,8 @@ async def _resume(execution: Execution, deps: ExecutionDependencies) -> Statemen
 async def _plan_and_dispatch(execution: Execution, deps: ExecutionDependencies) -> StatementOutcome:
     """Plan a statement, send it to its warehouse, and follow it to its end."""
     plan, sent = await _plan_and_send_ahead(execution, deps)
+    if execution.statement.is_write:
+        await execution.recorded
     if not plan.compiled.sql:
         return copied(execution, StatementOutcome("succeeded")) if execution.is_copy else StatementOutcome("succeeded")
     while True:

@@ -25,6 +25,8 @@ CACHED = 512
 """How many compiled statements are cached: dashboards and applications repeat theirs."""
 CACHED_CHARACTERS = 128 * 1024
 """How long the texts of cached parsed statements are together."""
+KEPT_ROWS = 128 * 1024
+"""Characters of rows of literals that are kept with a statement until it ends."""
 _TIME_DEPENDENT = re.compile(r"(?i)\b(as\s+of|current_|now\b)")
 
 Key = tuple[Any, ...]
@@ -192,9 +194,10 @@ class Planner:
 def kept(statement: sql.Statement) -> sql.Statement:
     """Return what of a statement is kept until it ends: itself, or its outline where its text is long.
 
-    Many may wait for a warehouse; a long one is parsed again when it is compiled.
+    Many may wait for a warehouse; a long one is parsed again when it is compiled. Rows of literals are a text, no tree.
     """
-    return statement if _length(statement) <= LONG_TEXT else statement.outline()
+    is_short = len(statement.source.text) <= LONG_TEXT and len(statement.tail) <= KEPT_ROWS
+    return statement if is_short else statement.outline()
 
 
 def _length(statement: sql.Statement) -> int:

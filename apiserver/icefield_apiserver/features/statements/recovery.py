@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from icefield_apiserver.core.catalog import IcebergCatalog
 from icefield_apiserver.core.errors import ApiError
 from icefield_apiserver.features.lineage.service import TableAccess, accesses_in
 from icefield_crds.wire.appends import Appended
@@ -47,9 +48,23 @@ async def before_write(execution: Execution, deps: ExecutionDependencies, compil
         StatementError: the catalog is unavailable.
     """
     catalog = deps.catalogs.of(execution.statement.workspace)
-    found = await retry_catalog(lambda: load_all(catalog, compiled.written))
+    found = _as_planned(catalog, compiled)
+    if found is None:
+        found = await retry_catalog(lambda: load_all(catalog, compiled.written))
     command = execution.parsed.statement.command if execution.parsed else ""
     return BeforeWrite(command, {name: TableState.of(each) if each else None for name, each in found.items()})
+
+
+def _as_planned(catalog: IcebergCatalog, compiled: Compiled) -> dict[TableName, Found] | None:
+    """Return the table that rows are appended to, as the statement was planned with it, if it is still known.
+
+    That will do for an append, whose snapshot names it whatever else was committed since.
+    """
+    append = compiled.append
+    known = catalog.last_loaded(append.table.namespace, append.table.name) if append else None
+    if append is None or known is None or known.metadata_location != append.metadata_location:
+        return None
+    return {append.table: known}
 
 
 def write_outcome(execution: Execution, state: StatementState | None, findings: Findings) -> StatementOutcome:

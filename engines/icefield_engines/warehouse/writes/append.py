@@ -15,7 +15,7 @@ from pyiceberg.exceptions import (
     ValidationException,
 )
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table, TableProperties
+from pyiceberg.table import TableProperties
 from pyiceberg.table.update import AssertCurrentSchemaId, AssertDefaultSortOrderId, AssertDefaultSpecId
 from pyiceberg.table.update.snapshot import _MergeAppendFiles
 
@@ -23,7 +23,8 @@ from icefield_crds.wire.appends import Appended, AppendTarget
 from icefield_engines.warehouse.errors import Code, EngineError
 
 from .data_files import DataFileWriter
-from .tables import Tables
+from .pending import PendingFiles
+from .tables import AppendedTable, Tables
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +53,16 @@ def append(
             is not known.
         Exception: what the batches raise; nothing was committed.
     """
-    table = tables.load(target)
-    writer = DataFileWriter(table, tables.files)
+    pending = PendingFiles(tables.files)
+    writer = DataFileWriter(tables.load(target), pending)
     try:
         for batch in batches:
             writer.add(batch)
         files = writer.finish()
         with tables.commit_lock(target):
-            committed = _commit(tables.newest(target), files, summary)
-            tables.remember(committed)
+            table = tables.newest(target, pending)
+            _commit(table, files, summary)
+            tables.remember(table)
     except EngineError as error:
         if error.code != Code.ENGINE_LOST:
             writer.abort()
@@ -71,16 +73,16 @@ def append(
     except BaseException:
         writer.abort()
         raise
-    snapshot = committed.current_snapshot()
+    snapshot = table.current_snapshot()
     assert snapshot is not None  # noqa: S101 - there is one after a commit
     return Appended(snapshot.snapshot_id, sum(file.record_count for file in files), len(files))
 
 
-def _commit(table: Table, files: list[DataFile], summary: Mapping[str, str]) -> Table:
-    """Add a snapshot with these files, whatever other snapshots were made meanwhile.
+def _commit(table: AppendedTable, files: list[DataFile], summary: Mapping[str, str]) -> None:
+    """Add a snapshot with these files, whatever other snapshots were made meanwhile; the table is then as it left it.
 
     Raises:
-        EngineError: COMMIT_FAILED; or ENGINE_LOST, when nobody knows.
+        EngineError: COMMIT_FAILED or STORE_UNAVAILABLE; or ENGINE_LOST, when nobody knows.
     """
     transaction = table.transaction()
     summary = dict(summary)
@@ -102,7 +104,9 @@ def _commit(table: Table, files: list[DataFile], summary: Mapping[str, str]) -> 
         ),
     )
     try:
-        return transaction.commit_transaction()
+        transaction.commit_transaction()
+    except EngineError:
+        raise
     except _REFUSALS as error:
         raise EngineError(Code.COMMIT_FAILED, f"The catalog refused the commit: {error}") from error
     except Exception as error:

@@ -40,8 +40,7 @@ class Appender:
         Raises:
             OSError: it cannot be written.
         """
-        with self._opened().files.open_stream(location) as stream:
-            stream.write(content)
+        self._opened().files.write(location, content)
 
     def warm_up(self) -> None:
         """Do what the first statement would otherwise wait for."""

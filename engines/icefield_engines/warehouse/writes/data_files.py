@@ -15,8 +15,8 @@ from pyiceberg.typedef import Record
 
 from icefield_engines.warehouse.errors import Code, EngineError
 
-from .files import WorkspaceFiles
 from .partitions import Partition, split
+from .pending import PendingFiles
 from .schemas import arrow_schema, file_schema
 from .statistics import Nans, count_nans, of_file
 
@@ -31,7 +31,7 @@ OPEN_FILES = 64
 class DataFileWriter:
     """Writes rows into data files of a table."""
 
-    def __init__(self, table: Table, files: WorkspaceFiles) -> None:
+    def __init__(self, table: Table, files: PendingFiles) -> None:
         """Write for this table; nothing is written yet."""
         self._table = table
         self._files = files
@@ -111,7 +111,7 @@ class DataFileWriter:
 
     def _close(self, partition: Partition) -> None:
         if file := self._open.pop(partition, None):
-            self._written.append(file.finish())
+            self._written.append(file.finish(self._files))
 
     def _new_file(self, partition: Partition) -> _OpenFile:
         spec, provider = self._table.spec(), self._table.location_provider()
@@ -145,11 +145,11 @@ class _OpenFile:
         count_nans(rows, self._schema, self._nans)
         self._writer.write_table(rows)
 
-    def finish(self) -> DataFile:
-        """Close it, and return what a manifest has of it."""
+    def finish(self, files: PendingFiles) -> DataFile:
+        """End it, have it stored, and return what a manifest has of it."""
         self._writer.close()
         length = self.length
-        self._stream.close()
+        files.store(self._stream.close)
         return DataFile.from_args(
             content=DataFileContent.DATA,
             file_path=self._location,

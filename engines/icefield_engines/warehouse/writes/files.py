@@ -1,7 +1,7 @@
-"""The workspace's part of the object store, as PyIceberg reads and writes it; a short file takes one request.
+"""The workspace's part of the object store, as PyIceberg reads it; a short file takes one request.
 
-PyIceberg asks for the length of what it has just written, and reads the list of manifests that it wrote a moment ago:
-both are remembered. Files of Iceberg tables are never written twice, so what is remembered stays true.
+PyIceberg reads the list of manifests that it wrote a moment ago, so short files are remembered. Files of Iceberg tables
+are never written twice, so what is remembered stays true.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cachetools import LRUCache
 from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystem, S3FileSystem
-from pyiceberg.io import InputStream, OutputStream
+from pyiceberg.io import InputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
 from icefield_engines.warehouse.settings import StoreSettings
@@ -22,6 +23,7 @@ CA_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 60.0
 ATTEMPTS = 4
+THREADS = 16
 REMEMBERED_BYTES = 16 * 1024 * 1024
 LONGEST_REMEMBERED = 1024 * 1024
 
@@ -32,6 +34,7 @@ class WorkspaceFiles(PyArrowFileIO):
     def __init__(self, store: StoreSettings) -> None:
         """Prepare; nothing is opened yet."""
         super().__init__({})
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._remembered: LRUCache[str, bytes] = LRUCache(REMEMBERED_BYTES, getsizeof=len)
         self._lock = threading.Lock()
         self._bucket = store.bucket
@@ -51,13 +54,19 @@ class WorkspaceFiles(PyArrowFileIO):
         """Return a file to read."""
         return _File(self, location)
 
-    def new_output(self, location: str) -> PyArrowFile:
-        """Return a file to write as a whole, which is short: metadata."""
-        return _File(self, location)
-
     def open_stream(self, location: str) -> Any:
         """Return a stream to write a file of any length."""
         return self.file_system.open_output_stream(self.path_of(location))
+
+    def write(self, location: str, content: bytes) -> None:
+        """Write a file as a whole, and remember it where it is short.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self.open_stream(location) as stream:
+            stream.write(content)
+        self.remember(location, content)
 
     def delete(self, location: Any) -> None:
         """Delete a file."""
@@ -96,10 +105,6 @@ class _File(PyArrowFile):
     def __init__(self, files: WorkspaceFiles, location: str) -> None:
         super().__init__(location=location, path=files.path_of(location), fs=files.file_system)
         self._files = files
-        self._written: int | None = None
-
-    def __len__(self) -> int:
-        return super().__len__() if self._written is None else self._written
 
     def open(self, seekable: bool = True) -> InputStream:
         content = self._files.remembered(self.location)
@@ -108,30 +113,3 @@ class _File(PyArrowFile):
                 content = stream.read()
             self._files.remember(self.location, content)
         return io.BytesIO(content)
-
-    def create(self, overwrite: bool = False) -> OutputStream:
-        return _Whole(self)
-
-    def write(self, content: bytes) -> None:
-        with self._filesystem.open_output_stream(self._path) as stream:
-            stream.write(content)
-        self._written = len(content)
-        self._files.remember(self.location, content)
-
-
-class _Whole(io.BytesIO):
-    """A file's content, which is written when it is closed."""
-
-    def __init__(self, file: _File) -> None:
-        super().__init__()
-        self._file = file
-
-    def __exit__(self, kind: Any, *rest: Any) -> None:
-        if kind is None:
-            self.close()
-
-    def close(self) -> None:
-        if not self.closed:
-            content = self.getvalue()
-            super().close()
-            self._file.write(content)

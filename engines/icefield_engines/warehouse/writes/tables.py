@@ -12,6 +12,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.locations import LocationProvider, SimpleLocationProvider
 from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.update import TableRequirement, TableUpdate
 
 from icefield_crds.wire.appends import AppendTarget
 from icefield_engines.catalog_client import RetryingCatalog
@@ -19,6 +20,7 @@ from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 from .files import WorkspaceFiles
+from .pending import PendingFiles
 
 REMEMBERED_TABLES = 64
 Uuid = str
@@ -36,6 +38,9 @@ class AppendTransaction(Transaction):
 class AppendedTable(Table):
     """A table whose files go below its location, whatever class its properties name for finding their places."""
 
+    pending: PendingFiles | None = None
+    """What a commit names; it has to be stored before."""
+
     def transaction(self) -> AppendTransaction:
         """Return a transaction that nothing was staged in."""
         return AppendTransaction(self)
@@ -43,6 +48,11 @@ class AppendedTable(Table):
     def location_provider(self) -> LocationProvider:
         """Return what names new files."""
         return SimpleLocationProvider(self.metadata.location, {})
+
+    def _do_commit(self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]) -> None:
+        if self.pending:
+            self.pending.wait()
+        super()._do_commit(updates, requirements)
 
 
 class _Catalog(RetryingCatalog):
@@ -56,7 +66,7 @@ class _Catalog(RetryingCatalog):
     def _load_file_io(self, properties: Any = None, location: str | None = None) -> FileIO:
         return self._files
 
-    def _response_to_table(self, identifier_tuple: tuple[str, ...], table_response: Any) -> Table:
+    def _response_to_table(self, identifier_tuple: tuple[str, ...], table_response: Any) -> AppendedTable:
         found = super()._response_to_table(identifier_tuple, table_response)
         return AppendedTable(
             found.name(), found.metadata, found.metadata_location, found.io, found.catalog, found.config
@@ -72,10 +82,10 @@ class Tables:
         self.files = WorkspaceFiles(store)
         self._lock = threading.Lock()
         self._catalog: _Catalog | None = None
-        self._remembered: LRUCache[Uuid, Table] = LRUCache(REMEMBERED_TABLES)
+        self._remembered: LRUCache[Uuid, AppendedTable] = LRUCache(REMEMBERED_TABLES)
         self._commits: LRUCache[Uuid, threading.Lock] = LRUCache(16 * REMEMBERED_TABLES)
 
-    def load(self, target: AppendTarget) -> Table:
+    def load(self, target: AppendTarget) -> AppendedTable:
         """Return a table as it was planned with, or later but with the same columns and partitions.
 
         Raises:
@@ -91,23 +101,30 @@ class Tables:
             self.remember(known)
         return check(known, target)
 
-    def remember(self, table: Table) -> None:
+    def remember(self, table: AppendedTable) -> None:
         """Remember a table as it was read or as a commit left it, unless a later state is known."""
+        table.io, table.pending = self.files, None
         uuid = str(table.metadata.table_uuid)
         with self._lock:
             known = self._remembered.get(uuid)
             if known is None or known.metadata.last_updated_ms <= table.metadata.last_updated_ms:
                 self._remembered[uuid] = table
 
-    def newest(self, target: AppendTarget) -> Table:
+    def newest(self, target: AppendTarget, pending: PendingFiles) -> AppendedTable:
         """Return a table in the latest state that is known, to commit to it; its state changes with the commit.
+
+        Args:
+            target: the table, as a statement was planned with it.
+            pending: gets the metadata that the commit needs; it is committed once everything in it is stored.
 
         Raises:
             EngineError: TABLE_CHANGED.
         """
         with self._lock:
             known = self._remembered.get(target.table_uuid)
-        return copy(check(known or self.load(target), target))
+        table = copy(check(known or self.load(target), target))
+        table.io = table.pending = pending
+        return table
 
     def commit_lock(self, target: AppendTarget) -> threading.Lock:
         """Return the lock under which this process commits to a table: its own commits then never conflict."""
@@ -123,7 +140,7 @@ class Tables:
             return self._catalog
 
 
-def check(table: Table, target: AppendTarget) -> Table:
+def check(table: AppendedTable, target: AppendTarget) -> AppendedTable:
     """Return a table that is as a statement was planned with it.
 
     Raises:

@@ -45,6 +45,16 @@ async def test_only_short_statements_are_kept_whole(services: InProcess, text: s
     assert "orders" in (await planner.compile(parsed, workspace)).sql
 
 
+@pytest.mark.parametrize(("rows", "is_whole"), [(1000, True), (20_000, False)])
+async def test_a_statement_of_some_rows_of_literals_is_parsed_once(
+    services: InProcess, rows: int, *, is_whole: bool
+) -> None:
+    planner, workspace = planner_and_workspace(services)
+    text = f"INSERT INTO orders VALUES {', '.join(f'({row}, 2)' for row in range(rows))}"
+    assert len(text) > LONG_TEXT
+    assert (await planner.parse(PlanRequest(text, schema="default"), workspace)).is_whole == is_whole
+
+
 async def test_a_long_statement_is_run_like_a_short_one(services: InProcess) -> None:
     statement, _ = await services.statements.execute(
         PRINCIPAL, ExecuteRequest(PlanRequest(long_text(), schema="default"), "default")
