@@ -12,6 +12,7 @@ JOBS = ("etl", "hello", "hello-pipeline", "humanized", "locked", "nightly-report
 TABLES = ("flights.late", "flights.by_month", "flights.delays_by_route", "flights.worst_days")
 DATABASES = ("sales", "trips", "city")
 VARIABLES = ("DB_HOST",)
+PEOPLE = ("ada@acme.eu", "bob@acme.eu")
 OBJECTS = (
     ("warehouses.icefield.dev", "analytics"),
     ("warehouses.icefield.dev", "main"),
@@ -25,6 +26,10 @@ def remove(platform: Any) -> None:
     with platform.client() as rest:
         for path in _paths(rest):
             _delete(rest, path)
+    with platform.administrator() as administrator:
+        for address in PEOPLE:
+            _delete(administrator, f"/workspaces/{platform.workspace}/members/{address}")
+            _delete(administrator, f"/users/{address}")
     for kind, name in OBJECTS:
         program = (str(platform.kubectl), "--kubeconfig", str(platform.kubeconfig))
         command = (*program, "--namespace", NAMESPACE, "delete", kind, name, "--ignore-not-found", "--timeout=120s")
