@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     RUN_REFUSED = "RunRefused"
     NOTHING_TO_RUN = "NothingToRun"
+    ALREADY_MAINTAINED = "AlreadyMaintained"
     JOB_NOT_FOUND = "JobNotFound"
     FLAVOR_NOT_FOUND = "FlavorNotFound"
     WORKSPACE_NOT_FOUND = "WorkspaceNotFound"

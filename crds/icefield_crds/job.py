@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from .execution import IN_A_PATH, Execution, matching
+from .maintenance.execution import execution_of, procedures_of
+from .maintenance.model import Maintenance
 from .meta import Model, Resource, Status, Time
 
 MAX_DISPLAY_NAME_LENGTH = 253
@@ -30,7 +32,15 @@ class JobSpec(Execution):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": "has(self.command) != has(self.tasks)", "message": "a job has either a command or tasks"}
+                {
+                    "rule": "[has(self.command), has(self.tasks), has(self.maintenance)]"
+                    ".filter(given, given).size() == 1",
+                    "message": "a job has either a command or tasks, or maintenance",
+                },
+                {
+                    "rule": "!has(self.maintenance) || !(has(self.image) || has(self.files) && size(self.files) > 0)",
+                    "message": "image and files go with a command or tasks, not with maintenance",
+                },
             ]
         }
     )
@@ -63,6 +73,32 @@ class JobSpec(Execution):
             "(Forbid), or started once the earlier one, which is cancelled, has ended (Replace)."
         ),
     ] = ConcurrencyPolicy.ALLOW
+    maintenance: Annotated[
+        Maintenance | None,
+        Field(
+            description="Maintenance of a database's tables or of one table, instead of a command or tasks; its runs "
+            "never overlap, as with the concurrencyPolicy Forbid."
+        ),
+    ] = None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to run."""
+        return self.command is not None or bool(self.tasks) or self.maintenance is not None
+
+    @property
+    def effective_concurrency_policy(self) -> ConcurrencyPolicy:
+        """The concurrency policy; runs of maintenance never overlap."""
+        is_overlapping = self.concurrency_policy is ConcurrencyPolicy.ALLOW
+        return ConcurrencyPolicy.FORBID if self.maintenance and is_overlapping else self.concurrency_policy
+
+    def executed_fields(self) -> dict[str, Any]:
+        """Return the fields of the Execution that a run of the job has, by name."""
+        fields = {name: getattr(self, name) for name in Execution.model_fields}
+        if self.maintenance is None:
+            return fields
+        about = self.maintenance
+        return fields | execution_of(about.database, about.table, procedures_of(about))
 
 
 class LastRun(Model):

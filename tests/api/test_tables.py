@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -247,10 +248,10 @@ async def test_maintenance_is_a_run(app: FastAPI, client: httpx.AsyncClient, lak
     assert [(variable.name, variable.value) for variable in spec.env] == [
         ("POLNOR_WAREHOUSE_ID", warehouse.json()["id"])
     ]
-    assert (
-        f"CALL `{lakehouse.slug}`.system.expire_snapshots(table => 'sales.t', retain_last => 2)"
-        in files["statements.json"]
-    )
+    plan = json.loads(files["plan.json"])
+    assert (plan["database"], plan["table"]) == ("sales", "t")
+    assert [each["name"] for each in plan["procedures"]] == [*body["operations"][:2], "rewrite_data_files"]
+    assert plan["procedures"][0]["arguments"] == {"retain_last": "2"}
     compile(files["maintain.py"], "maintain.py", "exec")
     now = {"operations": ["remove_orphan_files"], "options": {"older_than": datetime.now(UTC).isoformat()}}
     assert "a day ago" in (await client.post(path, json=now)).json()["error"]

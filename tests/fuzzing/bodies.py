@@ -61,6 +61,7 @@ def _of_work(made: Made, number: int) -> dict[str, dict[str, Any]]:
 def _of_data(made: Made, number: int) -> dict[str, dict[str, Any]]:
     table = {"name": f"t_{number}", "columns": [{"name": "n", "type": "int"}]}
     maintenance = {"operations": ["expire_snapshots"], "warehouse_id": made.warehouse}
+    daily = {"schedule": "@daily", "compaction": {}}
     rollback = {"snapshot_id": made.snapshot}
     files = {"path": "volumes/sales/raw/rows.csv", "format": "csv", "warehouse_id": made.warehouse}
     return {
@@ -77,6 +78,9 @@ def _of_data(made: Made, number: int) -> dict[str, dict[str, Any]]:
         "rollback_in_schema": rollback,
         "maintain": maintenance,
         "maintain_in_schema": maintenance,
+        "declare_maintenance": daily,
+        "declare_maintenance_in_schema": daily,
+        "declare_database_maintenance": daily,
         "create_volume": {"name": f"volume_{number}"},
         "load_files": files,
         "load_in_schema": files,

@@ -20,6 +20,7 @@ PASSWORD = "a password of the samples"
 PATIENCE_SECONDS = 60
 KEPT = "kept"
 """Name of the job whose runs do not end."""
+MAINTENANCE = {"schedule": "@daily"}
 DATABASE = "/api/v1/databases/{id}"
 CATALOG = "/api/v1/catalogs/{catalog}"
 
@@ -185,6 +186,19 @@ class Samples:
                 ("load_files", "load_in_schema", "preview_files", "preview_in_schema"),
                 lambda name: {"table": self._table(name)} | self._file("rows.csv", b"n\n1\n"),
             ),
+            **dict.fromkeys(
+                (
+                    "read_maintenance",
+                    "read_maintenance_in_schema",
+                    "remove_maintenance",
+                    "remove_maintenance_in_schema",
+                ),
+                lambda name: {"table": self._maintained_table(name)},
+            ),
+            **dict.fromkeys(
+                ("read_database_maintenance", "remove_database_maintenance"),
+                lambda name: {"id": self._maintained_database(name)},
+            ),
             "delete_database": lambda name: {"id": self._post("/databases", name=name)["name"]},
             "delete_schema": lambda name: {"schema": self._post("/databases/sales/schemas", name=name)["name"]},
             "read_schema": lambda name: {"schema": self._post("/databases/sales/schemas", name=name)["name"]},
@@ -274,6 +288,15 @@ class Samples:
     def _table(self, name: str) -> str:
         columns = [{"name": "n", "type": "int"}]
         return str(self._post("/databases/sales/tables", name=name, columns=columns)["name"])
+
+    def _maintained_table(self, name: str) -> str:
+        self._checked(self._rest.put(f"/databases/sales/tables/{self._table(name)}/maintenance", json=MAINTENANCE))
+        return name
+
+    def _maintained_database(self, name: str) -> str:
+        self._post("/databases", name=name)
+        self._checked(self._rest.put(f"/databases/{name}/maintenance", json=MAINTENANCE))
+        return name
 
     def _view(self, slug: str, name: str) -> str:
         query = {"type": "sql", "sql": "SELECT id FROM orders", "dialect": "spark"}

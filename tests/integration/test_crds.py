@@ -56,6 +56,10 @@ SPARK = {"spark": {"sql": {"query": "SELECT 1"}}}
     [
         ({}, "a job has either a command or tasks"),
         ({"command": "true", "tasks": [TASK]}, "a job has either a command or tasks"),
+        ({"command": "true", "maintenance": {"database": "sales"}}, "a job has either a command or tasks, or maint"),
+        ({"maintenance": {"database": "sales"}, "image": "i"}, "go with a command or tasks, not with maintenance"),
+        ({"maintenance": {"database": "sales", "orphanFileRemoval": {"olderThanHours": 1}}}, "equal to 24"),
+        ({"maintenance": {"table": "orders"}}, "spec.maintenance.database: Required value"),
         ({"tasks": [{**TASK, "dependsOn": ["b"]}]}, "dependsOn names a task that does not exist"),
         ({"tasks": [{**TASK, "dependsOn": ["a"]}]}, "a task cannot depend on itself"),
         ({"tasks": [{"key": "no spaces", "command": "true"}]}, "spec.tasks[0].key"),

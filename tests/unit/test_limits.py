@@ -30,6 +30,8 @@ from icefield_apiserver.features.workspaces import service as workspaces
 from icefield_apiserver.identity import failures, passwords
 from icefield_cluster.paths import CHECKOUT
 from icefield_crds import object_store, requirements, warehouse
+from icefield_crds.maintenance import model as maintenance
+from icefield_crds.maintenance import program
 from icefield_crds.polars import DEFAULT_TIMEOUT_SECONDS, PolarsWorkload
 from icefield_crds.spark import SparkQuery
 from icefield_crds.wire import gateway
@@ -141,6 +143,15 @@ LIMITS = {
         "rows that COPY INTO leaves out with `badRecordsPath` alone": count(copy_into.MAX_BAD_ROWS),
         "manifest that `…/size` reads": size(catalogs.MAX_MANIFEST_BYTES),
         "manifests that `…/size` reads together": size(catalogs.MAX_MANIFESTS_BYTES),
+    },
+    "Maintenance": {
+        "target size of a file, at least": size(maintenance.MIN_FILE_BYTES),
+        "target size of a file, at most": size(maintenance.MAX_FILE_BYTES),
+        "`min_input_files`, at most": count(maintenance.MAX_INPUT_FILES),
+        "`min_snapshots_to_keep`, at most": count(maintenance.MAX_SNAPSHOTS),
+        "age of snapshots and files in hours, at most": count(maintenance.MAX_HOURS),
+        "age of orphan files in hours, at least": count(maintenance.MIN_ORPHAN_HOURS),
+        "attempts of an operation that conflicts with writes": count(program.ATTEMPTS),
     },
     "SQL": {
         "text of a statement, characters": count(statement_schemas.MAX_QUERY_LENGTH),

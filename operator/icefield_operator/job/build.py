@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from icefield_crds import Execution, Job, JobReference, RunSpec, SkippedSchedule, labels, names
+from icefield_crds import Job, JobReference, RunSpec, SkippedSchedule, labels, names
 from icefield_crds.schedule import minute_of
 from icefield_kube.client import Manifest
 from icefield_operator import events
@@ -33,8 +33,7 @@ def scheduled_run(job: Job, workspace: str, moment: datetime) -> Manifest:
 
 def run_spec(job: Job) -> RunSpec:
     """Return what a run of a job executes: the job as it is now."""
-    fields = {name: getattr(job.spec, name) for name in Execution.model_fields}
-    return RunSpec(job_ref=JobReference(name=job.metadata.name), **fields)
+    return RunSpec(job_ref=JobReference(name=job.metadata.name), **job.spec.executed_fields())
 
 
 def skipped_event(job: Job, skipped: SkippedSchedule, now: datetime) -> Manifest:

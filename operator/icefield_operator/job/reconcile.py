@@ -113,7 +113,7 @@ class JobReconciler:
         namespace, name = job.metadata.namespace or "", scheduled_run(job.metadata.name, minute_of(moment))
         if present := self._cache.run(namespace, name):
             return None if _is_of(present, job) else name_taken(moment, name)
-        policy = job.spec.concurrency_policy
+        policy = job.spec.effective_concurrency_policy
         earlier = [] if policy is ConcurrencyPolicy.ALLOW else self._runs.active(job)
         if earlier and policy is ConcurrencyPolicy.FORBID:
             return forbidden(moment, earlier)

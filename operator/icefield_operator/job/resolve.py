@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from icefield_crds import Job, Run, Workspace
 from icefield_crds.workspace import DEFAULT_FLAVOR
@@ -25,6 +25,8 @@ class JobFacts:
     """A Flavor that its tasks would have and that does not exist."""
     known_flavors: Sequence[str] = ()
     """The names of all Flavors, where one is missing."""
+    maintained_by: str | None = None
+    """An older Job that declares maintenance of what this one maintains."""
 
 
 class JobRuns:
@@ -66,7 +68,22 @@ def facts(job: Job, cache: ClusterCache, runs: JobRuns) -> JobFacts:
         missing_flavor=missing,
         known_flavors=cache.flavor_names() if missing else (),
         active_runs=runs.count_active(job),
+        maintained_by=_older_declaration(job, cache),
     )
+
+
+def _older_declaration(job: Job, cache: ClusterCache) -> str | None:
+    """Return the oldest Job before this one that maintains the table or the database that it maintains."""
+    if job.spec.maintenance is None:
+        return None
+    subject = job.spec.maintenance.subject
+    rivals = (each for each in cache.jobs(job.metadata.namespace) if _age_of(each) < _age_of(job))
+    same = [each for each in rivals if each.spec.maintenance and each.spec.maintenance.subject == subject]
+    return min(same, key=_age_of).metadata.name if same else None
+
+
+def _age_of(job: Job) -> tuple[datetime, str]:
+    return job.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), job.metadata.name
 
 
 def _order_of(run: Entry) -> tuple[datetime, str]:

@@ -21,8 +21,11 @@ def find_problem(facts: JobFacts) -> Problem | None:
         return Problem(Reason.WORKSPACE_NOT_FOUND, message)
     if blocked := facts.workspace.blocked:
         return Problem(Reason.WORKSPACE_NOT_READY, blocked, stalled=False)
-    if spec.command is None and not spec.tasks:
+    if not spec.has_work:
         return Problem(Reason.NOTHING_TO_RUN, "the job has no tasks: there is nothing to run")
+    if facts.maintained_by:
+        message = f"job {facts.maintained_by} maintains the same already; delete one of the two"
+        return Problem(Reason.ALREADY_MAINTAINED, message)
     if path := cycle(spec.tasks or []):
         return Problem(Reason.DEPENDENCY_CYCLE, f"tasks depend on each other: {' -> '.join(path)}")
     if impossible := execution_problem(spec) or _problem_of_run(facts.job):

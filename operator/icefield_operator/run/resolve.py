@@ -108,12 +108,12 @@ def _required(execution: Execution, task: Task) -> dict[str, Any]:
 def snapshot(run: Run, job: Job) -> Execution:
     """Return what a Run that names only a Job executes: the Job as it is now, with the Run's own overrides."""
     own, of_job = run.spec, job.spec
-    merged: dict[str, Any] = {name: getattr(of_job, name) for name in Execution.model_fields}
+    merged = of_job.executed_fields()
     for name in ("image", "flavor", "timeout_seconds", "max_retries", "max_disruption_retries"):
         if getattr(own, name) is not None:
             merged[name] = getattr(own, name)
     merged["env"] = _merged(of_job.env, own.env, lambda variable: variable.name)
-    merged["files"] = _merged(of_job.files, own.files, lambda file: file.path)
+    merged["files"] = _merged(merged["files"], own.files, lambda file: file.path)
     merged["params"] = of_job.params | own.params
     if own.lock:
         merged |= {"requirements": [], "lock": own.lock}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from icefield_crds import ConditionType, Flavor, Run, RunPhase, Workspace
+from icefield_crds import ConditionType, Flavor, Job, Run, RunPhase, Workspace
 from icefield_crds.meta import Resource
 
 from .ended_runs import ended_run_of
@@ -25,6 +25,11 @@ def phase_group(group: str, phase: RunPhase) -> str:
 def display_name_group(namespace: str, display_name: str) -> str:
     """Return the group of a namespace's resources with this spec.displayName."""
     return f"{namespace}/display-name/{display_name}"
+
+
+def maintenance_group(namespace: str, database: str) -> str:
+    """Return the group of a namespace's jobs that maintain a database or tables of it."""
+    return f"{namespace}/maintenance/{database.lower()}"
 
 
 def unfinished_group(namespace: str) -> str:
@@ -83,6 +88,12 @@ def _display_name_groups(resource: Resource[Any, Any]) -> Iterator[str]:
         yield display_name_group(resource.metadata.namespace or "", name)
 
 
+def _groups_of_job(job: Job) -> Iterator[str]:
+    yield from _display_name_groups(job)
+    if job.spec.maintenance:
+        yield maintenance_group(job.metadata.namespace or "", job.spec.maintenance.database)
+
+
 def display_name_of(resource: Resource[Any, Any]) -> str | None:
     """Return spec.displayName; None where it is not set or the kind has none."""
     name: str | None = getattr(resource.spec, "display_name", None)
@@ -91,6 +102,9 @@ def display_name_of(resource: Resource[Any, Any]) -> str | None:
 
 BY_NAME: Indexing[Any] = Indexing(sort_key=_by_name, groups=_display_name_groups)
 """In order of metadata.name, with a group per display name."""
+
+JOBS: Indexing[Job] = Indexing(sort_key=_by_name, groups=_groups_of_job)
+"""As BY_NAME, with a group per database that is maintained."""
 
 RUNS: Indexing[Run] = Indexing(sort_key=_newest_first, groups=_groups_of_run, summary=ended_run_of)
 

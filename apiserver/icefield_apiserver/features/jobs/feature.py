@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
 from icefield_apiserver.core.kube import WatchedKind
-from icefield_apiserver.core.kube.indexes import BY_NAME
+from icefield_apiserver.core.kube.indexes import JOBS
 from icefield_crds import Job
 
 from .routes import router
@@ -20,4 +20,4 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
     services.provide(JobSummaries())
 
 
-feature = Feature("jobs", (Mount(API_V1, router),), install, watched=(WatchedKind(Job, BY_NAME),))
+feature = Feature("jobs", (Mount(API_V1, router),), install, watched=(WatchedKind(Job, JOBS),))

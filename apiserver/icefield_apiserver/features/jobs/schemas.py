@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from icefield_apiserver.core.execution import ExecutionRead, ExecutionWrite, OptionalText, build_spec, execution_of
+from icefield_apiserver.core.maintenance import MaintenanceDeclared, declared_of
 from icefield_apiserver.core.schemas import NotNull
 from icefield_crds import ConcurrencyPolicy, ConditionType, Job, JobSpec, Run, RunPhase
 from icefield_crds.execution import IN_A_PATH
@@ -148,6 +149,9 @@ class JobSummary(ExecutionRead):
     time_zone: str | None = Field(description="Time zone of the schedule; UTC when null.")
     suspend: bool = Field(description="Whether the schedule is suspended.")
     concurrency_policy: ConcurrencyPolicy = Field(description="What the schedule does while an earlier run is running.")
+    maintenance: MaintenanceDeclared | None = Field(
+        description="The maintenance of tables that it does instead of a command or tasks."
+    )
     created_at: datetime | None = Field(description="When it was created.")
     next_run_at: datetime | None = Field(description="When the schedule starts the next run.")
     last_run: LastRun | None = Field(description="The newest run.")
@@ -188,7 +192,8 @@ def _fields(job: Job, last_run: Run | None) -> dict[str, Any]:
         "schedule": job.spec.schedule,
         "time_zone": job.spec.time_zone,
         "suspend": job.spec.suspend,
-        "concurrency_policy": job.spec.concurrency_policy,
+        "concurrency_policy": job.spec.effective_concurrency_policy,
+        "maintenance": job.spec.maintenance and declared_of(job.spec.maintenance),
         "created_at": job.metadata.creation_timestamp,
         "next_run_at": next_run_at(job, datetime.now(UTC)),
         "last_run": last_run and last_run_of(last_run),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from icefield_apiserver.core.errors import BadRequest
+from icefield_apiserver.core.execution import build_spec
 from icefield_apiserver.core.execution_checks import flavors_of
 from icefield_apiserver.core.kube import Cluster, NamedResources
 from icefield_apiserver.core.kube.flavors import check_flavors_exist
-from icefield_apiserver.core.kube.indexes import job_group
+from icefield_apiserver.core.kube.indexes import job_group, maintenance_group
 from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import Job, JobSpec, Run
 from icefield_crds.names import namespace_of
 
+from .next_run import next_run_at
 from .spec import JobChange, changed, merge_patch, new_job
 from .validate import problem_of_job
 
@@ -53,6 +56,35 @@ class JobService:
         group = job_group(job.metadata.namespace or "", job.metadata.name)
         return next((run for _, run in self._cluster.runs.store.walk(group)), None)
 
+    def next_run_at(self, job: Job) -> datetime | None:
+        """Return when the schedule of a job starts the next run, in UTC; None when it starts none."""
+        return next_run_at(job, datetime.now(UTC))
+
+    def maintaining(self, principal: Principal, database: str) -> list[Job]:
+        """Return the workspace's jobs that maintain a database or tables of it, by name in Kubernetes."""
+        group = maintenance_group(namespace_of(principal.workspace), database)
+        return [job for _, job in self._cluster.cache(Job).store.walk(group)]
+
+    async def declare_maintenance(
+        self, principal: Principal, job: Job | None, name: str, fields: Mapping[str, Any]
+    ) -> Job:
+        """Create or change a job that maintains tables, as the caller.
+
+        Args:
+            principal: the caller.
+            job: the job to change; None for a new one.
+            name: the name of a new one.
+            fields: of JobSpec; those that are absent keep their value.
+
+        Raises:
+            BadRequest: a value cannot be stored, or the schedule is invalid.
+            Conflict: the workspace has a job of this name, or others change it at the same time.
+            Forbidden: the caller's role does not permit it.
+        """
+        if job is None:
+            return await self.create(principal, name, build_spec(lambda: JobSpec(**fields)))
+        return await self.update(principal, job.public_id, JobChange(None, None, False, None, fields))
+
     async def create(self, principal: Principal, name: str, spec: JobSpec) -> Job:
         """Create a job as the caller.
 
@@ -67,7 +99,7 @@ class JobService:
             Forbidden: the caller's role does not permit it.
         """
         job = new_job(name, spec, namespace_of(principal.workspace))
-        if not job.spec.tasks and job.spec.command is None:
+        if not job.spec.has_work:
             raise BadRequest("A job needs a command or tasks.")
         self._jobs.check_name_is_free(principal.workspace, name)
         await self._check(job)

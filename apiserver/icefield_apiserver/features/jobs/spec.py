@@ -57,7 +57,8 @@ def changed(job: Job, change: JobChange) -> JobSpec:
 
     Raises:
         BadRequest: a value cannot be stored.
-        Conflict: there is a new command beside the DAG that the job keeps, or its only command is cleared.
+        Conflict: there is a new command beside the DAG that the job keeps, its only command is cleared, or the job
+            maintains tables and cannot have either.
     """
     fields = {name: getattr(job.spec, name) for name in JobSpec.model_fields} | dict(change.fields)
     if change.name is not None:
@@ -66,6 +67,10 @@ def changed(job: Job, change: JobChange) -> JobSpec:
 
 
 def _work_after(spec: JobSpec, change: JobChange) -> dict[str, Any]:
+    if spec.maintenance:
+        if change.command or change.tasks:
+            raise Conflict("The job maintains tables; make another job for a command or tasks.")
+        return {"command": None, "tasks": None}
     if change.tasks:
         return {"command": None, "tasks": change.tasks}
     if change.tasks is None and spec.tasks:

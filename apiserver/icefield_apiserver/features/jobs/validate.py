@@ -9,7 +9,7 @@ from icefield_crds.schedule import InvalidScheduleError, Schedule, UnknownTimeZo
 
 def problem_of_job(spec: JobSpec) -> str | None:
     """Return what is wrong with a job, or None."""
-    if spec.command is None and spec.tasks is None:
+    if spec.command is None and spec.tasks is None and spec.maintenance is None:
         return "A job needs a command or tasks."
     try:
         time_zone_of(spec.time_zone)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
-from importlib import resources
+from datetime import UTC, datetime
 
 from icefield_apiserver.core.catalog.model import Namespace
-from icefield_apiserver.core.errors import BadRequest, Conflict
+from icefield_apiserver.core.errors import Conflict
 from icefield_apiserver.core.pagination import Window
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.tables.service import TableService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 from icefield_apiserver.identity.principal import Principal
-from icefield_crds import EnvVar, File, Run, RunSpec
+from icefield_crds import EnvVar, Run, RunSpec
+from icefield_crds.maintenance.execution import execution_of
 
-from .plan import MaintenancePlan
-from .statements import statements_of
+from .procedures import MaintenancePlan, procedures_of_plan
 
-ORPHANS_OLDER_THAN = timedelta(days=1)
-"""Iceberg's own procedure refuses less, but only after the run has started."""
+WAREHOUSE_VARIABLE = "POLNOR_WAREHOUSE_ID"
 
 
 class MaintenanceService:
@@ -54,17 +51,11 @@ class MaintenanceService:
             NotFound: there is no such table or warehouse.
             QuotaExceeded: as many runs as the workspace may have are running.
         """
-        _check(plan, datetime.now(UTC))
+        procedures = procedures_of_plan(plan, datetime.now(UTC))
         await self._tables.get(principal, namespace, table)
-        statements = statements_of(principal.workspace, namespace, table, plan)
-        program = resources.files(__package__).joinpath("task.py").read_text(encoding="utf-8")
         spec = RunSpec(
-            command="python maintain.py",
-            files=[
-                File(path="maintain.py", content=program),
-                File(path="statements.json", content=json.dumps(statements, ensure_ascii=False)),
-            ],
-            env=[EnvVar(name="POLNOR_WAREHOUSE_ID", value=await self._warehouse(principal, warehouse))],
+            **execution_of(namespace[0], ".".join((*namespace[1:], table)), procedures),
+            env=[EnvVar(name=WAREHOUSE_VARIABLE, value=await self._warehouse(principal, warehouse))],
         )
         return await self._runs.submit(principal, spec, f"maintain-{table}" if table.isascii() else "maintain")
 
@@ -76,11 +67,3 @@ class MaintenanceService:
         if not first:
             raise Conflict("The workspace has no warehouse that could do this; create one.")
         return first[0]
-
-
-def _check(plan: MaintenancePlan, now: datetime) -> None:
-    older_than = plan.older_than
-    if older_than is None or "remove_orphan_files" not in plan.operations:
-        return
-    if (older_than if older_than.tzinfo else older_than.replace(tzinfo=UTC)) > now - ORPHANS_OLDER_THAN:
-        raise BadRequest("To remove orphan files, older_than must be a day ago or more: younger ones may be in use.")

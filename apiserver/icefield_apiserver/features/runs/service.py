@@ -150,7 +150,7 @@ class RunService:
             QuotaExceeded: the maximum number of runs is running.
             Forbidden: the caller's role does not permit it.
         """
-        if job.spec.command is None and not job.spec.tasks:
+        if not job.spec.has_work:
             raise BadRequest(f"Job {job.metadata.name} has nothing to run: its tasks were cleared.")
         name = _name_for(job, idempotency_key) if idempotency_key else ""
         if name and (existing := await self._store.find(principal.workspace, name)):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from icefield_apiserver.core.execution import build_spec
-from icefield_crds import Execution, Job, JobReference, RunSpec
+from icefield_crds import Job, JobReference, RunSpec
 from icefield_crds.names import JOB_NAME_ANNOTATION, JOB_NAMESPACE_ANNOTATION, RUN_TAGS_ANNOTATION
 
 
@@ -16,7 +16,7 @@ def run_of_job(job: Job, params: dict[str, str]) -> RunSpec:
     Raises:
         BadRequest: a value cannot be stored.
     """
-    fields = {name: getattr(job.spec, name) for name in Execution.model_fields}
+    fields = job.spec.executed_fields()
     merged = {**job.spec.params, **params}
     return build_spec(lambda: RunSpec(**{**fields, "params": merged}, job_ref=JobReference(name=job.metadata.name)))
 

@@ -103,12 +103,37 @@ def run_manifest(name: str, phase: str, *, created: int = 0, job_name: str = "et
         ({"command": "true", "schedule": "soon"}, WORKSPACE, Reason.INVALID_SCHEDULE),
         ({"command": "true", "schedule": "@daily", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
         ({"command": "true", "timeZone": "Mars"}, WORKSPACE, Reason.INVALID_SCHEDULE),
+        ({"maintenance": {"database": "sales"}}, WORKSPACE, None),
         ({"command": "true"}, LEFT_BEHIND, Reason.WORKSPACE_NOT_READY),
     ],
 )
 def test_what_is_wrong(spec: dict[str, Any], workspace: Workspace | None, reason: Reason | None) -> None:
     problem = validate.find_problem(JobFacts(job(**spec), workspace))
     assert (problem.reason if problem else None) is reason
+
+
+def test_of_two_jobs_that_maintain_a_table_the_older_one_does() -> None:
+    cache = ClusterCache()
+    for number, (name, table) in enumerate((("first", "Orders"), ("second", "orders"), ("other", "o"))):
+        spec = {"maintenance": {"database": "sales", "table": table}}
+        metadata = {"name": name, "namespace": "icefield-demo", "uid": name, "resourceVersion": "1"}
+        created = {"creationTimestamp": f"2026-03-01T10:{number:02}:00Z"}
+        cache.record({"kind": "Job", "metadata": metadata | created, "spec": spec})
+    runs = JobRuns(cache)
+    rivals = {each.metadata.name: resolve.facts(each, cache, runs).maintained_by for each in cache.jobs()}
+    assert rivals == {"first": None, "second": "first", "other": None}
+    facts = JobFacts(job(maintenance={"database": "sales", "table": "orders"}), WORKSPACE, maintained_by="first")
+    assert validate.find_problem(facts) == Problem(
+        Reason.ALREADY_MAINTAINED, "job first maintains the same already; delete one of the two"
+    )
+
+
+def test_a_scheduled_run_of_maintenance_is_a_command() -> None:
+    template = job(maintenance={"database": "sales"}, schedule="@daily")
+    spec = build.scheduled_run(template, "demo", datetime(2026, 3, 1, tzinfo=UTC))["spec"]
+    assert spec["command"] == "python maintain.py"
+    assert [file["path"] for file in spec["files"]] == ["maintain.py", "plan.json"]
+    assert "maintenance" not in spec
 
 
 def test_a_missing_flavor_is_named_as_rest_names_it() -> None:

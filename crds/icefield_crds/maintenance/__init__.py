@@ -1,0 +1,1 @@
+"""Maintenance of Iceberg tables: how a Job declares it, and what its runs execute."""
