@@ -74,6 +74,7 @@ class StatementRequest:
         sql: in the engine's own dialect.
         append: the table that the query's rows are appended to; None for a statement that writes by itself, or reads.
         literals: columns of texts, all as long as the first, c0, c1 and so on of the table `literals` that `sql` reads.
+        is_bulk: whether the rows that are appended are expected to be many.
         signature: the statement's id that the snapshots of a write carry; the id at the gateway where it is None.
         bad_rows: what becomes of rows of files that cannot be read, where rows are appended.
         export: the file that the query's rows are written to; the result is how many they were.
@@ -96,6 +97,7 @@ class StatementRequest:
     timeout_seconds: float | None = None
     append: AppendTarget | None = None
     literals: Literals = ()
+    is_bulk: bool = False
     signature: str | None = None
     export: ExportTarget | None = None
     bad_rows: BadRows | None = None
@@ -114,6 +116,7 @@ class StatementRequest:
             "timeout_seconds": self.timeout_seconds,
             "append": self.append.to_json() if self.append else None,
             "literals": self.literals,
+            "is_bulk": self.is_bulk,
             "signature": self.signature,
             "export": self.export.to_json() if self.export else None,
             "bad_rows": self.bad_rows.to_json() if self.bad_rows else None,
@@ -144,6 +147,7 @@ class StatementRequest:
             timeout_seconds=timeout_seconds,
             append=AppendTarget.from_json(append) if append else None,
             literals=literals_in(fields.get("literals") or ()),
+            is_bulk=boolean(fields, "is_bulk"),
             signature=optional_text(fields, "signature", MAX_SIGNATURE_LENGTH),
             export=ExportTarget.from_json(export) if (export := fields.get("export")) else None,
             bad_rows=BadRows.from_json(bad_rows) if (bad_rows := fields.get("bad_rows")) else None,

@@ -367,6 +367,7 @@ def _for_gateway(execution: Execution, deps: ExecutionDependencies, compiled: Co
         content_bytes=RECORDED_BYTES,
         timeout_seconds=deps.settings.timeout_seconds,
         append=_append_target(compiled.append) if compiled.append else None,
+        is_bulk=bool(compiled.append and compiled.files),
         literals=compiled.literals,
         signature=statement.id,
         export=_export_target(compiled.export) if compiled.export else None,

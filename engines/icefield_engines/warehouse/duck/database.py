@@ -30,6 +30,8 @@ _CHANGING_FILES: Mapping[str, str | bool] = {
     "enable_http_metadata_cache": False,
     "enable_external_file_cache": False,
     "parquet_metadata_cache": False,
+    # A ten-thousandth of it is a part of an upload, which begins when a part is full.
+    "s3_uploader_max_filesize": "100GB",
 }
 HTTP_TIMEOUT = 30
 HTTP_RETRIES = 3

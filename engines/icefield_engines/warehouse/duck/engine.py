@@ -21,6 +21,7 @@ from icefield_engines.warehouse.writes.appender import Appender
 from icefield_engines.warehouse.writes.execution import AppendExecution
 
 from .crashes import Crashes, digest_of
+from .data_files import DataFilesTarget
 from .frames import Frame, Kind, PeerGoneError, receive, send
 from .process import START_SECONDS, DuckDBProcess, Generation
 
@@ -63,7 +64,7 @@ class DuckDBEngine:
         if request.append is None:
             return query
         signature = request.signature or statement_id
-        return AppendExecution(query, self._appender, request.append, signature, request.bad_rows)
+        return AppendExecution(query, self._appender, request.append, signature, request.bad_rows, request.is_bulk)
 
 
 class RemoteExecution:
@@ -87,6 +88,8 @@ class RemoteExecution:
         self._sql = sql
         self._literals = literals
         self._export = export
+        self.data_files: DataFilesTarget | None = None
+        """The files of a table that get the rows, if they are set before the start: the answer then lists them."""
         self.bad_rows = b""
         """The rows of files that could not be read, as JSON lines, once there are no more batches."""
         self._digest = digest_of(sql)
@@ -154,6 +157,8 @@ class RemoteExecution:
                     send(connection, Kind.LITERALS, _stream_of(self._literals))
                 if self._export:
                     send(connection, Kind.EXPORT, json.dumps(self._export.to_json()).encode())
+                if self.data_files:
+                    send(connection, Kind.DATA_FILES, self.data_files.to_bytes())
                 send(connection, Kind.QUERY, self._sql.encode())
                 receive(connection)  # RUNNING: only now may it be what ends the process
             except PeerGoneError:

@@ -16,6 +16,7 @@ from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import conversion
 
 from .bad_rows import read_bad_rows
+from .data_files import DataFilesTarget, write_data_files
 from .database import Databases
 from .export import export_rows
 from .file_errors import sentence_of
@@ -46,11 +47,12 @@ LITERALS = "literals"
 
 
 class Work(NamedTuple):
-    """A query, the rows of the table `literals` that it may read, and the file that gets its rows."""
+    """A query, the rows of the table `literals` that it may read, and the file, or the table's files, for its rows."""
 
     sql: str
     literals: pa.Table | None = None
     export: ExportTarget | None = None
+    data_files: DataFilesTarget | None = None
 
 
 class DuckDBExecution:
@@ -58,7 +60,7 @@ class DuckDBExecution:
 
     def __init__(self, databases: Databases, guard: StatementGuard, work: Work) -> None:
         """Run a query, if the guard allows it, on one of these databases."""
-        self._sql, self._literals, self._export = work
+        self._sql, self._literals, self._export, self._data_files = work
         self._guard = guard
         self._databases = databases
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -73,6 +75,8 @@ class DuckDBExecution:
             connection.register(LITERALS, self._literals)
         if self._export:
             return export_rows(connection, self._sql, self._export, self._guard.root)
+        if self._data_files:
+            return write_data_files(connection, self._sql, self._data_files)
         connection.execute(self._sql)
         described = connection.description or []
         types = [column[1] for column in described]

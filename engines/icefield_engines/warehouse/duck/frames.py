@@ -1,10 +1,10 @@
 """Messages between the gateway and DuckDB's process: a kind, a length, and as many bytes.
 
-A statement is one QUERY (its SQL), after the LITERALS that it reads, if any (an Arrow IPC stream), and an EXPORT, if
-its rows go to a file (JSON). The answer is RUNNING before anything is done with it, then a SCHEMA, BATCHES as they are
-read and an END, schema and batches as Arrow IPC messages; or a FAILURE (code and message, as JSON) wherever it fails.
-Where the query says so, BAD_ROWS come before the END: the rows that could not be read, as JSON lines. INTERRUPT may be
-sent at any time, and is ignored when nothing runs.
+A statement is one QUERY (its SQL), after the LITERALS that it reads, if any (an Arrow IPC stream), and an EXPORT or
+DATA_FILES, if its rows go to a file or to files of a table (JSON). The answer is RUNNING before anything is done with
+it, then a SCHEMA, BATCHES as they are read and an END, schema and batches as Arrow IPC messages; or a FAILURE (code and
+message, as JSON) wherever it fails. Where the query says so, BAD_ROWS come before the END: the rows that could not be
+read, as JSON lines. INTERRUPT may be sent at any time, and is ignored when nothing runs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Kind(Enum):
     LITERALS = b"L"
     QUERY = b"Q"
     EXPORT = b"X"
+    DATA_FILES = b"D"
     INTERRUPT = b"I"
     RUNNING = b"R"
     SCHEMA = b"S"

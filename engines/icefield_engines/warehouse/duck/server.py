@@ -19,6 +19,7 @@ import pyarrow as pa
 from icefield_crds.wire.exports import ExportTarget
 from icefield_engines.warehouse.errors import EngineError
 
+from .data_files import DataFilesTarget
 from .database import Databases
 from .execution import DuckDBExecution, Work
 from .frames import READY, Kind, PeerGoneError, receive, send
@@ -76,6 +77,7 @@ class _Connection:
     def _receive(self) -> None:
         literals: pa.Table | None = None
         export: ExportTarget | None = None
+        data_files: DataFilesTarget | None = None
         with suppress(PeerGoneError):
             while True:
                 kind, content = receive(self._connection)
@@ -83,9 +85,11 @@ class _Connection:
                     literals = pa.ipc.open_stream(content).read_all()
                 elif kind is Kind.EXPORT:
                     export = ExportTarget.from_json(json.loads(content.to_pybytes()))
+                elif kind is Kind.DATA_FILES:
+                    data_files = DataFilesTarget.from_bytes(content.to_pybytes())
                 elif kind is Kind.QUERY:
-                    self._queries.put(Work(content.to_pybytes().decode(), literals, export))
-                    literals = export = None
+                    self._queries.put(Work(content.to_pybytes().decode(), literals, export, data_files))
+                    literals = export = data_files = None
                 else:
                     self._interrupt()
         self._queries.put(None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import pyarrow as pa
 from pyiceberg.exceptions import (
@@ -20,9 +21,11 @@ from pyiceberg.table.update import AssertCurrentSchemaId, AssertDefaultSortOrder
 from pyiceberg.table.update.snapshot import _MergeAppendFiles
 
 from icefield_crds.wire.appends import Appended, AppendTarget
+from icefield_engines.warehouse.duck.data_files import DataFilesTarget
 from icefield_engines.warehouse.errors import Code, EngineError
 
 from .data_files import DataFileWriter
+from .footers import data_files_target, described
 from .pending import PendingFiles
 from .tables import AppendedTable, Tables
 
@@ -55,24 +58,69 @@ def append(
     """
     pending = PendingFiles(tables.files)
     writer = DataFileWriter(tables.load(target), pending)
-    try:
+    with _aborting(writer.abort):
         for batch in batches:
             writer.add(batch)
-        files = writer.finish()
-        with tables.commit_lock(target):
-            table = tables.newest(target, pending)
-            _commit(table, files, summary)
-            tables.remember(table)
+        return _committed(tables, target, writer.finish(), pending, summary)
+
+
+def append_files(
+    tables: Tables,
+    target: AppendTarget,
+    write: Callable[[DataFilesTarget], list[str]],
+    summary: Mapping[str, str],
+) -> Appended | None:
+    """Commit rows that DuckDB writes into data files; return None, and do nothing, where the table's are not like that.
+
+    Args:
+        tables: the workspace's tables.
+        target: the table, as the statement was planned with it.
+        write: writes the files, and returns their addresses.
+        summary: entries of the snapshot's summary.
+
+    Raises:
+        EngineError: see `append`.
+        Exception: what `write` raises; nothing was committed.
+    """
+    table = tables.load(target)
+    wanted = data_files_target(table)
+    if wanted is None:
+        return None
+    with _aborting(lambda: tables.files.delete_folder(wanted.folder)):
+        files = [described(table, tables.files, location) for location in write(wanted)]
+        if not files:
+            tables.files.delete_folder(wanted.folder)  # a file without rows
+        return _committed(tables, target, files, PendingFiles(tables.files), summary)
+
+
+@contextmanager
+def _aborting(abort: Callable[[], None]) -> Iterator[None]:
+    """Delete what was written for a commit that did not come about, as far as that is known.
+
+    Raises:
+        EngineError: instead of what the store raised: STORE_UNAVAILABLE.
+    """
+    try:
+        yield
     except EngineError as error:
         if error.code != Code.ENGINE_LOST:
-            writer.abort()
+            abort()
         raise
     except OSError as error:
-        writer.abort()
+        abort()
         raise EngineError(Code.STORE_UNAVAILABLE, f"The rows could not be stored: {error}") from error
     except BaseException:
-        writer.abort()
+        abort()
         raise
+
+
+def _committed(
+    tables: Tables, target: AppendTarget, files: list[DataFile], pending: PendingFiles, summary: Mapping[str, str]
+) -> Appended:
+    with tables.commit_lock(target):
+        table = tables.newest(target, pending)
+        _commit(table, files, summary)
+        tables.remember(table)
     snapshot = table.current_snapshot()
     assert snapshot is not None  # noqa: S101 - there is one after a commit
     return Appended(snapshot.snapshot_id, sum(file.record_count for file in files), len(files))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from icefield_crds.wire.appends import Appended, AppendTarget
+from icefield_engines.warehouse.duck.data_files import DataFilesTarget
 from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ class Appender:
         from .append import append
 
         return append(self._opened(), target, batches, summary)
+
+    def append_files(
+        self, target: AppendTarget, write: Callable[[DataFilesTarget], list[str]], summary: Mapping[str, str]
+    ) -> Appended | None:
+        """Append rows that are written as files, in one commit (append.append_files has the arguments)."""
+        from .append import append_files
+
+        return append_files(self._opened(), target, write, summary)
 
     def write_file(self, location: str, content: bytes) -> None:
         """Write a file of the workspace.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -121,6 +122,22 @@ class DataFileWriter:
         return _OpenFile(self._table, self._files.open_stream(location), location, partition)
 
 
+def data_file(table: Table, location: str, partition: Partition, length: int, columns: Mapping[str, Any]) -> DataFile:
+    """Return what a manifest has of a file; `columns` are the fields that describe what is in it."""
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=location,
+        file_format=FileFormat.PARQUET,
+        partition=Record(*partition),
+        file_size_in_bytes=length,
+        sort_order_id=None,
+        spec_id=table.metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **columns,
+    )
+
+
 class _OpenFile:
     """A Parquet file that is being written."""
 
@@ -150,18 +167,8 @@ class _OpenFile:
         self._writer.close()
         length = self.length
         files.store(self._stream.close)
-        return DataFile.from_args(
-            content=DataFileContent.DATA,
-            file_path=self._location,
-            file_format=FileFormat.PARQUET,
-            partition=Record(*self._partition),
-            file_size_in_bytes=length,
-            sort_order_id=None,
-            spec_id=self._table.metadata.default_spec_id,
-            equality_ids=None,
-            key_metadata=None,
-            **of_file(self._writer.writer.metadata, self._schema, self._table.properties, self._nans),
-        )
+        columns = of_file(self._writer.writer.metadata, self._schema, self._table.properties, self._nans)
+        return data_file(self._table, self._location, self._partition, length, columns)
 
     def abort(self) -> None:
         """Close it as it is."""

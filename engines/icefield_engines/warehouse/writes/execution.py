@@ -11,6 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from icefield_crds.wire.appends import Appended, AppendTarget, BadRows
+from icefield_engines.warehouse.duck.data_files import DataFilesTarget
 from icefield_engines.warehouse.engine import Execution, Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 
@@ -23,8 +24,11 @@ log = logging.getLogger(__name__)
 
 
 class RowSource(Execution, Protocol):
-    """A query, and the rows of files that it could not read, as JSON lines, once it has no more batches."""
+    """A query; the files of a table that get its rows, if they are set before the start; and the rows of files that
+    could not be read, as JSON lines, once it has no more batches.
+    """
 
+    data_files: DataFilesTarget | None
     bad_rows: bytes
 
 
@@ -38,8 +42,19 @@ class AppendExecution:
         target: AppendTarget,
         statement_id: str,
         bad_rows: BadRows | None = None,
+        is_bulk: bool = False,
     ) -> None:
-        """Append the rows of this query; the snapshot names this statement; keep rows of files that cannot be read."""
+        """Append the rows of this query.
+
+        Args:
+            query: the query.
+            appender: writes and commits.
+            target: the table.
+            statement_id: what the snapshot names.
+            bad_rows: what becomes of rows of files that cannot be read.
+            is_bulk: whether there may be many rows, which DuckDB then writes itself, where the table allows that.
+        """
+        self._is_bulk = is_bulk
         self._bad_rows = bad_rows
         self._left_out = 0
         self._query = query
@@ -51,9 +66,11 @@ class AppendExecution:
 
     def start(self) -> Rows:
         """Run the query to its end, and commit its rows."""
-        rows = self._query.start()
         summary = {STATEMENT_ID: self._statement_id}
-        appended = self._appender.append(self._target, self._until_stopped(rows.batches), summary)
+        appended = self._appender.append_files(self._target, self._write_files, summary) if self._is_bulk else None
+        if appended is None:
+            rows = self._query.start()
+            appended = self._appender.append(self._target, self._until_stopped(rows.batches), summary)
         self.appended = replace(appended, left_out=self._left_out)
         return Rows(pa.schema([]))
 
@@ -69,6 +86,12 @@ class AppendExecution:
     def describe_error(self, error: Exception) -> tuple[str, str]:
         """Return code and sentence for what producing or writing the rows raised."""
         return self._query.describe_error(error)
+
+    def _write_files(self, files: DataFilesTarget) -> list[str]:
+        """Have DuckDB write the rows; return the addresses of the files."""
+        self._query.data_files = files
+        rows = self._query.start()
+        return [location for batch in self._until_stopped(rows.batches) for location in batch["location"].to_pylist()]
 
     def _until_stopped(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

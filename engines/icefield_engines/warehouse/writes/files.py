@@ -10,10 +10,11 @@ import io
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from cachetools import LRUCache
-from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystem, S3FileSystem
+from pyarrow.fs import AwsStandardS3RetryStrategy, FileSelector, FileSystem, S3FileSystem
 from pyiceberg.io import InputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
@@ -71,6 +72,12 @@ class WorkspaceFiles(PyArrowFileIO):
     def delete(self, location: Any) -> None:
         """Delete a file."""
         self.file_system.delete_file(self.path_of(getattr(location, "location", location)))
+
+    def delete_folder(self, location: str) -> None:
+        """Delete the files of a folder, as far as the store is there."""
+        with suppress(OSError):
+            for file in self.file_system.get_file_info(FileSelector(self.path_of(location), allow_not_found=True)):
+                self.file_system.delete_file(file.path)
 
     def path_of(self, location: str) -> str:
         """Return the path of a file in the store, bucket included.

@@ -48,6 +48,7 @@ APPEND = AppendTarget(("sales", "default"), "orders", "uuid", 3, 0, "s3://lake/o
     [
         REQUEST,
         StatementRequest(EngineName.SPARK, "INSERT", is_write=True),
+        StatementRequest(EngineName.DUCKDB, "SELECT 1", is_write=True, append=APPEND, is_bulk=True),
         replace(REQUEST, is_write=True, append=APPEND, signature="stmt_1"),
     ],
     ids=["read", "write", "append"],
