@@ -8,14 +8,16 @@ from typing import Any
 import httpx
 
 NAMESPACE = "icefield-demo"
-JOBS = ("etl", "hello", "hello-pipeline", "humanized", "locked", "nightly-report", "with-secret")
+JOBS = ("etl", "hello", "hello-pipeline", "humanized", "locked", "nightly-report", "smoke", "with-secret")
 TABLES = ("flights.late", "flights.by_month", "flights.delays_by_route", "flights.worst_days")
-DATABASES = ("sales", "trips", "city")
+DATABASES = ("sales", "trips", "city", "smoke")
 VARIABLES = ("DB_HOST",)
 PEOPLE = ("ada@acme.eu", "bob@acme.eu")
 OBJECTS = (
     ("warehouses.icefield.dev", "analytics"),
     ("warehouses.icefield.dev", "main"),
+    ("warehouses.icefield.dev", "smoke"),
+    ("clusterrolebindings", "prometheus-icefield"),
     ("secrets", "warehouse-db"),
     ("workspaces.icefield.dev", "acme"),
 )

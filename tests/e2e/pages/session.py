@@ -20,6 +20,7 @@ WAREHOUSE = "demo"
 _LINKED = (".venv", "manifests", "images", "requirements", "crds", "tests")
 _FAILURE = re.compile(r'"success": ?false|"status": ?"failed"|"state": ?"FAIL"')
 """How the API answers 200 for what failed while it ran."""
+_END = "printf . >&$ended\n"
 _STATEMENTS = """\
 import polnor
 for statement in {statements!r}:
@@ -28,7 +29,7 @@ for statement in {statements!r}:
 
 
 class Session:
-    """Runs the blocks of one page.
+    """Runs the blocks of one page, in the environment of `icefield env`.
 
     Args:
         platform: the installation (tests.platform.Platform) that `.venv/bin/icefield` finds as the default cluster.
@@ -44,6 +45,7 @@ class Session:
         self._folder = folder
         self._variables = folder / ".icefield" / "variables"
         self._bash = bash(folder, os.environ)
+        self._bash.run(f'eval "$(.venv/bin/icefield env)"\n{_END}', BLOCK_TIMEOUT_SECONDS)
         self._python: Program | None = None
         self._runners: dict[str, Callable[[Block], str]] = {
             "sh": self._run_in_bash,
@@ -74,7 +76,7 @@ class Session:
         file = self._folder / ".icefield" / f"{Path(block.page).name}-{block.line}"
         file.write_text("\n" * (block.line - 1) + block.code, encoding="utf-8")
         variables = shlex.quote(str(self._variables))
-        request = f"source {shlex.quote(str(file))} </dev/null\nenv -0 >{variables}\nprintf . >&$ended\n"
+        request = f"source {shlex.quote(str(file))} </dev/null\nenv -0 >{variables}\n{_END}"
         return self._bash.run(request, BLOCK_TIMEOUT_SECONDS)
 
     def _run_in_python(self, block: Block, code: str) -> str:
@@ -96,7 +98,7 @@ class Session:
             f"{shlex.quote(str(self._platform.kubectl))} --kubeconfig {shlex.quote(str(self._platform.kubeconfig))}"
         )
         apply = f"{kubectl} apply --server-side --dry-run=server -f {shlex.quote(str(file))}"
-        return self._bash.run(f"{apply} </dev/null\nprintf . >&$ended\n", BLOCK_TIMEOUT_SECONDS)
+        return self._bash.run(f"{apply} </dev/null\n{_END}", BLOCK_TIMEOUT_SECONDS)
 
     def _environment(self) -> dict[str, str]:
         if not self._variables.exists():
