@@ -8,28 +8,31 @@ from typing import Any
 from pydantic import BaseModel
 
 from icefield_apiserver.core import bodies, forms, pagination, schemas
-from icefield_apiserver.core.catalog import names, types
+from icefield_apiserver.core.catalog import manifests, names, transport, types
 from icefield_apiserver.core.settings import Settings
+from icefield_apiserver.features.catalogs import routes as catalog_routes
 from icefield_apiserver.features.catalogs import service as catalogs
 from icefield_apiserver.features.environment import service as environment
 from icefield_apiserver.features.iceberg import metadata_files
 from icefield_apiserver.features.iceberg import routes as iceberg
-from icefield_apiserver.features.lineage import graph, neighbours
+from icefield_apiserver.features.lineage import graph, neighbours, units
 from icefield_apiserver.features.logs import routes as logs
 from icefield_apiserver.features.polars import service as polars
+from icefield_apiserver.features.polars import workload
 from icefield_apiserver.features.query import routes as query
 from icefield_apiserver.features.query import schemas as query_schemas
-from icefield_apiserver.features.spark import artifacts, machines
+from icefield_apiserver.features.spark import application, artifacts, machines
 from icefield_apiserver.features.statements import files, lifecycle, requests
 from icefield_apiserver.features.statements import routes as statements
 from icefield_apiserver.features.statements import schemas as statement_schemas
 from icefield_apiserver.features.tables import routes as tables
 from icefield_apiserver.features.tables import schemas as table_schemas
 from icefield_apiserver.features.volumes import paths
+from icefield_apiserver.features.volumes import service as volumes
 from icefield_apiserver.features.workspaces import service as workspaces
 from icefield_apiserver.identity import failures, passwords
 from icefield_cluster.paths import CHECKOUT
-from icefield_crds import object_store, requirements, warehouse
+from icefield_crds import object_store, requirements, warehouse, workspace
 from icefield_crds.maintenance import model as maintenance
 from icefield_crds.maintenance import program
 from icefield_crds.polars import DEFAULT_TIMEOUT_SECONDS, PolarsWorkload
@@ -38,9 +41,12 @@ from icefield_crds.wire import gateway
 from icefield_crds.workspace import Quotas
 from icefield_engines.polars import results
 from icefield_operator.sandbox import build
-from icefield_sql.analysis import column_lineage, resolve, views, widths
-from icefield_sql.analysis.files import calls, copy_into
-from icefield_sql.lang import timed
+from icefield_sql.analysis import column_lineage, expansion, resolve, views, widths
+from icefield_sql.analysis.files import calls, copy_into, options
+from icefield_sql.lang import file_paths, lexing, timed
+from icefield_sql.show import patterns
+from icefield_sql.targets.duckdb import literal_rows
+from icefield_sql.targets.duckdb.translation import queries
 
 PAGE = CHECKOUT / "docs" / "limits.md"
 _ROW = re.compile(r"^\| (?P<limit>.+) \| (?P<value>[^|]+) \|$", re.MULTILINE)
@@ -129,6 +135,7 @@ LIMITS = {
         "value of a variable of a workspace": size(environment.MAX_VALUE_BYTES),
         "variables of a workspace together": size(environment.MAX_BYTES),
         "ended runs in Kubernetes, over all workspaces": count(setting("retention", "max_ended_runs")),
+        "days of a retention": count(workspace.MAX_RETENTION_DAYS),
     },
     "Tables and files": {
         "name of a database, schema, table or volume, characters": count(names.MAX_LENGTH),
@@ -143,6 +150,15 @@ LIMITS = {
         "rows that COPY INTO leaves out with `badRecordsPath` alone": count(copy_into.MAX_BAD_ROWS),
         "manifest that `…/size` reads": size(catalogs.MAX_MANIFEST_BYTES),
         "manifests that `…/size` reads together": size(catalogs.MAX_MANIFESTS_BYTES),
+        "type of a column, characters": count(types.MAX_TEXT),
+        "partitions that a request for `…/size` names": count(catalog_routes.MAX_FILTERS),
+        "files of a list without `limit`": count(volumes.MAX_ROWS),
+        "files that are looked through for a pattern": count(volumes.MAX_LISTED),
+        "path of a file in a statement, characters": count(file_paths.MAX_LENGTH),
+        "addresses of the files of one `read_…`, together": size(files.MAX_ADDRESSES_LENGTH),
+        "number in an option of `read_…`, such as `maximum_object_size`": count(options.MAX_OPTION_BYTES),
+        "manifest, decoded": size(manifests.MAX_DECODED_BYTES),
+        "answer of the catalog, such as the metadata of a table": size(transport.MAX_RESPONSE_BYTES),
     },
     "Maintenance": {
         "target size of a file, at least": size(maintenance.MIN_FILE_BYTES),
@@ -171,6 +187,14 @@ LIMITS = {
         "rows of a page of results": count(statements.MAX_PAGE_ROWS),
         "statements of a warehouse at once, for each API server": count(setting("statements", "max_per_warehouse")),
         "executors of a warehouse": count(warehouse.MAX_EXECUTORS),
+        "tokens of a statement": count(lexing.MAX_TOKENS),
+        "levels of parentheses": count(lexing.MAX_DEPTH),
+        "tables that one FROM joins, for DuckDB": count(queries.MAX_JOINS),
+        "views that are put in place of their names": count(expansion.MAX_EXPANSIONS),
+        "text of a statement with its views in place, characters": count(expansion.MAX_EXPANDED_LENGTH),
+        "rows of literals that are written without Spark, characters": count(literal_rows.MAX_LENGTH),
+        "pattern of SHOW, characters": count(patterns.MAX_LENGTH),
+        "times that a read is tried whose engine is lost": count(lifecycle.MAX_ATTEMPTS),
     },
     "Libraries": {
         "requirements of a job with those of a task": count(requirements.MAX_REQUIREMENTS),
@@ -182,6 +206,8 @@ LIMITS = {
         "edges of a graph": count(graph.MAX_EDGES),
         "runs, and statements, of a neighbour": count(neighbours.MAX_SHOWN),
         "text of a statement whose columns are followed": size(column_lineage.MAX_TEXT),
+        "edges that one statement or commit is recorded with": count(units.MAX_FLOWS),
+        "columns that a statement uses whose columns are followed": count(column_lineage.MAX_USES),
     },
     "Polars workloads": {
         "script, characters": count(longest(PolarsWorkload, "script")),
@@ -193,12 +219,18 @@ LIMITS = {
         "processes": count(build.MAX_PROCESSES),
         "files in `/tmp`": size(build.DISK_LIMIT_BYTES),
         "request waits for a workload, at most": time(polars.LONGEST_WAIT_SECONDS),
+        "levels of `params`": count(workload.MAX_DEPTH),
+        "workload as a whole": size(workload.MAX_BYTES),
+        "script of `POST /query`, characters": count(query_schemas.MAX_SCRIPT_LENGTH),
+        "tables of a script of `POST /query`": count(query_schemas.MAX_TABLES),
     },
     "Spark applications": {
         "query, characters": count(longest(SparkQuery, "query")),
         "executors": count(machines.MAX_EXECUTORS),
         "artifact": size(default(Settings, "max_artifact_bytes")),
         "artifacts of a workspace": count(artifacts.MAX_ARTIFACTS),
+        "application as a whole": size(application.MAX_BYTES),
+        "`pyFiles` of an artifact, characters": count(artifacts.MAX_PY_FILES_LENGTH),
     },
     "Logs": {
         "line of a log": size(object_store.MAX_LOG_MESSAGE_BYTES),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.e2e.pages.blocks import RUN, blocks_of, pages
+from tests.e2e.pages.blocks import RUN, anchors_of, blocks_of, links_of, pages
 from tests.e2e.pages.exceptions import NOT_RUN, NOT_YET, why_not_run
+
+from icefield_cluster.paths import CHECKOUT
 
 
 @pytest.mark.parametrize("page", sorted(set(pages()) - NOT_YET))
@@ -28,3 +30,14 @@ def test_what_is_listed_is_one_block_of_the_page(page: str) -> None:
 
 def test_pages_that_are_not_converted_exist_and_have_blocks() -> None:
     assert sorted(page for page in NOT_YET if page not in pages() or not blocks_of(page)) == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_each_link_leads_somewhere(page: str) -> None:
+    broken = []
+    for target in links_of(page):
+        path, _, anchor = target.partition("#")
+        file = (CHECKOUT / page).parent / path if path else CHECKOUT / page
+        if not file.exists() or (anchor and anchor not in anchors_of(file.read_text(encoding="utf-8"))):
+            broken.append(target)
+    assert broken == []

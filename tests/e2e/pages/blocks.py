@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
@@ -64,3 +66,18 @@ def _blocks_in(text: str, page: str) -> list[Block]:
 
 def _is_picture(block: Block) -> bool:
     return block.language in PICTURES
+
+
+def links_of(page: str) -> list[str]:
+    """Return the targets of a page's links to other files, and to its own headings."""
+    tokens = MarkdownIt().enable("table").parse((CHECKOUT / page).read_text(encoding="utf-8"))
+    links = [child for token in tokens for child in token.children or [] if child.type == "link_open"]
+    targets = [str(link.attrs["href"]) for link in links]
+    return [target for target in targets if "://" not in target and not target.startswith("mailto:")]
+
+
+def anchors_of(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    tokens = MarkdownIt().parse(text)
+    headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

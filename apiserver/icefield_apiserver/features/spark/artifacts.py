@@ -25,7 +25,7 @@ MAX_ARTIFACTS = 1000
 SUFFIXES = (".py", ".jar", ".zip")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _CLASS = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]{0,511}")
-_MAX_PY_FILES_LENGTH = 4096
+MAX_PY_FILES_LENGTH = 4096
 _REMOTE = ("s3://", "s3a://")
 
 
@@ -177,8 +177,8 @@ def _checked_name(upload: Upload) -> str:
         )
     if upload.main_class and not _CLASS.fullmatch(upload.main_class):
         raise BadRequest(f"Field mainClass: {upload.main_class[:100]!r} is not the name of a class.")
-    if len(upload.py_files or "") > _MAX_PY_FILES_LENGTH:
-        raise BadRequest(f"Field pyFiles: it is longer than {_MAX_PY_FILES_LENGTH} characters.")
+    if len(upload.py_files or "") > MAX_PY_FILES_LENGTH:
+        raise BadRequest(f"Field pyFiles: it is longer than {MAX_PY_FILES_LENGTH} characters.")
     name = upload.name or upload.file.rpartition(".")[0]
     if not _NAME.fullmatch(name) or ARTIFACT_ID.fullmatch(name):
         raise BadRequest(f"The name {name!r} is not allowed: use letters, digits, dots, dashes and underscores.")
