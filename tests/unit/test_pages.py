@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tests.e2e.pages.blocks import RUN, anchors_of, blocks_of, links_of, pages
-from tests.e2e.pages.exceptions import NOT_RUN, NOT_YET, why_not_run
+from tests.e2e.pages.exceptions import NOT_RUN, why_not_run
 
 from icefield_cluster.paths import CHECKOUT
 
 
-@pytest.mark.parametrize("page", sorted(set(pages()) - NOT_YET))
+@pytest.mark.parametrize("page", pages())
 def test_each_block_is_run_or_listed_with_a_reason(page: str) -> None:
     left = [
         f"{page}:{block.line}: {block.language or 'no language'}: {block.first_line}"
@@ -26,10 +26,6 @@ def test_what_is_listed_is_one_block_of_the_page(page: str) -> None:
     }
     assert {start: lines for start, lines in found.items() if len(lines) != 1} == {}
     assert all(reason.strip() for reason in NOT_RUN[page].values())
-
-
-def test_pages_that_are_not_converted_exist_and_have_blocks() -> None:
-    assert sorted(page for page in NOT_YET if page not in pages() or not blocks_of(page)) == []
 
 
 @pytest.mark.parametrize("page", pages())

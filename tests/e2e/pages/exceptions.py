@@ -9,6 +9,7 @@ CONTROL_PLANE = (
 )
 RESTORE = "stops the API server for a moment; tests/e2e/exclusive/test_restore.py runs it alone"
 NODES = "waits for the pods of a cluster that pulls images from a registry of the reader's"
+OUTSIDE = "is for an engine of another installation, with its addresses; benchmarks.engines_from_outside runs them"
 CONFIGURATION = "is the configuration of another program, shortened"
 
 NOT_RUN = {
@@ -17,6 +18,15 @@ NOT_RUN = {
     },
     "docs/benchmarks.md": {
         "mvn dependency:copy -Dartifact=io.trino": "downloads 1.5 GB, and wants a JDK 25",
+    },
+    "docs/catalog.md": {
+        "-- with the extensions httpfs": OUTSIDE,
+        "spark.sql.extensions": OUTSIDE,
+        "keytool -importcert": OUTSIDE,
+        "connector.name=iceberg": OUTSIDE,
+        "iceberg.rest-catalog.vended-credentials-enabled=true": OUTSIDE,
+        "iceberg.rest-catalog.vended-credentials-enabled=false": OUTSIDE,
+        "#!/bin/sh -eu": OUTSIDE,
     },
     "docs/install.md": {
         "kubectl config use-context": "wants a cluster of the reader's, a registry and Docker",
@@ -42,9 +52,6 @@ NOT_RUN = {
     },
 }
 """Page: how a block begins, and why it is not run with the others of its page."""
-
-NOT_YET = frozenset({"docs/catalog.md"})
-"""Pages whose blocks do not run as they stand yet."""
 
 
 def why_not_run(block: Block) -> str | None:
