@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -78,11 +79,29 @@ def signing_key_pair() -> tuple[str, str]:
 
 def bundle(ca_pem: str) -> str:
     """The system's certificate authorities and ours, as one PEM text."""
+    return "\n".join(filter(None, (_system().rstrip(), ca_pem)))
+
+
+def private_authorities() -> str:
+    """Return the system's certificate authorities that the public does not trust, such as a company's, as PEM."""
+    public = set(_load(certifi.contents()))
+    private = dict.fromkeys(certificate for certificate in _load(_system()) if certificate not in public)
+    return "".join(_pem(certificate) for certificate in private)
+
+
+def _system() -> str:
     paths = ssl.get_default_verify_paths()
     for candidate in (paths.cafile, *SYSTEM_BUNDLES):
         if candidate and Path(candidate).is_file():
-            return Path(candidate).read_text(encoding="utf-8").rstrip() + "\n" + ca_pem
-    return ca_pem
+            return Path(candidate).read_text(encoding="utf-8")
+    return ""
+
+
+def _load(pem: str) -> list[x509.Certificate]:
+    with warnings.catch_warnings():
+        # Old authorities have serial numbers that no new certificate may have.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_pem_x509_certificates(pem.encode()) if pem.strip() else []
 
 
 def trust_store(authorities_pem: str) -> bytes:
@@ -91,13 +110,9 @@ def trust_store(authorities_pem: str) -> bytes:
     Args:
         authorities_pem: the authorities, such as those of `bundle`.
     """
-    with warnings.catch_warnings():
-        # Old authorities have serial numbers that no new certificate may have.
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        certificates = dict.fromkeys(x509.load_pem_x509_certificates(authorities_pem.encode()))
     entries = [
         pkcs12.PKCS12Certificate(certificate, f"authority-{number}".encode())
-        for number, certificate in enumerate(certificates)
+        for number, certificate in enumerate(dict.fromkeys(_load(authorities_pem)))
     ]
     return pkcs12.serialize_java_truststore(entries, NoEncryption())
 

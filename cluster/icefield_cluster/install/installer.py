@@ -112,6 +112,7 @@ class Installer:
                 registry=self.target.registry,
                 volumes=self.target.volumes,
                 pod_logs=self.target.pod_logs,
+                package_index_authorities=certificates.private_authorities(),
             )
             self._server_side("-k", folder, log=step.log)
 

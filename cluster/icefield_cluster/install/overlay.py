@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from icefield_cluster.images import REGISTRY
+from icefield_cluster.install.generated import NAMESPACE
 from icefield_cluster.paths import CHECKOUT
 
 DEPLOYED = ("operator", "apiserver", "postgres", "versitygw", "tini", "catalog")
@@ -23,6 +24,7 @@ def write(
     registry: str = REGISTRY,
     volumes: Path | None = None,
     pod_logs: Path | None = None,
+    package_index_authorities: str = "",
 ) -> Path:
     """Write the kustomization and return its folder.
 
@@ -33,11 +35,19 @@ def write(
         registry: prefix of the built images' names.
         volumes: folder of the volumes' folders on the host; None where the cluster provides volumes.
         pod_logs: folder of the kubelet's logs of pods; None for /var/log/pods.
+        package_index_authorities: PEM of the certificate authorities that workspaces trust besides the public ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = [
         f"ICEFIELD_{name.upper().replace('-', '_')}_IMAGE={registry}/icefield/{name}:{tags[name]}" for name in STARTED
     ]
+    generated: list[dict[str, object]] = [
+        {"name": "icefield-operator", "namespace": NAMESPACE, "behavior": "merge", "literals": settings}
+    ]
+    if package_index_authorities:
+        settings.append("ICEFIELD_PACKAGE_INDEX_CA_FILE=/etc/icefield/package-index/ca.crt")
+        generated.append({"name": "icefield-package-index", "namespace": NAMESPACE, "files": ["ca.crt"]})
+        (folder / "ca.crt").write_text(package_index_authorities, encoding="utf-8")
     content: dict[str, object] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -47,9 +57,7 @@ def write(
             for name in DEPLOYED
             if name in tags
         ],
-        "configMapGenerator": [
-            {"name": "icefield-operator", "namespace": "icefield-system", "behavior": "merge", "literals": settings}
-        ],
+        "configMapGenerator": generated,
     }
     folders = {name: volumes / name for name in ("postgres", "object-store")} if volumes else {}
     if pod_logs:

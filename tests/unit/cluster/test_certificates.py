@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import certifi
 import pytest
 from cryptography.hazmat.primitives import serialization
 
@@ -69,6 +70,17 @@ def test_bundle_has_the_system_authorities_and_ours() -> None:
         pytest.skip("this machine has no certificate authorities")
     assert text.endswith(ours)
     assert text.count("BEGIN CERTIFICATE") > 10
+
+
+def test_the_authorities_of_a_company_are_those_that_the_public_does_not_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = certificates.issue(["packages.example.com"]).ca
+    (tmp_path / "system.pem").write_text(certifi.contents() + company + company)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    assert certificates.private_authorities() == company
+    (tmp_path / "system.pem").write_text(certifi.contents())
+    assert certificates.private_authorities() == ""
 
 
 @pytest.mark.skipif(shutil.which("keytool") is None, reason="needs a JDK")

@@ -75,3 +75,12 @@ def test_the_overlay_names_tags_and_volumes(tmp_path: Path) -> None:
         "icefield-object-store": "/v/object-store",
         "icefield-pod-logs": "/l",
     }
+
+
+def test_the_overlay_has_the_authorities_of_the_package_index(tmp_path: Path) -> None:
+    tags = dict.fromkeys(overlay.STARTED, "1")
+    overlay.write(tmp_path, "standalone", tags, package_index_authorities="-----BEGIN CERTIFICATE-----")
+    operator, index = json.loads((tmp_path / "kustomization.yaml").read_text())["configMapGenerator"]
+    assert "ICEFIELD_PACKAGE_INDEX_CA_FILE=/etc/icefield/package-index/ca.crt" in operator["literals"]
+    assert index["name"] == "icefield-package-index"
+    assert [(tmp_path / file).read_text() for file in index["files"]] == ["-----BEGIN CERTIFICATE-----"]

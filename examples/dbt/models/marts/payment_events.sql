@@ -1,4 +1,4 @@
--- Append only: dbt-polnor has no temporary tables, and dbt's default strategy without a unique key appends.
+-- Without a unique key dbt appends.
 {{ config(materialized='incremental') }}
 
 select payment_id, customer_id, amount, paid_at
