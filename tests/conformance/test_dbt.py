@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from icefield_cluster.paths import CHECKOUT
 from tests import locked_environment
 from tests.statements import Sql
+
+from icefield_cluster.paths import CHECKOUT
 
 pytestmark = pytest.mark.conformance
 
