@@ -73,7 +73,7 @@ lock() {
     compile pyproject.toml requirements/libraries.in --extra polars --output-file requirements/polars.txt
     compile requirements/polars-cloud.in --output-file requirements/polars-cloud.txt
     compile requirements/runtime.in --output-file requirements/runtime.txt
-    compile requirements/dbt.in --output-file requirements/dbt.txt
+    compile requirements/dbt.in --no-strip-extras --output-file requirements/dbt.txt
     ensure_environment
     .venv/bin/python -m icefield_cluster.jars
     check_locks

@@ -17,7 +17,7 @@ from .programs import BlockError, Program, bash, python
 
 BLOCK_TIMEOUT_SECONDS = 240
 WAREHOUSE = "demo"
-_LINKED = (".venv", "manifests", "images", "requirements", "crds", "tests")
+_LINKED = (".venv", "manifests", "images", "requirements", "crds", "tests", "examples")
 _FAILURE = re.compile(r'"success": ?false|"status": ?"failed"|"state": ?"FAIL"')
 """How the API answers 200 for what failed while it ran."""
 _END = "printf . >&$ended\n"
