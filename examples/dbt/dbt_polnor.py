@@ -4,22 +4,28 @@ import sys
 import types
 from importlib.metadata import distribution
 
-published = distribution("dbt-polnor")
 
-# dbt reads the version from a module that the package does not have.
-version_module = types.ModuleType("dbt.adapters.polnor.__version__")
-version_module.version = published.version
-sys.modules[version_module.__name__] = version_module
+def main() -> None:
+    """Run dbt with the arguments of the command line."""
+    published = distribution("dbt-polnor")
 
-from dbt.adapters.polnor import Plugin, PolnorAdapter
-from dbt.cli.main import cli
+    # dbt reads the version from a module that the package does not have.
+    version_module = types.ModuleType("dbt.adapters.polnor.__version__")
+    version_module.version = published.version
+    sys.modules[version_module.__name__] = version_module
 
-# The adapter looks for its macros in the current directory, not where it is installed.
-Plugin.include_path = str(published.locate_file(Plugin.include_path))
+    from dbt.adapters.polnor import Plugin, PolnorAdapter
+    from dbt.cli.main import cli
 
-# The adapter's own calls DECIMAL(10,2) DECIMAL, which is DECIMAL(10,0), and dbt's calls STRING CHARACTER VARYING(256).
-PolnorAdapter.Column.translate_type = classmethod(lambda cls, dtype: dtype.upper())
-PolnorAdapter.Column.string_type = classmethod(lambda cls, size: "STRING")
+    # The adapter looks for its macros in the current directory, not where it is installed.
+    Plugin.include_path = str(published.locate_file(Plugin.include_path))
+
+    # The adapter's own calls DECIMAL(10,2) DECIMAL, which is DECIMAL(10,0), and dbt's calls STRING CHARACTER VARYING(256).
+    PolnorAdapter.Column.translate_type = classmethod(lambda cls, dtype: dtype.upper())
+    PolnorAdapter.Column.string_type = classmethod(lambda cls, size: "STRING")
+
+    cli()
+
 
 if __name__ == "__main__":
-    cli()
+    main()
