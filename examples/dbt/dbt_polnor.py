@@ -20,7 +20,7 @@ def main() -> None:
     # The adapter looks for its macros in the current directory, not where it is installed.
     Plugin.include_path = str(published.locate_file(Plugin.include_path))
 
-    # The adapter's own calls DECIMAL(10,2) DECIMAL, which is DECIMAL(10,0), and dbt's calls STRING CHARACTER VARYING(256).
+    # The adapter's own makes DECIMAL, which is DECIMAL(10,0), of DECIMAL(10,2), and dbt's CHARACTER VARYING of STRING.
     PolnorAdapter.Column.translate_type = classmethod(lambda cls, dtype: dtype.upper())
     PolnorAdapter.Column.string_type = classmethod(lambda cls, size: "STRING")
 
