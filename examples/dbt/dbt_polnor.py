@@ -20,8 +20,11 @@ def main() -> None:
     # The adapter looks for its macros in the current directory, not where it is installed.
     Plugin.include_path = str(published.locate_file(Plugin.include_path))
 
-    # The adapter's own makes DECIMAL, which is DECIMAL(10,0), of DECIMAL(10,2), and dbt's CHARACTER VARYING of STRING.
-    PolnorAdapter.Column.translate_type = classmethod(lambda cls, dtype: dtype.upper())
+    # The adapter's own makes DECIMAL, which is DECIMAL(10,0), of DECIMAL(10,2), and leaves Iceberg's TIMESTAMPTZ, which
+    # SQL calls TIMESTAMP; dbt's makes CHARACTER VARYING of STRING.
+    PolnorAdapter.Column.translate_type = classmethod(
+        lambda cls, dtype: dtype.upper().replace("TIMESTAMPTZ", "TIMESTAMP")
+    )
     PolnorAdapter.Column.string_type = classmethod(lambda cls, size: "STRING")
 
     cli()

@@ -85,7 +85,7 @@ def statuses(artifacts: Path) -> dict[str, str]:
 def test_a_project_builds_and_builds_again(dbt: Callable[..., Path], sql: Sql, schema: str) -> None:
     built = statuses(dbt("build"))
     assert set(built.values()) == {"success", "pass"}
-    assert len(built) == 23
+    assert built.keys() >= RELATIONS
     assert set(statuses(dbt("build")).values()) == {"success", "pass"}
 
     tables = sql.rest.get(f"/databases/{schema}/tables").raise_for_status().json()["data"]
@@ -105,7 +105,7 @@ def test_a_project_builds_and_builds_again(dbt: Callable[..., Path], sql: Sql, s
         "id": "LONG",
         "customer_id": "LONG",
         "amount": "DECIMAL(10,2)",
-        "paid_at": "TIMESTAMPTZ",
+        "paid_at": "TIMESTAMP",
         "is_refund": "BOOLEAN",
     }
 
