@@ -103,4 +103,4 @@ def test_warehouses_start_and_stop(second_warehouse: str, sql: Sql) -> None:
     assert polnor.warehouses.stop(found["id"])["status"] == "stopped"
     usable = polnor.warehouses.default()
     assert usable is not None
-    assert usable["id"] == sql.warehouse
+    assert usable["status"] == "running"
