@@ -3,6 +3,7 @@
 from .conditions import ConditionType, Reason
 from .execution import EnvVar, EnvVarSource, Execution, File, KeySelector, Task
 from .flavor import Flavor, FlavorSpec
+from .grants import Grant, Group, Privilege
 from .job import ConcurrencyPolicy, Job, JobSpec, JobStatus, LastRun, SkippedSchedule
 from .meta import AnyResource, Condition, ObjectMeta, OwnerReference, Resource, Status, format_time, merge_conditions
 from .polars import PolarsOutcome, PolarsTable, PolarsWorkload, SaveMode
@@ -51,6 +52,8 @@ __all__ = [
     "File",
     "Flavor",
     "FlavorSpec",
+    "Grant",
+    "Group",
     "Job",
     "JobReference",
     "JobSpec",
@@ -63,6 +66,7 @@ __all__ = [
     "PolarsOutcome",
     "PolarsTable",
     "PolarsWorkload",
+    "Privilege",
     "Quotas",
     "Reason",
     "Resource",

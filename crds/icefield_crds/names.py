@@ -54,6 +54,8 @@ PERSON_EXTRA = "icefield.dev/person"
 JOB_NAMESPACE_ANNOTATION = f"{GROUP}/job-namespace"
 JOB_NAME_ANNOTATION = f"{GROUP}/job-name"
 """On a Run without a Job: namespace and name of the job that its submitter counts it as."""
+PERSON_ANNOTATION = PERSON_EXTRA
+"""On a Run: the person who started it and whose grants it has; manifests/base/access/run-person.yaml keeps it true."""
 RUN_TAGS_ANNOTATION = f"{GROUP}/run-tags"
 """On a Run: tags, as a JSON list of {"key", "value", "source"}."""
 END_REQUESTED_ANNOTATION = f"{GROUP}/end-requested"

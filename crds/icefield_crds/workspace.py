@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from .conditions import ConditionType, Reason
+from .grants import Grant, Group
 from .meta import Model, Resource, Status
 from .names import namespace_of
 
@@ -242,6 +243,23 @@ class WorkspaceSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["user"]},
         ),
     ] = []
+    groups: Annotated[
+        list[Group],
+        Field(
+            description="Groups of members, for grants.",
+            max_length=100,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = []
+    grants: Annotated[
+        list[Grant],
+        Field(
+            description="Who may read and write which tables: a database that a grant names is open to whom its grants "
+            "name and to admins, any other database to every member as the role says.",
+            max_length=500,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = []
     quotas: Annotated[Quotas, Field(description="Ceilings of the workspace.")] = Quotas()
     default_flavor: Annotated[
         str, Field(description="Flavor of everything that names none.", min_length=1, max_length=253)
@@ -280,7 +298,7 @@ class WorkspaceSpec(Model):
     retention: Annotated[Retention, Field(description="How long its past is kept.")] = Retention()
 
 
-FIELDS_OF_ITS_ADMINS = frozenset({"members"})
+FIELDS_OF_ITS_ADMINS = frozenset({"members", "groups", "grants"})
 """Fields of a Workspace's spec that its own administrators may change; the others are the platform team's."""
 _BLOCKING = frozenset({Reason.NAMESPACE_TAKEN, Reason.DATA_LEFT_BEHIND})
 

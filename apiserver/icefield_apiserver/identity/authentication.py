@@ -13,8 +13,9 @@ from icefield_apiserver.core.kube.store import Store
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory, workspace_not_found
 from icefield_apiserver.core.shared_lookups import SharedLookups
 from icefield_crds import Role, Run, Workspace
+from icefield_crds.names import PERSON_ANNOTATION
 
-from . import api_keys, membership
+from . import api_keys, membership, users
 from .models import User
 from .principal import Caller
 from .run_tokens import RunTokens
@@ -65,7 +66,7 @@ class Authenticator:
         if token.startswith(api_keys.PREFIX):
             return await self._by_api_key(token, workspace)
         if _algorithm(token) == "EdDSA":
-            return self._by_run_token(token, workspace)
+            return await self._by_run_token(token, workspace)
         return await self._by_session(token, workspace)
 
     async def _by_session(self, token: str, workspace: str | None) -> Caller:
@@ -103,14 +104,17 @@ class Authenticator:
             raise Unauthorized(REFUSED)
         return replace(caller, workspace=bound, role=role)
 
-    def _by_run_token(self, token: str, workspace: str | None) -> Caller:
+    async def _by_run_token(self, token: str, workspace: str | None) -> Caller:
         if (claims := self._run_tokens.read(token)) is None:
             raise Unauthorized(REFUSED)
         run = self._runs.by_uid(claims.run_uid)
         bound = self._bound_to(claims.workspace, workspace)
         if run is None or run.phase.is_terminal or bound is None or run.metadata.namespace != bound.namespace:
             raise Unauthorized(REFUSED)
+        person = run.metadata.annotations.get(PERSON_ANNOTATION, "")
         return Caller(
+            started_by=person,
+            started_by_admin=await self._is_admin(bound, person),
             person=f"run:{run.metadata.name}",
             kind="run",
             name=run.metadata.name,
@@ -121,6 +125,17 @@ class Authenticator:
             task=claims.task,
             attempt=claims.attempt,
         )
+
+    async def _is_admin(self, workspace: Workspace, person: str) -> bool:
+        """Return whether a person may everything in a workspace; not asked where there are no grants to look up."""
+        if not person or not workspace.spec.grants:
+            return False
+        role = membership.role_in(workspace, person, is_platform_admin=False)
+        if role is None:
+            async with self._db.session() as session:
+                user = await users.by_email(session, person)
+            return user is not None and user.is_active and user.is_platform_admin
+        return role is Role.ADMIN
 
     def _inside(self, caller: Caller, slug: str, *, is_platform_admin: bool) -> Caller:
         workspace = self._workspaces.find(slug)

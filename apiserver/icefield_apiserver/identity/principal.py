@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from icefield_apiserver.core.catalog.grants import EVERYTHING, DataAccess, access_of
 from icefield_apiserver.core.kube.impersonation import Impersonation
 from icefield_crds import Role, Workspace
 
@@ -32,6 +33,9 @@ class Principal:
         task: key of the task, for the token of one task.
         attempt: number of the task's attempt, from 0.
         is_sandbox: whether it is the one Polars workload of its run.
+        subject: the person whose grants count: of a run, who started it; empty where that is not known; None for an
+            admin, who may everything.
+        access: what that person may do with databases and tables.
     """
 
     person: str
@@ -43,6 +47,8 @@ class Principal:
     task: str | None = None
     attempt: int = 0
     is_sandbox: bool = False
+    subject: str | None = None
+    access: DataAccess = EVERYTHING
 
     @property
     def impersonation(self) -> Impersonation:
@@ -66,6 +72,8 @@ class Caller:
         is_catalog_only: whether the token is valid for the catalog (/iceberg) only.
         task: key of the task, for the token of one task.
         attempt: number of the task's attempt, from 0.
+        started_by: of a run's token, the person who started the run, if known.
+        started_by_admin: whether that person is an admin of the workspace.
     """
 
     person: str
@@ -80,6 +88,15 @@ class Caller:
     is_catalog_only: bool = False
     task: str | None = None
     attempt: int = 0
+    started_by: str = ""
+    started_by_admin: bool = False
+
+    @property
+    def subject(self) -> str | None:
+        """The person whose grants count; empty where that is not known, None for an admin."""
+        if self.kind == "run":
+            return None if self.started_by_admin else self.started_by
+        return None if self.role is Role.ADMIN else self.person
 
     @property
     def principal(self) -> Principal | None:
@@ -96,4 +113,6 @@ class Caller:
             task=self.task,
             attempt=self.attempt,
             is_sandbox=self.is_catalog_only,
+            subject=self.subject,
+            access=access_of(self.workspace, self.subject),
         )

@@ -31,7 +31,7 @@ class Head:
 
     `base` is the table whose branch the target may be. `columns` are those that an INSERT lists, and `columns_end` is
     where the last of them ends in the text.
-    `is_by_position`: it has neither PARTITION nor BY NAME.
+    `is_by_position`: it has neither PARTITION nor BY NAME. `namespace` is the one that a CREATE SCHEMA makes.
     """
 
     command: str
@@ -42,6 +42,7 @@ class Head:
     columns_end: int = 0
     base: TableName | None = None
     is_by_position: bool = False
+    namespace: tuple[str, ...] | None = None
 
 
 def table_at(span: NameSpan, names: Names) -> TableName:
@@ -175,7 +176,7 @@ def _create_view(cursor: Cursor, target: TableName) -> Head:
 
 
 def _create_namespace(cursor: Cursor, names: Names, edits: Edits) -> Head:
-    rewrite_namespace(cursor.name(), names, edits)
+    namespace = rewrite_namespace(cursor.name(), names, edits)
     while not cursor.done:
         if cursor.take("COMMENT"):
             cursor.string()
@@ -187,7 +188,7 @@ def _create_namespace(cursor: Cursor, names: Names, edits: Edits) -> Head:
             raise SqlError("LOCATION is not supported; where a schema's files lie is the catalog's decision.")
         else:
             raise cursor.unexpected("COMMENT or WITH PROPERTIES")
-    return Head("CREATE SCHEMA", None, None)
+    return Head("CREATE SCHEMA", None, None, namespace=namespace)
 
 
 def check_inert(tokens: list[Token], where: str, also: frozenset[str] = frozenset()) -> None:

@@ -141,7 +141,10 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
     exist = writes if head.must_exist else ()
     source = cursor.source
     if head.body is None:
-        return Statement(source, names, Kind.WRITE, head.command, (), writes, edits=edits, must_exist=exist)
+        made = head.namespace
+        return Statement(
+            source, names, Kind.WRITE, head.command, (), writes, edits=edits, must_exist=exist, created_namespace=made
+        )
     tree = parse_tree(source, head.body)
     if not isinstance(tree, exp.Query | exp.Values):
         raise SqlError(f"{head.command} needs a query.")

@@ -4,7 +4,18 @@
 """
 
 from .client import Catalogs, IcebergCatalog
+from .granted import granted_catalog
+from .grants import DataAccess
 from .model import LoadedTable, LoadedView, Namespace
 from .reader import SqlCatalogReader
 
-__all__ = ["Catalogs", "IcebergCatalog", "LoadedTable", "LoadedView", "Namespace", "SqlCatalogReader"]
+__all__ = [
+    "Catalogs",
+    "DataAccess",
+    "IcebergCatalog",
+    "LoadedTable",
+    "LoadedView",
+    "Namespace",
+    "SqlCatalogReader",
+    "granted_catalog",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +21,14 @@ from icefield_apiserver.core.json_text import parse_answer, parse_json, write_an
 from icefield_apiserver.core.planning_threads import PlanningThreads
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
+from icefield_crds import Privilege, Role
 
 from .access import Access, FileAccess, with_access, with_tag, without_tag
 from .contents import Contents
 from .errors import forwarded_error
 from .metadata_files import MetadataFiles
 from .operations import LOAD_CREDENTIALS, REGISTER, CatalogCall, Effect, advertised, credentials_path, table_path
+from .privileges import check_call, list_field, seen
 from .run_lineage import RunLineage
 
 STREAMED_BYTES = 1024 * 1024
@@ -119,6 +121,8 @@ class IcebergService:
             Unavailable: the catalog is unreachable, or the object store gives out no keys.
         """
         effect = call.operation.effect
+        if call.operation.method != "POST":
+            check_call(principal.access, call, {})
         if effect is Effect.DROPS:
             await self._volumes.refuse_to_drop(principal, call.namespace)
         if effect is Effect.VENDS:
@@ -126,9 +130,12 @@ class IcebergService:
         body: dict[str, Any] = {}
         if call.operation.method == "POST":
             body = _object(await parse_json(sent.body))
+            check_call(principal.access, call, body)
             if call.operation.writes_contents:
                 await self._check(principal, call, body, catalog_names)
-        access = await self._access.of(principal) if effect in (Effect.LOADS, Effect.CREATES) else None
+        access = (
+            await self._access.of(_reader_of(principal, call)) if effect in (Effect.LOADS, Effect.CREATES) else None
+        )
         return await self._answer(principal, call, sent, body, access)
 
     async def _check(
@@ -168,6 +175,10 @@ class IcebergService:
                 return forwarded_error(response.status, await read_whole(response))
             if access:
                 return await self._load_result(principal, call, response, access, call.name or body["name"])
+            if principal.access.is_limited and sent.wants_body and (field := list_field(call)):
+                listed = await _parsed_response(await read_whole(response))
+                shown = seen(principal.access, listed, field)
+                return Response(json.dumps(shown), response.status, {"Cache-Control": "no-store"}, _JSON)
             if call.operation.effect is Effect.LOADS_VIEW and principal.run_uid and sent.wants_body:
                 return await self._loaded_view(principal, call, response)
             await self._record(principal, call, body, began_at)
@@ -210,7 +221,7 @@ class IcebergService:
 
     async def _credentials(self, principal: Principal, call: CatalogCall, path: str) -> Response:
         """Return the LoadCredentialsResponse of a table, given its path below the prefix."""
-        access = await self._access.of(principal)
+        access = await self._access.of(_reader_of(principal, call))
         if access.session is None:
             raise NotFound(
                 "The keys that open this table's files are in the answer that loads it, and are not renewed."
@@ -225,6 +236,13 @@ class IcebergService:
         keys = await access.session(location)
         credentials = [{"prefix": location, "config": keys}] if keys else []
         return Response(json.dumps({"storage-credentials": credentials}), 200, {"Cache-Control": "no-store"}, _JSON)
+
+
+def _reader_of(principal: Principal, call: CatalogCall) -> Principal:
+    """Return the caller as one whose keys only read, where grants let the caller only read the table of a call."""
+    if call.name is None or principal.access.may(Privilege.INSERT, call.namespace, call.name):
+        return principal
+    return replace(principal, role=Role.VIEWER)
 
 
 async def _parsed_response(body: bytes) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _FIELDS = frozenset(
         *("action", "default-catalog", "default-namespace", "destination", "dialect", "identifier", "location"),
         *("manifest-list", "manifests", "metadata-file", "metadata-location", "metadata-log", "name", "namespace"),
         *("partition-statistics", "properties", "representations", "snapshot", "snapshot-id", "snapshots", "sql"),
+        *("operation", "ref-name", "source", "summary"),
         *("statistics", "statistics-path", "table-changes", "type", "updated", "updates", "view-version"),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -56,10 +56,19 @@ class ColumnSet:
         known = {name: tuple(SourceColumn(*each) for each in sources) for name, sources in fields["fields"].items()}
         return cls(known, tuple(SourceColumn(*each) for each in fields["dataset"]))
 
+    def of_tables(self, uuids: Container[str]) -> ColumnSet:
+        """Return this without the columns of other tables than these."""
+        fields = {name: _among(sources, uuids) for name, sources in self.fields.items()}
+        return ColumnSet(fields, _among(self.dataset, uuids))
+
     @property
     def digest(self) -> str:
         """SHA-256 of it; statements whose columns have the same sources have the same digest."""
         return hashlib.sha256(orjson.dumps(self.to_json(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _among(sources: tuple[SourceColumn, ...], uuids: Container[str]) -> tuple[SourceColumn, ...]:
+    return tuple(each for each in sources if each.uuid in uuids)
 
 
 def merged(sets: Iterable[ColumnSet]) -> ColumnSet:

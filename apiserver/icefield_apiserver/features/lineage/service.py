@@ -13,6 +13,7 @@ from icefield_apiserver.core.errors import BadRequest, NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.identity.principal import Principal
+from icefield_crds import Privilege
 from icefield_sql import Names, SqlError, TableName
 
 from .columns import ColumnSet, SourceColumn
@@ -20,6 +21,7 @@ from .graph import Direction, GraphNode, LineageGraph
 from .graph_store import LineageGraphStore
 from .identities import current_dataset, mark_gone
 from .neighbours import LineageNeighbour
+from .granted import may_see, shown_graph, shown_lineage, shown_neighbours
 from .recorder import CommittedTable, LineageRecorder
 from .store import LineageStore
 from .summary import Lineage, TableAccess, accesses_in, lineage_of
@@ -115,12 +117,15 @@ class LineageService:
             self._store.upstream(uid, uuids), self._store.downstream(uid, uuids)
         )
         await mark_gone(self._catalogs.of(principal.workspace), uid, [*upstream, *downstream])
-        return LineageOfTable(dataset, is_gone, upstream, downstream)
+        access = principal.access
+        return LineageOfTable(dataset, is_gone, shown_neighbours(access, upstream), shown_neighbours(access, downstream))
 
     async def columns(self, principal: Principal, dataset: Dataset) -> ColumnsOfTable:
         """Return what the columns of a table are made of, as far as statements tell it."""
         uid = self._workspaces.existing(principal.workspace).metadata.uid
-        return ColumnsOfTable(*await self._store.columns(uid, dataset.uuid))
+        columns, tables = await self._store.columns(uid, dataset.uuid)
+        shown = {uuid: table for uuid, table in tables.items() if may_see(principal.access, table.name)}
+        return ColumnsOfTable(columns if len(shown) == len(tables) else columns.of_tables(shown), shown)
 
     async def graph(self, principal: Principal, table: str, direction: Direction, depth: int) -> LineageGraph:
         """Return the graph around a table or view.
@@ -143,10 +148,12 @@ class LineageService:
             raise BadRequest(f"Parameter table: {error.sentence}") from error
         dataset, is_gone = await self._dataset(principal, uid, name.namespace, name.name)
         start = GraphNode(dataset.uuid, dataset.name, dataset.is_view, is_gone)
-        return await self._graphs.around(uid, start, sorted(_identities(uid, dataset)), direction, depth)
+        graph = await self._graphs.around(uid, start, sorted(_identities(uid, dataset)), direction, depth)
+        return shown_graph(principal.access, graph)
 
     async def _dataset(self, principal: Principal, uid: str, namespace: Namespace, table: str) -> tuple[Dataset, bool]:
         """Return the table or view that has a name, or had it last, and whether it is gone."""
+        principal.access.require(Privilege.SELECT, namespace, table)
         current = await current_dataset(self._catalogs.of(principal.workspace), uid, namespace, table)
         if current is not None:
             return current, False
@@ -163,7 +170,7 @@ class LineageService:
         """
         found = await self._runs.get(principal, run)
         uid = self._workspaces.existing(principal.workspace).metadata.uid
-        return await self._store.of_run(uid, found.metadata.uid)
+        return shown_lineage(principal.access, await self._store.of_run(uid, found.metadata.uid))
 
 
 def _identities(workspace_uid: str, dataset: Dataset) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import icefield_sql as sql
-from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, SqlCatalogReader
+from icefield_apiserver.core.catalog import Catalogs, DataAccess, IcebergCatalog, SqlCatalogReader, granted_catalog
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.model import LoadedTable
 from icefield_apiserver.core.errors import BadRequest, NotFound
@@ -81,12 +81,15 @@ class QueryPlanner:
         self._catalogs = catalogs
         self._threads = threads
 
-    async def plan(self, workspace: Workspace, query: Query, *, is_warehouse_running: bool) -> QueryPlan:
+    async def plan(
+        self, workspace: Workspace, query: Query, access: DataAccess, *, is_warehouse_running: bool
+    ) -> QueryPlan:
         """Parse a query, and resolve what it names.
 
         Args:
             workspace: its workspace.
             query: what to plan.
+            access: what the caller may do with databases and tables.
             is_warehouse_running: whether a warehouse of the workspace runs.
 
         Raises:
@@ -101,7 +104,7 @@ class QueryPlanner:
         bound = _bound(query, names)
         destination = reading.table_of(query.destination, names) if query.destination else None
         if query.text is None:
-            return await self._of_script(workspace, query, bound, destination)
+            return await self._of_script(workspace, query, bound, destination, access)
         slug = workspace.metadata.name
         async with self._threads.room(slug, len(query.text)):
             parsed = await self._threads.run(
@@ -115,13 +118,18 @@ class QueryPlanner:
                 is_warehouse_running=is_warehouse_running,
             )
             plan = QueryPlan(question, parsed, bound, destination)
-            return plan if parsed.kind is QueryKind.METADATA else await self._resolve(slug, plan)
+            return plan if parsed.kind is QueryKind.METADATA else await self._resolve(slug, plan, access)
 
     async def _of_script(
-        self, workspace: Workspace, query: Query, bound: Mapping[str, TableName], destination: TableName | None
+        self,
+        workspace: Workspace,
+        query: Query,
+        bound: Mapping[str, TableName],
+        destination: TableName | None,
+        access: DataAccess,
     ) -> QueryPlan:
         tables = [(name, None) for name in bound.values()]
-        catalog = self._catalogs.of(workspace.metadata.name)
+        catalog = granted_catalog(self._catalogs, workspace.metadata.name, access)
         inputs = Inputs(
             await _sized(catalog.load_table, tables, is_write=destination is not None), is_complete=bool(bound)
         )
@@ -153,9 +161,10 @@ class QueryPlanner:
         """
         return await self._threads.run(workspace, sql.to_polars, plan.parsed.statement) if plan.parsed else None
 
-    async def _resolve(self, workspace: str, plan: QueryPlan) -> QueryPlan:
+    async def _resolve(self, workspace: str, plan: QueryPlan, access: DataAccess) -> QueryPlan:
         """Return a plan with what the catalog has of the tables that its SQL names."""
-        parsed, question, catalog = plan.parsed, plan.question, self._catalogs.of(workspace)
+        parsed, question = plan.parsed, plan.question
+        catalog = granted_catalog(self._catalogs, workspace, access)
         assert parsed is not None  # noqa: S101 - what a plan of SQL has
         is_write = question.kind is QueryKind.WRITE or plan.destination is not None
         made_at = asyncio.get_running_loop().time()

@@ -11,7 +11,7 @@ from icefield_apiserver.core.errors import ApiError, BadRequest, Forbidden
 from icefield_apiserver.features.polars.service import PolarsService, new_workload
 from icefield_apiserver.features.runs.service import has_result, job_annotations
 from icefield_apiserver.features.spark.service import Machines
-from icefield_apiserver.features.statements.service import EngineChoice, PreparedStatement
+from icefield_apiserver.features.statements.service import EngineChoice, PreparedStatement, check_write
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import PolarsWorkload, Role, Run, RunPhase, SaveMode, Workspace
 from icefield_crds.polars import Vcpus
@@ -23,7 +23,7 @@ from .domain import Query
 from .planning import QueryFailedError, QueryPlan, QueryPlanner
 from .reading import DEFAULT_DATABASE
 from .responses import Answer
-from .spark import SparkQueries, machines_for
+from .spark import SparkQueries, check_destination, machines_for
 from .warehouses import EndedStatement, WarehouseQuery, WarehouseStatements
 
 UNSUPPORTED_SQL = "unsupported_sql"
@@ -91,6 +91,9 @@ class QueryService:
             return responses.explained(job.decision)
         if job.writes and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read.")
+        check_destination(principal.access, job.plan.destination, query.write_mode)
+        if job.plan.parsed:
+            check_write(principal.access, job.plan.parsed.statement)
         answer = await self._run(job)
         return {**answer, "job": {"namespace": job.namespace, "name": job.name}}
 
@@ -137,7 +140,7 @@ class QueryService:
         workspace = self._spark.workspace(principal)
         is_running = self._warehouse.is_running(principal)
         try:
-            plan = await self._planner.plan(workspace, query, is_warehouse_running=is_running)
+            plan = await self._planner.plan(workspace, query, principal.access, is_warehouse_running=is_running)
         except QueryFailedError as error:
             if error.is_write:
                 raise BadRequest(error.sentence) from error

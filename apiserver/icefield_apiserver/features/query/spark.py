@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from icefield_apiserver.core.catalog import Catalogs
+from icefield_apiserver.core.catalog import Catalogs, DataAccess, granted_catalog
 from icefield_apiserver.core.catalog.names import catalog_names, check_database_name, check_schema_name
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.core.on_quota import OnQuota
 from icefield_apiserver.features.spark.service import Machines, SparkService, new_application
 from icefield_apiserver.identity.principal import Principal
-from icefield_crds import Role, Run, Workspace
+from icefield_crds import Privilege, Role, Run, Workspace
 from icefield_sql import TableName
 
 from .decision import SPARK, decide
@@ -53,12 +53,13 @@ class SparkQueries:
         workspace = self.workspace(principal)
         request = Query(text=query.text, engine=SPARK, destination=query.destination)
         try:
-            plan = await self._planner.plan(workspace, request, is_warehouse_running=False)
+            plan = await self._planner.plan(workspace, request, principal.access, is_warehouse_running=False)
         except QueryFailedError as error:
             raise BadRequest(error.sentence) from error
         decide(plan.question)
         if plan.destination is None:
             raise BadRequest("Field output_table is required.")
+        check_destination(principal.access, plan.destination, query.write_mode)
         run = await self.submit(
             principal,
             plan,
@@ -113,7 +114,7 @@ class SparkQueries:
         """
         if not principal.may(Role.EDITOR):
             raise Forbidden(f"This needs the role {Role.EDITOR.value}; yours is {principal.role.value}.")
-        catalog = self._catalogs.of(principal.workspace)
+        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         try:
             await catalog.load_namespace(table.namespace)
         except NotFound:
@@ -129,6 +130,19 @@ class SparkQueries:
     def workspace(self, principal: Principal) -> Workspace:
         """Return the caller's workspace."""
         return self._workspaces.existing(principal.workspace)
+
+
+def check_destination(access: DataAccess, table: TableName | None, write_mode: str) -> None:
+    """Check that a person may write the result of a query to a table, which need not exist yet.
+
+    Raises:
+        NotFound: the person may not see that table's database.
+        Forbidden: the person has not the privilege.
+    """
+    if table is not None and write_mode == "append":
+        access.require(Privilege.INSERT, table.namespace, table.name)
+    elif table is not None:
+        access.require_to_create(table.namespace, table.name)
 
 
 def machines_for(inputs: Inputs) -> Machines:

@@ -18,7 +18,7 @@ from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import DesiredState, Job, ObjectMeta, Role, Run, RunPhase, RunSpec
 from icefield_crds.labels import JOB
-from icefield_crds.names import namespace_of
+from icefield_crds.names import PERSON_ANNOTATION, namespace_of
 from icefield_kube.errors import Conflict as KubernetesConflict
 
 from .archive import RunFilter
@@ -250,13 +250,16 @@ class RunService:
         Raises:
             NotFound: it has none, or no longer.
             Conflict: it has not succeeded.
+            Forbidden: grants limit the caller, and somebody else started it.
             Unavailable: the object store cannot be reached.
         """
+        _check_reader(principal, run)
         check_result(run)
         return await self._results.first_rows(principal.workspace, run, limit)
 
     async def stream_result(self, principal: Principal, run: Run) -> AsyncIterator[bytes]:
         """Start reading the result of a run as an Arrow IPC stream; raises as `result` does."""
+        _check_reader(principal, run)
         check_result(run)
         return await self._results.stream(principal.workspace, run)
 
@@ -270,12 +273,31 @@ class RunService:
         if problem := problem_of_execution(run.spec):
             raise BadRequest(problem)
         async with self._reserving(run, on_quota)(principal.workspace):
-            return await self._runs.create(run, principal.impersonation)
+            return await self._runs.create(_started_by(principal, run), principal.impersonation)
 
     def _reserving(self, run: Run, on_quota: OnQuota) -> Callable[[str], AbstractAsyncContextManager[None]]:
         if run.spec.polars:
             return self._quota.reserve_workload
         return self._quota.reserve_place_in_line if on_quota is OnQuota.QUEUE else self._quota.reserve_run
+
+
+def _check_reader(principal: Principal, run: Run) -> None:
+    """Refuse a result that may be made of tables which the caller may not read."""
+    is_own = run.metadata.uid == principal.run_uid or (
+        bool(principal.subject) and run.metadata.annotations.get(PERSON_ANNOTATION) == principal.subject
+    )
+    if principal.access.is_limited and not is_own:
+        raise Forbidden("Grants limit what you may read here, so you read the results of your own runs only.")
+
+
+def _started_by(principal: Principal, run: Run) -> Run:
+    """Return a run with the person whose grants it has; one that a run starts has nobody's."""
+    if principal.kind == "run":
+        return run
+    metadata = run.metadata.model_copy(
+        update={"annotations": {**run.metadata.annotations, PERSON_ANNOTATION: principal.person}}
+    )
+    return run.model_copy(update={"metadata": metadata})
 
 
 def _name_for(job: Job, idempotency_key: str) -> str:

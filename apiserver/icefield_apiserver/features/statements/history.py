@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from icefield_apiserver.core.errors import NotFound
+from icefield_apiserver.core.errors import Forbidden, NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.core.pagination import Window
 from icefield_apiserver.features.runs.service import RunService
@@ -48,7 +48,15 @@ class StatementHistory:
         since: datetime | None,
         run: str | None,
     ) -> Filters:
-        """Return the filters that a caller named; warehouses and runs may have been deleted."""
+        """Return the filters that a caller named; warehouses and runs may have been deleted.
+
+        Raises:
+            Forbidden: grants limit the caller, who asks for another's.
+        """
+        if principal.access.is_limited:
+            if person not in (None, principal.person):
+                raise Forbidden("Grants limit what you may read here, so you see your own statements only.")
+            person = principal.person
         return Filters(
             status=status,
             warehouse=await self._warehouse_uid(principal, warehouse) if warehouse else None,

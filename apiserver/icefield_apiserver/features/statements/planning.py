@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from cachetools import LRUCache
 
 import icefield_sql as sql
-from icefield_apiserver.core.catalog import Catalogs, SqlCatalogReader
+from icefield_apiserver.core.catalog import Catalogs, SqlCatalogReader, granted_catalog
+from icefield_apiserver.core.catalog.grants import access_of
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.planning_threads import LONG_TEXT, PlanningThreads
 from icefield_crds import Workspace
@@ -170,7 +171,9 @@ class Planner:
         request, statement = parsed.request, parsed.statement
         if not parsed.is_whole:
             statement = await self._statement(request, workspace, parsed.key)
-        resolved = await sql.resolve(statement, SqlCatalogReader(self._catalogs.of(workspace.metadata.name)), files)
+        access = access_of(workspace, request.subject)
+        catalog = granted_catalog(self._catalogs, workspace.metadata.name, access)
+        resolved = await sql.resolve(statement, SqlCatalogReader(catalog), files)
         key = _compiled_key(parsed, resolved)
         if key and (kept := self._compiled.get(key)):
             return kept

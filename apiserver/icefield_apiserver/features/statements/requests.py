@@ -21,6 +21,7 @@ class PlanRequest:
         params: values of the text's parameters.
         engine: auto, duckdb or spark.
         row_limit: most rows of the result.
+        subject: the person whose grants count (Principal.subject).
     """
 
     query: str
@@ -29,6 +30,7 @@ class PlanRequest:
     params: list[Any] | dict[str, Any] | None = None
     engine: EngineChoice = "auto"
     row_limit: int | None = None
+    subject: str | None = None
 
     @property
     def length(self) -> int:
@@ -37,7 +39,8 @@ class PlanRequest:
 
     def stored(self) -> dict[str, Any]:
         """Return what the database keeps besides the text and its dialect, as JSON."""
-        return {"schema": self.schema, "params": self.params, "engine": self.engine, "row_limit": self.row_limit}
+        values = {"schema": self.schema, "params": self.params, "engine": self.engine, "row_limit": self.row_limit}
+        return values if self.subject is None else {**values, "subject": self.subject}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import icefield_sql as sql
@@ -26,6 +26,7 @@ from .identifiers import is_id
 from .lifecycle import INLINE_BYTES
 from .models import Statement
 from .planning import Parsed, Plan, Planner, kept
+from .privileges import check_write
 from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
 from .responses import rows_of_stream
 from .results import GONE, Result, ResultStore
@@ -49,6 +50,7 @@ __all__ = [
     "PreparedStatement",
     "Statement",
     "StatementService",
+    "check_write",
     "is_id",
     "rows_of_stream",
 ]
@@ -136,12 +138,13 @@ class StatementService:
 
         Raises:
             BadRequest: it does not parse, is not allowed, or names a run that does not exist.
-            Forbidden: the caller may only read, or names another run than its own.
+            Forbidden: the caller may only read, has not the privilege, or names another run than its own.
             Conflict: it drops a database that has volumes, or its idempotency key was used for another statement.
             NotFound: the workspace has no such warehouse.
             QuotaExceeded: too many statements wait on the warehouse.
         """
         workspace = self._workspace(principal)
+        request = replace(request, plan=replace(request.plan, subject=principal.subject))
         warehouse = await self._warehouses.get(principal, request.warehouse)
         if prepared:
             parsed = Parsed.of(request.plan, prepared.statement, plan=prepared.plan)
@@ -149,6 +152,7 @@ class StatementService:
             parsed = await self._planner.parse(request.plan, workspace)
         if parsed.statement.needs_editor and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
+        check_write(principal.access, parsed.statement)
         if parsed.statement.dropped_namespace and not await self._is_repeated(principal, workspace, request):
             await self._volumes.refuse_to_drop(principal, parsed.statement.dropped_namespace)
         run_uid = await self._run_uid(principal, request.run)
@@ -168,7 +172,8 @@ class StatementService:
         Raises:
             NotFound: the workspace has none of this id.
         """
-        return await self._repository.get(self._workspace(principal).metadata.uid, statement_id)
+        found = await self._repository.get(self._workspace(principal).metadata.uid, statement_id)
+        return _shown(principal, found)
 
     async def ended(self, principal: Principal, statement_id: str, seconds: float) -> tuple[Statement, bytes | None]:
         """Wait for a statement's end, and return it with the first rows, where this process ran it.
@@ -214,7 +219,7 @@ class StatementService:
             NotFound: its result no longer exists.
         """
         workspace_uid = self._workspace(principal).metadata.uid
-        statement = await self._repository.get_with_content(workspace_uid, statement_id)
+        statement = _shown(principal, await self._repository.get_with_content(workspace_uid, statement_id))
         if statement.status in ("failed", "cancelled"):
             raise Conflict(f"Results not available: statement {statement_id} {_ended(statement)}")
         if statement.status != "succeeded":
@@ -385,6 +390,17 @@ class StatementService:
         if execution.ended.is_set() and statement.status not in FINAL_PHASES:
             return await self._repository.get(statement.workspace_uid, statement.id)
         return statement
+
+
+def _shown(principal: Principal, statement: Statement) -> Statement:
+    """Return a statement that the caller may see: whom grants limit sees their own only, for its text and rows tell.
+
+    Raises:
+        NotFound: it is another's.
+    """
+    if principal.access.is_limited and statement.person != principal.person:
+        raise NotFound(f"There is no statement {statement.id}.")
+    return statement
 
 
 def _ended(statement: Statement) -> str:

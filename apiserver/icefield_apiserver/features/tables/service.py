@@ -10,7 +10,14 @@ from typing import TypeVar
 from cachetools import LRUCache
 from sqlalchemy.exc import SQLAlchemyError
 
-from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, LoadedTable, LoadedView, Namespace
+from icefield_apiserver.core.catalog import (
+    Catalogs,
+    IcebergCatalog,
+    LoadedTable,
+    LoadedView,
+    Namespace,
+    granted_catalog,
+)
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.metadata import (
     SnapshotInfo,
@@ -70,7 +77,7 @@ class TableService:
         Raises:
             NotFound: the namespace does not exist.
         """
-        catalog = self._catalogs.of(principal.workspace)
+        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         tables, views = await asyncio.gather(catalog.list_tables(namespace), catalog.list_views(namespace))
         shown, more = _part([*tables, *views], window)
         are_views = frozenset(views)
@@ -116,7 +123,7 @@ class TableService:
             NotFound: the namespace does not exist.
         """
         check_name("table", table.name)
-        catalog = self._catalogs.of(principal.workspace)
+        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         return table_info(await catalog.create_table(namespace, create_request(table)))
 
     async def delete(self, principal: Principal, namespace: Namespace, name: str) -> None:
@@ -125,7 +132,7 @@ class TableService:
         Raises:
             NotFound: it does not exist.
         """
-        catalog = self._catalogs.of(principal.workspace)
+        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         await catalog.drop_table(namespace, _checked(namespace, name), purge=True)
         await self._note_dropped(principal, namespace, name)
 
@@ -164,7 +171,7 @@ class TableService:
             Conflict: the table was changed concurrently.
             NotFound: the table or the snapshot does not exist.
         """
-        catalog = self._catalogs.of(principal.workspace)
+        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         loaded = await self._load(principal, namespace, name)
         metadata = loaded.metadata
         if all(snapshot["snapshot-id"] != snapshot_id for snapshot in metadata.get("snapshots") or ()):
@@ -188,7 +195,9 @@ class TableService:
         Raises:
             NotFound: the namespace does not exist.
         """
-        names, more = _part(await self._catalogs.of(principal.workspace).list_views(namespace), window)
+        names, more = _part(
+            await granted_catalog(self._catalogs, principal.workspace, principal.access).list_views(namespace), window
+        )
         return Page(data=[shape(name) for name in names], next_cursor=more)
 
     async def get_view(self, principal: Principal, namespace: Namespace, name: str) -> LoadedView:
@@ -197,7 +206,9 @@ class TableService:
         Raises:
             NotFound: it does not exist.
         """
-        return await self._catalogs.of(principal.workspace).load_view(namespace, _checked(namespace, name, "view"))
+        return await granted_catalog(self._catalogs, principal.workspace, principal.access).load_view(
+            namespace, _checked(namespace, name, "view")
+        )
 
     async def delete_view(self, principal: Principal, namespace: Namespace, name: str) -> None:
         """Drop a view.
@@ -205,7 +216,9 @@ class TableService:
         Raises:
             NotFound: it does not exist.
         """
-        await self._catalogs.of(principal.workspace).drop_view(namespace, _checked(namespace, name, "view"))
+        await granted_catalog(self._catalogs, principal.workspace, principal.access).drop_view(
+            namespace, _checked(namespace, name, "view")
+        )
         await self._note_dropped(principal, namespace, name)
 
     async def _note_dropped(self, principal: Principal, namespace: Namespace, name: str) -> None:
@@ -218,7 +231,7 @@ class TableService:
             log.error("lineage was not told that %s was dropped: %s", full_name(namespace, name), error)
 
     async def _load(self, principal: Principal, namespace: Namespace, name: str) -> LoadedTable:
-        catalog: IcebergCatalog = self._catalogs.of(principal.workspace)
+        catalog: IcebergCatalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         return await catalog.load_table(namespace, _checked(namespace, name))
 
     def _info_of(self, principal: Principal, loaded: LoadedTable) -> TableInfo:

@@ -18,7 +18,7 @@ from icefield_apiserver.core.kube.workspaces import workspace_not_found
 from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity import membership, users
 from icefield_apiserver.identity.principal import Caller
-from icefield_crds import Member, Role, Warehouse, Workspace
+from icefield_crds import Grant, Member, Role, Warehouse, Workspace
 from icefield_crds.names import slugify
 
 T = TypeVar("T")
@@ -171,6 +171,32 @@ class WorkspaceService:
 
         await self._change_members(caller, workspace, change)
 
+    def grants(self, caller: Caller, slug_or_id: str) -> list[Grant]:
+        """Return a workspace's grants.
+
+        Raises:
+            NotFound: the caller may see no such workspace.
+            Forbidden: the caller is not an administrator of the workspace.
+        """
+        return self._administered(caller, slug_or_id).spec.grants
+
+    async def set_grants(self, caller: Caller, slug_or_id: str, grants: list[Grant]) -> list[Grant]:
+        """Set a workspace's grants, in place of the current ones, and return them.
+
+        Args:
+            caller: an administrator of the workspace.
+            slug_or_id: the workspace.
+            grants: all grants that there are to be.
+
+        Raises:
+            BadRequest: a grant is for nobody, or for a user and a group.
+            NotFound: the caller may see no such workspace.
+            Forbidden: the caller is not an administrator of the workspace.
+        """
+        workspace = self._administered(caller, slug_or_id)
+        patch = {"spec": {"grants": [grant.to_api() for grant in grants]}}
+        return (await self._cluster.patch(workspace, patch, _as_admin(caller, workspace))).spec.grants
+
     def _visible(self, caller: Caller, slug_or_id: str) -> tuple[Workspace, Role]:
         workspace = self._cluster.workspace_directory.find(slug_or_id)
         if workspace is None or (role := membership.role_of(caller, workspace)) is None:
@@ -203,8 +229,11 @@ class WorkspaceService:
         async def spec_patch(current: Workspace) -> dict[str, Any]:
             return {"members": [member.to_api() for member in change(current.spec.members)]}
 
-        as_admin = Impersonation.of_member(workspace.metadata.name, Role.ADMIN, caller.person)
-        await self._cluster.update(workspace, spec_patch, as_admin)
+        await self._cluster.update(workspace, spec_patch, _as_admin(caller, workspace))
+
+
+def _as_admin(caller: Caller, workspace: Workspace) -> Impersonation:
+    return Impersonation.of_member(workspace.metadata.name, Role.ADMIN, caller.person)
 
 
 def _impersonation(caller: Caller) -> Impersonation:

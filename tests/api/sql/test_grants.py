@@ -1,0 +1,377 @@
+"""Grants hold wherever tables are reached: REST, SQL, queries, lineage, results, and engines at /iceberg."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import ForbiddenError, NoSuchNamespaceError, NoSuchTableError
+
+from icefield_crds import Run
+from icefield_crds.names import PERSON_ANNOTATION, namespace_of
+from icefield_crds.wire.run_token import RunClaims
+from tests.api.conftest import ADMIN, AddUser, MakeClient, RunTokenKey, SignIn
+from tests.api.lakehouse import Lakehouse
+from tests.api.test_polnor_sdk import listening
+from tests.api.test_run_tokens import signed
+from tests.controlplane import ControlPlane
+from tests.eventually import eventually
+
+from .site import RunningGateway, run
+
+pytestmark = pytest.mark.integration
+
+PEOPLE = {"owner": "editor", "writer": "editor", "reader": "editor", "nobody": "editor", "viewing": "viewer"}
+"""Who has which role; the names say what the grants give them on sales.orders."""
+GRANTS = [
+    {"user": "owner@acme.eu", "database": "sales", "privileges": ["OWN"]},
+    {"user": "writer@acme.eu", "database": "sales", "table": "orders", "privileges": ["INSERT"]},
+    {"user": "reader@acme.eu", "database": "sales", "table": "orders", "privileges": ["SELECT"]},
+    {"user": "viewing@acme.eu", "database": "sales", "privileges": ["OWN"]},
+]
+ROWS = pa.table({"id": pa.array([10], pa.int64()), "name": ["n10"]})
+
+
+@dataclass(frozen=True)
+class Site:
+    """A workspace with sales.orders, sales.secret and open.data, and clients of people in it."""
+
+    slug: str
+    url: str
+    clients: Mapping[str, httpx.AsyncClient]
+    keys: Mapping[str, str]
+
+    def pyiceberg(self, token: str) -> Catalog:
+        """PyIceberg with a token."""
+        properties = {"type": "rest", "uri": f"{self.url}/iceberg", "warehouse": self.slug, "token": token}
+        return load_catalog("t", **properties)
+
+
+@pytest_asyncio.fixture
+async def site(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    gateway: RunningGateway,
+    lakehouse: Lakehouse,
+    outside: Catalog,
+    orders: pa.Table,
+    add_user: AddUser,
+    sign_in: SignIn,
+) -> AsyncIterator[Site]:
+    for name in ("sales.secret", "open.data"):
+        outside.create_namespace_if_not_exists(name.partition(".")[0])
+        outside.create_table(name, orders.schema).append(orders)
+    clients, keys = {"admin": client}, {}
+    for name, role in PEOPLE.items():
+        person = f"{name}@acme.eu"
+        await add_user(person)
+        member = await client.put(f"/workspaces/{lakehouse.slug}/members/{person}", json={"role": role})
+        assert member.status_code == 200, member.text
+    granted = await client.put(f"/workspaces/{lakehouse.slug}/grants", json={"grants": GRANTS})
+    assert granted.status_code == 200, granted.text
+    for name in PEOPLE:
+        clients[name] = await sign_in(f"{name}@acme.eu", workspace=lakehouse.slug)
+        clients[name].timeout = httpx.Timeout(60)
+
+        async def has_entered(client: httpx.AsyncClient = clients[name]) -> bool:
+            return (await client.get("/auth/me")).status_code == 200
+
+        await eventually(has_entered)
+        keys[name] = (await clients[name].post("/auth/keys", json={"name": "outside"})).json()["key"]
+    async with listening(app) as url:
+        yield Site(lakehouse.slug, url, clients, keys)
+
+
+async def statuses(site: Site, method: str, path: str, body: object = None) -> dict[str, int]:
+    """Return the status that each person's call has."""
+    answers = {name: await client.request(method, path, json=body) for name, client in site.clients.items()}
+    return {name: answer.status_code for name, answer in answers.items()}
+
+
+def expected(**others: int) -> dict[str, int]:
+    """Return the statuses of all, 200 where no other is given."""
+    return dict.fromkeys(("admin", *PEOPLE), 200) | others
+
+
+READS = (
+    "/databases/sales/tables/orders",
+    "/databases/sales/tables/orders/schema",
+    "/databases/sales/tables/orders/snapshots",
+    "/databases/sales/tables/orders/lineage",
+    "/catalogs/{slug}/namespaces/sales/tables/orders",
+    "/catalogs/{slug}/namespaces/sales/tables/orders/size",
+    "/databases/sales",
+    "/databases/sales/schemas",
+    "/databases/sales/tables",
+    "/databases/sales/views",
+    "/databases/sales/volumes",
+    "/catalogs/{slug}/namespaces/sales/tables",
+)
+
+
+async def test_rest(site: Site) -> None:
+    for path in READS:
+        assert await statuses(site, "GET", path.format(slug=site.slug)) == expected(nobody=404), path
+    hidden = expected(nobody=404, writer=404, reader=404)
+    assert await statuses(site, "GET", "/databases/sales/tables/secret") == hidden
+    assert await statuses(site, "GET", "/databases/open/tables/data") == expected()
+    listed = {name: await names(client, "/databases/sales/tables") for name, client in site.clients.items()}
+    assert listed["owner"] == listed["admin"] == ["orders", "secret"]
+    assert listed["reader"] == listed["writer"] == ["orders"]
+    assert await names(site.clients["nobody"], "/databases") == ["open"]
+    assert await names(site.clients["reader"], "/databases") == ["open", "sales"]
+    create = {"name": "more", "columns": [{"name": "id", "type": "long"}]}
+    made = await site.clients["reader"].post("/databases/sales/tables", json=create)
+    assert (made.status_code, made.json()["error"]) == (403, "This needs the privilege OWN on database sales.")
+    for name, status in (("nobody", 404), ("reader", 403), ("writer", 403), ("viewing", 403), ("owner", 201)):
+        assert (await site.clients[name].post("/databases/sales/tables", json=create)).status_code == status, name
+    for name, status in (("nobody", 404), ("reader", 404), ("viewing", 403), ("owner", 204)):
+        assert (await site.clients[name].delete("/databases/sales/tables/more")).status_code == status, name
+    assert (await site.clients["writer"].delete("/databases/sales/tables/orders")).status_code == 403
+    assert (await site.clients["reader"].delete("/databases/sales")).status_code == 403
+    assert (await site.clients["nobody"].delete("/databases/sales")).status_code == 404
+
+
+async def names(client: httpx.AsyncClient, path: str) -> list[str]:
+    return [each["name"] for each in (await client.get(path)).json()["data"]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM sales.secret",
+        "SELECT (SELECT max(id) FROM sales.secret) AS a FROM open.data",
+        "WITH s AS (SELECT * FROM sales.secret) SELECT * FROM s",
+        "SELECT * FROM sales.secret.snapshots",
+        "DESCRIBE sales.secret",
+        "SHOW CREATE TABLE sales.secret",
+        "EXPLAIN SELECT * FROM sales.secret",
+        "SELECT * FROM open.secretly",
+    ],
+)
+async def test_sql_reads_what_the_catalog_shows(site: Site, query: str) -> None:
+    made = "CREATE VIEW open.secretly AS SELECT * FROM sales.secret"
+    if query.endswith("secretly"):
+        view = {
+            "name": "secretly",
+            "schema": {"type": "struct", "schema-id": 0, "fields": []},
+            "properties": {},
+            "view-version": {
+                "version-id": 1,
+                "timestamp-ms": 1,
+                "schema-id": 0,
+                "summary": {},
+                "default-namespace": ["open"],
+                "representations": [{"type": "sql", "dialect": "spark", "sql": made.partition(" AS ")[2]}],
+            },
+        }
+        headers = {"Authorization": f"Bearer {site.keys['owner']}"}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            url = f"{site.url}/iceberg/v1/{site.slug}/namespaces/open/views"
+            assert (await client.post(url, json=view, headers=headers)).status_code == 200
+    for name, status in (("owner", "succeeded"), ("reader", "failed"), ("nobody", "failed")):
+        executed = await run(site.clients[name], query)
+        if query.endswith("secretly") and name == "owner":
+            continue
+        assert executed["status"] == status, executed
+        if status == "failed":
+            assert "no table or view" in executed["error"] or "There is no" in executed["error"], executed
+
+
+async def test_sql_lists_what_the_caller_may_see(site: Site) -> None:
+    async def rows(name: str, query: str) -> list[Any]:
+        return (await run(site.clients[name], query))["rows"]
+
+    assert [row[-1] for row in await rows("nobody", "SHOW DATABASES")] == ["open"]
+    assert [row[1] for row in await rows("reader", "SHOW TABLES IN sales")] == ["orders"]
+    assert await rows("nobody", "SHOW TABLES IN sales") == []
+    assert [row[1] for row in await rows("owner", "SHOW TABLES IN sales")] == ["orders", "secret"]
+
+
+async def test_a_read_that_was_repeated_by_one_is_hidden_from_another(site: Site) -> None:
+    query = "SELECT count(*) FROM sales.secret"
+    for _ in range(3):
+        assert (await run(site.clients["owner"], query))["rows"] == [[10]]
+    for _ in range(3):
+        assert (await run(site.clients["reader"], query))["status"] == "failed"
+    assert (await run(site.clients["owner"], query))["rows"] == [[10]]
+
+
+async def test_sql_writes_need_a_privilege(site: Site) -> None:
+    async def status(name: str, query: str) -> int:
+        body = {"query": query, "warehouse_id": "main", "wait_timeout": "0s"}
+        return (await site.clients[name].post("/sql/execute", json=body)).status_code
+
+    insert, delete = "INSERT INTO sales.orders VALUES (1, 'a')", "DELETE FROM sales.orders WHERE id = 99"
+    assert [await status(name, insert) for name in ("nobody", "reader", "viewing", "writer")] == [404, 403, 403, 202]
+    assert [await status(name, delete) for name in ("nobody", "reader", "viewing", "writer")] == [404, 403, 403, 403]
+    # The same through the router of queries.
+    query = {"query": delete}
+    assert (await site.clients["writer"].post("/query", json=query)).status_code == 403
+    into = {"query": "SELECT * FROM open.data", "destination": "sales.orders", "explain": False}
+    assert (await site.clients["reader"].post("/query", json=into)).status_code == 403
+    hidden = await site.clients["reader"].post("/query", json={"query": "SELECT * FROM sales.secret"})
+    assert "sales.secret" in hidden.text
+    assert "n10" not in hidden.text
+
+
+async def test_statements_and_their_rows_are_their_callers(site: Site) -> None:
+    executed = await run(site.clients["owner"], "SELECT * FROM sales.secret")
+    path = f"/sql/statements/{executed['statement_id']}"
+    for below in ("", "/results", "/arrow"):
+        assert (await site.clients["reader"].get(path + below)).status_code == 404
+        assert (await site.clients["owner"].get(path + below)).status_code == 200
+        assert (await site.clients["admin"].get(path + below)).status_code == 200
+    own = await run(site.clients["reader"], "SELECT 1 AS a")
+    listed = (await site.clients["reader"].get("/sql/statements")).json()["data"]
+    assert [each["id"] for each in listed] == [own["statement_id"]]
+    assert (await site.clients["reader"].get("/sql/statements?person=owner@acme.eu")).status_code == 403
+
+
+async def test_grants_that_are_taken_away_hold_no_longer(site: Site) -> None:
+    assert (await site.clients["admin"].put(f"/workspaces/{site.slug}/grants", json={"grants": GRANTS[:1]})).is_success
+
+    async def is_hidden() -> bool:
+        return (await site.clients["reader"].get("/databases/sales/tables/orders")).status_code == 404
+
+    await eventually(is_hidden)
+    assert (await site.clients["admin"].put(f"/workspaces/{site.slug}/grants", json={"grants": []})).is_success
+    await eventually(lambda: _is_shown(site))
+
+
+async def _is_shown(site: Site) -> bool:
+    return (await site.clients["nobody"].get("/databases/sales/tables/secret")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        {"database": "sales", "privileges": ["SELECT"]},
+        {"database": "sales", "user": "a@b.eu", "group": "g", "privileges": ["SELECT"]},
+        {"database": "sales", "user": "a@b.eu", "privileges": []},
+        {"database": "sales", "user": "a@b.eu", "privileges": ["MODIFY"]},
+    ],
+)
+async def test_grants_that_cannot_be_are_refused(site: Site, grant: dict[str, Any]) -> None:
+    answer = await site.clients["admin"].put(f"/workspaces/{site.slug}/grants", json={"grants": [grant]})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]
+
+
+async def test_only_admins_grant(site: Site) -> None:
+    path = f"/workspaces/{site.slug}/grants"
+    assert await statuses(site, "PUT", path, {"grants": GRANTS}) == expected(**dict.fromkeys(PEOPLE, 403))
+    assert await statuses(site, "GET", path) == expected(**dict.fromkeys(PEOPLE, 403))
+
+
+async def test_pyiceberg(site: Site) -> None:
+    await asyncio.to_thread(_pyiceberg_of_reader, site.pyiceberg(site.keys["reader"]))
+    await asyncio.to_thread(_pyiceberg_of_writer, site.pyiceberg(site.keys["writer"]))
+    await asyncio.to_thread(_pyiceberg_of_nobody, site.pyiceberg(site.keys["nobody"]))
+    owner = site.pyiceberg(site.keys["owner"])
+    await asyncio.to_thread(owner.load_table("sales.orders").overwrite, ROWS)
+
+
+def _pyiceberg_of_reader(catalog: Catalog) -> None:
+    assert sorted(catalog.list_namespaces()) == [("open",), ("sales",)]
+    assert catalog.list_tables("sales") == [("sales", "orders")]
+    table = catalog.load_table("sales.orders")
+    assert table.scan().count() == 10
+    with pytest.raises(NoSuchTableError):
+        catalog.load_table("sales.secret")
+    for change in (
+        lambda: table.append(ROWS),
+        lambda: catalog.drop_table("sales.orders"),
+        lambda: catalog.create_table("sales.more", ROWS.schema),
+        lambda: catalog.rename_table("sales.orders", "open.orders"),
+    ):
+        with pytest.raises((ForbiddenError, PermissionError, OSError)):
+            change()
+    catalog.create_table("open.mine", ROWS.schema).append(ROWS)
+    with pytest.raises((ForbiddenError, PermissionError)):
+        catalog.rename_table("open.mine", "sales.mine")
+
+
+def _pyiceberg_of_writer(catalog: Catalog) -> None:
+    table = catalog.load_table("sales.orders")
+    table.append(ROWS)
+    assert table.scan().count() == 11
+    with pytest.raises(ForbiddenError):
+        table.delete("id = 10")
+    with pytest.raises(ForbiddenError), table.update_schema() as change:
+        change.add_column("extra", table.schema().find_type("id"))
+
+
+def _pyiceberg_of_nobody(catalog: Catalog) -> None:
+    assert catalog.list_namespaces() == [("open",)]
+    with pytest.raises((NoSuchTableError, NoSuchNamespaceError)):
+        catalog.load_table("sales.orders")
+    with pytest.raises(NoSuchNamespaceError):
+        catalog.list_tables("sales")
+
+
+async def test_a_run_has_the_grants_of_who_started_it(
+    app: FastAPI, site: Site, clients: MakeClient, cluster_with_roles: ControlPlane, run_token_key: RunTokenKey
+) -> None:
+    async def token_of(name: str) -> str:
+        made = (await site.clients[name].post("/runs", json={"name": f"of-{name}", "command": "true"})).json()
+        found = next(
+            each
+            for each in cluster_with_roles.client.list(("icefield.dev/v1alpha1", "runs"), namespace_of(site.slug))
+            if Run.model_validate(each).public_id == made["id"]
+        )
+        started = Run.model_validate(found)
+        assert started.metadata.annotations[PERSON_ANNOTATION] == (ADMIN if name == "admin" else f"{name}@acme.eu")
+        claims = RunClaims(site.slug, started.metadata.name, started.metadata.uid, "editor")
+        now = __import__("datetime").datetime.now(__import__("datetime").UTC)
+        return signed(claims.to_json(now, __import__("datetime").timedelta(hours=1)), run_token_key.private)
+
+    for name, path, status in (
+        ("reader", "/databases/sales/tables/orders", 200),
+        ("reader", "/databases/sales/tables/secret", 404),
+        ("nobody", "/databases/sales/tables/orders", 404),
+        ("owner", "/databases/sales/tables/secret", 200),
+        ("admin", "/databases/sales/tables/secret", 200),
+    ):
+        client = await clients(await token_of(name))
+        assert (await client.get(path)).status_code == status, (name, path)
+    reader = site.pyiceberg(await token_of("reader"))
+    with pytest.raises(NoSuchTableError):
+        await asyncio.to_thread(reader.load_table, "sales.secret")
+
+
+async def test_nobody_starts_a_run_in_another_ones_name(site: Site, cluster_with_roles: ControlPlane) -> None:
+    user = ("--as", f"icefield:{site.slug}:editor")
+
+    def apply(person: str) -> str:
+        manifest = {
+            "apiVersion": "icefield.dev/v1alpha1",
+            "kind": "Run",
+            "metadata": {"name": "forged", "namespace": namespace_of(site.slug), "annotations": {PERSON_ANNOTATION: person}},
+            "spec": {"command": "true"},
+        }
+        try:
+            return cluster_with_roles.kubectl(*user, "create", "-f", "-", stdin=json.dumps(manifest))
+        except Exception as error:
+            return str(error)
+
+    await eventually(lambda: _contains(apply("owner@acme.eu"), "names who creates it"))
+    assert "created" in apply(f"icefield:{site.slug}:editor")
+    patch = json.dumps({"metadata": {"annotations": {PERSON_ANNOTATION: "owner@acme.eu"}}})
+    with pytest.raises(Exception, match="does not change"):
+        cluster_with_roles.kubectl(
+            *user, "patch", "run.icefield.dev/forged", "-n", namespace_of(site.slug), "--type=merge", "-p", patch
+        )
+
+
+async def _contains(text: str, words: str) -> bool:
+    return words in text
