@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -50,10 +51,10 @@ class Site:
     clients: Mapping[str, httpx.AsyncClient]
     keys: Mapping[str, str]
 
-    def pyiceberg(self, token: str) -> Catalog:
-        """PyIceberg with a token."""
+    async def pyiceberg(self, token: str) -> Catalog:
+        """PyIceberg with a token; it asks for its configuration at once."""
         properties = {"type": "rest", "uri": f"{self.url}/iceberg", "warehouse": self.slug, "token": token}
-        return load_catalog("t", **properties)
+        return await asyncio.to_thread(load_catalog, "t", **properties)
 
 
 @pytest_asyncio.fixture
@@ -124,7 +125,7 @@ async def test_rest(site: Site) -> None:
     hidden = expected(nobody=404, writer=404, reader=404)
     assert await statuses(site, "GET", "/databases/sales/tables/secret") == hidden
     assert await statuses(site, "GET", "/databases/open/tables/data") == expected()
-    listed = {name: await names(client, "/databases/sales/tables") for name, client in site.clients.items()}
+    listed = {name: await names(client, "/databases/sales/tables") for name, client in site.clients.items() if name != "nobody"}
     assert listed["owner"] == listed["admin"] == ["orders", "secret"]
     assert listed["reader"] == listed["writer"] == ["orders"]
     assert await names(site.clients["nobody"], "/databases") == ["open"]
@@ -184,7 +185,7 @@ async def test_sql_reads_what_the_catalog_shows(site: Site, query: str) -> None:
             continue
         assert executed["status"] == status, executed
         if status == "failed":
-            assert "no table or view" in executed["error"] or "There is no" in executed["error"], executed
+            assert "There is no" in executed["error_message"], executed
 
 
 async def test_sql_lists_what_the_caller_may_see(site: Site) -> None:
@@ -209,7 +210,10 @@ async def test_a_read_that_was_repeated_by_one_is_hidden_from_another(site: Site
 async def test_sql_writes_need_a_privilege(site: Site) -> None:
     async def status(name: str, query: str) -> int:
         body = {"query": query, "warehouse_id": "main", "wait_timeout": "0s"}
-        return (await site.clients[name].post("/sql/execute", json=body)).status_code
+        answer = await site.clients[name].post("/sql/execute", json=body)
+        if answer.status_code == 202:  # its Spark would never come
+            await site.clients[name].post(f"/sql/statements/{answer.json()['statement_id']}/cancel")
+        return answer.status_code
 
     insert, delete = "INSERT INTO sales.orders VALUES (1, 'a')", "DELETE FROM sales.orders WHERE id = 99"
     assert [await status(name, insert) for name in ("nobody", "reader", "viewing", "writer")] == [404, 403, 403, 202]
@@ -274,10 +278,10 @@ async def test_only_admins_grant(site: Site) -> None:
 
 
 async def test_pyiceberg(site: Site) -> None:
-    await asyncio.to_thread(_pyiceberg_of_reader, site.pyiceberg(site.keys["reader"]))
-    await asyncio.to_thread(_pyiceberg_of_writer, site.pyiceberg(site.keys["writer"]))
-    await asyncio.to_thread(_pyiceberg_of_nobody, site.pyiceberg(site.keys["nobody"]))
-    owner = site.pyiceberg(site.keys["owner"])
+    await asyncio.to_thread(_pyiceberg_of_reader, await site.pyiceberg(site.keys["reader"]))
+    await asyncio.to_thread(_pyiceberg_of_writer, await site.pyiceberg(site.keys["writer"]))
+    await asyncio.to_thread(_pyiceberg_of_nobody, await site.pyiceberg(site.keys["nobody"]))
+    owner = await site.pyiceberg(site.keys["owner"])
     await asyncio.to_thread(owner.load_table("sales.orders").overwrite, ROWS)
 
 
@@ -332,8 +336,7 @@ async def test_a_run_has_the_grants_of_who_started_it(
         started = Run.model_validate(found)
         assert started.metadata.annotations[PERSON_ANNOTATION] == (ADMIN if name == "admin" else f"{name}@acme.eu")
         claims = RunClaims(site.slug, started.metadata.name, started.metadata.uid, "editor")
-        now = __import__("datetime").datetime.now(__import__("datetime").UTC)
-        return signed(claims.to_json(now, __import__("datetime").timedelta(hours=1)), run_token_key.private)
+        return signed(claims.to_json(datetime.now(UTC), timedelta(hours=1)), run_token_key.private)
 
     for name, path, status in (
         ("reader", "/databases/sales/tables/orders", 200),
@@ -344,7 +347,7 @@ async def test_a_run_has_the_grants_of_who_started_it(
     ):
         client = await clients(await token_of(name))
         assert (await client.get(path)).status_code == status, (name, path)
-    reader = site.pyiceberg(await token_of("reader"))
+    reader = await site.pyiceberg(await token_of("reader"))
     with pytest.raises(NoSuchTableError):
         await asyncio.to_thread(reader.load_table, "sales.secret")
 
