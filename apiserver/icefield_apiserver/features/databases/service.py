@@ -24,6 +24,7 @@ from icefield_apiserver.core.kube.secrets import WorkspaceSecrets
 from icefield_apiserver.core.pagination import Page, Window, encode_cursor
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.identity.principal import Principal
+from icefield_crds import Privilege
 
 CREATED_AT = "icefield.created-at"
 """Namespace property with the time of creation through REST, which Iceberg does not record."""
@@ -101,6 +102,7 @@ class DatabaseService:
         """
         catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         namespace = database_namespace(database)
+        principal.access.require_in(Privilege.OWN, namespace)
         if schemas := await catalog.list_namespaces(namespace):
             raise Conflict(f"Database {database} still holds {_counted(len(schemas), 'schema')}.")
         await _check_is_empty(catalog, namespace, f"Database {database}")
@@ -156,6 +158,7 @@ class DatabaseService:
         catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
         namespace = schema_namespace(database, schema)
         await catalog.load_namespace(namespace)
+        principal.access.require_in(Privilege.OWN, namespace)
         if len(namespace) == 1:
             raise Conflict(f"Schema {DEFAULT_SCHEMA} is database {database} itself; drop the database.")
         await _check_is_empty(catalog, namespace, f"Schema {database}.{schema}")
