@@ -34,6 +34,7 @@ from .features.catalogs.feature import feature as catalogs
 from .features.databases.feature import feature as databases
 from .features.environment.feature import feature as environment
 from .features.flavors.feature import feature as flavors
+from .features.grants.feature import feature as grants
 from .features.iceberg.feature import feature as iceberg
 from .features.jobs.feature import feature as jobs
 from .features.lineage.feature import feature as lineage
@@ -56,6 +57,7 @@ FEATURES = (
     auth,
     users,
     workspaces,
+    grants,
     flavors,
     jobs,
     runs,

@@ -24,7 +24,7 @@ class Privilege(StrEnum):
 class Group(Model):
     """Members of the workspace to whom grants are given together."""
 
-    name: Annotated[str, Field(description="Name of the group.", min_length=1, max_length=63)]
+    name: Annotated[str, Field(description="Name of the group.", min_length=1, max_length=63, pattern="^[^@]+$")]
     members: Annotated[
         list[Annotated[str, Field(min_length=3, max_length=253)]],
         Field(description="E-mail addresses.", max_length=500, json_schema_extra={"x-kubernetes-list-type": "set"}),

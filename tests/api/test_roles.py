@@ -38,6 +38,7 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
     "PATCH /api/v1/sql/warehouses/{id}": {"auto_stop": "never"},
     "POST /api/v1/sql/execute": {"query": "SELECT 1", "warehouse_id": "found", "wait_timeout": "0s"},
     "PUT /api/v1/workspaces/{workspace}/members/{user}": {"role": "viewer"},
+    "PUT /api/v1/workspaces/{workspace}/grants": {"grants": []},
     "POST /api/v1/users": {"email": "new@acme.eu", "password": "correct horse battery"},
     "POST /api/v1/query": {"query": "SELECT 1", "explain": True},
 }

@@ -373,6 +373,12 @@ async def test_its_administrators_read_it_and_change_its_members_by_kubectl(site
         members = [{"user": "ann@example.org", "role": "admin"}, {"user": "bob@example.org", "role": "viewer"}]
         assert "Forbidden" in patch({"spec": {"members": members}}, "ed@example.org")
         assert "patched" in patch({"spec": {"members": members}})
+        grant = {"group": "analysts", "database": "sales", "privileges": ["SELECT"]}
+        granted = {"grants": [grant], "groups": [{"name": "analysts", "members": ["bob@example.org"]}]}
+        assert "Forbidden" in patch({"spec": granted}, "ed@example.org")
+        assert "patched" in patch({"spec": granted})
+        nobody = {"spec": {"grants": [{"database": "sales", "privileges": ["SELECT"]}]}}
+        assert "a grant is for a user or for a group" in patch(nobody)
         for spec in ({"quotas": {"maxRunningRuns": 9999}}, {"deletionPolicy": "Retain"}, {"adoptDataOf": "x"}):
             assert "the rest is the platform team" in patch({"spec": spec})
         owner = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "8a4a8a4e-0000-4000-8000-000000000000"}

@@ -33,12 +33,13 @@ from icefield_apiserver.features.workspaces import service as workspaces
 from icefield_apiserver.identity import failures, passwords
 from icefield_cluster.paths import CHECKOUT
 from icefield_crds import object_store, requirements, warehouse, workspace
+from icefield_crds.grants import Group
 from icefield_crds.maintenance import model as maintenance
 from icefield_crds.maintenance import program
 from icefield_crds.polars import DEFAULT_TIMEOUT_SECONDS, PolarsWorkload
 from icefield_crds.spark import SparkQuery
 from icefield_crds.wire import gateway
-from icefield_crds.workspace import Quotas
+from icefield_crds.workspace import Quotas, WorkspaceSpec
 from icefield_engines.polars import results
 from icefield_operator.sandbox import build
 from icefield_sql.analysis import column_lineage, expansion, resolve, views, widths
@@ -130,6 +131,9 @@ LIMITS = {
             default(Quotas, "max_queued_workloads")
         ),
         "Polars workloads that wait, at most": count(maximum(Quotas, "max_queued_workloads")),
+        "grants of a workspace": count(longest(WorkspaceSpec, "grants")),
+        "groups of a workspace": count(longest(WorkspaceSpec, "groups")),
+        "members of a group": count(longest(Group, "members")),
         "variables of a workspace": count(environment.MAX_VARIABLES),
         "name of a variable of a workspace, characters": count(environment.MAX_NAME_LENGTH),
         "value of a variable of a workspace": size(environment.MAX_VALUE_BYTES),

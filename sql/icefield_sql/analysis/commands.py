@@ -78,9 +78,9 @@ def alter(cursor: Cursor, names: Names) -> Statement:
         raise cursor.unexpected("TABLE, VIEW or SCHEMA")
     word = cursor.tokens[cursor.index - 1]
     if what in NAMESPACES:
-        rewrite_namespace(cursor.name(), names, edits)
+        namespace = rewrite_namespace(cursor.name(), names, edits)
         _properties(cursor, ("DBPROPERTIES", "PROPERTIES"))
-        return _done(cursor, names, edits, "ALTER SCHEMA", None)
+        return replace(_done(cursor, names, edits, "ALTER SCHEMA", None), changed_namespace=namespace)
     target = rewrite_table(cursor.name(), names, edits)
     if cursor.take("RENAME", "TO"):
         new = _rename(cursor, names, edits, target)
@@ -110,16 +110,18 @@ def comment(cursor: Cursor, names: Names) -> Statement:
     what = cursor.take_any("TABLE", *NAMESPACES)
     edits = Edits()
     target: TableName | None = None
+    namespace: tuple[str, ...] | None = None
     if not what:
         raise cursor.unexpected("TABLE or SCHEMA")
     if what == "TABLE":
         target = rewrite_table(cursor.name(), names, edits)
     else:
-        rewrite_namespace(cursor.name(), names, edits)
+        namespace = rewrite_namespace(cursor.name(), names, edits)
     cursor.expect("IS")
     if not cursor.take("NULL"):
         cursor.string()
-    return _done(cursor, names, edits, "COMMENT", target, must_exist=target is not None)
+    statement = _done(cursor, names, edits, "COMMENT", target, must_exist=target is not None)
+    return replace(statement, changed_namespace=namespace)
 
 
 def transaction(cursor: Cursor, names: Names) -> Statement:

@@ -143,7 +143,7 @@ def _headed(cursor: Cursor, names: Names) -> Statement:
     if head.body is None:
         made = head.namespace
         return Statement(
-            source, names, Kind.WRITE, head.command, (), writes, edits=edits, must_exist=exist, created_namespace=made
+            source, names, Kind.WRITE, head.command, (), writes, edits=edits, must_exist=exist, changed_namespace=made
         )
     tree = parse_tree(source, head.body)
     if not isinstance(tree, exp.Query | exp.Values):

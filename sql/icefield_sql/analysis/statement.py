@@ -68,7 +68,7 @@ class Statement:
         is_by_position: whether an INSERT INTO gives values by position, to the columns it lists or to all.
         columns_end: where the last of them ends in the text.
         texts: positions of the values, in an INSERT of VALUES, that are strings in some row.
-        created_namespace: the database or schema that it creates.
+        changed_namespace: the database or schema that it creates, or whose properties or comment it changes.
         dropped_namespace: the database or schema that it drops.
         renamed_to: the new name of the table or view that it renames.
         kind_word: where TABLE is in a DROP or ALTER that means a view as well, first and last position.
@@ -95,7 +95,7 @@ class Statement:
     is_by_position: bool = False
     columns_end: int = 0
     texts: frozenset[int] = frozenset()
-    created_namespace: tuple[str, ...] | None = None
+    changed_namespace: tuple[str, ...] | None = None
     dropped_namespace: tuple[str, ...] | None = None
     renamed_to: TableName | None = None
     kind_word: tuple[int, int] | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from icefield_apiserver.core.errors import Forbidden, NotFound
 from icefield_crds.grants import Privilege
 
 from .client import Catalogs, IcebergCatalog
 from .grants import DataAccess
-from .model import LoadedTable, LoadedView, Namespace
+from .model import LoadedTable, LoadedView, Namespace, full_name
 
 
 class GrantedCatalog(IcebergCatalog):
@@ -54,6 +55,8 @@ class GrantedCatalog(IcebergCatalog):
 
     async def load_table(self, namespace: Namespace, name: str) -> LoadedTable:
         """Return the current state of a table."""
+        if not self._access.may(Privilege.SELECT, namespace, name):
+            await self._refuse_ambiguous(super().load_table, namespace, name)
         self._access.require(Privilege.SELECT, namespace, name)
         return await super().load_table(namespace, name)
 
@@ -63,6 +66,8 @@ class GrantedCatalog(IcebergCatalog):
 
     async def load_view(self, namespace: Namespace, name: str) -> LoadedView:
         """Return the current state of a view."""
+        if not self._access.may(Privilege.SELECT, namespace, name):
+            await self._refuse_ambiguous(super().load_view, namespace, name)
         self._access.require(Privilege.SELECT, namespace, name, "view")
         return await super().load_view(namespace, name)
 
@@ -91,6 +96,21 @@ class GrantedCatalog(IcebergCatalog):
         """Commit a change of a table."""
         self._access.require(Privilege.OWN, namespace, name)
         return await super().commit(namespace, name, requirements, updates)
+
+    async def _refuse_ambiguous(
+        self, load: Callable[[Namespace, str], Awaitable[object]], namespace: Namespace, name: str
+    ) -> None:
+        """Refuse a hidden table whose name could as well be a branch or metadata table of one that the person may see.
+
+        A caller that took it for the latter would give the name to an engine that takes it for the former.
+        """
+        if len(namespace) < 2 or not self._access.may(Privilege.SELECT, namespace[:-1], namespace[-1]):
+            return
+        try:
+            await load(namespace, name)
+        except NotFound:
+            return
+        raise Forbidden(f"This needs the privilege {Privilege.SELECT.value} on {full_name(namespace, name)}.")
 
     def _seen(self, namespace: Namespace, names: list[str]) -> list[str]:
         return [name for name in names if self._access.may(Privilege.SELECT, namespace, name)]

@@ -17,11 +17,11 @@ from icefield_crds import Privilege
 from icefield_sql import Names, SqlError, TableName
 
 from .columns import ColumnSet, SourceColumn
+from .granted import may_see, shown_graph, shown_lineage, shown_neighbours
 from .graph import Direction, GraphNode, LineageGraph
 from .graph_store import LineageGraphStore
 from .identities import current_dataset, mark_gone
 from .neighbours import LineageNeighbour
-from .granted import may_see, shown_graph, shown_lineage, shown_neighbours
 from .recorder import CommittedTable, LineageRecorder
 from .store import LineageStore
 from .summary import Lineage, TableAccess, accesses_in, lineage_of
@@ -117,8 +117,8 @@ class LineageService:
             self._store.upstream(uid, uuids), self._store.downstream(uid, uuids)
         )
         await mark_gone(self._catalogs.of(principal.workspace), uid, [*upstream, *downstream])
-        access = principal.access
-        return LineageOfTable(dataset, is_gone, shown_neighbours(access, upstream), shown_neighbours(access, downstream))
+        shown = (shown_neighbours(principal.access, each) for each in (upstream, downstream))
+        return LineageOfTable(dataset, is_gone, *shown)
 
     async def columns(self, principal: Principal, dataset: Dataset) -> ColumnsOfTable:
         """Return what the columns of a table are made of, as far as statements tell it."""

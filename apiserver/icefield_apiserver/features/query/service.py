@@ -11,7 +11,7 @@ from icefield_apiserver.core.errors import ApiError, BadRequest, Forbidden
 from icefield_apiserver.features.polars.service import PolarsService, new_workload
 from icefield_apiserver.features.runs.service import has_result, job_annotations
 from icefield_apiserver.features.spark.service import Machines
-from icefield_apiserver.features.statements.service import EngineChoice, PreparedStatement, check_write
+from icefield_apiserver.features.statements.service import EngineChoice, PreparedStatement, check_privileges
 from icefield_apiserver.identity.principal import Principal
 from icefield_crds import PolarsWorkload, Role, Run, RunPhase, SaveMode, Workspace
 from icefield_crds.polars import Vcpus
@@ -93,7 +93,7 @@ class QueryService:
             raise Forbidden(f"Your role {principal.role.value} may only read.")
         check_destination(principal.access, job.plan.destination, query.write_mode)
         if job.plan.parsed:
-            check_write(principal.access, job.plan.parsed.statement)
+            check_privileges(principal.access, job.plan.parsed.statement)
         answer = await self._run(job)
         return {**answer, "job": {"namespace": job.namespace, "name": job.name}}
 

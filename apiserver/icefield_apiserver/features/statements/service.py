@@ -26,7 +26,7 @@ from .identifiers import is_id
 from .lifecycle import INLINE_BYTES
 from .models import Statement
 from .planning import Parsed, Plan, Planner, kept
-from .privileges import check_write
+from .privileges import check_privileges
 from .requests import MAX_WAIT_SECONDS, EngineChoice, ExecuteRequest, PlanRequest
 from .responses import rows_of_stream
 from .results import GONE, Result, ResultStore
@@ -50,7 +50,7 @@ __all__ = [
     "PreparedStatement",
     "Statement",
     "StatementService",
-    "check_write",
+    "check_privileges",
     "is_id",
     "rows_of_stream",
 ]
@@ -152,7 +152,7 @@ class StatementService:
             parsed = await self._planner.parse(request.plan, workspace)
         if parsed.statement.needs_editor and not principal.may(Role.EDITOR):
             raise Forbidden(f"Your role {principal.role.value} may only read; {parsed.statement.command} writes.")
-        check_write(principal.access, parsed.statement)
+        check_privileges(principal.access, parsed.statement)
         if parsed.statement.dropped_namespace and not await self._is_repeated(principal, workspace, request):
             await self._volumes.refuse_to_drop(principal, parsed.statement.dropped_namespace)
         run_uid = await self._run_uid(principal, request.run)

@@ -18,6 +18,7 @@ from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
 from icefield_apiserver.core.objects.workspace_stores import FileDownload, FileEntry, WorkspaceStores
 from icefield_apiserver.core.pagination import Page, Window, encode_cursor
 from icefield_apiserver.identity.principal import Principal
+from icefield_crds import Privilege
 from icefield_crds.object_store import volume_prefix
 from icefield_sql import FilePath, FilePattern, SqlError, StoredFile, UnresolvedName
 
@@ -80,12 +81,14 @@ class VolumeService:
         self._files = files
 
     async def page(self, principal: Principal, database: str, window: Window, shape: Callable[[Volume], T]) -> Page[T]:
-        """Return a page of a database's volumes, by name.
+        """Return a page of a database's volumes, by name; none where grants give the caller some of its tables only.
 
         Raises:
             NotFound: the database does not exist.
         """
         await self._check_database(principal, database)
+        if not principal.access.may_in(Privilege.SELECT, (database,)):
+            return Page(data=[], next_cursor=None)
         limit = min(window.limit, MAX_ROWS) + 1
         rows = await self._store.list(self._uid(principal), database, after_text(window), limit)
         return page_of_rows(rows, window, lambda volume: volume.name, shape)
@@ -97,7 +100,7 @@ class VolumeService:
             NotFound: it does not exist.
         """
         found = await self._store.find(self._uid(principal), database, volume)
-        if found is None:
+        if found is None or not principal.access.may_in(Privilege.SELECT, (database,)):
             raise NotFound(f"There is no volume {volume} in database {database}.")
         return found
 
@@ -107,9 +110,11 @@ class VolumeService:
         Raises:
             BadRequest: the name is invalid.
             Conflict: it exists already.
+            Forbidden: it needs OWN on the database.
             NotFound: the database does not exist.
         """
         await self._check_database(principal, database)
+        principal.access.require_in(Privilege.OWN, (database,))
         check_name("volume", name)
         volume = Volume(
             id=f"vol_{uuid.uuid4().hex[:12]}",
@@ -133,9 +138,11 @@ class VolumeService:
 
         Raises:
             Conflict: it holds files, and `with_files` is false.
+            Forbidden: it needs OWN on the database.
             NotFound: it does not exist.
         """
         volume = await self.get(principal, database, name)
+        principal.access.require_in(Privilege.OWN, (database,))
         prefix = _prefix(principal, volume)
         if not with_files and not await self._files.is_empty(principal.workspace, prefix):
             raise Conflict(f"Volume {name} holds files; delete them first, or pass force=true.")
@@ -190,7 +197,9 @@ class VolumeService:
         Raises:
             BadRequest: the path is invalid, or the file is too large.
             Conflict: a folder of this name exists, or the path has a file where it needs a folder.
+            Forbidden: it needs INSERT on the database.
         """
+        principal.access.require_in(Privilege.INSERT, (volume.database,))
         path = upload_path(file.path, file.filename)
         content_type = file.content_type or mimetypes.guess_type(path)[0] or "application/octet-stream"
         size = await self._files.write(
@@ -203,9 +212,11 @@ class VolumeService:
 
         Raises:
             BadRequest: the path is invalid.
+            Forbidden: it needs INSERT on the database.
             NotFound: the volume or the file does not exist.
         """
         prefix = _prefix(principal, await self.get(principal, database, volume))
+        principal.access.require_in(Privilege.INSERT, (database,))
         await self._files.delete(principal.workspace, prefix, file_path(path))
 
     async def download(

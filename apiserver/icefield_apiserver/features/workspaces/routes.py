@@ -14,11 +14,9 @@ from icefield_apiserver.core.routes import Router
 from icefield_apiserver.identity import membership
 from icefield_apiserver.identity.dependencies import CurrentCaller, PlatformAdmin
 from icefield_apiserver.identity.principal import Caller
-from icefield_crds import ConditionType, Grant, Member, Workspace
+from icefield_crds import ConditionType, Member, Workspace
 
 from .schemas import (
-    GrantList,
-    GrantOfWorkspace,
     MemberOfWorkspace,
     MemberRole,
     NewWorkspace,
@@ -95,23 +93,6 @@ async def set_member(
 async def remove_member(workspace: str, user: User, caller: CurrentCaller, workspaces: Workspaces) -> None:
     """For the workspace's administrators. The person's keys for this workspace are refused at once."""
     await workspaces.remove_member(caller, workspace, user)
-
-
-@router.get("/{workspace}/grants", summary="Read a workspace's grants")
-async def read_grants(workspace: str, caller: CurrentCaller, workspaces: Workspaces) -> GrantList:
-    """Who may read and write which tables; for the workspace's administrators."""
-    return _grants(workspaces.grants(caller, workspace))
-
-
-@router.put("/{workspace}/grants", summary="Set a workspace's grants")
-async def set_grants(workspace: str, body: GrantList, caller: CurrentCaller, workspaces: Workspaces) -> GrantList:
-    """In place of the current ones; for the workspace's administrators. They hold at once."""
-    grants = [Grant(**grant.model_dump()) for grant in body.grants]
-    return _grants(await workspaces.set_grants(caller, workspace, grants))
-
-
-def _grants(grants: list[Grant]) -> GrantList:
-    return GrantList(grants=[GrantOfWorkspace(**grant.model_dump()) for grant in grants])
 
 
 def _member(member: Member) -> MemberOfWorkspace:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_apiserver.identity.fields import Email, Name
-from icefield_crds import Privilege, Role
+from icefield_crds import Role
 from icefield_crds.workspace import DeletionPolicy
 
 DELETION_CHOICE = Field(
@@ -57,28 +57,6 @@ class MemberRole(RequestBody):
     """Request body to give a person a role in a workspace."""
 
     role: Annotated[Role, Field(description="viewer, editor or admin.")]
-
-
-class GrantOfWorkspace(RequestBody):
-    """Privileges of a person or group on a database or one of its tables."""
-
-    user: Annotated[str | None, Field(min_length=3, max_length=253, description="E-mail address.")] = None
-    group: Annotated[str | None, Field(min_length=1, max_length=63, description="A group of the workspace.")] = None
-    database: Annotated[str, Field(min_length=1, max_length=128, description="Name of the database.")]
-    table: Annotated[
-        str | None,
-        Field(min_length=1, max_length=257, description="A table or view in it, or schema.name; all when absent."),
-    ] = None
-    privileges: Annotated[
-        list[Privilege],
-        Field(min_length=1, max_length=3, description="SELECT, INSERT or OWN; each includes the ones before it."),
-    ]
-
-
-class GrantList(RequestBody):
-    """The grants of a workspace, all of them."""
-
-    grants: Annotated[list[GrantOfWorkspace], Field(max_length=500, description="In place of the current ones.")]
 
 
 class NewWorkspace(RequestBody):

@@ -18,7 +18,7 @@ from icefield_apiserver.core.kube.workspaces import workspace_not_found
 from icefield_apiserver.core.pagination import Page, Window
 from icefield_apiserver.identity import membership, users
 from icefield_apiserver.identity.principal import Caller
-from icefield_crds import Grant, Member, Role, Warehouse, Workspace
+from icefield_crds import Member, Role, Warehouse, Workspace
 from icefield_crds.names import slugify
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ class WorkspaceService:
             NotFound: the caller may see no such workspace.
             Forbidden: the caller is not an administrator of the workspace.
         """
-        workspace = self._administered(caller, slug_or_id)
+        workspace = self.administered(caller, slug_or_id)
         after = after_text(window)
         members = sorted(workspace.spec.members, key=lambda member: member.user)
         rows = [member for member in members if after is None or member.user > after]
@@ -139,7 +139,7 @@ class WorkspaceService:
             NotFound: there is no such workspace or user.
             Forbidden: the caller is not an administrator of the workspace.
         """
-        workspace = self._administered(caller, slug_or_id)
+        workspace = self.administered(caller, slug_or_id)
         member = Member(user=await self._email_of_user(user), role=role)
 
         def change(members: list[Member]) -> list[Member]:
@@ -160,7 +160,7 @@ class WorkspaceService:
             NotFound: there is no such workspace or user, or the person is not a member.
             Forbidden: the caller is not an administrator of the workspace.
         """
-        workspace = self._administered(caller, slug_or_id)
+        workspace = self.administered(caller, slug_or_id)
         email = await self._email_of(user)
 
         def change(members: list[Member]) -> list[Member]:
@@ -171,39 +171,7 @@ class WorkspaceService:
 
         await self._change_members(caller, workspace, change)
 
-    def grants(self, caller: Caller, slug_or_id: str) -> list[Grant]:
-        """Return a workspace's grants.
-
-        Raises:
-            NotFound: the caller may see no such workspace.
-            Forbidden: the caller is not an administrator of the workspace.
-        """
-        return self._administered(caller, slug_or_id).spec.grants
-
-    async def set_grants(self, caller: Caller, slug_or_id: str, grants: list[Grant]) -> list[Grant]:
-        """Set a workspace's grants, in place of the current ones, and return them.
-
-        Args:
-            caller: an administrator of the workspace.
-            slug_or_id: the workspace.
-            grants: all grants that there are to be.
-
-        Raises:
-            BadRequest: a grant is for nobody, or for a user and a group.
-            NotFound: the caller may see no such workspace.
-            Forbidden: the caller is not an administrator of the workspace.
-        """
-        workspace = self._administered(caller, slug_or_id)
-        patch = {"spec": {"grants": [grant.to_api() for grant in grants]}}
-        return (await self._cluster.patch(workspace, patch, _as_admin(caller, workspace))).spec.grants
-
-    def _visible(self, caller: Caller, slug_or_id: str) -> tuple[Workspace, Role]:
-        workspace = self._cluster.workspace_directory.find(slug_or_id)
-        if workspace is None or (role := membership.role_of(caller, workspace)) is None:
-            raise workspace_not_found(slug_or_id)
-        return workspace, role
-
-    def _administered(self, caller: Caller, slug_or_id: str) -> Workspace:
+    def administered(self, caller: Caller, slug_or_id: str) -> Workspace:
         """Return a workspace that the caller administers.
 
         Raises:
@@ -214,6 +182,12 @@ class WorkspaceService:
         if role is not Role.ADMIN:
             raise Forbidden(f"This needs the role admin; yours is {role.value}.")
         return workspace
+
+    def _visible(self, caller: Caller, slug_or_id: str) -> tuple[Workspace, Role]:
+        workspace = self._cluster.workspace_directory.find(slug_or_id)
+        if workspace is None or (role := membership.role_of(caller, workspace)) is None:
+            raise workspace_not_found(slug_or_id)
+        return workspace, role
 
     async def _email_of(self, user: str) -> str:
         """Return the address of a member, who need not be a user: GitOps names members too."""
@@ -229,11 +203,8 @@ class WorkspaceService:
         async def spec_patch(current: Workspace) -> dict[str, Any]:
             return {"members": [member.to_api() for member in change(current.spec.members)]}
 
-        await self._cluster.update(workspace, spec_patch, _as_admin(caller, workspace))
-
-
-def _as_admin(caller: Caller, workspace: Workspace) -> Impersonation:
-    return Impersonation.of_member(workspace.metadata.name, Role.ADMIN, caller.person)
+        as_admin = Impersonation.of_member(workspace.metadata.name, Role.ADMIN, caller.person)
+        await self._cluster.update(workspace, spec_patch, as_admin)
 
 
 def _impersonation(caller: Caller) -> Impersonation:
