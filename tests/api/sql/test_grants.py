@@ -319,6 +319,20 @@ async def test_volumes_have_the_grants_of_their_database(site: Site) -> None:
     assert (await site.clients["owner"].delete("/databases/sales/volumes/raw?force=true")).status_code == 204
 
 
+async def test_maintenance_needs_own(site: Site) -> None:
+    body = {"schedule": "0 3 * * *"}
+    refused = expected(nobody=404, reader=403, writer=403, viewing=403)
+    assert await statuses(site, "PUT", "/databases/sales/tables/orders/maintenance", body) == refused
+    assert await statuses(site, "PUT", "/databases/sales/maintenance", body) == refused
+    for path in ("/databases/sales/tables/orders/maintenance", "/databases/sales/maintenance"):
+        deleted = {name: (await site.clients[name].delete(path)).status_code for name in ("nobody", "reader", "owner")}
+        assert deleted == {"nobody": 404, "reader": 403, "owner": 204}, path
+    start = {"operations": ["expire_snapshots"]}
+    for name, status in (("nobody", 404), ("reader", 403), ("writer", 403), ("owner", 201)):
+        answer = await site.clients[name].post("/databases/sales/tables/orders/maintenance", json=start)
+        assert answer.status_code == status, (name, answer.text)
+
+
 async def test_only_admins_grant(site: Site) -> None:
     path = f"/workspaces/{site.slug}/grants"
     assert await statuses(site, "PUT", path, {"grants": GRANTS}) == expected(**dict.fromkeys(PEOPLE, 403))

@@ -16,7 +16,7 @@ from icefield_apiserver.features.jobs.service import JobService
 from icefield_apiserver.features.tables.service import TableService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 from icefield_apiserver.identity.principal import Principal
-from icefield_crds import EnvVar, Job, Run
+from icefield_crds import EnvVar, Job, Privilege, Run
 from icefield_crds.maintenance.model import Maintenance
 from icefield_crds.names import slugify
 
@@ -99,6 +99,7 @@ class MaintenanceDeclarations:
         Raises:
             NotFound: it has none, or does not exist.
         """
+        principal.access.require_sight((database,))
         found = self._find(principal, Subject(database))
         if found is None:
             await self._databases.get(principal, database)
@@ -134,6 +135,7 @@ class MaintenanceDeclarations:
             NotFound: there is no such database or warehouse.
         """
         await self._databases.get(principal, database)
+        principal.access.require_in(Privilege.OWN, (database,))
         return await self._declare(principal, Subject(database), fields, warehouse)
 
     async def declare_for_table(
@@ -146,6 +148,7 @@ class MaintenanceDeclarations:
             NotFound: there is no such table or warehouse.
         """
         await self._tables.get(principal, namespace, table)
+        principal.access.require(Privilege.OWN, namespace, table)
         return await self._declare(principal, Subject.of_table(namespace, table), fields, warehouse)
 
     async def remove(self, principal: Principal, subject: Subject) -> None:
@@ -154,6 +157,7 @@ class MaintenanceDeclarations:
         Raises:
             NotFound: it has none of its own.
         """
+        _require_own(principal, subject)
         job = self._job_of(principal, subject)
         if job is None:
             raise NotFound(f"{'Database' if subject.table is None else 'Table'} {subject} has no maintenance.")
@@ -194,6 +198,13 @@ class MaintenanceDeclarations:
         if id_or_name is None:
             return []
         return [EnvVar(name=WAREHOUSE_VARIABLE, value=(await self._warehouses.get(principal, id_or_name)).public_id)]
+
+
+def _require_own(principal: Principal, subject: Subject) -> None:
+    if subject.table is None:
+        principal.access.require_in(Privilege.OWN, (subject.database,))
+    else:
+        principal.access.require(Privilege.OWN, (subject.database,), subject.table)
 
 
 def _name_of(subject: Subject) -> str:

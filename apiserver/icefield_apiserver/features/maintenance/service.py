@@ -11,7 +11,7 @@ from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.tables.service import TableService
 from icefield_apiserver.features.warehouses.service import WarehouseService
 from icefield_apiserver.identity.principal import Principal
-from icefield_crds import EnvVar, Run, RunSpec
+from icefield_crds import EnvVar, Privilege, Run, RunSpec
 from icefield_crds.maintenance.execution import execution_of
 
 from .procedures import MaintenancePlan, procedures_of_plan
@@ -53,6 +53,7 @@ class MaintenanceService:
         """
         procedures = procedures_of_plan(plan, datetime.now(UTC))
         await self._tables.get(principal, namespace, table)
+        principal.access.require(Privilege.OWN, namespace, table)
         spec = RunSpec(
             **execution_of(namespace[0], ".".join((*namespace[1:], table)), procedures),
             env=[EnvVar(name=WAREHOUSE_VARIABLE, value=await self._warehouse(principal, warehouse))],
