@@ -16,6 +16,7 @@ from .analysis.model import (
     Compiled,
     Engine,
     Export,
+    GrantRow,
     Kind,
     Snapshot,
     Source,
@@ -25,7 +26,7 @@ from .analysis.model import (
 from .analysis.parse import parse
 from .analysis.resolve import Resolved, resolve
 from .analysis.sources import sources_of
-from .analysis.statement import Show, Statement
+from .analysis.statement import GrantChange, Show, Statement
 from .analysis.views import read_view
 from .compile import check_names, compile, tables_read  # noqa: A004 - the word for it
 from .lang.errors import SqlError, TakesTooLong, UnresolvedName
@@ -61,6 +62,8 @@ __all__ = [
     "FileRead",
     "FileReader",
     "FileSet",
+    "GrantChange",
+    "GrantRow",
     "Kind",
     "Names",
     "Params",

@@ -67,7 +67,7 @@ def compile(  # noqa: A001 - the word for it
 
 def _compiled(resolved: Resolved, engine: Choice, row_limit: int | None) -> Compiled:
     statement = resolved.statement
-    if statement.kind is Kind.TRANSACTION:
+    if statement.kind in (Kind.TRANSACTION, Kind.GRANT):
         return Compiled(Engine.DUCKDB, "", False)
     if statement.show is not None:
         return Compiled(Engine.DUCKDB, _shown(resolved, statement.show), False)

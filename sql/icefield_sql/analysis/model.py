@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from icefield_sql.lang.file_paths import FilePath
 from icefield_sql.lang.names import TableName
@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """SHOW, DESCRIBE and EXPLAIN: answers about names, columns and plans."""
     TRANSACTION = "transaction"
     """BEGIN, COMMIT and ROLLBACK: nothing to do, as every statement is a transaction of its own."""
+    GRANT = "grant"
+    """GRANT and REVOKE: nothing to do for an engine."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,22 @@ class View:
     uuid: str = ""
 
 
+class GrantRow(NamedTuple):
+    """A privilege of a principal.
+
+    Attributes:
+        principal: e-mail address of a user, or name of a group.
+        privilege: SELECT, INSERT or OWN.
+        kind: DATABASE or TABLE.
+        name: of the database or table.
+    """
+
+    principal: str
+    privilege: str
+    kind: str
+    name: str
+
+
 class CatalogReader(Protocol):
     """What planning reads from the workspace's Iceberg catalog."""
 
@@ -109,6 +127,10 @@ class CatalogReader(Protocol):
 
     async def relations(self, namespace: tuple[str, ...]) -> list[tuple[str, bool]]:
         """Return (name, whether it is a view) of everything in a namespace; empty when the namespace does not exist."""
+        ...
+
+    def grants(self, database: str, table: TableName | None) -> list[GrantRow]:
+        """Return the grants on a database, or those that count for a table, as far as the caller may see them."""
         ...
 
 

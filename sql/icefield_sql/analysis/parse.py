@@ -23,6 +23,7 @@ from .balance import balance
 from .files.copy_into import read_copy_into
 from .files.copy_to import read_copy_to
 from .files.model import FileRead
+from .grants import grant
 from .misparsed import check_cases, check_commas, misparsed
 from .model import Kind
 from .procedures import call
@@ -35,7 +36,15 @@ PARSE_SECONDS = 1.0
 """How long one text may be read: bound, split into words, parsed and searched for names; in the time of its thread."""
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 _BEFORE_QUERY = (TokenType.L_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.ALL)
-_READERS = {**commands.READERS, "CALL": call, "SHOW": show, "DESCRIBE": describe, "DESC": describe}
+_READERS = {
+    **commands.READERS,
+    "GRANT": grant,
+    "REVOKE": grant,
+    "CALL": call,
+    "SHOW": show,
+    "DESCRIBE": describe,
+    "DESC": describe,
+}
 _CHANGES = {exp.Update: "UPDATE", exp.Delete: "DELETE", exp.Merge: "MERGE"}
 
 

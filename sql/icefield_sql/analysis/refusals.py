@@ -7,7 +7,7 @@ from icefield_sql.lang.suggestions import nearest
 _MAINTENANCE = "POST /api/v1/databases/:id/tables/:table/maintenance"
 _STATEMENTS = (
     "SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "DESCRIBE", "SHOW",
-    "EXPLAIN", "CALL", "COMMENT", "BEGIN", "COMMIT", "ROLLBACK", "VALUES", "TABLE",
+    "EXPLAIN", "CALL", "COMMENT", "BEGIN", "COMMIT", "ROLLBACK", "VALUES", "TABLE", "GRANT", "REVOKE",
 )  # fmt: skip
 _ROLES = "who may do what is decided by roles in the workspace"
 _SETTINGS = "settings of the engines cannot be changed"
@@ -25,7 +25,6 @@ _REFUSALS = {
     "DECLARE": "DECLARE is not supported: statements share no session; give values in params.",
     "EXECUTE": "EXECUTE is not supported; give values in params.",
     "FROM": "A query begins with SELECT: write SELECT … FROM ….",
-    "GRANT": f"GRANT is not supported: {_ROLES}.",
     "LOAD": "LOAD is not supported; files are uploaded to a volume.",
     "LOCK": "LOCK is not supported: each statement is a transaction of its own, and no read waits for a write.",
     "MSCK": f"MSCK is not supported: the catalog knows every file of a table, and {_NO_CACHE}.",
@@ -38,7 +37,6 @@ _REFUSALS = {
     "RESET": f"RESET is not supported: {_SETTINGS}.",
     "RESTORE": "RESTORE is not supported; CALL system.rollback_to_snapshot('database.table', id) or "
     "rollback_to_timestamp('database.table', TIMESTAMP '…') does it.",
-    "REVOKE": f"REVOKE is not supported: {_ROLES}.",
     "SAVEPOINT": "SAVEPOINT is not supported: every statement is a transaction of its own.",
     "SET": f"SET is not supported: {_SETTINGS}.",
     "SUMMARIZE": "SUMMARIZE is not supported; select count(…), min(…), max(…) of the columns.",
@@ -62,7 +60,6 @@ _CREATIONS = {
 _CREATIONS["TEMPORARY"] = _CREATIONS["TEMP"].replace("TEMP ", "TEMPORARY ")
 _SHOWS = {
     "FUNCTION": "SHOW FUNCTION is not supported; did you mean SHOW FUNCTIONS?",
-    "GRANTS": f"SHOW GRANTS is not supported: {_ROLES}.",
     "INDEX": "SHOW INDEX is not supported: tables have partitions and a sort order; SHOW CREATE TABLE shows them.",
     "INDEXES": "SHOW INDEXES is not supported: tables have partitions and a sort order; SHOW CREATE TABLE shows them.",
     "PARTITIONS": "SHOW PARTITIONS is not supported; SELECT * FROM database.table.partitions lists them.",
@@ -70,6 +67,7 @@ _SHOWS = {
 }
 _SHOWABLE = (
     "DATABASES", "SCHEMAS", "TABLES", "VIEWS", "COLUMNS", "CREATE TABLE", "CREATE VIEW", "TBLPROPERTIES", "FUNCTIONS",
+    "GRANTS",
 )  # fmt: skip
 
 

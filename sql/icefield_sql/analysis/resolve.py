@@ -13,7 +13,7 @@ from icefield_sql.lang.names import Names, TableName, reference_in
 
 from .files.model import FileRead, FileReader, FileSet
 from .missing import about_missing
-from .model import CatalogReader, Table, View
+from .model import CatalogReader, GrantRow, Table, View
 from .scoping import TableRef
 from .statement import Statement
 from .views import read_view
@@ -42,6 +42,7 @@ class Resolved:
         refused: the views that cannot be read, with a sentence that says why.
         namespaces: the databases or schemas that a SHOW asks for.
         relations: (name, whether it is a view) of the tables and views that a SHOW asks for.
+        grants: the grants that a SHOW asks for.
         missing: for each name that the catalog does not have, a sentence that says so and what may be meant.
         files: what the object store has of the files that it reads.
     """
@@ -52,6 +53,7 @@ class Resolved:
     refused: Mapping[TableName, str] = field(default_factory=dict)
     namespaces: tuple[tuple[str, ...], ...] = ()
     relations: tuple[tuple[str, bool], ...] = ()
+    grants: tuple[GrantRow, ...] = ()
     missing: Mapping[TableName, str] = field(default_factory=dict)
     files: Mapping[FileRead, FileSet] = field(default_factory=dict)
 
@@ -73,7 +75,16 @@ async def resolve(statement: Statement, reader: CatalogReader, files: FileReader
     await loader.load(_wanted(subject), subject.names)
     namespaces, relations = await _listed(statement, reader)
     found = await _files(subject, files)
-    resolved = Resolved(statement, loader.objects, loader.views, loader.refused, namespaces, relations, files=found)
+    resolved = Resolved(
+        statement,
+        loader.objects,
+        loader.views,
+        loader.refused,
+        namespaces,
+        relations,
+        _grants(statement, reader),
+        files=found,
+    )
     missing = {name: await about_missing(name, reader) for name in _missing(subject, resolved)[:MAX_EXPLAINED]}
     return replace(resolved, missing=missing) if missing else resolved
 
@@ -91,6 +102,13 @@ async def _files(statement: Statement, files: FileReader | None) -> dict[FileRea
     if statement.file_reads and files is None:
         raise SqlError(f"{statement.file_reads[0].function} is a function of SQL statements on warehouses.")
     return {read: await files.read(read) for read in statement.file_reads} if files else {}
+
+
+def _grants(statement: Statement, reader: CatalogReader) -> tuple[GrantRow, ...]:
+    show = statement.show
+    if show is None or show.what != "grants" or show.namespace is None:
+        return ()
+    return tuple(reader.grants(show.namespace[0], show.table))
 
 
 async def _listed(

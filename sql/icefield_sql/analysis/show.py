@@ -6,6 +6,7 @@ from icefield_sql.lang.cursor import Cursor, NameSpan
 from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.names import Names, TableName
 
+from .grants import show_grants
 from .heads import table_at
 from .model import Kind
 from .refusals import show_refusal
@@ -42,6 +43,8 @@ def show(cursor: Cursor, names: Names) -> Statement:
         return _done(cursor, names, "SHOW TBLPROPERTIES", show)
     if cursor.take("CREATE", "VIEW"):
         return _done(cursor, names, "SHOW CREATE VIEW", Show("create table", table=_table(cursor, names)))
+    if cursor.at("GRANTS"):
+        return show_grants(cursor, names)
     if functions := _functions(cursor, names):
         return functions
     raise cursor.refusal(show_refusal(cursor.token.text) if cursor.token else "")

@@ -23,7 +23,7 @@ class Show:
 
     Args:
         what: `databases`, `tables`, `views`, `columns`, `create table`, `tblproperties`, `functions`, `history`,
-            `table` or `namespace`.
+            `grants`, `table` or `namespace`.
         namespace: where to look; None for what has a table.
         table: what to describe.
         pattern: LIKE of SHOW: `*` for any characters, `|` between alternatives, compared without case.
@@ -40,6 +40,25 @@ class Show:
 
 
 @dataclass(frozen=True)
+class GrantChange:
+    """A GRANT or REVOKE.
+
+    Args:
+        privileges: SELECT, INSERT or OWN, each once.
+        database: the database.
+        table: the table or view in it, `schema.name` outside of the database's own schema; None for the database.
+        principal: e-mail address of a user, or name of a group.
+        is_revoked: whether the privileges are taken away.
+    """
+
+    privileges: tuple[str, ...]
+    database: str
+    table: str | None
+    principal: str
+    is_revoked: bool
+
+
+@dataclass(frozen=True)
 class Statement:
     """A parsed, allowed statement.
 
@@ -51,6 +70,7 @@ class Statement:
         reads: the tables and views it names to read from, each once.
         file_reads: the files it reads.
         copy_into: a COPY INTO.
+        grant: a GRANT or REVOKE.
         export: where a COPY … TO writes the rows of its query.
         writes: the tables, views and namespaces' tables it changes, each once.
         tree: the parsed query or change; None for what has neither.
@@ -102,11 +122,12 @@ class Statement:
     file_reads: tuple[FileRead, ...] = ()
     copy_into: CopyInto | None = None
     export: FileExport | None = None
+    grant: GrantChange | None = None
 
     @property
     def needs_editor(self) -> bool:
-        """Whether it changes tables, or writes files."""
-        return self.is_write or self.export is not None
+        """Whether it changes tables or grants, or writes files."""
+        return self.is_write or self.export is not None or self.grant is not None
 
     @property
     def is_write(self) -> bool:

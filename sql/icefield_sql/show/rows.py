@@ -56,6 +56,8 @@ def _answer(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
         return _relations(resolved, show)
     if show.what == "namespace":
         return _describe_namespace(resolved, show)
+    if show.what == "grants":
+        return _grants(resolved, show)
     assert show.table is not None  # noqa: S101 - the rest is about one
     found_object = _object(resolved, show.table)
     if show.what == "history":
@@ -67,6 +69,14 @@ def _answer(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
     if show.what == "tblproperties":
         return _properties(found_object, show.key)
     return ["col_name", "data_type", "comment"], _describe(found_object, show, resolved)
+
+
+def _grants(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:
+    if show.table is not None:
+        _object(resolved, show.table)
+    wanted = show.key.lower() if show.key else None
+    rows: list[Row] = [tuple(each) for each in resolved.grants if wanted in (None, each.principal.lower())]
+    return ["Principal", "ActionType", "ObjectType", "ObjectKey"], rows
 
 
 def _relations(resolved: Resolved, show: Show) -> tuple[Sequence[str], list[Row]]:

@@ -333,6 +333,58 @@ async def test_maintenance_needs_own(site: Site) -> None:
         assert answer.status_code == status, (name, answer.text)
 
 
+async def test_grants_in_sql(site: Site) -> None:
+    async def failure(name: str, query: str) -> tuple[int, str]:
+        body = {"query": query, "warehouse_id": "main"}
+        answer = await site.clients[name].post("/sql/execute", json=body)
+        return answer.status_code, answer.json().get("error", "")
+
+    async def shown(name: str, query: str) -> list[list[str]]:
+        rows: list[list[str]] = (await run(site.clients[name], query))["rows"]
+        return sorted(rows)
+
+    grant, revoke = "GRANT SELECT ON TABLE sales.secret TO `reader@acme.eu`", "FROM `reader@acme.eu`"
+    for name, status in (("nobody", 404), ("reader", 404), ("viewing", 403), ("owner", 200), ("admin", 200)):
+        assert (await failure(name, grant))[0] == status, name
+    assert await failure("writer", "GRANT SELECT ON TABLE sales.orders TO `nobody@acme.eu`") == (
+        403,
+        "Admins of the workspace and who has OWN grant on table sales.orders.",
+    )
+    assert (await failure("nobody", "GRANT OWN ON DATABASE open TO `nobody@acme.eu`"))[0] == 403
+    await eventually(lambda: _has_rows(site, "reader", "SELECT count(*) FROM sales.secret"))
+    of_reader = [["reader@acme.eu", "SELECT", "TABLE", "sales.secret"]]
+    assert await shown("reader", "SHOW GRANTS ON TABLE sales.secret") == of_reader
+    assert await shown("owner", "SHOW GRANTS ON TABLE sales.secret") == [
+        ["owner@acme.eu", "OWN", "DATABASE", "sales"],
+        *of_reader,
+        ["viewing@acme.eu", "OWN", "DATABASE", "sales"],
+    ]
+    assert await shown("admin", "SHOW GRANTS `owner@acme.eu` ON DATABASE sales") == [
+        ["owner@acme.eu", "OWN", "DATABASE", "sales"]
+    ]
+    assert (await failure("owner", f"REVOKE SELECT ON TABLE sales.secret {revoke}"))[0] == 200
+    assert (await site.clients["reader"].get("/databases/sales/tables/secret")).status_code == 404
+    for query, sentence in (
+        (
+            f"REVOKE SELECT ON TABLE sales.secret {revoke}",
+            "reader@acme.eu has no grant of SELECT on table",
+        ),
+        ("GRANT SELECT ON TABLE sales.orders TO `redaer@acme.eu`", "did you mean reader@acme.eu?"),
+        ("GRANT SELECT ON TABLE sales.orders TO analysts", "There is no group analysts in this workspace."),
+        ("GRANT SELCT ON TABLE sales.orders TO analysts", "There is no privilege SELCT; did you mean SELECT?"),
+    ):
+        status, error = await failure("admin", query)
+        assert (status, sentence in error) == (400, True), (query, error)
+    assert await failure("admin", "GRANT SELECT ON TABLE sales.ordrs TO `reader@acme.eu`") == (
+        404,
+        "There is no table sales.ordrs.",
+    )
+
+
+async def _has_rows(site: Site, name: str, query: str) -> bool:
+    return (await run(site.clients[name], query))["status"] == "succeeded"
+
+
 async def test_only_admins_grant(site: Site) -> None:
     path = f"/workspaces/{site.slug}/grants"
     assert await statuses(site, "PUT", path, {"grants": GRANTS}) == expected(**dict.fromkeys(PEOPLE, 403))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from icefield_apiserver.core.errors import Forbidden, NotFound
 from icefield_crds import Workspace
 from icefield_crds.grants import Grant, Privilege
+from icefield_sql import GrantRow, TableName
 
 from .model import Namespace, full_name, namespace_label
 
@@ -54,6 +55,14 @@ class DataAccess:
         """Return whether the person may see that a database or schema is there, for something in it."""
         granted = self._granted(namespace)
         return granted is None or any(granted.values())
+
+    def owns(self, namespace: Namespace, name: str | None) -> bool:
+        """Return whether the person may grant on a table, or a database: an admin, or who has OWN by a grant."""
+        if self.person is None:
+            return True
+        if self._granted(namespace) is None:
+            return False
+        return self.may_in(Privilege.OWN, namespace) if name is None else self.may(Privilege.OWN, namespace, name)
 
     def require(self, privilege: Privilege, namespace: Namespace, name: str, kind: str = "table") -> None:
         """Check a privilege on a table or view.
@@ -115,9 +124,11 @@ def access_of(workspace: Workspace, person: str | None) -> DataAccess:
         workspace: the workspace, with its groups and grants.
         person: e-mail address; empty for nobody in particular; None for an admin.
     """
-    if person is None or not workspace.spec.grants:
+    if person is None:
         return EVERYTHING
-    groups = {group.name for group in workspace.spec.groups if person and _is_among(person, group.members)}
+    if not workspace.spec.grants:
+        return DataAccess(person)
+    groups = _groups_of(workspace, person)
     privileges: dict[str, dict[str, int]] = {}
     for grant in workspace.spec.grants:
         database = privileges.setdefault(grant.database.casefold(), {})
@@ -125,6 +136,37 @@ def access_of(workspace: Workspace, person: str | None) -> DataAccess:
             table = _table_of(grant)
             database[table] = max(database.get(table, 0), *(_RANK[privilege] for privilege in grant.privileges))
     return DataAccess(person, privileges)
+
+
+def shown_grants(workspace: Workspace, access: DataAccess, database: str, table: TableName | None) -> list[GrantRow]:
+    """Return the grants on a database, or those that count for a table.
+
+    Args:
+        workspace: the workspace.
+        access: of who asks: who does not own the object sees the own grants only.
+        database: the database.
+        table: the table; None for the database alone.
+    """
+    namespace = (database,) if table is None else table.namespace
+    person = None if access.owns(namespace, table and table.name) else access.person
+    groups = _groups_of(workspace, person) if person is not None else set()
+    wanted = {_WHOLE} if table is None else {_WHOLE, ".".join((*namespace[1:], table.name)).casefold()}
+    return [
+        GrantRow(
+            grant.user or grant.group or "",
+            privilege.value,
+            "TABLE" if grant.table else "DATABASE",
+            f"{grant.database}.{grant.table}" if grant.table else grant.database,
+        )
+        for grant in workspace.spec.grants
+        if grant.database.casefold() == database.casefold() and _table_of(grant) in wanted
+        if person is None or _is_for(grant, person, groups)
+        for privilege in grant.privileges
+    ]
+
+
+def _groups_of(workspace: Workspace, person: str) -> set[str]:
+    return {group.name for group in workspace.spec.groups if person and _is_among(person, group.members)}
 
 
 def _table_of(grant: Grant) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from icefield_apiserver.core.errors import NotFound
-from icefield_sql import Column, Snapshot, Table, TableName, View
+from icefield_sql import Column, GrantRow, Snapshot, Table, TableName, View
 
 from . import metadata as table_metadata
 from .appends import append_obstacle
@@ -20,10 +20,14 @@ class SqlCatalogReader:
 
     Args:
         catalog: the workspace's catalog.
+        grants: returns the grants on a database, or those that count for a table; None where SHOW GRANTS has none.
     """
 
-    def __init__(self, catalog: IcebergCatalog) -> None:
+    def __init__(
+        self, catalog: IcebergCatalog, grants: Callable[[str, TableName | None], list[GrantRow]] | None = None
+    ) -> None:
         self._catalog = catalog
+        self._grants = grants
 
     async def load(self, name: TableName) -> Table | View | None:
         """Return the table or view of that name, or None when it does not exist."""
@@ -51,6 +55,10 @@ class SqlCatalogReader:
         except NotFound:
             return []
         return sorted([*((name, False) for name in tables), *((name, True) for name in views)])
+
+    def grants(self, database: str, table: TableName | None) -> list[GrantRow]:
+        """Return the grants on a database, or those that count for a table, as far as the caller may see them."""
+        return self._grants(database, table) if self._grants else []
 
     def _table(self, loaded: LoadedTable) -> Table:
         key = self._catalog.workspace, loaded.metadata_location

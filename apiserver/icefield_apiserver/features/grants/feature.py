@@ -13,7 +13,7 @@ from .service import GrantService
 
 async def install(core: Core, services: Services, stack: AsyncExitStack) -> None:
     """Provide the service of grants."""
-    services.provide(GrantService(core.cluster, services.get(WorkspaceService)))
+    services.provide(GrantService(core.cluster, services.get(WorkspaceService), core.catalogs))
 
 
 feature = Feature("grants", (Mount(API_V1, router),), install, needs=("workspaces",))

@@ -26,6 +26,7 @@ _KINDS = {
     sql.Kind.WRITE: QueryKind.WRITE,
     sql.Kind.METADATA: QueryKind.METADATA,
     sql.Kind.TRANSACTION: QueryKind.METADATA,
+    sql.Kind.GRANT: QueryKind.METADATA,
 }
 
 

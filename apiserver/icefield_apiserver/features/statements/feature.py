@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from icefield_apiserver.core.feature import API_V1, Core, Feature, Mount, Services
+from icefield_apiserver.features.grants.service import GrantService
 from icefield_apiserver.features.lineage.service import LineageRecorder
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.volumes.service import VolumeService
@@ -60,10 +61,13 @@ async def install(core: Core, services: Services, stack: AsyncExitStack) -> None
             warehouses,
             runs,
             volumes,
+            services.get(GrantService),
             deps.workspaces,
         ),
         StatementHistory(deps.repository, warehouses, runs, deps.workspaces),
     )
 
 
-feature = Feature("statements", (Mount(API_V1, router),), install, needs=("runs", "warehouses", "lineage", "volumes"))
+feature = Feature(
+    "statements", (Mount(API_V1, router),), install, needs=("runs", "warehouses", "lineage", "volumes", "grants")
+)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from cachetools import LRUCache
 
 import icefield_sql as sql
 from icefield_apiserver.core.catalog import Catalogs, SqlCatalogReader, granted_catalog
-from icefield_apiserver.core.catalog.grants import access_of
+from icefield_apiserver.core.catalog.grants import access_of, shown_grants
 from icefield_apiserver.core.errors import BadRequest
 from icefield_apiserver.core.planning_threads import LONG_TEXT, PlanningThreads
 from icefield_crds import Workspace
@@ -117,7 +117,7 @@ class Parsed:
     @property
     def has_result(self) -> bool:
         """Whether it answers with rows: what writes does not, but for procedures."""
-        if self.statement.kind is Kind.TRANSACTION:
+        if self.statement.kind in (Kind.TRANSACTION, Kind.GRANT):
             return False
         return not self.statement.is_write or self.statement.command == "CALL"
 
@@ -173,7 +173,9 @@ class Planner:
             statement = await self._statement(request, workspace, parsed.key)
         access = access_of(workspace, request.subject)
         catalog = granted_catalog(self._catalogs, workspace.metadata.name, access)
-        resolved = await sql.resolve(statement, SqlCatalogReader(catalog), files)
+        resolved = await sql.resolve(
+            statement, SqlCatalogReader(catalog, partial(shown_grants, workspace, access)), files
+        )
         key = _compiled_key(parsed, resolved)
         if key and (kept := self._compiled.get(key)):
             return kept

@@ -12,6 +12,7 @@ import icefield_sql as sql
 from icefield_apiserver.core.db.base import now
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
+from icefield_apiserver.features.grants.service import GrantService
 from icefield_apiserver.features.runs.service import RunService
 from icefield_apiserver.features.volumes.service import VolumeService
 from icefield_apiserver.features.warehouses.service import WarehouseService
@@ -113,6 +114,7 @@ class StatementService:
         warehouses: WarehouseService,
         runs: RunService,
         volumes: VolumeService,
+        grants: GrantService,
         workspaces: WorkspaceDirectory,
     ) -> None:
         self._repository = repository
@@ -122,6 +124,7 @@ class StatementService:
         self._warehouses = warehouses
         self._runs = runs
         self._volumes = volumes
+        self._grants = grants
         self._workspaces = workspaces
 
     async def execute(
@@ -155,6 +158,8 @@ class StatementService:
         check_privileges(principal.access, parsed.statement)
         if parsed.statement.dropped_namespace and not await self._is_repeated(principal, workspace, request):
             await self._volumes.refuse_to_drop(principal, parsed.statement.dropped_namespace)
+        if parsed.statement.grant and not await self._is_repeated(principal, workspace, request):
+            await self._grants.change(principal, parsed.statement.grant)
         run_uid = await self._run_uid(principal, request.run)
         self._executor.check_room(warehouse.metadata.uid)
         values = self._record(principal, workspace, warehouse, parsed, request, run_uid)
