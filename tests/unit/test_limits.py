@@ -13,6 +13,7 @@ from icefield_apiserver.core.settings import Settings
 from icefield_apiserver.features.catalogs import routes as catalog_routes
 from icefield_apiserver.features.catalogs import service as catalogs
 from icefield_apiserver.features.environment import service as environment
+from icefield_apiserver.features.grants import changes as grants
 from icefield_apiserver.features.iceberg import metadata_files
 from icefield_apiserver.features.iceberg import routes as iceberg
 from icefield_apiserver.features.lineage import graph, neighbours, units
@@ -131,7 +132,7 @@ LIMITS = {
             default(Quotas, "max_queued_workloads")
         ),
         "Polars workloads that wait, at most": count(maximum(Quotas, "max_queued_workloads")),
-        "grants of a workspace": count(longest(WorkspaceSpec, "grants")),
+        "grants of a workspace": count(grants.MAX_GRANTS),
         "groups of a workspace": count(longest(WorkspaceSpec, "groups")),
         "members of a group": count(longest(Group, "members")),
         "variables of a workspace": count(environment.MAX_VARIABLES),
