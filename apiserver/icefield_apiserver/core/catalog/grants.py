@@ -148,7 +148,7 @@ def shown_grants(workspace: Workspace, access: DataAccess, database: str, table:
         table: the table; None for the database alone.
     """
     namespace = (database,) if table is None else table.namespace
-    person = None if access.owns(namespace, table and table.name) else access.person
+    person = None if access.owns(namespace, None if table is None else table.name) else access.person
     groups = _groups_of(workspace, person) if person is not None else set()
     wanted = {_WHOLE} if table is None else {_WHOLE, ".".join((*namespace[1:], table.name)).casefold()}
     return [
