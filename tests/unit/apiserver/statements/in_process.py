@@ -292,7 +292,7 @@ async def in_process() -> AsyncIterator[InProcess]:
     executor = Executor(deps, janitor, asyncio.Event(), LineageEvents(None, "icefield"))
     nothing = cast(Any, None)
     statements = StatementService(
-        cast(Any, records), executor, planner, nothing, cast(Any, warehouses), nothing, nothing, any_workspaces
+        cast(Any, records), executor, planner, nothing, cast(Any, warehouses), nothing, nothing, nothing, any_workspaces
     )
     store = SimpleNamespace(walk=lambda namespace: [("default", warehouses.warehouse)])
     cluster = SimpleNamespace(cache=lambda kind: SimpleNamespace(store=store))
