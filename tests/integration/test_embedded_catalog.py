@@ -149,6 +149,20 @@ def test_duckdb_reads_and_writes_nested_namespaces(catalog: RunningCatalog) -> N
     assert client.load_table(("sales", "raw", "orders")).scan().to_arrow().num_rows == 4
 
 
+def test_a_new_table_shares_no_location_with_a_renamed_one(catalog: RunningCatalog) -> None:
+    catalog.ensure("renamed")
+    client = load_catalog("renamed", **catalog.pyiceberg("renamed"))
+    client.create_namespace("sales")
+    schema = pa.schema([("id", pa.int64())])
+    first = client.create_table("sales.orders", schema).location()
+    client.rename_table("sales.orders", "sales.earlier")
+    second = client.create_table("sales.orders", schema).location()
+    assert client.load_table("sales.earlier").location() == first
+    assert not second.startswith(f"{first}/")
+    assert not first.startswith(f"{second}/")
+    assert first != second
+
+
 def test_racing_appends_lose_nothing(catalog: RunningCatalog) -> None:
     opened(catalog, "races").create_table("sales.orders", schema=ROWS.schema)
 
@@ -363,7 +377,7 @@ def test_a_registered_file_may_not_point_outside(guarded: tuple[RunningCatalog, 
     text = table.io.new_input(table.metadata_location).open().read().decode()
     moved = f"{site.prefix}/tables/moved.metadata.json"
     with table.io.new_output(moved).create(overwrite=True) as file:
-        file.write(text.replace(f"{site.prefix}/tables/sales/orders", "s3://icefield/workspaces/other/x").encode())
+        file.write(text.replace(table.location(), "s3://icefield/workspaces/other/x").encode())
     register = "guarded/namespaces/sales/register"
     refused = catalog.call("POST", register, "guarded", {"name": "x", "metadata-location": moved})
     assert error_of(refused)[0] == 400

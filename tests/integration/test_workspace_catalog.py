@@ -161,7 +161,7 @@ async def test_a_workspace_gets_a_catalog_and_what_opens_it(sites: Sites, embedd
         await asyncio.to_thread(make_table, catalog)
         assert await asyncio.to_thread(count, catalog) == 2
         (key,) = [key async for key in site.store.keys(f"workspaces/{site.slug}/tables/") if key.endswith(".parquet")]
-        assert key.startswith(f"workspaces/{site.slug}/tables/sales/orders/")
+        assert key.startswith(f"workspaces/{site.slug}/tables/sales/orders-")
 
         reader = await catalog_of(site, "icefield-object-store-reader")
         assert await asyncio.to_thread(count, reader) == 2

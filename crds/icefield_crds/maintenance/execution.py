@@ -51,7 +51,7 @@ def procedures_of(operations: Operations) -> list[Procedure]:
         arguments = {} if keep is None else {"retain_last": str(keep)}
         procedures.append(Procedure("expire_snapshots", arguments, expiration.max_snapshot_age_hours))
     if removal := done.orphan_file_removal:
-        procedures.append(orphan_removal_of(removal.older_than_hours))
+        procedures.append(Procedure("remove_orphan_files", older_than_hours=removal.older_than_hours))
     return procedures
 
 
@@ -64,11 +64,6 @@ def compaction_of(compaction: Compaction) -> Procedure:
     }
     given = (f"'{name}', '{value}'" for name, value in options.items() if value is not None)
     return Procedure("rewrite_data_files", {"options": f"map({', '.join(given)})"})
-
-
-def orphan_removal_of(older_than_hours: int | None = None) -> Procedure:
-    """Return the procedure that removes orphan files; it lists with the catalog's FileIO, which knows the store."""
-    return Procedure("remove_orphan_files", {"prefix_listing": "true"}, older_than_hours)
 
 
 def execution_of(database: str, table: str | None, procedures: Sequence[Procedure]) -> dict[str, Any]:

@@ -56,6 +56,9 @@ PROCEDURES: dict[str, tuple[str, ...]] = {
 """Iceberg's procedures that stay within a table, with their parameters in Iceberg's order (1.11, the PARAMETERS of each
 class in org.apache.iceberg.spark.procedures). Those that take files or other catalogs' tables are left out."""
 
+_REMOVE_ORPHANS = "remove_orphan_files"
+"""It lists files with Hadoop's file systems by default, and Spark has none for `s3`; the catalog's FileIO
+lists prefixes."""
 _FORBIDDEN = frozenset(
     {"location", "file_list_view", "equal_schemes", "equal_authorities", "prefix_mismatch_mode", "where"}
 )
@@ -106,7 +109,7 @@ def call(cursor: Cursor, names: Names) -> Statement:
     arguments = _arguments(cursor, procedure)
     closing = cursor.tokens[cursor.index - 1]
     cursor.end()
-    table, given = _checked(arguments, names)
+    table, given = _checked(procedure, arguments, names)
     listed = ", ".join(f"{name} => {text}" for name, text in given.items())
     edits.replace(cursor.tokens[opening].start, closing.end, f"({listed})")
     return Statement(cursor.source, names, Kind.WRITE, "CALL", (), (table,), edits=edits, must_exist=(table,))
@@ -184,7 +187,7 @@ def _number(cursor: Cursor) -> None:
         cursor.index += 1
 
 
-def _checked(arguments: dict[str, _Argument], names: Names) -> tuple[TableName, dict[str, str]]:
+def _checked(procedure: str, arguments: dict[str, _Argument], names: Names) -> tuple[TableName, dict[str, str]]:
     """Return the table of a call, and the arguments for Spark; NULL is what an absent one is."""
     given: dict[str, str] = {}
     for name, argument in arguments.items():
@@ -193,6 +196,8 @@ def _checked(arguments: dict[str, _Argument], names: Names) -> tuple[TableName, 
         if name in _FORBIDDEN:
             raise SqlError(f"The argument {name} of a procedure is not supported.")
         given[name] = _sorted(argument) if name == "sort_order" else argument.text
+    if procedure == _REMOVE_ORPHANS:
+        given.setdefault("prefix_listing", "true")
     table = _table(arguments.get("table"), names)
     given["table"] = quote_string(quote_all((names.catalog, *table.namespace, table.name)))
     return table, given

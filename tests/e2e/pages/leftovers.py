@@ -8,7 +8,19 @@ from typing import Any
 import httpx
 
 NAMESPACE = "icefield-demo"
-JOBS = ("dbt-shop", "etl", "hello", "hello-pipeline", "humanized", "locked", "nightly-report", "smoke", "with-secret")
+JOBS = (
+    "dbt-shop",
+    "etl",
+    "hello",
+    "hello-pipeline",
+    "humanized",
+    "locked",
+    "maintain-sales-30d5473c",
+    "maintain-sales-orders-74609b97",
+    "nightly-report",
+    "smoke",
+    "with-secret",
+)
 TABLES = ("flights.late", "flights.by_month", "flights.delays_by_route", "flights.worst_days")
 DATABASES = ("sales", "trips", "city", "smoke")
 VARIABLES = ("DB_HOST",)

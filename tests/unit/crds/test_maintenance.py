@@ -38,7 +38,7 @@ def plan_of(spec: JobSpec) -> dict[str, Any]:
     [
         ({}, [COMPACTION, Procedure("rewrite_manifests"), Procedure("expire_snapshots")]),
         ({"compaction": {}}, [COMPACTION]),
-        ({"orphanFileRemoval": {}}, [Procedure("remove_orphan_files", {"prefix_listing": "true"})]),
+        ({"orphanFileRemoval": {}}, [Procedure("remove_orphan_files")]),
         (
             EVERYTHING,
             [
@@ -51,7 +51,7 @@ def plan_of(spec: JobSpec) -> dict[str, Any]:
                 ),
                 Procedure("rewrite_manifests"),
                 Procedure("expire_snapshots", {"retain_last": "3"}, 120),
-                Procedure("remove_orphan_files", {"prefix_listing": "true"}, 48),
+                Procedure("remove_orphan_files", {}, 48),
             ],
         ),
     ],

@@ -33,8 +33,13 @@ async def spark(arguments: str, procedure: str) -> str:
         ),
         ("expire_snapshots", "'orders', snapshot_ids => array(1, -2)", None),
         ("expire_snapshots", "'orders', NULL, (5)", f"({TABLE}, retain_last => ( 5 ))"),
-        ("remove_orphan_files", "'orders', NULL, NULL, true", f"({TABLE}, dry_run => true)"),
-        ("remove_orphan_files", "'orders', dry_run => false, location => NULL", f"({TABLE}, dry_run => false)"),
+        ("remove_orphan_files", "'orders', NULL, NULL, true", f"({TABLE}, dry_run => true, prefix_listing => true)"),
+        ("remove_orphan_files", "'orders', prefix_listing => false", f"({TABLE}, prefix_listing => false)"),
+        (
+            "remove_orphan_files",
+            "'orders', dry_run => false, location => NULL",
+            f"({TABLE}, dry_run => false, prefix_listing => true)",
+        ),
         (
             "rewrite_data_files",
             """'orders', 'sort', 'id DESC NULLS LAST, "a b", bucket(4, id)'""",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from icefield_apiserver.core.errors import BadRequest
-from icefield_crds.maintenance.execution import Procedure, compaction_of, orphan_removal_of
+from icefield_crds.maintenance.execution import Procedure, compaction_of
 from icefield_crds.maintenance.model import MIN_ORPHAN_HOURS, Compaction
 
 MaintenanceOperation = Literal["expire_snapshots", "remove_orphan_files", "compact", "rewrite_manifests"]
@@ -60,7 +60,7 @@ def _procedure(operation: MaintenanceOperation, plan: MaintenancePlan, older_tha
             kept = {} if plan.retain_last is None else {"retain_last": str(plan.retain_last)}
             return Procedure(operation, age | kept)
         case "remove_orphan_files":
-            return Procedure(operation, age | dict(orphan_removal_of().arguments))
+            return Procedure(operation, age)
         case "rewrite_manifests":
             return Procedure(operation)
 

@@ -25,7 +25,7 @@ def test_each_operation_is_a_procedure() -> None:
     assert procedures_of_plan(EVERYTHING, NOW) == [
         Procedure("rewrite_data_files", {"options": f"map({options})"}),
         Procedure("expire_snapshots", {"older_than": older_than, "retain_last": "3"}),
-        Procedure("remove_orphan_files", {"older_than": older_than, "prefix_listing": "true"}),
+        Procedure("remove_orphan_files", {"older_than": older_than}),
         Procedure("rewrite_manifests"),
     ]
 
@@ -34,7 +34,7 @@ def test_what_is_not_given_is_left_to_the_engine() -> None:
     plan = MaintenancePlan(("expire_snapshots", "remove_orphan_files"))
     assert procedures_of_plan(plan, NOW) == [
         Procedure("expire_snapshots"),
-        Procedure("remove_orphan_files", {"prefix_listing": "true"}),
+        Procedure("remove_orphan_files"),
     ]
 
 

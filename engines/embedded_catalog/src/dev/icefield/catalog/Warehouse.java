@@ -107,6 +107,9 @@ final class Warehouse {
             database.url,
             CatalogProperties.WAREHOUSE_LOCATION,
             location,
+            // A table that was renamed keeps its location: a new one of its old name must not share it.
+            CatalogProperties.UNIQUE_TABLE_LOCATION,
+            "true",
             // Views need the second version of the tables; a table needs a namespace that exists.
             "jdbc.schema-version",
             "V1",
