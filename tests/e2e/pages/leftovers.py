@@ -26,12 +26,12 @@ DATABASES = ("sales", "trips", "city", "smoke")
 VARIABLES = ("DB_HOST",)
 PEOPLE = ("ada@acme.eu", "bob@acme.eu")
 OBJECTS = (
-    ("warehouses.icefield.dev", "analytics"),
-    ("warehouses.icefield.dev", "main"),
-    ("warehouses.icefield.dev", "smoke"),
-    ("clusterrolebindings", "prometheus-icefield"),
-    ("secrets", "warehouse-db"),
-    ("workspaces.icefield.dev", "acme"),
+    "warehouses.icefield.dev/analytics",
+    "warehouses.icefield.dev/main",
+    "warehouses.icefield.dev/smoke",
+    "clusterrolebindings/prometheus-icefield",
+    "secrets/warehouse-db",
+    "workspaces.icefield.dev/acme",
 )
 
 
@@ -44,10 +44,9 @@ def remove(platform: Any) -> None:
         for address in PEOPLE:
             _delete(administrator, f"/workspaces/{platform.workspace}/members/{address}")
             _delete(administrator, f"/users/{address}")
-    for kind, name in OBJECTS:
-        program = (str(platform.kubectl), "--kubeconfig", str(platform.kubeconfig))
-        command = (*program, "--namespace", NAMESPACE, "delete", kind, name, "--ignore-not-found", "--timeout=120s")
-        subprocess.run(command, check=True, capture_output=True, timeout=130)
+    program = (str(platform.kubectl), "--kubeconfig", str(platform.kubeconfig))
+    command = (*program, "--namespace", NAMESPACE, "delete", *OBJECTS, "--ignore-not-found", "--timeout=120s")
+    subprocess.run(command, check=True, capture_output=True, timeout=130)
 
 
 def _paths(rest: httpx.Client) -> list[str]:

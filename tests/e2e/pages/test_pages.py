@@ -21,14 +21,15 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def demonstrated(platform: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def demonstrated(platform: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The platform after `icefield demo`: with the warehouse `demo` and the tables of flights."""
     folder = tmp_path_factory.mktemp("demo")
     kubectl = (str(platform.kubectl), "--kubeconfig", str(platform.kubeconfig))
     target = demo.DemoTarget(platform.api_url, platform.api_key, str(platform.ca_bundle), kubectl, folder)
     with (folder / "output").open("w", encoding="utf-8") as output:
         demo.run(target, Console(file=output))
-    return platform
+    yield platform
+    leftovers.remove(platform)
 
 
 @pytest.fixture
@@ -38,7 +39,6 @@ def session(demonstrated: Any, tmp_path: Path) -> Iterator[Session]:
     session = Session(demonstrated, tmp_path)
     yield session
     session.close()
-    leftovers.remove(demonstrated)
 
 
 @pytest.mark.parametrize(
