@@ -49,6 +49,12 @@ class Subject:
         """It in lower case, as `Maintenance.subject`."""
         return self.database.lower(), self.table and self.table.lower()
 
+    @property
+    def namespace(self) -> Namespace:
+        """Where the table is, or the database itself."""
+        schema = self.table.rpartition(".")[0] if self.table else ""
+        return (self.database, schema) if schema else (self.database,)
+
     def __str__(self) -> str:
         """Return how SQL names it."""
         return self.database if self.table is None else f"{self.database}.{self.table}"
@@ -204,7 +210,7 @@ def _require_own(principal: Principal, subject: Subject) -> None:
     if subject.table is None:
         principal.access.require_in(Privilege.OWN, (subject.database,))
     else:
-        principal.access.require(Privilege.OWN, (subject.database,), subject.table)
+        principal.access.require(Privilege.OWN, subject.namespace, subject.table.rpartition(".")[2])
 
 
 def _name_of(subject: Subject) -> str:
