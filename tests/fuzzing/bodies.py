@@ -31,7 +31,7 @@ def _of_platform(made: Made, number: int, password: str) -> dict[str, dict[str, 
         "create_workspace": {"name": f"Workspace {number}", "slug": f"{made.other}-{number}"},
         "update_workspace": {"name": f"Workspace {number}"},
         "set_member": {"role": "viewer"},
-        "set_grants": {"grants": [{"user": made.user, "database": f"db_{number}", "privileges": ["SELECT"]}]},
+        "set_grants": {"grants": [], "groups": [{"name": f"group-{number}"}]},
         "set_environment_variable": {"name": f"VARIABLE_{number % 5}", "value": "1"},
     }
 
