@@ -39,7 +39,7 @@ from .messages.engine_errors import EngineMessage, explain
 from .messages.written_text import MAX_LENGTH as MAX_EXPLAINED_TEXT
 from .messages.written_text import WrittenText
 from .targets.duckdb.copy_into import compile_copy, lenient, new_columns
-from .targets.duckdb.files import columns_of_files, describing_query
+from .targets.duckdb.files import described_files, describing_query
 from .targets.polars.query import BoundTable, PolarsLimits, PolarsQuery, polars_obstacle, to_polars
 
 __all__ = [
@@ -84,9 +84,9 @@ __all__ = [
     "View",
     "WrittenText",
     "check_names",
-    "columns_of_files",
     "compile",
     "compile_copy",
+    "described_files",
     "describing_query",
     "explain",
     "lenient",

@@ -173,3 +173,48 @@ async def test_rows_that_cannot_be_read_are_kept_with_line_and_reason(
     found = (await run(trips, query))["rows"]
     assert [row[:3] for row in found] == [[f"{RAW}/in/a.csv", 3, "2,many"], [f"{RAW}/in/a.csv", 5, "x,2,9"]]
     assert "many" in found[0][3]
+
+
+RIDES = b"""id,started,fare
+1,2026-11-30 07:00:00,2.5
+2,yesterday,1
+3,2026-11-30 08:00:00+02:00,1
+4,2026-11-30 07:00:00 Europe/Vienna,1
+5,,1
+6,later,x
+"""
+
+
+async def _rides(client: httpx.AsyncClient, outside: Catalog, more: str = "") -> dict[str, Any]:
+    """Load rides.csv into sales.rides, whose `started` is a time with a zone."""
+    if not outside.table_exists("sales.rides"):
+        fields = [("id", pa.int64()), ("started", pa.timestamp("us", tz="UTC")), ("fare", pa.float64())]
+        outside.create_table("sales.rides", pa.schema(fields))
+        await upload(client, "rides.csv", RIDES)
+    return await run(client, f"COPY INTO sales.rides FROM '{RAW}/rides.csv' FILEFORMAT = CSV {more}", wait_timeout=50)
+
+
+async def test_a_text_that_is_no_time_is_no_null(trips: httpx.AsyncClient, outside: Catalog) -> None:
+    ran = await _rides(trips, outside)
+    assert (ran["status"], "yesterday" in str(ran["error_message"])) == ("failed", True), ran
+
+
+async def test_a_row_whose_time_cannot_be_read_is_kept_with_line_and_reason(
+    trips: httpx.AsyncClient, outside: Catalog
+) -> None:
+    ran = await _rides(trips, outside, f"COPY_OPTIONS ('maxBadRecords' = '2', 'badRecordsPath' = '{RAW}/bad')")
+    assert ran["rows"] == [[4, 4, 0, 2]], ran["error_message"]
+    rows = outside.load_table("sales.rides").scan().to_arrow().sort_by("id").to_pylist()
+    assert [(row["id"], row["started"] and row["started"].hour) for row in rows] == [(1, 7), (3, 6), (4, 6), (5, None)]
+    found = (await run(trips, f"SELECT line, record, reason FROM read_json('{RAW}/bad') ORDER BY line"))["rows"]
+    assert [row[:2] for row in found] == [[3, "2,yesterday,1"], [7, "6,later,x"]]
+    assert "yesterday" in found[0][2]
+
+
+async def test_times_in_a_format_are_held_to_it(trips: httpx.AsyncClient, outside: Catalog) -> None:
+    await upload(trips, "formatted.csv", b"id,started\n1,30.11.2026 07:00\n2,2026-11-30 07:00\n")
+    await _rides(trips, outside)
+    options = "FORMAT_OPTIONS ('timestampFormat' = 'dd.MM.yyyy HH:mm') COPY_OPTIONS ('maxBadRecords' = '1')"
+    query = f"COPY INTO sales.rides FROM '{RAW}/formatted.csv' FILEFORMAT = CSV {options}"
+    ran = await run(trips, query, wait_timeout=50)
+    assert ran["rows"] == [[1, 1, 0, 1]], ran["error_message"]

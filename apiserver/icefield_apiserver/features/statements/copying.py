@@ -14,7 +14,7 @@ from icefield_apiserver.core.catalog.reader import table_of
 from icefield_apiserver.core.catalog.schema_changes import adding_columns
 from icefield_crds.object_store import result_key
 from icefield_crds.wire.gateway import EngineName, ResultIndex, StatementPhase, StatementState
-from icefield_sql import Compiled, CopyInto, Engine, FileSet, Table, TableName, UnresolvedName
+from icefield_sql import Compiled, CopyInto, Engine, Table, TableName, UnresolvedName
 
 from .execution import Execution, StatementError, StatementOutcome
 from .files import StatementFiles
@@ -48,7 +48,7 @@ async def plan_copy(execution: Execution, deps: ExecutionDependencies, copy: Cop
     found = await files.describe(sql.lenient(copy), loading)
     if copy.merge_schema and (columns := sql.new_columns(copy, target, found.columns)):
         target = await _widened(catalog, copy.target, columns)
-    return await _with_bad_rows(execution, deps, sql.compile_copy(copy, target, FileSet(loading, found.columns)))
+    return await _with_bad_rows(execution, deps, sql.compile_copy(copy, target, found))
 
 
 async def _with_bad_rows(execution: Execution, deps: ExecutionDependencies, compiled: Compiled) -> Compiled:

@@ -108,7 +108,7 @@ class StatementFiles:
         state = await self._deps.dispatcher.ask(self._execution, endpoint, request)
         if state.status != "succeeded" or not state.schema:
             raise UnresolvedName(state.error_code or "CANNOT_READ_FILE", _sentence(state, files))
-        return FileSet(files, sql.columns_of_files(read, [(each["name"], each["type"]) for each in state.schema]))
+        return sql.described_files(read, files, [(each["name"], each["type"]) for each in state.schema])
 
 
 def _sentence(state: StatementState, files: tuple[StoredFile, ...]) -> str:

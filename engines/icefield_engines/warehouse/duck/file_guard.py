@@ -15,7 +15,7 @@ _OPTIONS = frozenset(
         "encoding", "escape", "file_row_number", "filename", "force_not_null", "format", "header",
         "hive_partitioning", "ignore_errors", "map_inference_threshold", "max_line_size", "maximum_depth",
         "maximum_object_size", "names", "new_line", "normalize_names", "null_padding", "nullstr", "parallel",
-        "quote", "records", "sample_size", "skip", "store_rejects", "strict_mode", "thousands",
+        "quote", "records", "rejects_scan", "rejects_table", "sample_size", "skip", "store_rejects", "strict_mode", "thousands",
         "timestampformat", "types", "union_by_name",
     }
 )  # fmt: skip

@@ -47,10 +47,17 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class FileSet:
-    """The files that a call reads, and the columns that they have together, in Spark's types."""
+    """The files that a call reads, and the columns that they have together, in Spark's types.
+
+    Args:
+        files: in the object store.
+        columns: of all of them.
+        zoned: names of the columns of CSV files that are times with a zone.
+    """
 
     files: tuple[StoredFile, ...]
     columns: tuple[Column, ...]
+    zoned: frozenset[str] = frozenset()
 
 
 class FileReader(Protocol):

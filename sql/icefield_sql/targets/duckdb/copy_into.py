@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from icefield_sql.analysis.files.copy_into import CopyInto
@@ -13,6 +13,7 @@ from icefield_sql.lang.errors import SqlError
 from icefield_sql.lang.quoting import quote_standard
 from icefield_sql.lang.types import duckdb_name, parse_type, spark_name
 
+from . import csv_times
 from .files import call
 
 _UNNAMED = re.compile(r"column\d+")
@@ -53,8 +54,7 @@ def compile_copy(copy: CopyInto, target: Table, found: FileSet) -> Compiled:
         )
     sources = _matched(copy, target, found.columns)
     values = [_value(column, sources.get(column.name)) for column in target.columns]
-    read = _keeping_bad_rows(_with_types(copy.read, target, sources), copy.max_bad_rows)
-    text = f"SELECT {', '.join(values)} FROM {call(read, [file.url for file in found.files])}"  # noqa: S608 - text of ours
+    text = f"SELECT {', '.join(values)} FROM {_rows(copy, target, sources, found)}"  # noqa: S608 - text of ours
     append = Append(copy.target, target.uuid, target.schema_id, target.spec_id, target.metadata_location)
     files = tuple(path.text for path in copy.read.paths)
     bad_rows = BadRows(copy.max_bad_rows, copy.bad_rows_path) if copy.max_bad_rows else None
@@ -84,14 +84,38 @@ def _value(column: Column, source: Column | None) -> str:
     return f"CAST({text} AS {kind}) AS {quote_standard(column.name)}"
 
 
-def _with_types(read: FileRead, target: Table, sources: dict[str, Column]) -> FileRead:
-    """Return the call with the types of the table, so that a value of another type is reported with its line."""
+def _rows(copy: CopyInto, target: Table, sources: dict[str, Column], found: FileSet) -> str:
+    """Return what gives the rows in FROM, and which of them are read."""
+    urls = [file.url for file in found.files]
+    typed, zoned = _typed(copy.read, target, sources, found)
+    read = _keeping_bad_rows(csv_times.readable(typed, zoned), copy.max_bad_rows)
+    are_times = csv_times.are_times(read, zoned)
+    if not are_times or not (copy.max_bad_rows or dict(read.options).get("ignore_errors")):
+        return call(read, urls)
+    if not copy.max_bad_rows:
+        return f"{call(read, urls)} WHERE {are_times}"
+    # A second call, of these columns alone, for the lines of what is left out.
+    counts = " + ".join(f"count({quote_standard(name)})" for name in sorted(zoned))
+    located = f"(SELECT {counts} AS read FROM {call(csv_times.locating(read, zoned), urls)}) AS located"  # noqa: S608
+    return f"{call(read, urls)}, {located} WHERE {are_times} AND located.read IS NOT NULL"
+
+
+def _typed(
+    read: FileRead, target: Table, sources: dict[str, Column], found: FileSet
+) -> tuple[FileRead, Collection[str]]:
+    """Return the call with the types of the table, so that a value of another type is reported with its line.
+
+    Returns:
+        The call, and the columns of the files that are times with a zone.
+    """
     options = dict(read.options)
     if read.format != "csv" or not {"columns", "types", "all_varchar"}.isdisjoint(options):
-        return read
+        return read, found.zoned
     kinds = {column.name: parse_type(column.type) for column in target.columns}
-    types = tuple((source.name, spark_name(kinds[name])) for name, source in sources.items() if not kinds[name].inner)
-    return replace(read, options=tuple(sorted({**options, "types": types}.items()))) if types else read
+    types = {source.name: spark_name(kinds[name]) for name, source in sources.items() if not kinds[name].inner}
+    zoned = [name for name, kind in types.items() if csv_times.is_zoned(kind)]
+    given = {**options, "types": tuple(types.items())} if types else options
+    return replace(read, options=tuple(sorted(given.items()))), zoned
 
 
 def _keeping_bad_rows(read: FileRead, most: int) -> FileRead:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from icefield_sql.analysis.files.copy_to import FileExport
-from icefield_sql.analysis.files.model import FileRead, FileSet, Value
+from icefield_sql.analysis.files.model import FileRead, FileSet, StoredFile, Value
 from icefield_sql.analysis.model import Column, Export
 from icefield_sql.lang.quoting import quote_standard, quote_standard_string
 from icefield_sql.lang.types import duckdb_name, parse_type
+
+from . import csv_times
 
 
 def describing_query(read: FileRead, urls: Sequence[str]) -> str:
@@ -16,19 +18,22 @@ def describing_query(read: FileRead, urls: Sequence[str]) -> str:
     return f"SELECT * FROM {call(read, urls)} LIMIT 0"  # noqa: S608 - written by us
 
 
-def columns_of_files(read: FileRead, described: Sequence[tuple[str, str]]) -> tuple[Column, ...]:
-    """Return the columns of files in Spark's types.
+def described_files(read: FileRead, files: tuple[StoredFile, ...], described: Sequence[tuple[str, str]]) -> FileSet:
+    """Return files with their columns in Spark's types.
 
     Text that looks like a time is a timestamp (Spark, "CSV Files": inferSchema); what Parquet says it is, it stays.
 
     Args:
         read: the call.
+        files: what it reads.
         described: name and type of each column, as the describing query has them.
     """
-    typed = ((name, "string" if kind == "void" else kind) for name, kind in described)
+    typed = [(name, "string" if kind == "void" else kind) for name, kind in described]
     if read.format == "parquet":
-        return tuple(Column(name, kind) for name, kind in typed)
-    return tuple(Column(name, kind.replace("timestamp_ntz", "timestamp")) for name, kind in typed)
+        return FileSet(files, tuple(Column(name, kind) for name, kind in typed))
+    columns = tuple(Column(name, kind.replace("timestamp_ntz", "timestamp")) for name, kind in typed)
+    zoned = frozenset(name for name, kind in typed if read.format == "csv" and csv_times.is_zoned(kind))
+    return FileSet(files, columns, zoned)
 
 
 def first_rows_query(read: FileRead, found: FileSet, rows: int) -> str:
@@ -39,8 +44,9 @@ def first_rows_query(read: FileRead, found: FileSet, rows: int) -> str:
 def typed_query(read: FileRead, found: FileSet) -> str:
     """Return the query, in DuckDB's SQL, of all rows of files, in Spark's types."""
     columns = ", ".join(map(_typed, found.columns))
-    source = call(read, [file.url for file in found.files])
-    return f"SELECT {columns} FROM {source}"  # noqa: S608 - written by us
+    source = call(csv_times.readable(read, found.zoned), [file.url for file in found.files])
+    where = csv_times.are_times(read, found.zoned) if dict(read.options).get("ignore_errors") else ""
+    return f"SELECT {columns} FROM {source}{where and f' WHERE {where}'}"  # noqa: S608 - written by us
 
 
 def call(read: FileRead, urls: Sequence[str]) -> str:
