@@ -195,8 +195,11 @@ async def _rides(client: httpx.AsyncClient, outside: Catalog, more: str = "") ->
 
 
 async def test_a_text_that_is_no_time_is_no_null(trips: httpx.AsyncClient, outside: Catalog) -> None:
-    ran = await _rides(trips, outside)
-    assert (ran["status"], "yesterday" in str(ran["error_message"])) == ("failed", True), ran
+    await _rides(trips, outside)
+    await upload(trips, "unreadable.csv", b"id,started\n1,2026-11-30 07:00:00\n2,yesterday\n")
+    query = f"COPY INTO sales.rides FROM '{RAW}/unreadable.csv' FILEFORMAT = CSV"
+    ran = await run(trips, query, wait_timeout=50)
+    assert (ran["status"], "yesterday" in str(ran["error_message"])) == ("failed", True), ran["error_message"]
 
 
 async def test_a_row_whose_time_cannot_be_read_is_kept_with_line_and_reason(

@@ -11,20 +11,22 @@ NAMESPACE = "icefield-demo"
 JOBS = (
     "dbt-shop",
     "etl",
+    "fails",
     "hello",
     "hello-pipeline",
     "humanized",
     "locked",
     "maintain-sales-30d5473c",
     "maintain-sales-orders-74609b97",
+    "nightly",
     "nightly-report",
     "smoke",
     "with-secret",
 )
 TABLES = ("flights.late", "flights.by_month", "flights.delays_by_route", "flights.worst_days")
-DATABASES = ("sales", "trips", "city", "smoke")
+DATABASES = ("sales", "trips", "city", "smoke", "shop", "week")
 VARIABLES = ("DB_HOST",)
-PEOPLE = ("ada@acme.eu", "bob@acme.eu")
+PEOPLE = ("ada@acme.eu", "bob@acme.eu", "vera@acme.eu")
 OBJECTS = (
     "warehouses.icefield.dev/analytics",
     "warehouses.icefield.dev/main",
@@ -63,7 +65,7 @@ def _contents(rest: httpx.Client, database: str) -> list[str]:
         return []
     return [
         f"{kind}/{found['name']}{query}"
-        for kind, query in (("tables", ""), ("volumes", "?force=true"))
+        for kind, query in (("views", ""), ("tables", ""), ("volumes", "?force=true"))
         for found in rest.get(f"/databases/{database}/{kind}").raise_for_status().json()["data"]
     ]
 

@@ -13,7 +13,7 @@ _REJECTED = "SELECT * FROM reject_errors JOIN reject_scans USING (scan_id, file_
 _LOCATED = """
     UNION ALL
     SELECT * FROM located_errors JOIN located_scans USING (scan_id, file_id)
-    WHERE TRY_CAST(regexp_extract(error_message, 'Could not convert string "(.*)" to .TIMESTAMP', 1) AS TIMESTAMPTZ) IS NULL
+    WHERE TRY_CAST(regexp_extract(error_message, 'convert string "(.*)" to .TIMESTAMP', 1) AS TIMESTAMPTZ) IS NULL
 """
 _QUERY = """
     SELECT file_path, line, min(column_name), any_value(csv_line), string_agg(DISTINCT error_message, '; ')

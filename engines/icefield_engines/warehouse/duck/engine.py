@@ -15,13 +15,13 @@ import pyarrow as pa
 from icefield_crds.wire.appends import Literals
 from icefield_crds.wire.exports import ExportTarget
 from icefield_crds.wire.gateway import EngineName, StatementRequest
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.engine import Execution, Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.writes.appender import Appender
 from icefield_engines.warehouse.writes.execution import AppendExecution
 
 from .crashes import Crashes, digest_of
-from .data_files import DataFilesTarget
 from .frames import Frame, Kind, PeerGoneError, receive, send
 from .process import START_SECONDS, DuckDBProcess, Generation
 

@@ -11,12 +11,13 @@ import duckdb
 import pyarrow as pa
 
 from icefield_crds.wire.exports import ExportTarget
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 from icefield_engines.warehouse.results.types import conversion
 
 from .bad_rows import read_bad_rows
-from .data_files import DataFilesTarget, write_data_files
+from .data_files import write_data_files
 from .database import Databases
 from .export import export_rows
 from .file_errors import sentence_of

@@ -15,10 +15,12 @@ _OPTIONS = frozenset(
         "encoding", "escape", "file_row_number", "filename", "force_not_null", "format", "header",
         "hive_partitioning", "ignore_errors", "map_inference_threshold", "max_line_size", "maximum_depth",
         "maximum_object_size", "names", "new_line", "normalize_names", "null_padding", "nullstr", "parallel",
-        "quote", "records", "rejects_scan", "rejects_table", "sample_size", "skip", "store_rejects", "strict_mode", "thousands",
+        "quote", "records", "sample_size", "skip", "store_rejects", "strict_mode", "thousands",
         "timestampformat", "types", "union_by_name",
     }
 )  # fmt: skip
+_REJECTS = {"rejects_table": "located_errors", "rejects_scan": "located_scans"}
+"""The only tables that a call may keep rejected rows in besides DuckDB's own (`bad_rows`)."""
 _MAKERS = frozenset({"list_value", "struct_pack"})
 WILD = frozenset("*?[]\\")
 Tree = dict[str, Any]
@@ -41,9 +43,11 @@ def problem_of_call(function: Tree, root: str) -> str | None:
     for argument in rest:
         left = argument.get("left") or {}
         names = left.get("column_names") or []
-        if argument.get("type") != "COMPARE_EQUAL" or len(names) != 1 or str(names[0]).lower() not in _OPTIONS:
+        name, right = str(names[0]).lower() if len(names) == 1 else "", argument.get("right") or {}
+        is_known = name in _OPTIONS or (name in _REJECTS and _text(right) == _REJECTS[name])
+        if argument.get("type") != "COMPARE_EQUAL" or not is_known:
             return "An option of files is not allowed."
-        if not _is_constant(argument.get("right") or {}):
+        if not _is_constant(right):
             return "Options of files are literals."
     return None
 

@@ -17,9 +17,9 @@ import duckdb
 import pyarrow as pa
 
 from icefield_crds.wire.exports import ExportTarget
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.errors import EngineError
 
-from .data_files import DataFilesTarget
 from .database import Databases
 from .execution import DuckDBExecution, Work
 from .frames import READY, Kind, PeerGoneError, receive, send

@@ -21,7 +21,7 @@ from pyiceberg.table.update import AssertCurrentSchemaId, AssertDefaultSortOrder
 from pyiceberg.table.update.snapshot import _MergeAppendFiles
 
 from icefield_crds.wire.appends import Appended, AppendTarget
-from icefield_engines.warehouse.duck.data_files import DataFilesTarget
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.errors import Code, EngineError
 
 from .data_files import DataFileWriter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from icefield_crds.wire.appends import Appended, AppendTarget
-from icefield_engines.warehouse.duck.data_files import DataFilesTarget
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.settings import CatalogSettings, StoreSettings
 
 if TYPE_CHECKING:

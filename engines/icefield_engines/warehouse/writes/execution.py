@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from icefield_crds.wire.appends import Appended, AppendTarget, BadRows
-from icefield_engines.warehouse.duck.data_files import DataFilesTarget
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.engine import Execution, Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 

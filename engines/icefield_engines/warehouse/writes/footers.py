@@ -14,7 +14,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table, TableProperties
 from pyiceberg.types import DecimalType, DoubleType, FloatType, NestedField, PrimitiveType
 
-from icefield_engines.warehouse.duck.data_files import DataFilesTarget
+from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.errors import Code, EngineError
 
 from .data_files import data_file

@@ -33,9 +33,9 @@ def readable(read: FileRead, zoned: Collection[str]) -> FileRead:
 
 
 def locating(read: FileRead, zoned: Iterable[str]) -> FileRead:
-    """Return a call, of one that keeps bad rows, for which DuckDB keeps those whose texts in these columns are no times.
+    """Return a call, of one that keeps bad rows, that keeps those whose texts in these columns are no times.
 
-    It keeps them in tables of their own, and times with the name of a zone among them.
+    DuckDB keeps them in tables of their own, and times with the name of a zone among them.
     """
     typed = _with_types(read, dict.fromkeys(zoned, "timestamp_ntz"))
     options = {**dict(typed.options), "rejects_table": "located_errors", "rejects_scan": "located_scans"}

@@ -51,7 +51,7 @@ APPEND = AppendTarget(("sales", "default"), "orders", "uuid", 3, 0, "s3://lake/o
         StatementRequest(EngineName.DUCKDB, "SELECT 1", is_write=True, append=APPEND, is_bulk=True),
         replace(REQUEST, is_write=True, append=APPEND, signature="stmt_1"),
     ],
-    ids=["read", "write", "append"],
+    ids=["read", "write", "bulk append", "append"],
 )
 def test_request_round_trip(request_: StatementRequest) -> None:
     assert StatementRequest.from_json(_through_json(request_.to_json())) == request_
