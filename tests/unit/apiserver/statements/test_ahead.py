@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.eventually import eventually
 
+from icefield_apiserver.features.statements import record
 from icefield_apiserver.features.statements.models import Statement
 from icefield_apiserver.features.statements.requests import ExecuteRequest, PlanRequest
 
@@ -65,7 +66,10 @@ async def test_what_waits_for_the_catalog(services: InProcess, text: str, key: s
     assert await sent_before_the_catalog_answers(services, text, f"{key}2" if key else None) == 0
 
 
-async def test_rows_of_a_table_that_has_changed_are_discarded(services: InProcess) -> None:
+async def test_rows_of_a_table_that_has_changed_are_discarded(
+    services: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "LATE_SECONDS", 60.0)
     for _ in range(2):
         await execute(services)
     services.catalog.table = replace(ORDERS, metadata_location=NEXT_LOCATION)
