@@ -25,8 +25,8 @@ folder = sys.argv[1]
 ROWS = 200_000
 QUERY = f"SELECT CASE WHEN i = 5 THEN 'nan'::DOUBLE ELSE i::DOUBLE END AS number FROM range({ROWS}) AS t(i)"
 
-[told] = duckdb.execute(f"COPY ({QUERY}) TO '{folder}/numbers.parquet' (FORMAT parquet, RETURN_STATS)").fetchall()
-statistics = next(each for each in told if isinstance(each, dict))
+[returned] = duckdb.execute(f"COPY ({QUERY}) TO '{folder}/numbers.parquet' (FORMAT parquet, RETURN_STATS)").fetchall()
+statistics = next(each for each in returned if isinstance(each, dict))
 print("RETURN_STATS:", statistics['"number"']["has_nan"])
 assert statistics['"number"']["has_nan"] == "false"
 

@@ -30,7 +30,7 @@ _CONFLICT = re.compile(r"conflict|CommitFailed|concurrent|Cannot commit", re.IGN
 
 
 def main() -> None:
-    """Call each procedure for each table and print what it answers as JSON; what fails is told at the end."""
+    """Call each procedure for each table and print what it answers as JSON; what failed is named at the end."""
     plan = json.loads(PLAN.read_text(encoding="utf-8"))
     if not os.environ.get("POLNOR_WAREHOUSE_ID"):
         sys.exit("the workspace has no default warehouse, and the maintenance names none")

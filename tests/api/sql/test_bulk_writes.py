@@ -109,8 +109,8 @@ async def test_files_of_duckdb_are_as_those_of_the_gateway(
     assert metrics(theirs) == metrics(ours)
     assert theirs.scan().to_arrow().sort_by("id") == ours.scan().to_arrow().sort_by("id")
     summary = ours.current_snapshot().summary.additional_properties  # type: ignore[union-attr]
-    told = theirs.current_snapshot().summary.additional_properties  # type: ignore[union-attr]
-    differing = {name for name in {*summary, *told} if summary.get(name) != told.get(name)}
+    found = theirs.current_snapshot().summary.additional_properties  # type: ignore[union-attr]
+    differing = {name for name in {*summary, *found} if summary.get(name) != found.get(name)}
     assert differing == {"icefield.statement-id", "added-files-size", "total-files-size"}
 
 
