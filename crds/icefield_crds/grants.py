@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from .meta import Model
+from .names import MAX_DATABASE_LENGTH, MAX_TABLE_LENGTH
 
 
 class Privilege(StrEnum):
@@ -44,13 +45,13 @@ class Grant(Model):
 
     user: Annotated[str | None, Field(description="E-mail address.", min_length=3, max_length=253)] = None
     group: Annotated[str | None, Field(description="Name of a group.", min_length=1, max_length=63)] = None
-    database: Annotated[str, Field(description="Name of the database.", min_length=1, max_length=128)]
+    database: Annotated[str, Field(description="Name of the database.", min_length=1, max_length=MAX_DATABASE_LENGTH)]
     table: Annotated[
         str | None,
         Field(
             description="Name of a table or view in it, or schema.name; all of them when absent.",
             min_length=1,
-            max_length=257,
+            max_length=MAX_TABLE_LENGTH,
         ),
     ] = None
     privileges: Annotated[

@@ -68,6 +68,9 @@ SINGLE_COMMAND_KEY = "main"
 """The task key of a run that has a command and no tasks."""
 
 MAX_NAME_LENGTH = 63
+MAX_DATABASE_LENGTH = 128
+MAX_TABLE_LENGTH = 257
+"""Of the name of a table below its database, such as `orders` or `raw.orders`: two names and a dot."""
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 

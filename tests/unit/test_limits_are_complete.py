@@ -34,10 +34,9 @@ INTERNAL: dict[str, frozenset[str]] = {
     "icefield_apiserver.features.statements.retrying": frozenset({"MAX_DELAY_SECONDS"}),
     "icefield_apiserver.features.tables.service": frozenset({"MAX_CACHED_TABLES"}),
     "icefield_crds.execution": frozenset({"MAX_ATTEMPTS"}),
-    "icefield_crds.maintenance.model": frozenset({"MAX_DATABASE_LENGTH", "MAX_TABLE_LENGTH"}),
     "icefield_crds.maintenance.program": frozenset({"MAX_PAGES"}),
     "icefield_crds.meta": frozenset({"CONDITION_MESSAGE_LIMIT"}),
-    "icefield_crds.names": frozenset({"MAX_NAME_LENGTH"}),
+    "icefield_crds.names": frozenset({"MAX_DATABASE_LENGTH", "MAX_NAME_LENGTH", "MAX_TABLE_LENGTH"}),
     "icefield_crds.wire.exports": frozenset({"MAX_LOCATION_LENGTH", "MAX_OPTIONS_LENGTH"}),
     "icefield_crds.wire.fields": frozenset({"MAX_COUNT"}),
     "icefield_crds.wire.gateway": frozenset(

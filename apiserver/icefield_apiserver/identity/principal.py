@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, granted_catalog
 from icefield_apiserver.core.catalog.grants import EVERYTHING, DataAccess, access_of
 from icefield_apiserver.core.kube.impersonation import Impersonation
 from icefield_crds import Role, Workspace
@@ -54,6 +55,10 @@ class Principal:
     def impersonation(self) -> Impersonation:
         """The Kubernetes user that the caller's writes are made as."""
         return Impersonation.of_member(self.workspace, self.role, self.person)
+
+    def catalog(self, catalogs: Catalogs) -> IcebergCatalog:
+        """Return the workspace's catalog as the caller may use it."""
+        return granted_catalog(catalogs, self.workspace, self.access)
 
     def may(self, role: Role) -> bool:
         """Return whether the caller has this role in the workspace, or a higher one."""

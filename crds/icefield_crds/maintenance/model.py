@@ -7,10 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from icefield_crds.meta import Model
+from icefield_crds.names import MAX_DATABASE_LENGTH, MAX_TABLE_LENGTH
 
-MAX_DATABASE_LENGTH = 128
-MAX_TABLE_LENGTH = 257
-"""Of the name of a table below its database, such as `orders` or `raw.orders`: two names and a dot."""
 MIN_FILE_BYTES = 1024**2
 MAX_FILE_BYTES = 16 * 1024**3
 MAX_INPUT_FILES = 10_000

@@ -15,7 +15,7 @@ class DataFilesTarget:
         folder: s3:// URL of a folder that is empty, without a slash at its end.
         field_ids: (name of a column, its id in the table's schema), in the order of the query.
         codec: zstd, gzip, snappy or uncompressed.
-        file_bytes: from what length on another file is begun.
+        file_bytes: target size of a file, in bytes.
     """
 
     folder: str

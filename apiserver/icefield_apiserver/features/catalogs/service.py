@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, LoadedTable, Namespace, granted_catalog
+from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, LoadedTable, Namespace
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.manifests import Manifest, UnreadableManifestError, entries_of, manifests_of
 from icefield_apiserver.core.catalog.metadata import current_snapshot_id
@@ -91,7 +91,7 @@ class CatalogService:
 
     async def all_tables(self, principal: Principal) -> list[TableName]:
         """Return all tables of the catalog, by namespace and name."""
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
 
         async def tables(namespace: Namespace) -> list[TableName]:
             try:
@@ -174,7 +174,7 @@ class CatalogService:
     def _of(self, principal: Principal, catalog: str) -> IcebergCatalog:
         if not self.workspace(principal).has_catalog(catalog):
             raise NotFound(f"There is no catalog {catalog} in this workspace.")
-        return granted_catalog(self._catalogs, principal.workspace, principal.access)
+        return principal.catalog(self._catalogs)
 
 
 def _wanted(metadata: Any, filters: Sequence[PartitionFilter], name: str) -> dict[int, Partitions]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, Namespace, granted_catalog
+from icefield_apiserver.core.catalog import Catalogs, IcebergCatalog, Namespace
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.names import (
     DEFAULT_SCHEMA,
@@ -58,7 +58,7 @@ class DatabaseService:
 
     async def page(self, principal: Principal, window: Window) -> Page[Database]:
         """Return a page of the workspace's databases, by name."""
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         return await self._page(catalog, await catalog.list_namespaces(), window, lambda namespace: namespace[0])
 
     async def get(self, principal: Principal, database: str) -> Database:
@@ -67,9 +67,7 @@ class DatabaseService:
         Raises:
             NotFound: it does not exist.
         """
-        return await _read(
-            granted_catalog(self._catalogs, principal.workspace, principal.access), database_namespace(database)
-        )
+        return await _read(principal.catalog(self._catalogs), database_namespace(database))
 
     async def create(self, principal: Principal, name: str, description: str | None, location: str | None) -> Database:
         """Create a database.
@@ -89,7 +87,7 @@ class DatabaseService:
         properties = _properties(description)
         if location:
             properties["location"] = await self._checked(principal, location)
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         await catalog.create_namespace((name,), properties)
         return await _read(catalog, (name,))
 
@@ -100,7 +98,7 @@ class DatabaseService:
             Conflict: it holds tables, views, schemas or volumes.
             NotFound: it does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         namespace = database_namespace(database)
         principal.access.require_in(Privilege.OWN, namespace)
         if schemas := await catalog.list_namespaces(namespace):
@@ -115,7 +113,7 @@ class DatabaseService:
         Raises:
             NotFound: the database does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         namespace = database_namespace(database)
         below = await catalog.list_namespaces(namespace)
         found = [namespace, *(each for each in below if len(each) == 2 and each[1] != DEFAULT_SCHEMA)]
@@ -127,9 +125,7 @@ class DatabaseService:
         Raises:
             NotFound: the database or the schema does not exist.
         """
-        return await _read(
-            granted_catalog(self._catalogs, principal.workspace, principal.access), schema_namespace(database, schema)
-        )
+        return await _read(principal.catalog(self._catalogs), schema_namespace(database, schema))
 
     async def create_schema(self, principal: Principal, database: str, name: str, description: str | None) -> Database:
         """Create a schema in a database.
@@ -139,7 +135,7 @@ class DatabaseService:
             Conflict: it exists already.
             NotFound: the database does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         parent = database_namespace(database)
         await catalog.load_namespace(parent)
         check_name("schema", name)
@@ -155,7 +151,7 @@ class DatabaseService:
             Conflict: it holds tables or views, or is the database itself.
             NotFound: the database or the schema does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         namespace = schema_namespace(database, schema)
         await catalog.load_namespace(namespace)
         principal.access.require_in(Privilege.OWN, namespace)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from icefield_apiserver.core.schemas import RequestBody
 from icefield_crds import Grant, Group, Privilege
+from icefield_crds.names import MAX_DATABASE_LENGTH, MAX_TABLE_LENGTH
 
 from .changes import MAX_GRANTS
 from .service import GrantsOfWorkspace
@@ -23,8 +24,8 @@ class NewGrant(RequestBody):
 
     user: Annotated[_Person | None, Field(description="E-mail address of a member.")] = None
     group: Annotated[_GroupName | None, Field(description="A group of the workspace.")] = None
-    database: Annotated[str, Field(min_length=1, max_length=128, description="Name of the database.")]
-    table: Annotated[str | None, Field(min_length=1, max_length=257, description=_TABLE)] = None
+    database: Annotated[str, Field(min_length=1, max_length=MAX_DATABASE_LENGTH, description="Name of the database.")]
+    table: Annotated[str | None, Field(min_length=1, max_length=MAX_TABLE_LENGTH, description=_TABLE)] = None
     privileges: Annotated[list[Privilege], Field(min_length=1, max_length=3, description=_PRIVILEGES)]
 
 

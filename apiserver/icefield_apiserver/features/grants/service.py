@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from icefield_apiserver.core.catalog import Catalogs, Namespace, SqlCatalogReader, granted_catalog
+from icefield_apiserver.core.catalog import Catalogs, Namespace, SqlCatalogReader
 from icefield_apiserver.core.errors import Forbidden, NotFound
 from icefield_apiserver.core.kube import Cluster
 from icefield_apiserver.core.kube.impersonation import Impersonation
@@ -111,7 +111,7 @@ class GrantService:
         await self._cluster.update(workspace, spec_patch, as_admin)
 
     async def _check_object(self, principal: Principal, change: GrantChange) -> None:
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         namespace: Namespace = (change.database,)
         name: str | None = None
         if change.table is None:

@@ -141,7 +141,6 @@ class MaintenanceDeclarations:
             NotFound: there is no such database or warehouse.
         """
         await self._databases.get(principal, database)
-        principal.access.require_in(Privilege.OWN, (database,))
         return await self._declare(principal, Subject(database), fields, warehouse)
 
     async def declare_for_table(
@@ -154,7 +153,6 @@ class MaintenanceDeclarations:
             NotFound: there is no such table or warehouse.
         """
         await self._tables.get(principal, namespace, table)
-        principal.access.require(Privilege.OWN, namespace, table)
         return await self._declare(principal, Subject.of_table(namespace, table), fields, warehouse)
 
     async def remove(self, principal: Principal, subject: Subject) -> None:
@@ -192,6 +190,7 @@ class MaintenanceDeclarations:
     async def _declare(
         self, principal: Principal, subject: Subject, fields: Mapping[str, Any], warehouse: str | None
     ) -> Declaration:
+        _require_own(principal, subject)
         operations = fields["maintenance"]
         wanted = {**fields, "maintenance": {**operations, "database": subject.database, "table": subject.table}}
         job = self._job_of(principal, subject)

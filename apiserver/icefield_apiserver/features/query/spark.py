@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from icefield_apiserver.core.catalog import Catalogs, DataAccess, granted_catalog
+from icefield_apiserver.core.catalog import Catalogs, DataAccess
 from icefield_apiserver.core.catalog.names import catalog_names, check_database_name, check_schema_name
 from icefield_apiserver.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from icefield_apiserver.core.kube.workspaces import WorkspaceDirectory
@@ -114,7 +114,7 @@ class SparkQueries:
         """
         if not principal.may(Role.EDITOR):
             raise Forbidden(f"This needs the role {Role.EDITOR.value}; yours is {principal.role.value}.")
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         try:
             await catalog.load_namespace(table.namespace)
         except NotFound:

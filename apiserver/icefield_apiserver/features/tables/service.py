@@ -16,7 +16,6 @@ from icefield_apiserver.core.catalog import (
     LoadedTable,
     LoadedView,
     Namespace,
-    granted_catalog,
 )
 from icefield_apiserver.core.catalog.concurrency import map_concurrently
 from icefield_apiserver.core.catalog.metadata import (
@@ -77,7 +76,7 @@ class TableService:
         Raises:
             NotFound: the namespace does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         tables, views = await asyncio.gather(catalog.list_tables(namespace), catalog.list_views(namespace))
         shown, more = _part([*tables, *views], window)
         are_views = frozenset(views)
@@ -123,7 +122,7 @@ class TableService:
             NotFound: the namespace does not exist.
         """
         check_name("table", table.name)
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         return table_info(await catalog.create_table(namespace, create_request(table)))
 
     async def delete(self, principal: Principal, namespace: Namespace, name: str) -> None:
@@ -132,7 +131,7 @@ class TableService:
         Raises:
             NotFound: it does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         await catalog.drop_table(namespace, _checked(namespace, name), purge=True)
         await self._note_dropped(principal, namespace, name)
 
@@ -171,7 +170,7 @@ class TableService:
             Conflict: the table was changed concurrently.
             NotFound: the table or the snapshot does not exist.
         """
-        catalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog = principal.catalog(self._catalogs)
         loaded = await self._load(principal, namespace, name)
         metadata = loaded.metadata
         if all(snapshot["snapshot-id"] != snapshot_id for snapshot in metadata.get("snapshots") or ()):
@@ -195,9 +194,7 @@ class TableService:
         Raises:
             NotFound: the namespace does not exist.
         """
-        names, more = _part(
-            await granted_catalog(self._catalogs, principal.workspace, principal.access).list_views(namespace), window
-        )
+        names, more = _part(await principal.catalog(self._catalogs).list_views(namespace), window)
         return Page(data=[shape(name) for name in names], next_cursor=more)
 
     async def get_view(self, principal: Principal, namespace: Namespace, name: str) -> LoadedView:
@@ -206,9 +203,7 @@ class TableService:
         Raises:
             NotFound: it does not exist.
         """
-        return await granted_catalog(self._catalogs, principal.workspace, principal.access).load_view(
-            namespace, _checked(namespace, name, "view")
-        )
+        return await principal.catalog(self._catalogs).load_view(namespace, _checked(namespace, name, "view"))
 
     async def delete_view(self, principal: Principal, namespace: Namespace, name: str) -> None:
         """Drop a view.
@@ -216,9 +211,7 @@ class TableService:
         Raises:
             NotFound: it does not exist.
         """
-        await granted_catalog(self._catalogs, principal.workspace, principal.access).drop_view(
-            namespace, _checked(namespace, name, "view")
-        )
+        await principal.catalog(self._catalogs).drop_view(namespace, _checked(namespace, name, "view"))
         await self._note_dropped(principal, namespace, name)
 
     async def _note_dropped(self, principal: Principal, namespace: Namespace, name: str) -> None:
@@ -228,10 +221,10 @@ class TableService:
                 principal.workspace, f"{principal.workspace}.{full_name(namespace, name)}"
             )
         except (SQLAlchemyError, TimeoutError) as error:
-            log.error("lineage was not told that %s was dropped: %s", full_name(namespace, name), error)
+            log.error("the drop of %s is not recorded in lineage: %s", full_name(namespace, name), error)
 
     async def _load(self, principal: Principal, namespace: Namespace, name: str) -> LoadedTable:
-        catalog: IcebergCatalog = granted_catalog(self._catalogs, principal.workspace, principal.access)
+        catalog: IcebergCatalog = principal.catalog(self._catalogs)
         return await catalog.load_table(namespace, _checked(namespace, name))
 
     def _info_of(self, principal: Principal, loaded: LoadedTable) -> TableInfo:

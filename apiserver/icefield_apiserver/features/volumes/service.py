@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from icefield_apiserver.core.catalog import Catalogs, granted_catalog
+from icefield_apiserver.core.catalog import Catalogs
 from icefield_apiserver.core.catalog.model import Namespace
 from icefield_apiserver.core.catalog.names import check_name, database_namespace
 from icefield_apiserver.core.db.pages import after_text, page_of_rows
@@ -291,9 +291,7 @@ class VolumeService:
         return place_in_volume(path, keys.root, volume)
 
     async def _check_database(self, principal: Principal, database: str) -> None:
-        await granted_catalog(self._catalogs, principal.workspace, principal.access).load_namespace(
-            database_namespace(database)
-        )
+        await principal.catalog(self._catalogs).load_namespace(database_namespace(database))
 
     def _uid(self, principal: Principal) -> str:
         return self._workspaces.existing(principal.workspace).metadata.uid

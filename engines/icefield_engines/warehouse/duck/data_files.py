@@ -11,7 +11,7 @@ import pyarrow as pa
 from icefield_engines.warehouse.data_files_target import DataFilesTarget
 from icefield_engines.warehouse.engine import Rows
 
-from .database import literal
+from .database import identifier, literal
 
 SCHEMA = pa.schema([("location", pa.string()), ("rows", pa.int64())])
 """What is returned of each file."""
@@ -28,7 +28,7 @@ def write_data_files(connection: duckdb.DuckDBPyConnection, sql: str, target: Da
     Raises:
         duckdb.Error: the query fails, or a file cannot be written.
     """
-    ids = ", ".join(f"{_quoted(name)}: {number}" for name, number in target.field_ids)
+    ids = ", ".join(f"{identifier(name)}: {number}" for name, number in target.field_ids)
     options = (
         f"FORMAT parquet, COMPRESSION {target.codec}, FIELD_IDS {{{ids}}}, "
         f"FILE_SIZE_BYTES {target.file_bytes}, RETURN_STATS"
@@ -37,7 +37,3 @@ def write_data_files(connection: duckdb.DuckDBPyConnection, sql: str, target: Da
     files = [(str(location), int(rows)) for location, rows, *_ in found if rows]
     columns = [pa.array([file[index] for file in files], field.type) for index, field in enumerate(SCHEMA)]
     return Rows(SCHEMA, iter([pa.RecordBatch.from_arrays(columns, schema=SCHEMA)]))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

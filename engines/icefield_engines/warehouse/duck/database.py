@@ -113,6 +113,11 @@ def open_database(
     return database
 
 
+def identifier(name: str) -> str:
+    """Return a name as DuckDB's SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def literal(text: str) -> str:
     """Return text as a literal of DuckDB's SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -11,6 +11,7 @@ from icefield_crds.wire.exports import ExportTarget
 from icefield_engines.warehouse.engine import Rows
 from icefield_engines.warehouse.errors import Code, EngineError
 
+from .database import identifier
 from .file_guard import WILD, is_below
 
 ROWS = "num_affected_rows"
@@ -41,14 +42,10 @@ def export_rows(connection: duckdb.DuckDBPyConnection, sql: str, export: ExportT
     wide = [name for name, kind, *_ in described if kind in _WIDE]
     query = sql
     if wide:
-        replaced = ", ".join(f"CAST({_quoted(name)} AS BIGINT) AS {_quoted(name)}" for name in wide)
+        replaced = ", ".join(f"CAST({identifier(name)} AS BIGINT) AS {identifier(name)}" for name in wide)
         query = f"SELECT * REPLACE ({replaced}) FROM ({sql})"  # noqa: S608 - written by us
     options = f", {export.options}" if export.options else ""
     location = export.location.replace("'", "''")
     found = connection.execute(f"COPY ({query}) TO '{location}' (FORMAT {export.format}{options})").fetchone()
     batch = pa.RecordBatch.from_pydict({ROWS: [found[0] if found else 0]}, pa.schema([(ROWS, pa.int64())]))
     return Rows(batch.schema, iter([batch]))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
